@@ -1,0 +1,127 @@
+import eslint from '@eslint/js';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import importX from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+/** What each room of lib/ must not import: the arrows of the architecture, module -> tracking -> context, capture -> wire -> delivery. */
+const never = (target, from, message) => ({
+  target: `./lib/${target}`,
+  from: from.map((room) => `./lib/${room}`),
+  message,
+});
+const ROOTS = ['index.ts', 'posthog-capture.module.ts', 'posthog-capture.module-definition.ts'];
+const BESIDE = ['testing', 'health', 'inspector', 'cli', 'stores'];
+const zones = [
+  never(
+    'delivery',
+    [
+      ...ROOTS,
+      ...BESIDE,
+      'posthog-capture.options.ts',
+      'posthog-capture.config.ts',
+      'capture',
+      'context',
+      'tracking',
+      'wire',
+      'process-wide.ts',
+      'version.ts',
+    ],
+    'delivery/ imports nothing but node: and itself.',
+  ),
+  never(
+    'wire',
+    [...ROOTS, ...BESIDE, 'posthog-capture.config.ts', 'capture', 'context', 'tracking'],
+    'wire/ may import delivery/ only.',
+  ),
+  never(
+    'context',
+    [...ROOTS, ...BESIDE, 'posthog-capture.config.ts', 'capture', 'tracking', 'wire', 'delivery'],
+    'context/ knows who acts and nothing else.',
+  ),
+  never(
+    'capture',
+    [...ROOTS, ...BESIDE, 'posthog-capture.config.ts', 'tracking'],
+    'capture/ may import context/, wire/ and delivery/.',
+  ),
+  never(
+    'tracking',
+    [...ROOTS, ...BESIDE, 'posthog-capture.config.ts', 'wire', 'delivery'],
+    'tracking/ may import capture/ and context/.',
+  ),
+  ...ROOTS.map((file) => never(file, BESIDE, 'The core never imports what stands beside it.')),
+];
+
+export default tseslint.config(
+  { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**'] },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [...tseslint.configs.strictTypeChecked],
+    plugins: { 'import-x': importX },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver({ project: 'tsconfig.json' })] },
+    linterOptions: { noInlineConfig: true, reportUnusedDisableDirectives: 'error' },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+      'import-x/no-default-export': 'error',
+      'import-x/no-restricted-paths': ['error', { zones }],
+      'max-lines': ['error', { max: 250, skipBlankLines: true, skipComments: true }],
+      'no-console': 'error',
+    },
+  },
+  {
+    files: ['lib/**/*.ts'],
+    ignores: [
+      'lib/wire/batch-sender.ts',
+      'lib/wire/http-client.ts',
+      'lib/posthog-capture.module.ts',
+      'lib/posthog-capture.options.ts',
+    ],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['axios', '@nestjs/axios'].map((name) => ({ name, message: 'Only wire/ speaks HTTP.' })),
+          patterns: [],
+        },
+      ],
+    },
+  },
+  {
+    files: ['lib/delivery/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^(?!node:|\\./)', message: 'delivery/ imports nothing but node: and itself.' }] },
+      ],
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'sample/**/*.ts'],
+    rules: {
+      'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }],
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  {
+    files: ['**/*.mjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        fetch: 'readonly',
+        Buffer: 'readonly',
+      },
+    },
+  },
+);

@@ -1,0 +1,30 @@
+/** Nest 12 is ESM only, so the tests run as ESM: see scripts/test.mjs for the flag that Node 20 needs. */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test', '<rootDir>/sample'],
+  testMatch: ['**/*.spec.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: {
+    '^nestjs-posthog-capture$': '<rootDir>/lib/index.ts',
+    '^nestjs-posthog-capture/testing$': '<rootDir>/lib/testing/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2022',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          keepClassNames: true,
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  setupFiles: ['<rootDir>/test/support/setup.ts'],
+  // Hand-made class tokens and AsyncLocalStorage live on globalThis: one per test file.
+  testTimeout: 20_000,
+};

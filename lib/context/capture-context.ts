@@ -1,0 +1,16 @@
+/** Who is acting, and what is true of all events meanwhile. */
+export interface CaptureContext {
+  /** The person, for events that name none. */
+  distinctId?: string | number;
+  /** PostHog's session, sent as `$session_id`. */
+  sessionId?: string;
+  /** Group type to group key, merged into the groups of each event. */
+  groups?: Record<string, string | number>;
+  /** Merged into the properties of each event; an event's own win. */
+  properties?: Record<string, unknown>;
+  /** true: nothing is captured while this context is current. */
+  optedOut?: boolean;
+}
+
+/** A context as plain JSON, small enough for the data of a job or the header of a message. */
+export type SerializedContext = CaptureContext;
