@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import { backoffMs, type BackoffOptions } from './backoff.js';
+import {
+  type Batch,
+  type BatchOutcome,
+  type DropReason,
+  type QueuedEvent,
+  type SendBatch,
+  type SendFailure,
+} from './delivery.js';
+
+/** How often and how long one batch is tried. */
+export interface RetryPolicy extends BackoffOptions {
+  /** Attempts after the first. */
+  readonly maxRetries: number;
+}
+
+/** What a courier needs from whoever sends it. */
+export interface CourierRoute {
+  readonly send: SendBatch;
+  readonly policy: RetryPolicy;
+  readonly signal: AbortSignal;
+  /** Waits before the next attempt. Resolves with false when there shall be none. */
+  wait(ms: number, retryAfterMs: number | undefined): Promise<boolean>;
+  /** The receiver took a decision about the events: it is reachable and takes our key. */
+  answered(): void;
+  /** An attempt failed and may be followed by another. */
+  failed(failure: SendFailure): void;
+  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
+  dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
+}
+
+/** Why events come back undelivered. */
+export interface HandBack {
+  readonly failure: SendFailure;
+  /** The receiver asked for a longer pause than a retry may wait. */
+  readonly retryAfterMs?: number;
+}
+
+/**
+ * Events refused alone, one after the other and none accepted in between: then no event is to blame, and the rest is
+ * kept. It bounds what a receiver that refuses everything is sent; otherwise taking a batch apart costs at most two
+ * requests per event.
+ */
+const MAX_REFUSED_IN_A_ROW = 8;
+const REFUSES_EVERYTHING =
+  'PostHog refuses one event after the other: check POSTHOG_HOST and what stands between (a proxy, a firewall). The events are kept.';
+
+/** What one batch came to: done, to be taken apart, or handed back. */
+type Attempted = 'done' | { readonly halve: SendFailure; readonly reason: DropReason } | HandBack;
+
+/**
+ * Carries events to an answer: retries with backoff what may go again, halves what is too large or holds a poisoned
+ * event, and reports the fate of each event exactly once.
+ *
+ * @returns null when every event was reported, or why the unreported ones come back
+ */
+export async function carry(events: readonly QueuedEvent[], route: CourierRoute): Promise<HandBack | null> {
+  const parts: (readonly QueuedEvent[])[] = [events];
+  let refusedInARow = 0;
+  for (let part = parts.pop(); part; part = parts.pop()) {
+    const result = await carryPart(part, route);
+    if (result === 'done') {
+      refusedInARow = 0;
+      continue;
+    }
+    if (!('halve' in result)) return result;
+    const [only] = part;
+    if (only && part.length === 1) {
+      if (refusedInARow === MAX_REFUSED_IN_A_ROW) {
+        return { failure: { message: result.halve.message, remedy: REFUSES_EVERYTHING } };
+      }
+      refusedInARow += 1;
+      route.dropped(only, result.reason, result.halve.message);
+      continue;
+    }
+    // The first half goes first, and the second only after it: one key's events stay in order.
+    const middle = Math.ceil(part.length / 2);
+    parts.push(part.slice(middle), part.slice(0, middle));
+  }
+  return null;
+}
+
+async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): Promise<Attempted> {
+  const { policy, signal } = route;
+  const createdAt = Date.now();
+  const id = randomUUID();
+  const format = events[0]?.format ?? '';
+  let batch: Batch = { id, createdAt, format, events };
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await route.send(batch, { number: attempt, signal });
+    let failure: SendFailure;
+    switch (outcome.kind) {
+      case 'settled': {
+        route.answered();
+        const left = reportSettled(batch.events, outcome, attempt, createdAt, route);
+        if (left.length === 0) return 'done';
+        batch = { id, createdAt, format, events: left };
+        failure = ASKED_AGAIN;
+        break;
+      }
+      case 'retryable':
+        failure = outcome.failure;
+        break;
+      case 'tooLarge':
+        return { halve: outcome.failure, reason: 'too_large' };
+      case 'rejected':
+        return { halve: outcome.failure, reason: 'rejected' };
+      case 'quota':
+        route.answered();
+        for (const event of batch.events) route.dropped(event, 'quota', outcome.failure.message);
+        return 'done';
+      case 'refused':
+        route.failed(outcome.failure);
+        return { failure: outcome.failure };
+    }
+    route.failed(failure);
+    const { retryAfterMs } = outcome;
+    if (attempt > policy.maxRetries) return { failure, retryAfterMs };
+    if (retryAfterMs !== undefined && retryAfterMs > policy.retryMaxMs) return { failure, retryAfterMs };
+    if (!(await route.wait(backoffMs(attempt, policy), retryAfterMs))) return { failure };
+  }
+}
+
+/** Reports the fate of a settled batch's events. Returns those that go again. */
+function reportSettled(
+  events: readonly QueuedEvent[],
+  { rejected, retry }: Extract<BatchOutcome, { kind: 'settled' }>,
+  attempts: number,
+  createdAt: number,
+  route: CourierRoute,
+): readonly QueuedEvent[] {
+  const durationMs = Date.now() - createdAt;
+  if (rejected.length === 0 && retry.length === 0) {
+    route.delivered(events, attempts, durationMs);
+    return [];
+  }
+  const refusals = new Map(rejected.map(({ id, detail }) => [id, detail]));
+  const again = new Set(retry);
+  const delivered = events.filter(({ id }) => !refusals.has(id) && !again.has(id));
+  if (delivered.length > 0) route.delivered(delivered, attempts, durationMs);
+  for (const event of events) {
+    const detail = refusals.get(event.id);
+    if (detail !== undefined) route.dropped(event, 'rejected', detail);
+  }
+  return events.filter(({ id }) => again.has(id) && !refusals.has(id));
+}
+
+const ASKED_AGAIN: SendFailure = {
+  message: 'PostHog asked to send events again',
+  remedy: 'They are kept and sent again; nothing to do unless it lasts.',
+};

@@ -1,0 +1,207 @@
+import { carry, type HandBack, type RetryPolicy } from './batch-courier.js';
+import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
+import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
+import { SendGate } from './send-gate.js';
+import { backgroundTimer, sleep, type Timer } from './timers.js';
+
+/** When the pump sends, and how it goes on when sending fails. Milliseconds and bytes. */
+export interface PumpOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
+  readonly flushAt: number;
+  readonly flushIntervalMs: number;
+  readonly concurrency: number;
+  readonly coolDownMs: number;
+  readonly maxEventAgeMs: number | null;
+}
+
+/** Who is told what the pump does. Must not throw. */
+export interface PumpListener {
+  /** One event left the queue from its place `seq`: delivered when `reason` is null. */
+  settled(event: QueuedEvent, seq: number, reason: DropReason | null, detail: string): void;
+  /** One request delivered these; each was told as settled before. */
+  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
+  retried(): void;
+  /** A cool-down starts, or goes on after a probe that failed. */
+  stalled(failure: SendFailure): void;
+  /** A cool-down is over. */
+  recovered(): void;
+  /** A request is over, whatever came of it. */
+  returned(): void;
+}
+
+/** A pause that the receiver asks for is believed up to this many cool-downs; an absurd one shall not silence us for ever. */
+const LONGEST_PAUSE_IN_COOL_DOWNS = 10;
+
+/** Moves events from the queue to the receiver: decides when a batch leaves, how many at once, and when none. */
+export class BatchPump {
+  readonly #options: PumpOptions;
+  readonly #queue: EventQueue;
+  readonly #send: SendBatch;
+  readonly #listener: PumpListener;
+  readonly #gate = new SendGate();
+  readonly #abort = new AbortController();
+  readonly #flushAt: number;
+  readonly #travelling = new Set<Promise<void>>();
+  /** Aborted when sending stalls: batches that wait for a retry then wait with the rest. */
+  #patience = new AbortController();
+  /** Everything that waits shall go, full batch or not. */
+  #due = false;
+  #flushTimer: Timer | null = null;
+  #pumpTimer: Timer | null = null;
+  #lastFailure: SendFailure | null = null;
+
+  constructor(options: PumpOptions, queue: EventQueue, send: SendBatch, listener: PumpListener) {
+    this.#options = options;
+    // A threshold that a batch or the queue cannot reach would leave the events to the timer.
+    this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents, options.maxQueueEvents);
+    this.#queue = queue;
+    this.#send = send;
+    this.#listener = listener;
+  }
+
+  /** What the receiver or the network last answered, while it has answered nothing better since. */
+  get lastFailure(): SendFailure | null {
+    return this.#lastFailure;
+  }
+
+  /** An event was added to the queue. */
+  arrived(): void {
+    if (this.#due || this.#batchIsFull()) this.#schedule();
+    else this.#startFlushTimer();
+  }
+
+  /** Sends everything that waits, with one probe if sending has stalled. */
+  sendAll(): void {
+    this.#due = true;
+    this.#gate.allowProbe();
+    this.#pump();
+  }
+
+  /** Like `sendAll`, but after the current turn and without a probe. */
+  sendSoon(): void {
+    this.#due = true;
+    this.#schedule();
+  }
+
+  /** The receiver was heard to answer: sending need not wait any longer. */
+  answered(): void {
+    this.#lastFailure = null;
+    if (!this.#gate.answered()) return;
+    this.#listener.recovered();
+    this.#pump();
+  }
+
+  /** Aborts what is in flight and sends nothing more. Resolves when all events are back in the queue. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#patience.abort();
+    if (this.#flushTimer) clearTimeout(this.#flushTimer);
+    if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
+    await Promise.all(this.#travelling);
+  }
+
+  #batchIsFull(): boolean {
+    return this.#queue.available >= this.#flushAt || this.#queue.availableBytes >= this.#options.maxBatchBytes;
+  }
+
+  #startFlushTimer(): void {
+    this.#flushTimer ??= backgroundTimer(() => {
+      this.#flushTimer = null;
+      this.#due = true;
+      this.#pump();
+    }, this.#options.flushIntervalMs);
+  }
+
+  /** After the current turn: building a batch is no work for whoever captures, and a burst becomes full batches. */
+  #schedule(): void {
+    if (this.#pumpTimer || this.#abort.signal.aborted) return;
+    // Each request that returns pumps again.
+    if (this.#travelling.size >= this.#options.concurrency) return;
+    this.#pumpTimer = backgroundTimer(() => this.#pump(), this.#gate.closedForMs);
+  }
+
+  #pump(): void {
+    if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
+    this.#pumpTimer = null;
+    if (this.#abort.signal.aborted) return;
+    while (this.#travelling.size < this.#gate.allowed(this.#options.concurrency)) {
+      if (!this.#due && !this.#batchIsFull()) break;
+      const lease = this.#queue.lease(this.#options);
+      if (!lease) break;
+      this.#dispatch(lease);
+    }
+    if (this.#queue.available === 0) this.#due = false;
+    else if (this.#gate.closedForMs > 0) this.#schedule();
+    else if (!this.#due) this.#startFlushTimer();
+  }
+
+  #dispatch(lease: Lease): void {
+    const travel = this.#travel(lease, this.#gate.leave()).then(() => {
+      this.#travelling.delete(travel);
+      this.#listener.returned();
+      this.#pump();
+    });
+    this.#travelling.add(travel);
+  }
+
+  async #travel(lease: Lease, probe: boolean): Promise<void> {
+    const events = this.#withoutExpired(lease);
+    const handBack = events.length > 0 ? await this.#carry(lease, events, probe) : null;
+    this.#queue.release(lease);
+    if (this.#abort.signal.aborted) return;
+    if (handBack) this.#stall(handBack);
+    // A probe that ended in a decision about its events is an answer as well.
+    else this.answered();
+  }
+
+  #withoutExpired(lease: Lease): readonly QueuedEvent[] {
+    const { maxEventAgeMs } = this.#options;
+    if (maxEventAgeMs === null) return lease.events;
+    const oldest = Date.now() - maxEventAgeMs;
+    return lease.events.filter((event) => {
+      if (event.capturedAt >= oldest) return true;
+      this.#settle(lease, event, 'expired', `older than ${maxEventAgeMs} ms`);
+      return false;
+    });
+  }
+
+  #carry(lease: Lease, events: readonly QueuedEvent[], probe: boolean): Promise<HandBack | null> {
+    return carry(events, {
+      send: this.#send,
+      policy: probe ? { ...this.#options, maxRetries: 0 } : this.#options,
+      signal: this.#abort.signal,
+      wait: (ms, retryAfterMs) => this.#waitForRetry(ms, retryAfterMs),
+      answered: () => this.answered(),
+      failed: (failure) => (this.#lastFailure = failure),
+      delivered: (delivered, attempts, durationMs) => {
+        for (const event of delivered) this.#settle(lease, event, null, '');
+        this.#listener.delivered(delivered, attempts, durationMs);
+      },
+      dropped: (event, reason, detail) => this.#settle(lease, event, reason, detail),
+    });
+  }
+
+  #settle(lease: Lease, event: QueuedEvent, reason: DropReason | null, detail: string): void {
+    const seq = this.#queue.ack(lease, event);
+    if (seq !== null) this.#listener.settled(event, seq, reason, detail);
+  }
+
+  async #waitForRetry(ms: number, retryAfterMs: number | undefined): Promise<boolean> {
+    if (retryAfterMs !== undefined) this.#gate.pause(retryAfterMs);
+    const { signal } = this.#patience;
+    let go = await sleep(ms, signal);
+    // Another batch may have been told to pause meanwhile.
+    while (go && this.#gate.closedForMs > 0) go = await sleep(this.#gate.closedForMs, signal);
+    if (go) this.#listener.retried();
+    return go;
+  }
+
+  #stall({ failure, retryAfterMs = 0 }: HandBack): void {
+    const { coolDownMs } = this.#options;
+    const asked = Math.min(retryAfterMs, coolDownMs * LONGEST_PAUSE_IN_COOL_DOWNS);
+    this.#due = true;
+    if (!this.#gate.coolDown(Math.max(coolDownMs, asked))) return;
+    this.#patience.abort();
+    this.#patience = new AbortController();
+    this.#listener.stalled(failure);
+  }
+}

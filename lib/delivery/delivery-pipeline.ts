@@ -1,0 +1,238 @@
+import { BatchPump, type PumpOptions } from './batch-pump.js';
+import {
+  type DeliveryReport,
+  type DropReason,
+  type QueuedEvent,
+  type SendBatch,
+  type SendFailure,
+} from './delivery.js';
+import { EventQueue } from './event-queue.js';
+import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
+import { Ledger } from './ledger.js';
+import { backgroundTimer, deadlineTimer, type Timer } from './timers.js';
+import { Waiters } from './waiters.js';
+
+/** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
+export interface DeliveryOptions extends PumpOptions {
+  readonly shutdownTimeoutMs: number;
+}
+
+/** Who is told what becomes of events. Must not throw. */
+export interface DeliveryObserver {
+  /** One request delivered these. */
+  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
+  dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
+  /** Sending failed for good for now; what is pending stays. Told at each start of a cool-down. */
+  stalled(failure: SendFailure, pending: number): void;
+  /** The receiver answers again after a cool-down. */
+  recovered(pending: number): void;
+  /** After `close` nothing is in flight any more: connections may be closed. Told again after late events. */
+  idle(): void;
+}
+
+/** What the pipeline holds now, and what it did. `inFlight` counts events, which are pending ones too. */
+export interface PipelineStats {
+  readonly delivered: number;
+  readonly pending: number;
+  readonly pendingBytes: number;
+  readonly inFlight: number;
+  readonly retries: number;
+}
+
+/**
+ * Keeps events until somebody has answered for them. Takes them in no time, sends them in batches or, for callers who
+ * wait, past the queue, and reports the fate of each exactly once to its observer. Nothing here throws or rejects.
+ */
+export class DeliveryPipeline {
+  readonly #options: DeliveryOptions;
+  readonly #observer: DeliveryObserver;
+  readonly #queue: EventQueue;
+  readonly #pump: BatchPump;
+  readonly #express: ExpressLane;
+  readonly #ledger = new Ledger();
+  readonly #room: Waiters;
+  /** Told when sending stalls. */
+  readonly #impatient = new Set<() => void>();
+  #closing: Promise<DeliveryReport> | null = null;
+  #closed = false;
+  #closeAt = Infinity;
+  #closeTimer: Timer | null = null;
+
+  constructor(options: DeliveryOptions, send: SendBatch, observer: DeliveryObserver) {
+    this.#options = options;
+    this.#observer = observer;
+    this.#queue = new EventQueue(options);
+    this.#room = new Waiters(() => this.#roomLeft());
+    this.#pump = new BatchPump(options, this.#queue, send, {
+      settled: (event, seq, reason, detail) => this.#settled(event, seq, reason, detail),
+      delivered: (events, attempts, durationMs) => observer.delivered(events, attempts, durationMs),
+      retried: () => (this.#ledger.retries += 1),
+      stalled: (failure) => {
+        observer.stalled(failure, this.#pending);
+        for (const giveUp of this.#impatient) giveUp();
+      },
+      recovered: () => observer.recovered(this.#pending),
+      returned: () => this.#returned(),
+    });
+    this.#express = new ExpressLane(options, send, {
+      settled: (call, event, outcome) => {
+        if (outcome.delivered) this.#settled(event, call, null, '');
+        else this.#settled(event, call, outcome.reason, outcome.message);
+      },
+      delivered: (events, attempts, durationMs) => observer.delivered(events, attempts, durationMs),
+      retried: () => (this.#ledger.retries += 1),
+      answered: () => this.#pump.answered(),
+      returned: () => this.#returned(),
+    });
+  }
+
+  stats(): PipelineStats {
+    return {
+      delivered: this.#ledger.delivered,
+      pending: this.#pending,
+      pendingBytes: this.#queue.bytes + this.#express.bytes,
+      inFlight: this.#queue.leased + this.#express.inFlight,
+      retries: this.#ledger.retries,
+    };
+  }
+
+  /**
+   * Takes an event over, for ever: it will be delivered or reported as dropped.
+   *
+   * @returns false when it was dropped at once (nothing could make room for it, or the pipeline is closed)
+   */
+  accept(event: QueuedEvent): boolean {
+    if (this.#isClosed()) {
+      this.#observer.dropped(event, 'shutdown', AFTER_SHUTDOWN);
+      return false;
+    }
+    let kept = true;
+    for (const { event: evicted, seq } of this.#queue.push(event)) {
+      if (evicted === event) kept = false;
+      this.#settled(evicted, seq, 'queue_full', 'the queue is full');
+    }
+    if (this.#closing) this.#sendLate();
+    else this.#pump.arrived();
+    return kept;
+  }
+
+  /** Sends one event past the queue and resolves with the answer. */
+  deliverNow(event: QueuedEvent, call: ExpressCall): Promise<ExpressOutcome> {
+    if (this.#isClosed()) {
+      this.#observer.dropped(event, 'shutdown', AFTER_SHUTDOWN);
+      return Promise.resolve({ delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' });
+    }
+    const answer = this.#express.send(event, call);
+    if (this.#closing) this.#sendLate();
+    return answer;
+  }
+
+  /** Sends all at once, with a probe if sending has stalled. Resolves when it is settled, stalls, or at the time limit. */
+  async flush(timeoutMs: number): Promise<DeliveryReport> {
+    const statement = this.#openStatement();
+    const how = await this.#sendUntil(statement.settled, timeoutMs);
+    const late = how === 'timeout' ? `not everything was answered for within ${timeoutMs} ms` : null;
+    return statement.report(this.#pump.lastFailure?.message ?? late);
+  }
+
+  /** Resolves when the queue is at most half full, when the pipeline is closed, or at the time limit. */
+  ready(timeoutMs?: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    const room = this.#room.wait(timeoutMs);
+    // What makes the queue full may be less than a batch.
+    if (this.#room.size > 0) this.#pump.sendSoon();
+    return room;
+  }
+
+  /**
+   * Sends what is left within `shutdownTimeoutMs`, gives up early when sending stalls, and reports. Events that come
+   * while that time lasts are still taken and sent. Idempotent.
+   */
+  close(): Promise<DeliveryReport> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<DeliveryReport> {
+    const { shutdownTimeoutMs } = this.#options;
+    this.#closeAt = Date.now() + shutdownTimeoutMs;
+    const statement = this.#openStatement();
+    const how = shutdownTimeoutMs > 0 ? await this.#sendUntil(statement.settled, shutdownTimeoutMs) : 'timeout';
+    const error = this.#pump.lastFailure?.message ?? null;
+    if (how !== 'settled') await this.#shut();
+    else if (this.#pending === 0) this.#observer.idle();
+    const report = statement.report(null);
+    return report.dropped.shutdown === undefined ? report : { ...report, error };
+  }
+
+  /** Ends everything: what is in flight is aborted, what is left is dropped. */
+  async #shut(): Promise<void> {
+    this.#closed = true;
+    if (this.#closeTimer) clearTimeout(this.#closeTimer);
+    const detail = this.#pump.lastFailure?.message ?? 'the time for shutdown was over';
+    this.#express.close();
+    await this.#pump.stop();
+    for (const { event, seq } of this.#queue.clear()) this.#settled(event, seq, 'shutdown', detail);
+    this.#room.releaseAll();
+    this.#observer.idle();
+  }
+
+  #isClosed(): boolean {
+    return this.#closed || (this.#closing !== null && Date.now() >= this.#closeAt);
+  }
+
+  /** Hooks and jobs that end after ours still capture: it goes out at once, while the time for shutdown lasts. */
+  #sendLate(): void {
+    this.#pump.sendSoon();
+    this.#closeTimer ??= backgroundTimer(() => {
+      this.#closeTimer = null;
+      if (this.#pending > 0) void this.#shut();
+    }, this.#closeAt - Date.now());
+  }
+
+  #openStatement(): ReturnType<Ledger['open']> {
+    return this.#ledger.open(this.#queue.nextSeq, this.#queue.size, this.#express.calls);
+  }
+
+  /** Sends all until `settled`, until sending stalls, or until the time is over. Keeps the process alive meanwhile. */
+  async #sendUntil(settled: Promise<void>, timeoutMs: number): Promise<'settled' | 'stalled' | 'timeout'> {
+    if (this.#pending === 0) return 'settled';
+    let stalled = (): void => undefined;
+    let deadline: Timer | undefined;
+    const limits = new Promise<'stalled' | 'timeout'>((resolve) => {
+      stalled = () => resolve('stalled');
+      deadline = deadlineTimer(() => resolve('timeout'), timeoutMs);
+    });
+    this.#impatient.add(stalled);
+    this.#pump.sendAll();
+    const how = await Promise.race([settled.then(() => 'settled' as const), limits]);
+    this.#impatient.delete(stalled);
+    clearTimeout(deadline);
+    return how;
+  }
+
+  get #pending(): number {
+    return this.#queue.size + this.#express.calls.size;
+  }
+
+  #settled(event: QueuedEvent, claim: number | object, reason: DropReason | null, detail: string): void {
+    this.#ledger.settle(claim, reason);
+    if (reason !== null) this.#observer.dropped(event, reason, detail);
+    this.#room.check();
+  }
+
+  #returned(): void {
+    if (!this.#closing || this.#closed || this.#pending > 0) return;
+    if (this.#closeTimer) clearTimeout(this.#closeTimer);
+    this.#closeTimer = null;
+    this.#observer.idle();
+  }
+
+  /** How many more events fit, given that whoever is told so captures a little later: counted up to half full. */
+  #roomLeft(): number {
+    const { maxQueueEvents, maxQueueBytes } = this.#options;
+    if (this.#queue.bytes > maxQueueBytes / 2) return 0;
+    return Math.max(0, Math.ceil(maxQueueEvents / 2) - this.#queue.size);
+  }
+}
+
+const AFTER_SHUTDOWN = 'captured after shutdown';

@@ -1,0 +1,271 @@
+import { type QueuedEvent } from './delivery.js';
+import { Lane, type WaitingEvent, WaitingList } from './lanes.js';
+import { Tally } from './tally.js';
+
+/** What the queue may hold, leased events included. */
+export interface EventQueueLimits {
+  readonly maxQueueEvents: number;
+  readonly maxQueueBytes: number;
+}
+
+/** What one batch may hold. */
+export interface LeaseLimits {
+  readonly maxBatchEvents: number;
+  readonly maxBatchBytes: number;
+}
+
+/** An event that was pushed out, and its place in the order of arrival. */
+export interface Evicted {
+  readonly event: QueuedEvent;
+  readonly seq: number;
+}
+
+/** Events on loan to one request. Those that are not acknowledged come back by `release`. */
+export interface Lease {
+  readonly events: readonly QueuedEvent[];
+  /** Ids not yet acknowledged, with their place in the order of arrival. */
+  readonly open: Map<string, number>;
+}
+
+/**
+ * A bounded first-in first-out queue in memory that lends events out and forgets them only when told to.
+ *
+ * Events of one order key are never on loan to two leases, and come back to where they were: whoever sends leases
+ * side by side still keeps the order of each key. An event that is found while its key is on loan is set aside once,
+ * behind its key; so every operation costs the same however many events wait.
+ */
+export class EventQueue {
+  readonly #limits: EventQueueLimits;
+  /** Arrivals in order; those before `#head` are gone. An arrival's place is `#headSeq` plus its distance from `#head`. */
+  #arrivals: (QueuedEvent | undefined)[] = [];
+  #head = 0;
+  #headSeq = 0;
+  /** Events older than all of `#arrivals`, set aside or returned. */
+  readonly #waiting = new WaitingList();
+  readonly #lanes = new Map<string, Lane>();
+  /** Lanes that nobody holds and in which events wait: the first to be served. */
+  readonly #free = new Set<Lane>();
+  readonly #held = new Tally();
+  readonly #leased = new Tally();
+  /** Those that wait behind a key on loan. */
+  readonly #blocked = new Tally();
+
+  constructor(limits: EventQueueLimits) {
+    this.#limits = limits;
+  }
+
+  /** Events held, leased ones included. */
+  get size(): number {
+    return this.#held.events;
+  }
+
+  /** UTF-8 bytes held, leased ones included. */
+  get bytes(): number {
+    return this.#held.bytes;
+  }
+
+  /** Events on loan. */
+  get leased(): number {
+    return this.#leased.events;
+  }
+
+  /** Events that a lease could take now; some of them may yet turn out to wait for their key. */
+  get available(): number {
+    return this.#held.events - this.#leased.events - this.#blocked.events;
+  }
+
+  /** UTF-8 bytes of the available events. */
+  get availableBytes(): number {
+    return this.#held.bytes - this.#leased.bytes - this.#blocked.bytes;
+  }
+
+  /** The place that the next event will have in the order of arrival. */
+  get nextSeq(): number {
+    return this.#headSeq + this.#arrivals.length - this.#head;
+  }
+
+  /**
+   * Adds an event. When it does not fit, the oldest events that are not on loan make room.
+   *
+   * @returns what was evicted, oldest first; the event itself when nothing else could make room for it
+   */
+  push(event: QueuedEvent): readonly Evicted[] {
+    this.#arrivals.push(event);
+    this.#held.add(event);
+    if (!this.#overfull()) return NOTHING;
+    const evicted: Evicted[] = [];
+    if (event.bytes > this.#limits.maxQueueBytes) {
+      // No room could be made for it: evicting everything else would only lose more.
+      this.#arrivals.pop();
+      return [this.#forget(event, this.nextSeq)];
+    }
+    while (this.#overfull()) {
+      const oldest = this.#evictOldest();
+      if (!oldest) break;
+      evicted.push(oldest);
+    }
+    return evicted;
+  }
+
+  /**
+   * Lends the oldest events that fit one batch: of one format, no id twice, none whose key is on loan.
+   *
+   * @returns null when there is nothing to lend
+   */
+  lease({ maxBatchEvents, maxBatchBytes }: LeaseLimits): Lease | null {
+    const events: QueuedEvent[] = [];
+    const lease: Lease = { events, open: new Map() };
+    let bytes = 0;
+    const take = (event: QueuedEvent, seq: number): boolean => {
+      const first = events[0];
+      const fits =
+        !first ||
+        (events.length < maxBatchEvents &&
+          bytes + event.bytes <= maxBatchBytes &&
+          event.format === first.format &&
+          !lease.open.has(event.id));
+      if (!fits) return false;
+      events.push(event);
+      lease.open.set(event.id, seq);
+      this.#leased.add(event);
+      bytes += event.bytes;
+      return true;
+    };
+    if (this.#takeWaiting(lease, take)) this.#takeArrivals(lease, take);
+    return events.length > 0 ? lease : null;
+  }
+
+  /**
+   * Forgets a leased event: it was delivered or dropped.
+   *
+   * @returns its place in the order of arrival, or null when the lease does not hold it
+   */
+  ack(lease: Lease, event: QueuedEvent): number | null {
+    const seq = lease.open.get(event.id);
+    if (seq === undefined) return null;
+    lease.open.delete(event.id);
+    this.#leased.subtract(event);
+    this.#forget(event, seq);
+    this.#giveBackKey(event);
+    return seq;
+  }
+
+  /** Ends a lease: what was not acknowledged goes back to its place. */
+  release(lease: Lease): void {
+    const returned: WaitingEvent[] = [];
+    for (const event of lease.events) {
+      const seq = lease.open.get(event.id);
+      if (seq === undefined) continue;
+      returned.push({ event, seq, lane: this.#lane(event.orderKey) });
+      this.#leased.subtract(event);
+      this.#blocked.add(event);
+    }
+    this.#waiting.putBack(returned);
+    for (const event of lease.events) {
+      if (lease.open.delete(event.id)) this.#giveBackKey(event);
+    }
+  }
+
+  /** Removes and returns everything that is not on loan, oldest first. */
+  clear(): readonly Evicted[] {
+    const all: Evicted[] = [];
+    for (let oldest = this.#evictOldest(); oldest; oldest = this.#evictOldest()) all.push(oldest);
+    return all;
+  }
+
+  #takeWaiting(lease: Lease, take: (event: QueuedEvent, seq: number) => boolean): boolean {
+    for (const lane of this.#free) {
+      while (lane.first) {
+        const { event, seq } = lane.first;
+        if (!take(event, seq)) {
+          if (lane.holder === lease) this.#block(lane);
+          return false;
+        }
+        this.#waiting.removeFirst(lane);
+        lane.lend(lease);
+      }
+      this.#free.delete(lane);
+    }
+    return true;
+  }
+
+  #takeArrivals(lease: Lease, take: (event: QueuedEvent, seq: number) => boolean): void {
+    for (let event = this.#arrivals[this.#head]; event; event = this.#arrivals[this.#head]) {
+      const lane = this.#lane(event.orderKey);
+      if (lane.holder !== null && lane.holder !== lease) {
+        this.#waiting.append({ event, seq: this.#headSeq, lane });
+        this.#blocked.add(event);
+      } else if (take(event, this.#headSeq)) {
+        lane.lend(lease);
+      } else {
+        if (lane.idle) this.#lanes.delete(lane.key);
+        return;
+      }
+      this.#shiftArrival();
+    }
+  }
+
+  #lane(key: string): Lane {
+    let lane = this.#lanes.get(key);
+    if (!lane) this.#lanes.set(key, (lane = new Lane(key)));
+    return lane;
+  }
+
+  #block(lane: Lane): void {
+    this.#free.delete(lane);
+    this.#blocked.addAll(lane.waiting);
+  }
+
+  #giveBackKey(event: QueuedEvent): void {
+    const lane = this.#lane(event.orderKey);
+    if (!lane.giveBack()) return;
+    if (lane.first) {
+      this.#blocked.subtractAll(lane.waiting);
+      this.#free.add(lane);
+    } else {
+      this.#lanes.delete(lane.key);
+    }
+  }
+
+  #evictOldest(): Evicted | null {
+    const waiting = this.#waiting.oldest;
+    if (waiting) {
+      const { lane, event, seq } = waiting;
+      this.#waiting.removeFirst(lane);
+      if (lane.holder !== null) this.#blocked.subtract(event);
+      else if (!lane.first) {
+        this.#free.delete(lane);
+        this.#lanes.delete(lane.key);
+      }
+      return this.#forget(event, seq);
+    }
+    const event = this.#arrivals[this.#head];
+    if (!event) return null;
+    const seq = this.#headSeq;
+    this.#shiftArrival();
+    return this.#forget(event, seq);
+  }
+
+  #shiftArrival(): void {
+    this.#arrivals[this.#head] = undefined;
+    this.#head += 1;
+    this.#headSeq += 1;
+    // Moving the rest costs its length, so it must have been earned by as many shifts.
+    if (this.#head >= COMPACT_FROM && this.#head * 2 >= this.#arrivals.length) {
+      this.#arrivals = this.#arrivals.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  #overfull(): boolean {
+    return this.size > this.#limits.maxQueueEvents || this.bytes > this.#limits.maxQueueBytes;
+  }
+
+  #forget(event: QueuedEvent, seq: number): Evicted {
+    this.#held.subtract(event);
+    return { event, seq };
+  }
+}
+
+const NOTHING: readonly Evicted[] = [];
+const COMPACT_FROM = 1024;

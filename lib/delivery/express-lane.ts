@@ -1,0 +1,196 @@
+import { carry, type RetryPolicy } from './batch-courier.js';
+import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
+import { type LeaseLimits } from './event-queue.js';
+import { sleep, backgroundTimer, deadlineTimer, type Timer } from './timers.js';
+
+/** The answer to somebody who waited for one event. `message` says what went wrong, in a sentence. */
+export type ExpressOutcome =
+  { readonly delivered: true } | { readonly delivered: false; readonly reason: DropReason; readonly message: string };
+
+/** Limits of one call. */
+export interface ExpressCall {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** How the lane batches and retries. */
+export interface ExpressOptions extends LeaseLimits, RetryPolicy {
+  /** Requests of this lane in flight at once. */
+  readonly concurrency: number;
+}
+
+/** Who is told what becomes of the events. Must not throw. */
+export interface ExpressListener {
+  /** A call has its answer. */
+  settled(call: object, event: QueuedEvent, outcome: ExpressOutcome): void;
+  /** One request delivered these; each was told as settled before. */
+  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
+  retried(): void;
+  /** The receiver is there and takes events. */
+  answered(): void;
+  /** A request is over, whatever came of it. */
+  returned(): void;
+}
+
+interface Passenger {
+  readonly event: QueuedEvent;
+  group: Group | null;
+  /** Answers the caller; further answers are ignored. */
+  answer(outcome: ExpressOutcome): void;
+}
+
+interface Group {
+  readonly passengers: Set<Passenger>;
+  readonly abort: AbortController;
+  lastFailure: SendFailure | null;
+}
+
+/**
+ * Sends events whose callers wait for the answer, past the queue and whatever state it is in. Calls that come
+ * together share a request; further ones wait for a free one of `concurrency`. What fails is not kept.
+ */
+export class ExpressLane {
+  readonly #options: ExpressOptions;
+  readonly #send: SendBatch;
+  readonly #listener: ExpressListener;
+  #queue: Passenger[] = [];
+  readonly #calls = new Set<Passenger>();
+  #groups = 0;
+  #departure: Timer | null = null;
+
+  constructor(options: ExpressOptions, send: SendBatch, listener: ExpressListener) {
+    this.#options = options;
+    this.#send = send;
+    this.#listener = listener;
+  }
+
+  /** The calls that wait for their answer. */
+  get calls(): ReadonlySet<object> {
+    return this.#calls;
+  }
+
+  /** Their events. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { event } of this.#calls) bytes += event.bytes;
+    return bytes;
+  }
+
+  /** Calls whose event is in a request. */
+  get inFlight(): number {
+    let count = 0;
+    for (const { group } of this.#calls) if (group) count += 1;
+    return count;
+  }
+
+  /** Resolves when PostHog has answered for the event, when retries or `timeoutMs` are used up, or when aborted. Never rejects. */
+  send(event: QueuedEvent, { timeoutMs, signal }: ExpressCall): Promise<ExpressOutcome> {
+    return new Promise((resolve) => {
+      const fail = (reason: DropReason, message: string): void =>
+        passenger.answer({ delivered: false, reason, message });
+      const passenger: Passenger = {
+        event,
+        group: null,
+        answer: (outcome) => {
+          if (!this.#calls.delete(passenger)) return;
+          clearTimeout(deadline);
+          signal?.removeEventListener('abort', onAbort);
+          this.#leave(passenger);
+          this.#listener.settled(passenger, event, outcome);
+          resolve(outcome);
+        },
+      };
+      const onAbort = (): void => fail('undelivered', 'PostHog request aborted');
+      const deadline = deadlineTimer(() => {
+        const answered = passenger.group?.lastFailure;
+        fail('undelivered', answered ? answered.message : `PostHog request timed out after ${timeoutMs} ms`);
+      }, timeoutMs);
+      this.#calls.add(passenger);
+      this.#queue.push(passenger);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal?.aborted) onAbort();
+      else this.#schedule();
+    });
+  }
+
+  /** Ends every call that still waits. */
+  close(): void {
+    for (const passenger of [...this.#calls]) {
+      passenger.answer({ delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' });
+    }
+    if (this.#departure) clearTimeout(this.#departure);
+  }
+
+  /** After the current turn, so that calls made together travel together. */
+  #schedule(): void {
+    if (this.#departure || this.#queue.length === 0 || this.#groups >= this.#options.concurrency) return;
+    this.#departure = backgroundTimer(() => {
+      this.#departure = null;
+      while (this.#queue.length > 0 && this.#groups < this.#options.concurrency) void this.#travel(this.#board());
+    }, 0);
+  }
+
+  #board(): Group {
+    const { maxBatchEvents, maxBatchBytes } = this.#options;
+    const group: Group = { passengers: new Set(), abort: new AbortController(), lastFailure: null };
+    const ids = new Set<string>();
+    let bytes = 0;
+    for (const passenger of this.#queue) {
+      const { event } = passenger;
+      const full = ids.size >= maxBatchEvents || bytes + event.bytes > maxBatchBytes || ids.has(event.id);
+      if (full && ids.size > 0) break;
+      ids.add(event.id);
+      bytes += event.bytes;
+      passenger.group = group;
+      group.passengers.add(passenger);
+    }
+    this.#queue = this.#queue.slice(group.passengers.size);
+    return group;
+  }
+
+  async #travel(group: Group): Promise<void> {
+    this.#groups += 1;
+    const passengers = new Map([...group.passengers].map((passenger) => [passenger.event.id, passenger]));
+    const signal = group.abort.signal;
+    const handBack = await carry(
+      [...passengers.values()].map(({ event }) => event),
+      {
+        send: this.#send,
+        policy: this.#options,
+        signal,
+        wait: async (ms, retryAfterMs = 0) => {
+          const go = await sleep(Math.max(ms, retryAfterMs), signal);
+          if (go) this.#listener.retried();
+          return go;
+        },
+        answered: () => this.#listener.answered(),
+        failed: (failure) => (group.lastFailure = failure),
+        delivered: (events, attempts, durationMs) => {
+          const awaited = events.filter(({ id }) => passengers.get(id)?.group === group);
+          for (const { id } of awaited) passengers.get(id)?.answer({ delivered: true });
+          if (awaited.length > 0) this.#listener.delivered(awaited, attempts, durationMs);
+        },
+        dropped: ({ id }, reason, message) => passengers.get(id)?.answer({ delivered: false, reason, message }),
+      },
+    );
+    for (const passenger of [...group.passengers]) {
+      const message = (handBack?.failure ?? group.lastFailure)?.message ?? 'PostHog request aborted';
+      passenger.answer({ delivered: false, reason: 'undelivered', message });
+    }
+    this.#groups -= 1;
+    this.#listener.returned();
+    this.#schedule();
+  }
+
+  #leave(passenger: Passenger): void {
+    const { group } = passenger;
+    passenger.group = null;
+    if (!group) {
+      this.#queue = this.#queue.filter((other) => other !== passenger);
+      return;
+    }
+    group.passengers.delete(passenger);
+    // Nobody waits for the answer any more.
+    if (group.passengers.size === 0) group.abort.abort();
+  }
+}

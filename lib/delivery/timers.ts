@@ -1,0 +1,34 @@
+/** The longest delay that setTimeout keeps; a longer one would fire at once. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1;
+
+/** A pending timer, to be handed to `clearTimeout`. */
+export type Timer = ReturnType<typeof setTimeout>;
+
+/** Like setTimeout, but the process may end before it fires. */
+export function backgroundTimer(callback: () => void, delayMs: number): Timer {
+  const timer = deadlineTimer(callback, delayMs);
+  // Some fake clocks hand out plain numbers.
+  if (typeof timer === 'object') timer.unref();
+  return timer;
+}
+
+/** Like setTimeout, for any delay: it keeps the process alive while somebody waits for what it bounds. */
+export function deadlineTimer(callback: () => void, delayMs: number): Timer {
+  return setTimeout(callback, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
+}
+
+/** Resolves with true after `delayMs`, or with false as soon as the signal aborts. Does not keep the process alive. */
+export function sleep(delayMs: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = backgroundTimer(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(true);
+    }, delayMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

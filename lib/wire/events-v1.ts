@@ -1,0 +1,99 @@
+import { type BatchOutcome } from '../delivery/delivery.js';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
+import { joinPayloads, type WireFormat } from './wire-format.js';
+
+/** What v0 carries as properties and v1 as options. */
+const OPTIONS = new Map([
+  ['$cookieless_mode', 'cookieless_mode'],
+  ['$ignore_sent_at', 'disable_skew_correction'],
+  ['$process_person_profile', 'process_person_profile'],
+  ['$product_tour_id', 'product_tour_id'],
+]);
+
+/** The server takes these from the PostHog-Sdk-Info header. */
+const FROM_HEADER = new Set(['$lib', '$lib_version']);
+
+/** The one event whose properties hold `distinct_id` besides its root. */
+const ALIAS = '$create_alias';
+
+/** A refusal's details are the server's words: enough of them to act on. */
+const MAX_DETAIL_LENGTH = 200;
+
+/**
+ * PostHog's analytics endpoint with an answer for each event. The key is a bearer token, the send time a header, and
+ * what one request id names is the same batch at every attempt.
+ */
+export const eventsV1: WireFormat = {
+  mode: 'v1',
+
+  encode({ uuid, event, distinct_id, timestamp, properties }) {
+    const kept: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    let options: Record<string, unknown> | undefined;
+    for (const key of Object.keys(properties)) {
+      const value = properties[key];
+      const option = OPTIONS.get(key);
+      if (option !== undefined) {
+        if (value !== undefined && value !== null) (options ??= {})[option] = value;
+      } else if (!FROM_HEADER.has(key) && (key !== 'distinct_id' || event === ALIAS)) {
+        kept[key] = value;
+      }
+    }
+    const encoded = { event, uuid, distinct_id, timestamp, properties: kept };
+    return options ? { ...encoded, options } : encoded;
+  },
+
+  request: (batch, { apiKey, historicalMigration, attempt, sentAt }) => ({
+    path: '/i/v1/analytics/events',
+    headers: {
+      Authorization: `Bearer ${apiKey}`,
+      'PostHog-Sdk-Info': `${LIBRARY_NAME}/${LIBRARY_VERSION}`,
+      'PostHog-Attempt': String(attempt),
+      'PostHog-Request-Id': batch.id,
+      'PostHog-Request-Timestamp': sentAt,
+    },
+    body:
+      `{"created_at":"${new Date(batch.createdAt).toISOString()}",` +
+      (historicalMigration ? '"historical_migration":true,' : '') +
+      `"batch":[${joinPayloads(batch)}]}`,
+  }),
+
+  interpret(body, batch, retryAfterMs): BatchOutcome {
+    const results = resultsOf(body);
+    const rejected: { id: string; detail: string }[] = [];
+    const retry: string[] = [];
+    for (const { id } of batch.events) {
+      const answer = results.get(id);
+      // Any other word, or none, is settled: a newer server may say more than we know.
+      if (answer?.result === 'drop') rejected.push({ id, detail: rejectionOf(answer.details) });
+      else if (answer?.result === 'retry') retry.push(id);
+    }
+    return { kind: 'settled', rejected, retry, retryAfterMs };
+  },
+};
+
+interface EventResult {
+  readonly result?: unknown;
+  readonly details?: unknown;
+}
+
+/** An answer that cannot be read names no event: sending again against a broken success would never end. */
+function resultsOf(body: string): ReadonlyMap<string, EventResult> {
+  try {
+    const answer: unknown = JSON.parse(body);
+    if (!isObject(answer) || !isObject(answer.results)) return new Map();
+    return new Map(
+      Object.entries(answer.results).filter((entry): entry is [string, EventResult] => isObject(entry[1])),
+    );
+  } catch {
+    return new Map();
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function rejectionOf(details: unknown): string {
+  if (typeof details !== 'string' || details === '') return 'PostHog API error: event refused';
+  return `PostHog API error: event refused: ${details.slice(0, MAX_DETAIL_LENGTH)}`;
+}

@@ -1,0 +1,39 @@
+import { type BatchOutcome, type SendFailure } from '../delivery/delivery.js';
+
+/** The variables that a remedy names; those of a named instance differ. */
+export interface RemedyNames {
+  readonly apiKey: string;
+  readonly host: string;
+  readonly captureMode: string;
+}
+
+/**
+ * What a status other than 2xx means. Retried: 408, 429 (a gateway's; PostHog itself sends none) and every 5xx. Never
+ * retried as it is: 400 (an event is at fault), 413 (too large), 402 (quota). Anything else says that the key, the host
+ * or a proxy is wrong.
+ */
+export function outcomeOfStatus(status: number, retryAfterMs: number | undefined, names: RemedyNames): BatchOutcome {
+  const failure: SendFailure = { message: `PostHog API error: HTTP ${status}`, remedy: remedyFor(status, names) };
+  if (status === 408 || status === 429 || status >= 500) return { kind: 'retryable', failure, retryAfterMs };
+  switch (status) {
+    case 400:
+      return { kind: 'rejected', failure };
+    case 402:
+      return { kind: 'quota', failure };
+    case 413:
+      return { kind: 'tooLarge', failure };
+    default:
+      return { kind: 'refused', failure };
+  }
+}
+
+function remedyFor(status: number, { apiKey, host, captureMode }: RemedyNames): string {
+  if (status === 401) return `check ${apiKey}: it must be the project API key (phc_…) of the project at ${host}`;
+  if (status === 402) return "the project is over its quota: see the billing page of PostHog's settings";
+  if (status === 404) return `check ${host}; a server without the v1 API needs ${captureMode}=v0`;
+  if (status === 415) return 'events are sent uncompressed from now on';
+  if (status >= 300 && status < 400) return `check ${host}: it answers with a redirect, which is not followed`;
+  if (status === 408 || status === 429 || status >= 500)
+    return 'PostHog or a gateway before it is in trouble: nothing to do unless it lasts';
+  return `check ${host} and what stands between (a proxy, a firewall)`;
+}
