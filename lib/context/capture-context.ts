@@ -12,5 +12,17 @@ export interface CaptureContext {
   optedOut?: boolean;
 }
 
-/** A context as plain JSON, small enough for the data of a job or the header of a message. */
-export type SerializedContext = CaptureContext;
+/** A context as plain JSON, small enough for the data of a job or the header of a message. Give it to `withContext` to restore it. */
+export interface SerializedContext extends CaptureContext {
+  distinctId?: string;
+  groups?: Record<string, string>;
+}
+
+/** A context as events see it: checked, merged with the contexts around it, shared between events and so never changed. */
+export interface ActingContext {
+  readonly distinctId?: string;
+  readonly sessionId?: string;
+  readonly groups?: Readonly<Record<string, string>>;
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly optedOut?: boolean;
+}

@@ -1,0 +1,36 @@
+import { describe, isBag, quoteName, setOwn } from './untrusted-values.js';
+
+/** Group types and keys as events carry them. */
+export type GroupKeys = Record<string, string>;
+
+/** The group key that a value stands for: a text that is not blank, or the text of a finite number or a bigint. null when it stands for none. */
+export function groupKeyOf(value: unknown): string | null {
+  if (typeof value === 'string') return value.trim() === '' ? null : value;
+  return Number.isFinite(value) || typeof value === 'bigint' ? String(value) : null;
+}
+
+/** Groups with every key as text; null unless every type and key is good. */
+export function groupKeysOf(value: unknown): GroupKeys | null {
+  if (!isBag(value)) return null;
+  const groups: GroupKeys = {};
+  for (const type of Object.keys(value)) {
+    const key = groupKeyOf(value[type]);
+    if (key === null || type.trim() === '') return null;
+    setOwn(groups, type, key);
+  }
+  return groups;
+}
+
+/** What is wrong with groups, as a sentence; null when nothing is. */
+export function groupKeysProblem(value: unknown, field: string): string | null {
+  const rule = 'must map group types to group keys, such as { company: "acme" }';
+  if (!isBag(value)) return `${field} ${rule}, but it is ${describe(value)}`;
+  for (const type of Object.keys(value)) {
+    if (type.trim() === '') return `${field} ${rule}, but a group type is blank`;
+    const key = value[type];
+    if (groupKeyOf(key) === null) {
+      return `${field} ${rule}, each a text or a finite number, but the key of ${quoteName(type)} is ${describe(key)}`;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,137 @@
+import { type EventRule, OPTIONS, optionOf, propertiesOf } from './event-rule.js';
+import { isJsonObject, quoted } from './json-values.js';
+
+const MAX_GROUP_KEY_CHARACTERS = 400;
+const IDENTITY_EVENTS = ['$identify', '$create_alias', '$groupidentify'];
+
+/** The rules about what stands in the properties and in the options of an event. */
+export const EVENT_PROPERTY_RULES: readonly EventRule[] = [
+  {
+    rule: 'cookieless_mode_invalid',
+    v0: 'refused',
+    v1: null,
+    broken: (event) => {
+      const mode = propertiesOf(event).$cookieless_mode;
+      return mode === undefined || typeof mode === 'boolean' ? null : '$cookieless_mode must be a boolean';
+    },
+  },
+  {
+    rule: 'option_invalid',
+    v0: 'altered',
+    v1: 'dropped',
+    broken: (event, format) => {
+      if (format === 'v1' && event.options !== undefined && !isJsonObject(event.options)) {
+        return 'options must be an object';
+      }
+      for (const entry of OPTIONS) {
+        const value = optionOf(event, entry, format);
+        if (value !== undefined && typeof value !== entry.type) {
+          return `${format === 'v0' ? entry.sentinel : entry.option} must be a ${entry.type}, it is ${quoted(value)}`;
+        }
+      }
+      return null;
+    },
+  },
+  {
+    rule: 'option_unknown',
+    v0: null,
+    v1: 'altered',
+    broken: ({ options }) => {
+      const known: readonly string[] = OPTIONS.map((entry) => entry.option);
+      const lost = Object.keys(isJsonObject(options) ? options : {}).filter((key) => !known.includes(key));
+      return lost.length > 0 ? `${quoted(lost)} in options means nothing and is lost` : null;
+    },
+  },
+  {
+    rule: 'sentinel_in_properties',
+    v0: null,
+    v1: 'altered',
+    broken: (event) => {
+      const sentinels: readonly string[] = OPTIONS.map((entry) => entry.sentinel);
+      const left = Object.keys(propertiesOf(event)).filter(
+        (key) => key === '$lib' || key.startsWith('$lib_') || sentinels.includes(key),
+      );
+      return left.length > 0 ? `${quoted(left)} belongs into options or headers, not into properties` : null;
+    },
+  },
+  {
+    rule: 'distinct_id_in_properties',
+    v0: null,
+    v1: 'altered',
+    broken: (event) =>
+      event.event !== '$create_alias' && 'distinct_id' in propertiesOf(event)
+        ? 'distinct_id stands in properties as well'
+        : null,
+  },
+  {
+    rule: 'person_properties_invalid',
+    v0: 'altered',
+    v1: 'altered',
+    broken: (event) => {
+      const properties = propertiesOf(event);
+      const wrong = ['$set', '$set_once', '$groups', '$group_set'].find(
+        (key) => key in properties && !isJsonObject(properties[key]),
+      );
+      if (wrong !== undefined) return `${wrong} must be an object`;
+      const { $unset: unset } = properties;
+      const isList = Array.isArray(unset) && unset.every((name) => typeof name === 'string');
+      return unset === undefined || isList ? null : '$unset must be an array of strings';
+    },
+  },
+  {
+    rule: 'group_invalid',
+    v0: 'lost',
+    v1: 'lost',
+    broken: (event) => {
+      const properties = propertiesOf(event);
+      for (const key of ['$group_type', '$group_key']) {
+        const value = properties[key];
+        if (value === undefined && event.event !== '$groupidentify') continue;
+        if (typeof value !== 'string' || value === '') return `${key} must be a string, it is ${quoted(value)}`;
+      }
+      const { $group_key: groupKey } = properties;
+      return typeof groupKey === 'string' && groupKey.length > MAX_GROUP_KEY_CHARACTERS
+        ? `$group_key has ${groupKey.length} characters, ${MAX_GROUP_KEY_CHARACTERS} are allowed`
+        : null;
+    },
+  },
+  {
+    rule: 'alias_invalid',
+    v0: 'lost',
+    v1: 'lost',
+    broken: (event) => {
+      if (event.event !== '$create_alias') return null;
+      const { alias, distinct_id: aliased } = propertiesOf(event);
+      if (typeof alias !== 'string' || alias.trim() === '') return `alias must be a string, it is ${quoted(alias)}`;
+      return aliased === event.distinct_id
+        ? null
+        : `distinct_id in properties must be the event's, it is ${quoted(aliased)}`;
+    },
+  },
+  {
+    rule: 'identity_without_person',
+    v0: 'lost',
+    v1: 'lost',
+    broken: (event, format) => {
+      const personProfile = OPTIONS.find((entry) => entry.option === 'process_person_profile');
+      const off = personProfile !== undefined && optionOf(event, personProfile, format) === false;
+      return off && IDENTITY_EVENTS.includes(String(event.event))
+        ? `${String(event.event)} cannot go without a person profile`
+        : null;
+    },
+  },
+  {
+    rule: 'exception_list_invalid',
+    v0: 'altered',
+    v1: 'altered',
+    broken: (event) => {
+      if (event.event !== '$exception') return null;
+      const { $exception_list: list } = propertiesOf(event);
+      const isList =
+        Array.isArray(list) &&
+        list.length > 0 &&
+        list.every((one) => isJsonObject(one) && typeof one.type === 'string' && typeof one.value === 'string');
+      return isList ? null : '$exception_list must be an array of objects with type and value';
+    },
+  },
+];

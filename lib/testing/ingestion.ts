@@ -1,0 +1,178 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { planAnswer } from './answer-plan.js';
+import { sendAnswer } from './answer-sender.js';
+import { type Fault, type FaultScript } from './faults.js';
+import { type Judgement, type Protocol } from './judgement.js';
+import { type Memory, type OpenRequest } from './memory.js';
+import { PROTOCOL_V0 } from './protocol-v0.js';
+import { PROTOCOL_V1 } from './protocol-v1.js';
+import { type StoredEvent } from './recorded.js';
+import { decodeBody, readRawBody } from './request-body.js';
+import { RetryLedger } from './retry-ledger.js';
+import { toStoredEvent } from './stored-event.js';
+import { type Timers } from './timers.js';
+
+/** What the ingestion shares with the rest of one server. */
+export interface IngestionParts {
+  readonly apiKey: string | null;
+  readonly maxRemembered: number;
+  readonly memory: Memory;
+  readonly faults: FaultScript;
+  readonly timers: Timers;
+  /** Called after every change of the memory. */
+  readonly changed: () => void;
+  /** Called for each event that was stored. */
+  readonly stored: (event: StoredEvent) => void;
+}
+
+const NOTHING_JUDGED: Judgement = { findings: [], refusal: null, json: undefined, batch: [], events: [] };
+
+/** Receives requests: reads, judges, remembers, stores and answers each of them as PostHog, or as a fault wants it. */
+export class Ingestion {
+  readonly #parts: IngestionParts;
+  readonly #ledger: RetryLedger;
+
+  constructor(parts: IngestionParts) {
+    this.#parts = parts;
+    this.#ledger = new RetryLedger(parts.maxRemembered);
+  }
+
+  /** Forgets what earlier requests looked like. */
+  clear(): void {
+    this.#ledger.clear();
+  }
+
+  /** Handles one request that is not for the server's own pages. Never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const record = openRequest(request);
+    try {
+      const protocol = protocolAt(record.path);
+      if (protocol === null || record.method !== 'POST') this.#refuseAddress(record, protocol, request, response);
+      else await this.#ingest(record, protocol, request, response);
+    } catch (error) {
+      // Only the callbacks of a fault, which are the test's own, throw here.
+      record.status = 500;
+      this.#callbackThrew(record, error);
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
+      response.end('a callback of a fault threw');
+    }
+  }
+
+  async #ingest(
+    record: OpenRequest,
+    protocol: Protocol,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { faults, timers, apiKey } = this.#parts;
+    record.format = protocol.format;
+    const early = faults.onHeaders();
+    if (early && 'reset' in early && early.reset === 'before') {
+      this.#remember(record, NOTHING_JUDGED, protocol);
+      const { delayMs = 0 } = early;
+      if (delayMs === 0 || (await timers.sleep(delayMs))) request.socket.resetAndDestroy();
+      return;
+    }
+    const raw = await readRawBody(request, protocol.maxWireBytes);
+    if (raw.kind === 'aborted') {
+      record.aborted = true;
+      this.#remember(record, NOTHING_JUDGED, protocol);
+      return;
+    }
+    const body = await decodeBody(raw, record.headers['content-encoding'], protocol);
+    if ('text' in body) record.text = body.text;
+    const judgement = protocol.judge(record.headers, body, apiKey);
+    this.#remember(record, judgement, protocol);
+    await this.#answer(record, judgement, early === undefined ? faults.onRequest(record) : early, response);
+  }
+
+  async #answer(
+    record: OpenRequest,
+    judgement: Judgement,
+    fault: Fault | null,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { memory, timers, changed, stored } = this.#parts;
+    const candidates = judgement.events.map(({ wire, ...rest }) => ({ ...rest, stored: toStoredEvent(wire, record) }));
+    const plan = planAnswer({ format: record.format ?? 'v0', refusal: judgement.refusal, candidates }, fault);
+    record.aborted = response.destroyed;
+    let endsHere = false;
+    response.on('close', () => {
+      if (endsHere || response.writableFinished) return;
+      record.aborted = true;
+      changed();
+    });
+    if (plan.delayMs > 0 && !(await timers.sleep(plan.delayMs))) return;
+    memory.addEvents(plan.store);
+    endsHere = plan.manner === 'half' || plan.manner === 'reset';
+    if (!record.aborted) record.status = plan.answer?.status ?? null;
+    try {
+      plan.store.forEach(stored);
+    } catch (error) {
+      this.#callbackThrew(record, error);
+    }
+    changed();
+    if (!record.aborted) await sendAnswer(response, plan, timers);
+  }
+
+  #callbackThrew(record: OpenRequest, error: unknown): void {
+    const detail = `a callback of the test threw: ${error instanceof Error ? error.message : String(error)}`;
+    this.#parts.memory.addViolations(record, [{ rule: 'callback_threw', detail }]);
+    this.#parts.changed();
+  }
+
+  #remember(record: OpenRequest, judgement: Judgement, protocol: Protocol): void {
+    const { memory, changed } = this.#parts;
+    record.json = judgement.json;
+    record.events = judgement.batch.length;
+    const { json, batch } = judgement;
+    const seen = { format: protocol.format, headers: record.headers, receivedAt: record.receivedAt, json, batch };
+    const path = record.path.includes('//') ? [{ rule: 'path', detail: `${record.path} holds an empty segment` }] : [];
+    memory.addRequest(record, [...path, ...judgement.findings, ...this.#ledger.observe(seen)]);
+    changed();
+  }
+
+  #refuseAddress(
+    record: OpenRequest,
+    protocol: Protocol | null,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
+    request.resume();
+    const finding =
+      protocol === null
+        ? { rule: 'path', detail: `${record.path} is not an endpoint of PostHog's capture API` }
+        : { rule: 'method', detail: `${record.method} ${record.path} must be a POST` };
+    record.status = protocol === null ? 404 : 405;
+    this.#parts.memory.addRequest(record, [finding]);
+    this.#parts.changed();
+    response.writeHead(record.status, { 'content-type': 'text/plain; charset=utf-8' }).end(finding.detail);
+  }
+}
+
+/** The endpoint at a path, or below a prefix of it, as behind a reverse proxy. */
+function protocolAt(path: string): Protocol | null {
+  if (path.endsWith('/i/v1/analytics/events')) return PROTOCOL_V1;
+  if (path.endsWith('/batch/') || path.endsWith('/batch')) return PROTOCOL_V0;
+  return null;
+}
+
+function openRequest(request: IncomingMessage): OpenRequest {
+  const headers: Record<string, string> = {};
+  for (const [name, values] of Object.entries(request.headersDistinct)) headers[name] = (values ?? []).join(', ');
+  return {
+    index: -1,
+    method: request.method ?? '',
+    // A client behind an HTTP proxy names the whole address.
+    path: (request.url ?? '').replace(/^https?:\/\/[^/]*/, '').split('?', 1)[0] ?? '',
+    headers,
+    format: null,
+    encoding: headers['content-encoding'] ?? 'none',
+    text: null,
+    json: undefined,
+    events: 0,
+    receivedAt: Date.now(),
+    status: null,
+    aborted: false,
+  };
+}

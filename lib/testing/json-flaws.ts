@@ -1,0 +1,73 @@
+import { type Finding } from './judgement.js';
+
+/** PostHog's JSON parser goes no deeper than this. */
+const MAX_DEPTH = 128;
+/** The root is level 1, an event of its batch level 3: PostHog reads these into fixed fields, where a second value is an error. */
+const EVENT_LEVEL = 3;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** What is wrong with a JSON text although `JSON.parse` takes it. */
+export interface JsonFlaw extends Finding {
+  /** true: PostHog refuses the request for it; false: it silently keeps one of two values. */
+  readonly refused: boolean;
+}
+
+/**
+ * Finds what `JSON.parse` forgives and PostHog does not: a key that stands twice in one object, a lone surrogate
+ * written as an escape, and nesting of more than 128 levels.
+ *
+ * @param text valid JSON
+ */
+export function jsonFlaws(text: string): JsonFlaw[] {
+  const flaws: JsonFlaw[] = [];
+  // The keys of each object that is open at this point; null stands for an array.
+  const open: (Set<string> | null)[] = [];
+  let keyComesNext = false;
+  let deepest = 0;
+
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') {
+      const end = closingQuote(text, at);
+      const escaped = text.slice(at + 1, end);
+      const value = escaped.includes('\\') ? String(JSON.parse(`"${escaped}"`)) : escaped;
+      if (value !== escaped && LONE_SURROGATE.test(value)) {
+        const detail = `the body holds a lone surrogate escape, at character ${at}`;
+        flaws.push({ rule: 'json_lone_surrogate', detail, refused: true });
+      }
+      const keys = open.at(-1);
+      if (keyComesNext && keys) {
+        if (keys.has(value)) {
+          const detail = `the key ${JSON.stringify(value)} stands twice in one object, at character ${at}`;
+          flaws.push({ rule: 'json_duplicate_key', detail, refused: open.length <= EVENT_LEVEL });
+        }
+        keys.add(value);
+        keyComesNext = false;
+      }
+      at = end;
+    } else if (character === '{' || character === '[') {
+      open.push(character === '{' ? new Set() : null);
+      keyComesNext = character === '{';
+      deepest = Math.max(deepest, open.length);
+    } else if (character === '}' || character === ']') {
+      open.pop();
+      keyComesNext = false;
+    } else if (character === ',') {
+      keyComesNext = open.at(-1) != null;
+    }
+  }
+  if (deepest > MAX_DEPTH) {
+    const detail = `the body is nested ${deepest} levels deep, ${MAX_DEPTH} are allowed`;
+    flaws.push({ rule: 'json_depth', detail, refused: true });
+  }
+  return flaws;
+}
+
+function closingQuote(text: string, openingQuote: number): number {
+  for (let end = text.indexOf('"', openingQuote + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+  return text.length;
+}

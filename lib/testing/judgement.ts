@@ -1,0 +1,92 @@
+import { isJsonObject, type JsonObject } from './json-values.js';
+import { type CaptureFormat } from './recorded.js';
+
+/** A broken rule, before it is known which request broke it. */
+export interface Finding {
+  readonly rule: string;
+  readonly detail: string;
+}
+
+/** The answer to a request that PostHog accepts nothing of. */
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+}
+
+/** What v1 answers for one event. `ok`, `warning` and `limited` say that it was stored. */
+export interface EventResult {
+  readonly result: string;
+  readonly details?: string;
+}
+
+/** One event of an accepted batch. */
+export interface JudgedEvent {
+  readonly wire: JsonObject;
+  /** Position in the batch. */
+  readonly index: number;
+  /** false: PostHog keeps nothing of it, whatever it answers. */
+  readonly kept: boolean;
+  /** v0 has no place to say so: there it is told to nobody. */
+  readonly result: EventResult;
+}
+
+/** What PostHog would do with a request, and every rule the request broke. */
+export interface Judgement {
+  readonly findings: readonly Finding[];
+  /** null: the batch is accepted, event by event. */
+  readonly refusal: Refusal | null;
+  /** The parsed body; undefined when it is no JSON object. */
+  readonly json: unknown;
+  /** The events as they were sent, also those of a refused batch. */
+  readonly batch: readonly JsonObject[];
+  /** Empty for a refused batch. */
+  readonly events: readonly JudgedEvent[];
+}
+
+/** A request's body: text, or the reason why there is none. */
+export type RequestBody = { readonly text: string } | { readonly unreadable: Finding & { readonly status: number } };
+
+/** One of PostHog's two ingestion endpoints. */
+export interface Protocol {
+  readonly format: CaptureFormat;
+  readonly maxWireBytes: number;
+  readonly maxDecodedBytes: number;
+  /** The values of `Content-Encoding` that are understood. */
+  readonly encodings: readonly string[];
+  /** The status for any other. */
+  readonly unknownEncodingStatus: number;
+  /**
+   * @param headers names in lower case
+   * @param apiKey the only token accepted; null: any well-formed one
+   */
+  judge(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Judgement;
+}
+
+/** Collects broken rules. The first one that PostHog refuses the request for decides the answer. */
+export class Findings {
+  readonly list: Finding[] = [];
+  refusal: Refusal | null = null;
+
+  /** PostHog would take the request all the same, and lose or alter something. */
+  note(rule: string, detail: string): void {
+    this.list.push({ rule, detail });
+  }
+
+  /** PostHog would take nothing of the request. */
+  refuse(status: number, rule: string, detail: string): void {
+    this.note(rule, detail);
+    this.refusal ??= { status, message: detail };
+  }
+
+  /** Ends the judgement of a request whose body is `root` (null: unreadable) and whose events are `events`. */
+  conclude(root: JsonObject | null, events: readonly JudgedEvent[]): Judgement {
+    const batch: unknown = root?.batch;
+    return {
+      findings: this.list,
+      refusal: this.refusal,
+      json: root ?? undefined,
+      batch: Array.isArray(batch) ? batch.filter(isJsonObject) : [],
+      events: this.refusal === null ? events : [],
+    };
+  }
+}

@@ -1,0 +1,82 @@
+import { type IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import { isJsonObject, quoted } from './json-values.js';
+import { type Protocol, type RequestBody } from './judgement.js';
+
+/** The raw bytes of a request's body, or why they are not there. */
+export type RawBody =
+  | { readonly kind: 'whole'; readonly bytes: Buffer }
+  | { readonly kind: 'tooLarge' }
+  /** The client went away before the end. */
+  | { readonly kind: 'aborted' };
+
+/** Reads a body to its end, keeping at most `maxBytes` of it: a client that still sends would not see an early answer. */
+export function readRawBody(request: IncomingMessage, maxBytes: number): Promise<RawBody> {
+  return new Promise((resolve) => {
+    let chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= maxBytes) chunks.push(chunk);
+      else chunks = [];
+    });
+    request.on('end', () =>
+      resolve(size > maxBytes ? { kind: 'tooLarge' } : { kind: 'whole', bytes: Buffer.concat(chunks) }),
+    );
+    // After an `end` these change nothing.
+    request.on('error', () => resolve({ kind: 'aborted' }));
+    request.on('close', () => resolve({ kind: 'aborted' }));
+  });
+}
+
+const DECODERS = {
+  gzip: promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+} as const;
+
+/**
+ * Decompresses a body and decodes its UTF-8, within the limits of a protocol. `zstd` is answered as an unknown
+ * encoding although PostHog's v1 knows it: older versions of Node cannot read it.
+ *
+ * @param encoding the `Content-Encoding`; undefined without one
+ */
+export async function decodeBody(
+  raw: Exclude<RawBody, { kind: 'aborted' }>,
+  encoding: string | undefined,
+  protocol: Protocol,
+): Promise<RequestBody> {
+  if (raw.kind === 'tooLarge') {
+    return unreadable(413, 'body_too_large', `the body is larger than ${protocol.maxWireBytes} bytes`);
+  }
+  const decode = decoderOf(encoding, protocol);
+  if (decode === null) {
+    const detail = `Content-Encoding ${quoted(encoding)} is not understood`;
+    return unreadable(protocol.unknownEncodingStatus, 'content_encoding', detail);
+  }
+  try {
+    const bytes = await decode(raw.bytes, { maxOutputLength: protocol.maxDecodedBytes });
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch (error) {
+    // Not instanceof: under a test runner Node's errors come from another realm.
+    if (isJsonObject(error) && error.code === 'ERR_BUFFER_TOO_LARGE') {
+      const detail = `the body is larger than ${protocol.maxDecodedBytes} bytes when decompressed`;
+      return unreadable(413, 'body_too_large', detail);
+    }
+    return unreadable(400, 'body_unreadable', `the body is not valid ${encoding ?? 'UTF-8'}`);
+  }
+}
+
+type Decoder = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
+
+function decoderOf(encoding: string | undefined, protocol: Protocol): Decoder | null {
+  if (encoding === undefined) return (bytes) => Promise.resolve(bytes);
+  if (!protocol.encodings.includes(encoding)) return null;
+  if (encoding === 'gzip' || encoding === 'deflate' || encoding === 'br') return DECODERS[encoding];
+  return null;
+}
+
+function unreadable(status: number, rule: string, detail: string): RequestBody {
+  return { unreadable: { status, rule, detail } };
+}

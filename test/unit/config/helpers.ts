@@ -1,0 +1,21 @@
+import { PostHogConfigurationError } from '../../../lib/config/configuration-error.js';
+import { resolveOptions, type OptionSources } from '../../../lib/config/resolve-options.js';
+
+/** A project key in PostHog's shape. */
+export const KEY = 'phc_Zx9KqLw3RtVb7NmAs5DfGh2JkPoIuYtReWqZxCvBnM1';
+
+/** A ConfigService that holds these values. */
+export const configOf = (values: Record<string, unknown>) => ({ get: (path: string): unknown => values[path] });
+
+/** The error that the sources end in. Throws when they are fine. */
+export function errorOf(sources: OptionSources): PostHogConfigurationError {
+  try {
+    resolveOptions(sources);
+  } catch (error) {
+    if (error instanceof PostHogConfigurationError) return error;
+    throw error;
+  }
+  throw new Error('the options were accepted');
+}
+
+export const problemsOf = (sources: OptionSources): readonly string[] => errorOf(sources).problems;

@@ -1,0 +1,192 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { connect } from 'node:net';
+import { FakePostHog } from '../../../lib/testing/index.js';
+import { capture, captureRequest, send, validEvent } from './wire-client.js';
+
+let posthog: FakePostHog;
+beforeEach(async () => {
+  posthog = await FakePostHog.start();
+});
+afterEach(() => posthog.close());
+
+describe('starting', () => {
+  it('listens on a free port of the loopback address', () => {
+    expect(posthog.port).toBeGreaterThan(0);
+    expect(posthog.url).toBe(`http://127.0.0.1:${posthog.port}`);
+  });
+
+  it('fails on a port that is taken, and listens on it once it is free', async () => {
+    const { port } = posthog;
+    await expect(FakePostHog.start({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await posthog.close();
+    const next = await FakePostHog.start({ port });
+    expect(next.port).toBe(port);
+    await next.close();
+  });
+});
+
+describe('closing', () => {
+  it('breaks hanging, delayed and trickling requests and idle connections, and may be called again', async () => {
+    posthog.fail([{ hang: true }, { delayMs: 60_000 }, { reset: 'before', delayMs: 60_000 }, { slowBodyMs: 60_000 }]);
+    const answers = [1, 2, 3, 4].map(() => capture(posthog, 'v0', [validEvent()]));
+    const idle = connect(posthog.port, '127.0.0.1');
+    const idleClosed = new Promise((resolve) => idle.on('close', resolve).on('error', () => undefined));
+    await new Promise((resolve) => idle.on('connect', resolve));
+    await posthog.waitForRequests(4);
+
+    await Promise.all([posthog.close(), posthog.close()]);
+    await posthog.close();
+    const settled = await Promise.allSettled(answers);
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'rejected']);
+    await idleClosed;
+    await expect(capture(posthog, 'v0', [validEvent()])).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('ends every wait, and what was stored can still be read', async () => {
+    await capture(posthog, 'v0', [validEvent()]);
+    const waiting = posthog.waitForEvents(2);
+    const ended = expect(waiting).rejects.toThrow('the local PostHog was closed');
+    await posthog.close();
+    await ended;
+    expect(posthog.events).toHaveLength(1);
+    await expect(posthog.waitForEvents(1)).resolves.toHaveLength(1);
+    await expect(posthog.waitForEvents(2)).rejects.toThrow('closed');
+  });
+});
+
+describe('waiting', () => {
+  it('resolves at once with what is there already', async () => {
+    await capture(posthog, 'v0', [validEvent(), validEvent()]);
+    await expect(posthog.waitForEvents(2, { timeoutMs: 0 })).resolves.toBe(posthog.events);
+    await expect(posthog.waitForRequests(1, { timeoutMs: 0 })).resolves.toBe(posthog.requests);
+  });
+
+  it('resolves as soon as it arrives', async () => {
+    const waits = Promise.all([
+      posthog.waitForEvents(3),
+      posthog.waitForRequests(2),
+      posthog.waitFor(({ requests }) => requests.length === 2 && requests.every(({ status }) => status === 200)),
+    ]);
+    await capture(posthog, 'v0', [validEvent(), validEvent()]);
+    await capture(posthog, 'v1', [validEvent()]);
+    await waits;
+    expect(posthog.events).toHaveLength(3);
+  });
+
+  it('says after its time what is there instead', async () => {
+    await capture(posthog, 'v0', [validEvent({ event: 'page_view', distinct_id: 'user_9' })]);
+    await capture(posthog, 'v0', [validEvent({ distinct_id: '' })]);
+    posthog.fail({ hang: true });
+    capture(posthog, 'v0', [validEvent()]).catch(() => undefined);
+    await posthog.waitForRequests(3);
+    await expect(posthog.waitForEvents(2, { timeoutMs: 10 })).rejects.toThrow(
+      'waited 10 ms for 2 events; there are events: 1 (page_view of user_9); ' +
+        'requests: 3 (POST /batch/ 200, POST /batch/ 400, POST /batch/ unanswered); ' +
+        'violations: 1 (distinct_id_blank: batch[0] "order_placed": distinct_id is blank)',
+    );
+    await expect(posthog.waitForRequests(4, { timeoutMs: 1 })).rejects.toThrow('waited 1 ms for 4 requests');
+  });
+
+  it('fails with what the condition throws, at once or later', async () => {
+    const mistake = (): never => {
+      throw new Error('a mistake');
+    };
+    await expect(posthog.waitFor(mistake)).rejects.toThrow('a mistake');
+    const later = posthog.waitFor(({ events }) => events.length > 0 && mistake());
+    const failed = expect(later).rejects.toThrow('a mistake');
+    await capture(posthog, 'v0', [validEvent()]);
+    await failed;
+  });
+});
+
+describe('what is remembered', () => {
+  it('rows are merged by UTC date, name, distinct id and uuid', async () => {
+    const event = validEvent({ timestamp: '2024-05-01T00:30:00.000Z' });
+    const batches = [
+      event,
+      event,
+      { ...event, timestamp: '2024-05-01T23:59:59.999Z' },
+      { ...event, timestamp: '2024-05-01T23:30:00.000-01:00' },
+      { ...event, timestamp: '2024-05-02T00:30:00.000+01:00' },
+      { ...event, event: 'other' },
+      { ...event, distinct_id: 'other' },
+    ];
+    for (const one of batches) await capture(posthog, 'v0', [one]);
+    expect(posthog.events).toHaveLength(7);
+    // The day of the fourth is the second of May; the fifth is the first of May again.
+    expect(posthog.rows.map(({ requestIndex }) => requestIndex)).toEqual([0, 3, 5, 6]);
+    expect(posthog.duplicates.map(({ requestIndex }) => requestIndex)).toEqual([1, 2, 4]);
+  });
+
+  it('a client that went away before the end of its request', async () => {
+    const socket = connect(posthog.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write('POST /batch/ HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"batch"', () => socket.destroy());
+    await posthog.waitForRequests(1);
+    expect(posthog.requests).toMatchObject([{ aborted: true, status: null, text: null, events: 0 }]);
+    expect(posthog.violations).toEqual([]);
+  });
+
+  it('clear() forgets it, without touching what was handed out', async () => {
+    await capture(posthog, 'v0', [validEvent(), validEvent({ distinct_id: ' x' })]);
+    const { events, requests, violations } = posthog;
+    posthog.clear();
+    expect([events.length, requests.length, violations.length]).toEqual([2, 1, 1]);
+    expect([posthog.events, posthog.requests, posthog.violations, posthog.rows]).toEqual([[], [], [], []]);
+    await capture(posthog, 'v0', [validEvent()]);
+    expect(posthog.requests[0]?.index).toBe(0);
+  });
+
+  it('only the newest, within the bound', async () => {
+    const small = await FakePostHog.start({ maxRemembered: 3 });
+    try {
+      for (let index = 0; index < 5; index++) {
+        await capture(small, 'v0', [validEvent({ event: `wrong_${index}`, distinct_id: ' x' })]);
+      }
+      expect(small.events.map(({ event }) => event)).toEqual(['wrong_2', 'wrong_3', 'wrong_4']);
+      expect(small.requests.map(({ index }) => index)).toEqual([2, 3, 4]);
+      expect(small.violations.map(({ requestIndex }) => requestIndex)).toEqual([2, 3, 4]);
+      await capture(small, 'v0', [validEvent(), validEvent()]);
+      expect(small.requests.map(({ events }) => events)).toEqual([1, 2]);
+    } finally {
+      await small.close();
+    }
+  });
+});
+
+describe('onEvent', () => {
+  it('tells each event that is stored until it is ended', async () => {
+    const seen: string[] = [];
+    const end = posthog.onEvent(({ event }) => seen.push(event));
+    await capture(posthog, 'v1', [validEvent({ event: 'a' }), validEvent({ event: '' }), validEvent({ event: 'b' })]);
+    posthog.fail({ status: 500 });
+    await capture(posthog, 'v0', [validEvent({ event: 'c' })]);
+    end();
+    await capture(posthog, 'v0', [validEvent({ event: 'd' })]);
+    expect(seen).toEqual(['a', 'b']);
+  });
+
+  it('survives a listener that throws: the answer stays, the mistake shows', async () => {
+    posthog.onEvent(() => {
+      throw new Error('a mistake');
+    });
+    expect((await capture(posthog, 'v0', [validEvent()])).status).toBe(200);
+    expect(posthog.violations).toMatchObject([{ rule: 'callback_threw' }]);
+  });
+});
+
+describe('many requests', () => {
+  it('side by side over kept connections are all stored', async () => {
+    const requests = Array.from({ length: 40 }, () =>
+      captureRequest(
+        'v0',
+        Array.from({ length: 100 }, () => validEvent()),
+      ),
+    );
+    const answers = await Promise.all(requests.map((request) => send(posthog, request)));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    expect(posthog.rows).toHaveLength(4000);
+    expect(posthog.duplicates).toEqual([]);
+    expect(posthog.violations).toEqual([]);
+  });
+});

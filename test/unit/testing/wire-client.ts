@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { type CaptureFormat, type FakePostHog } from '../../../lib/testing/index.js';
+
+export type Json = Record<string, unknown>;
+
+/** What a raw request got for an answer. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  readonly json: unknown;
+}
+
+/** One raw request. A header that is undefined is left out. */
+export interface RawRequest {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly body?: string | Buffer;
+  readonly signal?: AbortSignal;
+}
+
+/** Sends exactly what it is told, on a connection of its own. */
+export function send(
+  posthog: FakePostHog,
+  { method = 'POST', path, headers = {}, body, signal }: RawRequest,
+): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined));
+    const outgoing = httpRequest(
+      { host: '127.0.0.1', port: posthog.port, method, path, headers: given, agent: false, signal },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: tryParse(text) });
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+/** An event that breaks no rule, in both formats. A field that is undefined is left out. */
+export function validEvent(fields: Json = {}): Json {
+  return {
+    uuid: randomUUID(),
+    event: 'order_placed',
+    distinct_id: 'user_1',
+    timestamp: new Date().toISOString(),
+    properties: { total: 42 },
+    ...fields,
+  };
+}
+
+/** A request that breaks no rule but those its arguments break. */
+export function captureRequest(
+  format: CaptureFormat,
+  batch: unknown,
+  {
+    root = {},
+    headers = {},
+    gzip = false,
+  }: { root?: Json; headers?: Record<string, string | undefined>; gzip?: boolean } = {},
+): RawRequest {
+  const now = new Date().toISOString();
+  const body = JSON.stringify(
+    format === 'v0' ? { api_key: 'phc_test', batch, sent_at: now, ...root } : { created_at: now, batch, ...root },
+  );
+  return {
+    path: format === 'v0' ? '/batch/' : '/i/v1/analytics/events',
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': 'test/1.0.0',
+      ...(gzip ? { 'content-encoding': 'gzip' } : {}),
+      ...(format === 'v1'
+        ? {
+            authorization: 'Bearer phc_test',
+            'posthog-sdk-info': 'test/1.0.0',
+            'posthog-attempt': '1',
+            'posthog-request-id': randomUUID(),
+            'posthog-request-timestamp': now,
+          }
+        : {}),
+      ...headers,
+    },
+    body: gzip ? gzipSync(body) : body,
+  };
+}
+
+/** Sends a batch in one request. */
+export function capture(
+  posthog: FakePostHog,
+  format: CaptureFormat,
+  batch: unknown,
+  extras?: Parameters<typeof captureRequest>[2],
+): Promise<RawAnswer> {
+  return send(posthog, captureRequest(format, batch, extras));
+}
+
+/** The names of the rules that were broken, each once. */
+export function brokenRules(posthog: FakePostHog): string[] {
+  return [...new Set(posthog.violations.map(({ rule }) => rule))];
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
