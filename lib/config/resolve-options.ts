@@ -3,7 +3,7 @@ import { PostHogCaptureOptions } from '../posthog-capture.options.js';
 import { PostHogConfigurationError } from './configuration-error.js';
 import { describeKey, describeName, describeUrl, describeValue } from './describe-value.js';
 import { isGiven, OPTION_NAMES, parseOption, readVariables, variableOf } from './environment.js';
-import { nearestName } from './nearest-name.js';
+import { nearestName } from '../nearest-name.js';
 
 /** Where the options of one instance come from. */
 export interface OptionSources {

@@ -1,4 +1,4 @@
-import { nearestName } from '../config/nearest-name.js';
+import { nearestName } from '../nearest-name.js';
 import { quoteName } from './untrusted-values.js';
 
 /** More unknown fields than this are only counted. */

@@ -18,7 +18,7 @@ const HOLDS_NO_NAMED_VALUES: readonly ((value: unknown) => boolean)[] = [
   types.isNativeError,
   types.isBoxedPrimitive,
   types.isAnyArrayBuffer,
-  ArrayBuffer.isView,
+  (value) => ArrayBuffer.isView(value),
 ];
 
 /** Whether a value is an object of names and values: a plain object or an instance with fields, no list, Map, Date or the like. */
@@ -61,4 +61,28 @@ export function setOwn(target: Record<string, unknown>, name: string, value: unk
   } else {
     target[name] = value;
   }
+}
+
+/** Copies the own properties of a bag one by one, so that a getter that throws costs its own value (null) and no other. */
+export function copyOwn(target: Record<string, unknown>, source: object): void {
+  for (const name of Object.keys(source)) setOwn(target, name, valueOf(source, name));
+}
+
+function valueOf(source: object, name: string): unknown {
+  try {
+    return Reflect.get(source, name);
+  } catch {
+    return null;
+  }
+}
+
+/** A bag's own properties in a fresh object: a getter that throws costs its own value, a hostile proxy what it does not tell. */
+export function readable(bag: unknown): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  try {
+    if (typeof bag === 'object' && bag !== null) copyOwn(copy, bag);
+  } catch {
+    // What was read so far stays.
+  }
+  return copy;
 }

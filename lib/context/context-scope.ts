@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { type ActingContext } from './capture-context.js';
+
+/**
+ * One layer of who is acting. What a layer does not say, the layers below say; a change of a layer shows in those
+ * above it. Plain data, because the two builds of this package may share it within one process.
+ */
+export interface ContextScope {
+  readonly below: ContextScope | undefined;
+  own: ActingContext;
+  personlessId: string | undefined;
+  merged: { readonly below: ActingContext; readonly own: ActingContext; readonly context: ActingContext } | undefined;
+}
+
+export const openScope = (below: ContextScope | undefined, own: ActingContext): ContextScope => ({
+  below,
+  own,
+  personlessId: undefined,
+  merged: undefined,
+});
+
+/** All layers as one. Computed again only after one of them has changed. */
+export function contextOf(scope: ContextScope): ActingContext {
+  const { own } = scope;
+  if (scope.below === undefined) return own;
+  const below = contextOf(scope.below);
+  if (scope.merged?.below !== below || scope.merged.own !== own) {
+    scope.merged = { below, own, context: mergeContexts(below, own) };
+  }
+  return scope.merged.context;
+}
+
+/** Lays more over what a layer says. */
+export function changeScope(scope: ContextScope, more: ActingContext): void {
+  scope.own = mergeContexts(scope.own, more);
+}
+
+/** The random id of those who act without a name: one for a layer and all above it that name nobody. Never the same for two persons. */
+export function personlessIdOf(scope: ContextScope): string {
+  const { below } = scope;
+  if (below !== undefined && scope.own.distinctId === undefined) return personlessIdOf(below);
+  return (scope.personlessId ??= randomUUID());
+}
+
+function mergeContexts(below: ActingContext, above: ActingContext): ActingContext {
+  return {
+    distinctId: above.distinctId ?? below.distinctId,
+    sessionId: above.sessionId ?? below.sessionId,
+    groups: mergeBags(below.groups, above.groups),
+    properties: mergeBags(below.properties, above.properties),
+    optedOut: above.optedOut ?? below.optedOut,
+  };
+}
+
+function mergeBags<T>(
+  below: Readonly<Record<string, T>> | undefined,
+  above: Readonly<Record<string, T>> | undefined,
+): Readonly<Record<string, T>> | undefined {
+  return below !== undefined && above !== undefined ? { ...below, ...above } : (above ?? below);
+}
