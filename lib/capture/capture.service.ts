@@ -1,0 +1,287 @@
+import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
+import { type ContextStorage } from '../context/context-storage.js';
+import { type DeliveryPipeline } from '../delivery/delivery-pipeline.js';
+import { type DeliveryReport, type DropReason } from '../delivery/delivery.js';
+import { processWide } from '../process-wide.js';
+import {
+  type AliasInput,
+  type CaptureEvent,
+  type GroupIdentifyInput,
+  type IdentifyInput,
+  type SetPersonPropertiesInput,
+  type UnsetPersonPropertiesInput,
+} from './capture-event.js';
+import { checkEvent } from './check-event.js';
+import { type DropReporter } from './drop-reporter.js';
+import { type CaptureEventDto } from './dto/capture-event.dto.js';
+import { CaptureResult } from './dto/capture-result.js';
+import { type EventIntake, type Taken } from './event-intake.js';
+import { type Checked } from './source-event.js';
+import {
+  checkAlias,
+  checkException,
+  checkGroupIdentify,
+  checkIdentify,
+  checkSetPersonProperties,
+  checkUnsetPersonProperties,
+} from './special-events.js';
+
+/** Where events are now. `captured + recovered = delivered + dropped + pending` at every moment. */
+export interface CaptureStats {
+  /** Calls that captured something, each counted once, those whose event was dropped at once included. */
+  captured: number;
+  /** Events that a store brought back from an earlier process. */
+  recovered: number;
+  delivered: number;
+  dropped: number;
+  droppedByReason: Partial<Record<DropReason, number>>;
+  /** Events that wait or are in flight. */
+  pending: number;
+  /** Their bytes, as JSON in UTF-8. */
+  pendingBytes: number;
+  /** Those of the pending events that a request carries, or that wait for its retry. */
+  inFlight: number;
+  /** Requests that were repeated. */
+  retries: number;
+}
+
+/** What CaptureService is made of; a disabled instance has no pipeline. */
+export interface CaptureParts {
+  readonly contexts: ContextStorage;
+  readonly intake: EventIntake;
+  readonly pipeline: DeliveryPipeline | null;
+  readonly reporter: DropReporter;
+  /** Called when the application starts; may throw. */
+  readonly onStart?: () => void;
+  /** Called when the application closes. */
+  readonly onClose?: () => void;
+}
+
+const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
+  /** Who is acting, for the events of everything that the current function starts. */
+  readonly context: {
+    /** The current context, merged from those around it; `{}` outside any. */
+    get(): CaptureContext;
+    /** Adds to the current context. Outside any (`withContext` opens one) it has no effect but a warning. */
+    set(partial: CaptureContext): void;
+    /** The current context as plain JSON, for a job's data or a message; `withContext` restores it. */
+    export(): SerializedContext;
+  };
+
+  readonly #parts: CaptureParts;
+  #enabled = true;
+  #captured = 0;
+
+  constructor(parts: CaptureParts) {
+    this.#parts = parts;
+    const { contexts, reporter } = parts;
+    this.context = {
+      get: () => contexts.get(),
+      set: (partial) => {
+        if (!contexts.set(partial))
+          reporter.warn('context', 'context.set() has no effect outside a context: wrap the work in withContext().');
+      },
+      export: () => contexts.export(),
+    };
+  }
+
+  /**
+   * Captures an event: it is checked, made immutable and queued before this returns, and sent later.
+   *
+   * @returns the event's uuid, or null when it was dropped (counted in `stats()`, logged, told to `onDrop`) or the
+   * instance is disabled. Never throws.
+   */
+  capture(event: CaptureEvent | CaptureEventDto): string | null {
+    return this.#enqueue(() => checkEvent(event));
+  }
+
+  /**
+   * Sends one event and waits for PostHog's answer. Calls made together share a request. An event that could not be
+   * delivered in time is not kept: the caller knows.
+   *
+   * @param options.timeoutMs milliseconds, retries included. Default: 10 000
+   * @param options.signal ends the wait
+   * @returns what came of it. Never rejects.
+   */
+  async captureNow(
+    event: CaptureEvent | CaptureEventDto,
+    { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<CaptureResult> {
+    const { pipeline } = this.#parts;
+    const checked = checkEvent(event);
+    const answer = (distinctId: string, error: string | null, uuid: string | null): CaptureResult =>
+      new CaptureResult({ event: checked.ok ? checked.source.event : checked.event, distinctId, error, uuid });
+    if (!pipeline || !this.#enabled) {
+      return answer((checked.ok ? checked.source.distinctId : undefined) ?? '', 'Event dropped: disabled', null);
+    }
+    const taken = this.#take(checked);
+    if (!taken.ok) {
+      const error = taken.reason === 'invalid' ? `Invalid event: ${taken.detail}` : `Event dropped: ${taken.reason}`;
+      return answer(taken.distinctId, error, taken.uuid);
+    }
+    const { queued, distinctId } = taken;
+    const outcome = await pipeline.deliverNow(queued, {
+      timeoutMs: Number.isNaN(timeoutMs) ? DEFAULT_TIMEOUT_MS : timeoutMs,
+      signal,
+    });
+    return answer(distinctId, outcome.delivered ? null : outcome.message, queued.id);
+  }
+
+  /**
+   * Sets properties of a person, and links the anonymous id that was theirs.
+   *
+   * @returns the uuid, or null when dropped: without a usable `distinctId` no identity is invented
+   */
+  identify(input: IdentifyInput): string | null {
+    return this.#enqueue(() => checkIdentify(input));
+  }
+
+  /** Makes `alias` another id of the person `distinctId`. PostHog cannot undo it. Returns the uuid, or null when dropped. */
+  alias(input: AliasInput): string | null {
+    return this.#enqueue(() => checkAlias(input));
+  }
+
+  /** Sets properties of a group. Returns the uuid, or null when dropped. */
+  groupIdentify(input: GroupIdentifyInput): string | null {
+    return this.#enqueue(() => checkGroupIdentify(input));
+  }
+
+  /** Sets properties of a person: `set` always, `setOnce` those that are not set yet. Returns the uuid, or null when dropped. */
+  setPersonProperties(input: SetPersonPropertiesInput): string | null {
+    return this.#enqueue(() => checkSetPersonProperties(input));
+  }
+
+  /** Removes properties of a person. Returns the uuid, or null when dropped. */
+  unsetPersonProperties(input: UnsetPersonPropertiesInput): string | null {
+    return this.#enqueue(() => checkUnsetPersonProperties(input));
+  }
+
+  /**
+   * Captures anything that was thrown, with its causes and stack frames, for PostHog's error tracking.
+   *
+   * @returns the uuid, or null when dropped
+   */
+  captureException(
+    error: unknown,
+    options?: { distinctId?: string | number; properties?: Record<string, unknown> },
+  ): string | null {
+    return this.#enqueue(() => checkException(error, options));
+  }
+
+  /**
+   * Sends what is pending now, with a single probe while cooling down. Resolves when all that was captured before is
+   * settled, when PostHog cannot be reached, or at the time limit. Never rejects.
+   *
+   * @param options.timeoutMs milliseconds. Default: 10 000
+   */
+  async flush({ timeoutMs = DEFAULT_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<DeliveryReport> {
+    return this.#parts.pipeline?.flush(timeoutMs) ?? NOTHING_DONE;
+  }
+
+  /**
+   * Back-pressure for bulk work: resolves when the queue is at most half full, when the instance is closed or
+   * disabled, or at the time limit. `await` it before each `capture()` of a long loop.
+   *
+   * @param options.timeoutMs milliseconds. Default: no limit
+   */
+  async ready({ timeoutMs }: { timeoutMs?: number } = {}): Promise<void> {
+    if (this.#enabled) await this.#parts.pipeline?.ready(timeoutMs);
+  }
+
+  /** Counts of this moment. A disabled instance counts nothing. */
+  stats(): CaptureStats {
+    const { pipeline, reporter } = this.#parts;
+    const { delivered = 0, pending = 0, pendingBytes = 0, inFlight = 0, retries = 0 } = pipeline?.stats() ?? {};
+    return {
+      captured: this.#captured,
+      recovered: 0,
+      delivered,
+      dropped: reporter.total,
+      droppedByReason: reporter.byReason,
+      pending,
+      pendingBytes,
+      inFlight,
+      retries,
+    };
+  }
+
+  /** Captures nothing more until `enable()`. What is pending is still sent. For one person: `withContext({ optedOut: true }, …)`. */
+  disable(): void {
+    this.#enabled = false;
+  }
+
+  enable(): void {
+    this.#enabled = true;
+  }
+
+  /** Whether calls capture nothing now: after `disable()`, or with option `enabled: false`. */
+  get disabled(): boolean {
+    return !this.#enabled || this.#parts.pipeline === null;
+  }
+
+  /**
+   * Runs `fn` in a context that adds to the current one, for it and for all that it starts: a person, a session and
+   * `optedOut` replace, groups and properties merge.
+   *
+   * @param context a context, or what `context.export()` gave in another process; nothing of it is trusted
+   * @returns what `fn` returns; what it throws passes through
+   */
+  withContext<T>(context: CaptureContext | SerializedContext | null | undefined, fn: () => T): T {
+    return this.#parts.contexts.run(context, fn);
+  }
+
+  /** Nest calls it. Throws when option `http` names a service that is not there: a fault of configuration, so at boot. */
+  onModuleInit(): void {
+    this.#parts.onStart?.();
+  }
+
+  /** Sends what is left, within `shutdownTimeoutMs`, and reports. Idempotent, never rejects. Nest calls it. */
+  async onApplicationShutdown(): Promise<DeliveryReport> {
+    const { pipeline, reporter, onClose } = this.#parts;
+    onClose?.();
+    if (!pipeline) return NOTHING_DONE;
+    const report = await pipeline.close();
+    const lost = report.dropped.shutdown ?? 0;
+    if (lost > 0) {
+      const why = report.error === null ? '' : ` The last answer was: ${report.error}.`;
+      reporter.warn('shutdown', `Shut down: ${report.delivered} events were delivered, ${lost} were lost.${why}`);
+    }
+    return report;
+  }
+
+  #enqueue(check: () => Checked): string | null {
+    const { pipeline } = this.#parts;
+    if (!pipeline || !this.#enabled) return null;
+    const taken = this.#take(check());
+    return taken.ok && pipeline.accept(taken.queued) ? taken.queued.id : null;
+  }
+
+  /** Counts the call, and reports what it has to say; an event that is refused here is accounted for. */
+  #take(checked: Checked): Taken {
+    const { intake, reporter } = this.#parts;
+    this.#captured += 1;
+    if (!checked.ok) {
+      const { event, problem } = checked;
+      reporter.dropped({ reason: 'invalid', event, uuid: null, detail: problem });
+      return { ok: false, reason: 'invalid', detail: problem, uuid: null, distinctId: '' };
+    }
+    const { source, warnings } = checked;
+    for (const warning of warnings)
+      reporter.warn(`input: ${warning}`, `Event ${JSON.stringify(source.event)}: ${warning}.`);
+    const taken = intake.take(source);
+    if (!taken.ok)
+      reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
+    return taken;
+  }
+}
+
+/**
+ * Captures events. Inject it, or a named instance with `@InjectCapture(name)`. One class per process, also where the
+ * package is loaded both as ESM and as CommonJS.
+ */
+export const CaptureService = processWide('CaptureService', () => CaptureServiceClass);
+export type CaptureService = CaptureServiceClass;

@@ -1,0 +1,126 @@
+import { distinctIdOf, illegalDistinctIdWarning } from '../context/distinct-id.js';
+import { groupKeysOf } from '../context/group-keys.js';
+import { warnOfUnknownFields } from '../context/unknown-fields.js';
+import { describe, isBag } from '../context/untrusted-values.js';
+import { type CaptureEvent, type CaptureEventOptions } from './capture-event.js';
+import { CaptureEventInput, CaptureEventOptionsInput } from './dto/capture-inputs.dto.js';
+import { explain } from './dto/explain.js';
+import { isEventName } from './dto/rules.js';
+import { readInput, type Warn } from './read-input.js';
+import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
+import { timestampOf } from './timestamp.js';
+import { uuidOf } from './uuid.js';
+
+const FIELDS: readonly (keyof CaptureEvent)[] = [
+  'event',
+  'distinctId',
+  'properties',
+  'groups',
+  'timestamp',
+  'uuid',
+  'disableGeoip',
+  'options',
+];
+const OPTION_FIELDS: readonly (keyof CaptureEventOptions)[] = [
+  'cookielessMode',
+  'disableSkewCorrection',
+  'processPersonProfile',
+  'productTourId',
+];
+
+type Fields = { readonly [Field in keyof CaptureEvent]?: unknown };
+
+/**
+ * Checks what `capture` was given. The same predicates that the DTO's rules are made of decide first; class-validator
+ * runs only to explain what is wrong. Never throws, whatever the input is.
+ */
+export function checkEvent(input: unknown): Checked {
+  try {
+    if (!isBag(input)) return refuse('', `an event must be an object, but it is ${describe(input)}`);
+    // A CaptureEventDto, perhaps of the package's other build: no class would stand for both.
+    const { toCaptureEvent } = input;
+    const event: unknown = typeof toCaptureEvent === 'function' ? Reflect.apply(toCaptureEvent, input, []) : input;
+    if (!isBag(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
+    let warnings: string[] | undefined;
+    const warn = (warning: string): void => void (warnings ??= []).push(warning);
+    const fields = readInput(event, FIELDS, warn);
+    const source = sourceOf(fields, warn);
+    if (source === null) return refuse(fields.event, problemOf(fields));
+    return { ok: true, source, warnings: warnings ?? NO_WARNINGS };
+  } catch {
+    return refuse('', 'the event could not be read: reading one of its fields throws');
+  }
+}
+
+/** The event that valid fields stand for; null when one of them breaks its rule. */
+function sourceOf(fields: Fields, warn: Warn): SourceEvent | null {
+  const { event, properties, disableGeoip, options } = fields;
+  const distinctId = optional(fields.distinctId, distinctIdOf);
+  const groups = optional(fields.groups, groupKeysOf);
+  const timestamp = optional(fields.timestamp, timestampOf);
+  const switches = optional(options, switchesOf);
+  if (!isEventName(event) || distinctId === null || groups === null || timestamp === null || switches === null) {
+    return null;
+  }
+  if (!isMissing(properties) && !isBag(properties)) return null;
+  if (!isMissing(disableGeoip) && typeof disableGeoip !== 'boolean') return null;
+
+  const uuid = optional(fields.uuid, uuidOf);
+  if (uuid === null) warn('uuid is not a uuid and was replaced by a new one');
+  const illegal = distinctId === undefined ? undefined : illegalDistinctIdWarning('distinctId', distinctId);
+  if (illegal !== undefined) warn(illegal);
+  if (isBag(options)) warnOfUnknownFields(options, OPTION_FIELDS, warn, 'options');
+  return {
+    event,
+    distinctId,
+    properties: properties ?? undefined,
+    groups,
+    timestamp,
+    uuid: uuid ?? undefined,
+    disableGeoip: disableGeoip ?? undefined,
+    switches,
+    needsProfile: needsProfile(event),
+  };
+}
+
+function isMissing(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
+/** undefined when not given, null when it breaks the rule. */
+function optional<T>(value: unknown, read: (value: unknown) => T | null): T | null | undefined {
+  return isMissing(value) ? undefined : read(value);
+}
+
+/** The switches as the properties that PostHog knows them by. */
+function switchesOf(options: unknown): Record<string, unknown> | null {
+  if (!isBag(options)) return null;
+  const { cookielessMode, disableSkewCorrection, processPersonProfile, productTourId } = options;
+  const flags = {
+    $cookieless_mode: cookielessMode,
+    $ignore_sent_at: disableSkewCorrection,
+    $process_person_profile: processPersonProfile,
+  };
+  const switches: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(flags)) {
+    if (isMissing(value)) continue;
+    if (typeof value !== 'boolean') return null;
+    switches[name] = value;
+  }
+  if (isMissing(productTourId)) return switches;
+  if (typeof productTourId !== 'string') return null;
+  return { ...switches, $product_tour_id: productTourId };
+}
+
+/** Why the fields make no event. */
+function problemOf(fields: Fields): string {
+  const input = Object.assign(new CaptureEventInput(), fields);
+  if (isBag(fields.options)) {
+    // Nested rules hold for an instance only.
+    input.options = Object.assign(
+      new CaptureEventOptionsInput(),
+      readInput(fields.options, OPTION_FIELDS, () => undefined),
+    );
+  }
+  return explain(input) || 'the event breaks a rule';
+}

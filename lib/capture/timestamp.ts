@@ -1,0 +1,41 @@
+import { types } from 'node:util';
+
+/** Longer texts are no times: nobody counts so many fractions of a second. */
+const MAX_LENGTH = 60;
+
+/** Date, time, fraction and offset of ISO 8601 in its extended form; everything after the date may be missing. */
+const ISO_8601 =
+  /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?:(:\d\d)(?:[.,](\d+))?)?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?)?$/;
+
+/**
+ * The instant that a value names, as RFC 3339 in UTC: a valid Date, or a text in the extended form of ISO 8601 (date
+ * alone, seconds, fraction and offset optional). A text without an offset is UTC; its fraction keeps all its digits.
+ *
+ * @returns null when it names none, or one outside of the years 0000 to 9999, which RFC 3339 cannot write
+ */
+export function timestampOf(value: unknown): string | null {
+  if (types.isDate(value)) return writeUtc(Date.prototype.getTime.call(value));
+  if (typeof value !== 'string' || value.length > MAX_LENGTH) return null;
+  const match = ISO_8601.exec(value.trim());
+  if (match === null) return null;
+  const [text, date = '', time = '00:00', seconds = ':00', fraction, sign, hours = '00', minutes = '00'] = match;
+
+  const local = `${date}T${time}${seconds}`;
+  const epochMs = Date.parse(`${local}Z`);
+  // The 30th of February would be taken for a day of March.
+  if (Number.isNaN(epochMs) || !new Date(epochMs).toISOString().startsWith(local)) return null;
+  if (text === (fraction === undefined ? `${local}Z` : `${local}.${fraction}Z`)) return text;
+
+  if (Number(hours) > 23 || Number(minutes) > 59) return null;
+  const offsetMs = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1);
+  const utc = writeUtc(epochMs - offsetMs);
+  // An offset is whole minutes, so it leaves the fraction alone.
+  return utc === null || fraction === undefined ? utc : `${utc.slice(0, -5)}.${fraction}Z`;
+}
+
+function writeUtc(epochMs: number): string | null {
+  if (Number.isNaN(epochMs)) return null;
+  const text = new Date(epochMs).toISOString();
+  // Years outside of four digits are written with a sign.
+  return text.length === 24 ? text : null;
+}
