@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { carry, type HandBack, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
@@ -56,6 +57,8 @@ export class BatchPump {
     this.#queue = queue;
     this.#send = send;
     this.#listener = listener;
+    // Each request in flight listens, and `concurrency` may be more than Node expects of one signal.
+    setMaxListeners(0, this.#abort.signal, this.#patience.signal);
   }
 
   /** What the receiver or the network last answered, while it has answered nothing better since. */
@@ -199,9 +202,11 @@ export class BatchPump {
     const { coolDownMs } = this.#options;
     const asked = Math.min(retryAfterMs, coolDownMs * LONGEST_PAUSE_IN_COOL_DOWNS);
     this.#due = true;
+    this.#lastFailure = failure;
     if (!this.#gate.coolDown(Math.max(coolDownMs, asked))) return;
     this.#patience.abort();
     this.#patience = new AbortController();
+    setMaxListeners(0, this.#patience.signal);
     this.#listener.stalled(failure);
   }
 }

@@ -10,11 +10,13 @@ export function describeError(error: unknown, secret: string): string {
   return text.replaceAll(secret, '***').slice(0, MAX_LENGTH);
 }
 
+/** Read by name and not by instanceof: Node's own errors may come from another realm. */
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (error.message) return code && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
+  if (typeof error !== 'object' || error === null) return '';
+  const { code, message, cause, errors } = error as Partial<Record<'code' | 'message' | 'cause' | 'errors', unknown>>;
+  const name = typeof code === 'string' ? code : '';
+  if (typeof message === 'string' && message !== '') return message.includes(name) ? message : `${message} (${name})`;
   // A host with several addresses fails once per address, in an error without a message of its own.
-  const inner: unknown[] = error instanceof AggregateError ? error.errors : [error.cause];
-  return inner.map(messageOf).filter(Boolean).join(', ') || code;
+  const inner: unknown[] = Array.isArray(errors) ? errors : [cause];
+  return inner.map(messageOf).filter(Boolean).join(', ') || name;
 }
