@@ -1,0 +1,32 @@
+export { PostHogCaptureModule } from './posthog-capture.module.js';
+export { type PostHogCaptureOptionsFactory } from './posthog-capture.module-definition.js';
+export {
+  type BeforeSend,
+  type EventDelivery,
+  type EventDrop,
+  type HttpServiceToken,
+  type PostHogCaptureModuleOptions,
+  PostHogCaptureOptions,
+} from './posthog-capture.options.js';
+export { posthogConfig } from './posthog-capture.config.js';
+export { PostHogConfigurationError } from './config/configuration-error.js';
+
+export { CaptureService, type CaptureStats } from './capture/capture.service.js';
+export { getCaptureToken, InjectCapture } from './capture/inject-capture.decorator.js';
+export {
+  type AliasInput,
+  type CaptureEvent,
+  type CaptureEventOptions,
+  type GroupIdentifyInput,
+  type IdentifyInput,
+  type SetPersonPropertiesInput,
+  type UnsetPersonPropertiesInput,
+} from './capture/capture-event.js';
+export { CaptureEventDto, captureEventOf } from './capture/dto/capture-event.dto.js';
+export { CaptureEventOptionsDto } from './capture/dto/capture-event-options.dto.js';
+export { CaptureResult } from './capture/dto/capture-result.js';
+
+export { type CaptureContext, type SerializedContext } from './context/capture-context.js';
+export { type DeliveryReport, type DropReason } from './delivery/delivery.js';
+export { type CaptureMode } from './wire/wire-format.js';
+export { type PostHogEvent } from './wire/posthog-event.js';
