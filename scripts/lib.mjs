@@ -1,6 +1,7 @@
 // Shared by the scripts of package.json. Plain Node: it must run before anything is installed.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -32,7 +33,24 @@ export async function must(command, args, env) {
 
 /** Installs the locked dependencies unless they are there. */
 export async function ensureInstalled() {
-  if (existsSync(new URL('../node_modules/.package-lock.json', import.meta.url))) return;
-  console.log('Installing dependencies (once) …');
-  await must('npm', ['ci', '--no-audit', '--no-fund']);
+  if (!existsSync(join(ROOT, 'node_modules/.package-lock.json'))) {
+    console.log('Installing dependencies (once) …');
+    await must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  }
+  // The samples import the package by its name, as an application would; here that is this repository.
+  const self = join(ROOT, 'node_modules/nestjs-posthog-capture');
+  if (!existsSync(self)) symlinkSync(ROOT, self, 'junction');
+}
+
+/** Whether `built` is there and newer than every file below `sources`. */
+export function isFresh(built, sources) {
+  if (!existsSync(join(ROOT, built))) return false;
+  const at = statSync(join(ROOT, built)).mtimeMs;
+  return sources.every((source) => newest(join(ROOT, source)) < at);
+}
+
+function newest(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
 }

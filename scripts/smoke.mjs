@@ -1,0 +1,105 @@
+// What a newcomer does, by machine: starts the shop with `npm start`, sends the event that it tells how to send, looks
+// for it on the page of events; and asks the run job for its three answers. Exits with 1 at the first thing that is not so.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { ROOT } from './lib.mjs';
+
+const PORT = process.env.PORT ?? '3917';
+const DEADLINE_MS = 120_000;
+const clean = { ...process.env };
+delete clean.POSTHOG_API_KEY;
+delete clean.POSTHOG_HOST;
+
+await shop();
+await runJob();
+await plainScript();
+console.log('smoke: the shop and the run job answer as they should');
+
+async function shop() {
+  // Its own group, so that stopping it stops what it started.
+  const child = spawn('npm', ['start', '--silent'], { cwd: ROOT, env: { ...clean, PORT }, detached: true });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  try {
+    const events = await until(() => /Events:\s+(\S+)/.exec(output)?.[1]);
+    assert.match(output, /curl -X POST/);
+    const base = `http://127.0.0.1:${PORT}`;
+    const page = await (await fetch(base)).text();
+    assert.ok(page.includes(events), 'the shop links to the events');
+    const good = await post(`${base}/capture`, { event: 'smoke_view', distinct_id: 'user_123' });
+    assert.equal(good.status, 200);
+    assert.equal(await good.text(), '{"success":true,"event":"smoke_view","distinct_id":"user_123","error":null}');
+    const bad = await post(`${base}/capture`, { event: 'smoke_view' });
+    assert.equal(bad.status, 400);
+    assert.match(await bad.text(), /distinct_id/);
+    assert.equal((await post(`${base}/orders`, { customer: 'user_9', product: 'tea', quantity: 2 })).status, 201);
+    await until(async () => (await (await fetch(events)).text()).includes('order_placed'));
+  } catch (error) {
+    console.error(output);
+    throw error;
+  } finally {
+    const exited = once(child, 'exit');
+    process.kill(-child.pid, 'SIGTERM');
+    await exited;
+  }
+}
+
+async function runJob() {
+  const child = spawn(process.execPath, ['sample/02-run-job/run.mjs'], { cwd: ROOT, env: clean });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  await once(child, 'exit');
+  assert.ok(output.includes('{"success":true,"event":"page_view","distinct_id":"user_123","error":null}'), output);
+  assert.ok(
+    output.includes(
+      '{"success":false,"event":"page_view","distinct_id":"user_123","error":"PostHog API error: HTTP 401"}',
+    ),
+    output,
+  );
+  assert.match(output, /"error":"PostHog connection error: [^"]*ECONNREFUSED/);
+}
+
+/** A script that captures and simply ends has delivered, and ends by itself: with PostHog there, and without. */
+async function plainScript() {
+  const { FakePostHog } = await import('nestjs-posthog-capture/testing');
+  const posthog = await FakePostHog.start();
+  assert.equal(await endOf(posthog.url), 0);
+  assert.equal(posthog.rows.length, 250);
+  await posthog.close();
+  assert.equal(await endOf(posthog.url), 0);
+}
+
+async function endOf(host) {
+  const script = `
+    import 'reflect-metadata';
+    import { NestFactory } from '@nestjs/core';
+    import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
+    const module = PostHogCaptureModule.forRoot({ apiKey: 'phc_test', host: '${host}', shutdownTimeoutMs: 1000, maxRetries: 1, retryBaseMs: 10 });
+    const app = await NestFactory.createApplicationContext(module, { logger: false });
+    for (let i = 0; i < 250; i += 1) app.get(CaptureService).capture({ event: 'end', distinctId: 'user_' + i });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: ROOT,
+    env: clean,
+    stdio: 'inherit',
+  });
+  const timer = setTimeout(() => child.kill(), 10_000);
+  const [code] = await once(child, 'exit');
+  clearTimeout(timer);
+  return code;
+}
+
+function post(url, body) {
+  return fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+async function until(probe) {
+  const end = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const found = await Promise.resolve(probe()).catch(() => undefined);
+    if (found) return found;
+    if (Date.now() > end) throw new Error('timed out waiting');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
