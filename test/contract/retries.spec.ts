@@ -1,0 +1,176 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { captureMany, closeAll, expectBalanced, start } from '../support/harness.js';
+
+afterEach(closeAll);
+
+describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
+  it.each([408, 429, 500, 502, 503, 504, 599])('tries again after %i, with the same events', async (status) => {
+    const { capture, posthog } = await start({ captureMode });
+    posthog.fail({ status });
+    const uuid = capture.capture({ event: 'page_view', distinctId: 'user_123' });
+    expect(await capture.flush()).toEqual({ delivered: 1, pending: 0, dropped: {}, error: null });
+    expect(posthog.requests.map((request) => request.status)).toEqual([status, 200]);
+    expect(posthog.events.map((event) => event.uuid)).toEqual([uuid]);
+    expect(posthog.violations).toEqual([]);
+    expect(capture.stats().retries).toBe(1);
+  });
+
+  it.each([301, 401, 403, 404, 405, 410, 418])('sends nothing more after %i, and keeps the events', async (status) => {
+    const { capture, posthog, lines } = await start({ captureMode, coolDownMs: 60_000 });
+    posthog.failAlways({ status });
+    captureMany(capture, 3);
+    const error = `PostHog API error: HTTP ${status}`;
+    expect(await capture.flush()).toEqual({ delivered: 0, pending: 3, dropped: {}, error });
+    expect(posthog.requests).toHaveLength(1);
+    expect(lines.filter((line) => line.includes(`HTTP ${status}`))).toHaveLength(1);
+    posthog.failAlways(null);
+    expect(await capture.flush()).toMatchObject({ delivered: 3, pending: 0, error: null });
+    expect(posthog.events).toHaveLength(3);
+  });
+
+  it('makes four requests with maxRetries 3, under growing waits, and reports what is pending and why', async () => {
+    const { capture, posthog } = await start({ captureMode, retryBaseMs: 100, retryMaxMs: 1000, coolDownMs: 60_000 });
+    posthog.failAlways({ status: 503 });
+    captureMany(capture, 2);
+    const error = 'PostHog API error: HTTP 503';
+    expect(await capture.flush()).toEqual({ delivered: 0, pending: 2, dropped: {}, error });
+    const times = posthog.requests.map((request) => request.receivedAt);
+    expect(times).toHaveLength(4);
+    const waits = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+    // Half to full step, less a little: timers may fire early.
+    expect(waits[0]).toBeGreaterThanOrEqual(48);
+    expect(waits[1]).toBeGreaterThanOrEqual(98);
+    expect(waits[2]).toBeGreaterThanOrEqual(198);
+    expect(posthog.violations).toEqual([]);
+  });
+
+  it.each([
+    ['seconds', () => '1'],
+    ['a date', () => new Date(Date.now() + 2000).toUTCString()],
+  ])('takes Retry-After in %s for a minimum that pauses everything', async (_, retryAfter) => {
+    const { capture, posthog } = await start({ captureMode, retryMaxMs: 5000 });
+    posthog.fail({ status: 429, retryAfter: retryAfter() });
+    capture.capture({ event: 'first', distinctId: 'a' });
+    await posthog.waitForRequests(1);
+    capture.capture({ event: 'second', distinctId: 'b' });
+    await posthog.waitForEvents(2);
+    const [refused = 0, ...later] = posthog.requests.map((request) => request.receivedAt);
+    for (const time of later) expect(time - refused).toBeGreaterThanOrEqual(950);
+  });
+
+  it('turns an absurd Retry-After into a bounded cool-down', async () => {
+    const { capture, posthog } = await start({ captureMode, coolDownMs: 20 });
+    posthog.fail({ status: 503, retryAfter: 999_999_999 });
+    capture.capture({ event: 'kept', distinctId: 'a' });
+    await posthog.waitForEvents(1);
+    expect(posthog.requests).toHaveLength(2);
+  });
+
+  it.each([
+    ['a connection reset before it was read', { reset: 'before' }, 2],
+    ['a connection reset after it was stored', { reset: 'after' }, 2],
+    ['no answer at all', { hang: true }, 2],
+    ['a success that is not JSON', { invalidJson: true }, 1],
+    ['a success that breaks off', { halfAnswer: true }, 1],
+    ['a success whose body is slow', { slowBodyMs: 30 }, 1],
+  ] as const)('delivers through %s', async (_, fault, requests) => {
+    const { capture, posthog } = await start({ captureMode, requestTimeoutMs: 150 });
+    posthog.fail(fault);
+    capture.capture({ event: 'page_view', distinctId: 'user_123' });
+    expect(await capture.flush()).toMatchObject({ delivered: 1, pending: 0 });
+    expect(posthog.requests).toHaveLength(requests);
+    expect(posthog.rows).toHaveLength(1);
+    expect(posthog.violations).toEqual([]);
+  });
+
+  it('follows no redirect', async () => {
+    const { capture, posthog } = await start({ captureMode, coolDownMs: 60_000 });
+    posthog.fail({ redirect: `${posthog.url}/elsewhere` });
+    capture.capture({ event: 'page_view', distinctId: 'user_123' });
+    expect(await capture.flush()).toMatchObject({ pending: 1, error: 'PostHog API error: HTTP 307' });
+    expect(posthog.requests).toHaveLength(1);
+  });
+
+  it('halves what is too large until it fits', async () => {
+    const { capture, posthog } = await start({ captureMode });
+    posthog.failAlways({ maxEvents: 10 });
+    captureMany(capture, 100);
+    expect(await capture.flush()).toMatchObject({ delivered: 100, pending: 0, dropped: {} });
+    expect(posthog.rows).toHaveLength(100);
+    expect(posthog.violations).toEqual([]);
+  });
+
+  it('drops a single event that is too large for the server', async () => {
+    const { capture, posthog, drops } = await start({ captureMode });
+    posthog.fail({ status: 413 });
+    capture.capture({ event: 'huge', distinctId: 'user_123' });
+    expect(await capture.flush()).toMatchObject({ delivered: 0, pending: 0, dropped: { too_large: 1 } });
+    expect(drops).toEqual([expect.objectContaining({ reason: 'too_large', event: 'huge' })]);
+  });
+
+  it('loses only the poisoned event of a batch that is refused', async () => {
+    const { capture, posthog, drops } = await start({ captureMode });
+    posthog.failAlways({ poison: (event) => event.event === 'event_37' });
+    captureMany(capture, 100);
+    expect(await capture.flush()).toMatchObject({ delivered: 99, pending: 0, dropped: { rejected: 1 } });
+    expect(drops.map((drop) => drop.event)).toEqual(['event_37']);
+    expect(posthog.requests.length).toBeLessThan(20);
+    expectBalanced(capture);
+  });
+
+  it('sees that a server refuses everything, stops, and keeps the rest', async () => {
+    const { capture, posthog } = await start({ captureMode, coolDownMs: 60_000 });
+    posthog.failAlways({ status: 400 });
+    captureMany(capture, 100);
+    const report = await capture.flush();
+    expect(report.error).toBe('PostHog API error: HTTP 400');
+    expect(report.pending).toBeGreaterThan(90);
+    expect(posthog.requests.length).toBeLessThan(40);
+  });
+
+  it('drops what is over quota', async () => {
+    const { capture, posthog } = await start({ captureMode });
+    posthog.fail({ status: 402 });
+    captureMany(capture, 2);
+    expect(await capture.flush()).toMatchObject({ delivered: 0, pending: 0, dropped: { quota: 2 } });
+  });
+
+  it('sends uncompressed after 415, later and not at once', async () => {
+    const { capture, posthog } = await start({ captureMode, coolDownMs: 60_000 });
+    posthog.fail({ status: 415 });
+    capture.capture({ event: 'page_view', distinctId: 'user_123' });
+    expect(await capture.flush()).toMatchObject({ pending: 1 });
+    expect(await capture.flush()).toMatchObject({ delivered: 1 });
+    expect(posthog.requests.map((request) => request.headers['content-encoding'])).toEqual(['gzip', undefined]);
+  });
+});
+
+describe('v1 answers for each event', () => {
+  it('sends again only what it is asked for, under the same request id', async () => {
+    const { capture, posthog } = await start({ captureMode: 'v1' });
+    posthog.fail({ results: (_, index) => ({ result: index % 2 === 0 ? 'ok' : 'retry' }), retryAfter: 0 });
+    const uuids = captureMany(capture, 6);
+    expect(await capture.flush()).toMatchObject({ delivered: 6, pending: 0 });
+    expect(posthog.requests.map((request) => request.events)).toEqual([6, 3]);
+    const [first, second] = posthog.requests.map((request) => request.headers);
+    expect(second?.['posthog-request-id']).toBe(first?.['posthog-request-id']);
+    expect([first?.['posthog-attempt'], second?.['posthog-attempt']]).toEqual(['1', '2']);
+    expect(posthog.events.map((event) => event.uuid).sort()).toEqual([...uuids].sort());
+    expect(posthog.violations).toEqual([]);
+  });
+
+  it.each([
+    ['warning', true],
+    ['limited', true],
+    ['something new', true],
+    ['drop', false],
+  ] as const)('after %s the event is delivered: %s', async (result, delivered) => {
+    const { capture, posthog, drops } = await start({ captureMode: 'v1' });
+    posthog.fail({ results: () => ({ result, details: 'for a reason' }) });
+    capture.capture({ event: 'page_view', distinctId: 'user_123' });
+    const expected = delivered ? { delivered: 1, dropped: {} } : { delivered: 0, dropped: { rejected: 1 } };
+    expect(await capture.flush()).toMatchObject(expected);
+    expect(drops.map((drop) => drop.detail)).toEqual(delivered ? [] : [expect.stringContaining('for a reason')]);
+    expect(posthog.requests).toHaveLength(1);
+  });
+});

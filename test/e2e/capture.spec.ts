@@ -1,0 +1,292 @@
+import { ClassSerializerInterceptor } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import * as classTransformer from 'class-transformer';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { CaptureEventDto, type CaptureEvent, type PostHogEvent } from 'nestjs-posthog-capture';
+import { captureMany, closeAll, expectBalanced, KEY, start } from '../support/harness.js';
+
+afterEach(closeAll);
+
+describe('context', () => {
+  it('says who acts, through all that it starts, and concurrent ones never mix', async () => {
+    const { capture, posthog } = await start();
+    await Promise.all(
+      ['a', 'b', 'c'].map((person) =>
+        capture.withContext({ distinctId: person, sessionId: `s-${person}`, properties: { person } }, async () => {
+          await Promise.resolve();
+          capture.context.set({ groups: { team: person } });
+          capture.capture({ event: 'step' });
+        }),
+      ),
+    );
+    await capture.flush();
+    for (const person of ['a', 'b', 'c']) {
+      expect(posthog.events.find(({ distinct_id }) => distinct_id === person)?.properties).toMatchObject({
+        person,
+        $session_id: `s-${person}`,
+        $groups: { team: person },
+      });
+    }
+  });
+
+  it('what the event says wins over the context, the context over super properties', async () => {
+    const { capture, posthog } = await start({ superProperties: { from: 'super', base: 1 } });
+    capture.withContext({ distinctId: 'ctx', properties: { from: 'context', mid: 2 } }, () => {
+      capture.capture({ event: 'one', distinctId: 'own', properties: { from: 'event' } });
+      capture.capture({ event: 'two' });
+    });
+    await capture.flush();
+    expect(posthog.events).toMatchObject([
+      { distinct_id: 'own', properties: { from: 'event', base: 1, mid: 2 } },
+      { distinct_id: 'ctx', properties: { from: 'context', base: 1, mid: 2 } },
+    ]);
+  });
+
+  it('gives the personless events of one context one id, and others their own', async () => {
+    const { capture, posthog } = await start();
+    capture.withContext({}, () => {
+      capture.capture({ event: 'one' });
+      capture.capture({ event: 'two' });
+    });
+    capture.capture({ event: 'three' });
+    await capture.flush();
+    const ids = posthog.events.map(({ distinct_id }) => distinct_id);
+    expect(ids[0]).toBe(ids[1]);
+    expect(ids[2]).not.toBe(ids[0]);
+    expect(posthog.events.every(({ properties }) => properties.$process_person_profile === false)).toBe(true);
+  });
+
+  it('opted out captures nothing and accounts for it', async () => {
+    const { capture, posthog } = await start();
+    capture.withContext({ distinctId: 'a', optedOut: true }, () => {
+      expect(capture.capture({ event: 'secret' })).toBeNull();
+    });
+    await capture.flush();
+    expect(posthog.events).toHaveLength(0);
+    expect(capture.stats()).toMatchObject({ captured: 1, droppedByReason: { opted_out: 1 } });
+  });
+
+  it('travels through JSON', async () => {
+    const { capture } = await start();
+    const exported = capture.withContext({ distinctId: 7, groups: { team: 'x' } }, () =>
+      JSON.stringify(capture.context.export()),
+    );
+    expect(exported).toBe('{"distinctId":"7","groups":{"team":"x"}}');
+    const restored = JSON.parse(exported) as object;
+    expect(capture.withContext(restored, () => capture.context.get())).toEqual({
+      distinctId: '7',
+      groups: { team: 'x' },
+    });
+    expect(capture.withContext(undefined, () => 'runs')).toBe('runs');
+  });
+});
+
+describe('beforeSend', () => {
+  it('several run in order, and what they return is sent', async () => {
+    const { capture, posthog } = await start({
+      beforeSend: [
+        (event) => ({ ...event, properties: { ...event.properties, seen: ['one'] } }),
+        (event) => ({
+          ...event,
+          properties: { ...event.properties, seen: [...(event.properties.seen as string[]), 'two'] },
+        }),
+      ],
+    });
+    capture.capture({ event: 'a', distinctId: 'a' });
+    await capture.flush();
+    expect(posthog.events[0]?.properties.seen).toEqual(['one', 'two']);
+  });
+
+  it('cannot change what the caller holds', async () => {
+    const { capture } = await start({
+      beforeSend: (event) => {
+        (event.properties.user as Record<string, unknown>).email = 'hidden';
+        return event;
+      },
+    });
+    const properties = { user: { email: 'a@example.com' } };
+    capture.capture({ event: 'a', distinctId: 'a', properties });
+    expect(properties.user.email).toBe('a@example.com');
+  });
+
+  it.each<[string, unknown, string]>([
+    ['null', () => null, 'before_send'],
+    [
+      'an exception',
+      () => {
+        throw new Error('no');
+      },
+      'before_send',
+    ],
+    ['a promise', (event: PostHogEvent) => Promise.resolve(event), 'before_send'],
+    ['a number', () => 5, 'before_send'],
+    ['an event without a name', (event: PostHogEvent) => ({ ...event, event: '' }), 'invalid'],
+  ])('%s drops the event', async (_, beforeSend, reason) => {
+    const { capture, posthog, drops } = await start({
+      beforeSend: beforeSend as (event: PostHogEvent) => PostHogEvent,
+    });
+    expect(capture.capture({ event: 'a', distinctId: 'a' })).toBeNull();
+    expect(drops).toEqual([expect.objectContaining({ reason, event: 'a' })]);
+    expect((await capture.captureNow({ event: 'a', distinctId: 'a' })).error).toMatch(
+      reason === 'before_send' ? /^Event dropped: before_send$/ : /^Invalid event: /,
+    );
+    await capture.flush();
+    expect(posthog.requests).toHaveLength(0);
+    expectBalanced(capture);
+  });
+});
+
+it('an event is what it was when it was captured', async () => {
+  const { capture, posthog } = await start();
+  const properties = { nested: { value: 1 } };
+  capture.capture({ event: 'a', distinctId: 'a', properties });
+  properties.nested.value = 2;
+  await capture.flush();
+  expect(posthog.events[0]?.properties.nested).toEqual({ value: 1 });
+});
+
+it('hostile input never throws, and the good events around it arrive', async () => {
+  const { capture, posthog } = await start();
+  const cycle: Record<string, unknown> = { name: 'cycle' };
+  cycle.self = cycle;
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const throws = {
+    get bad(): never {
+      throw new Error('getter');
+    },
+    good: 1,
+  };
+  const values: unknown[] = [
+    cycle,
+    10n,
+    NaN,
+    '\ud800 lone',
+    'nul \0',
+    revoked.proxy,
+    throws,
+    {
+      toJSON: () => {
+        throw new Error('x');
+      },
+    },
+    Symbol('s'),
+    () => 1,
+    new Map([['a', 1]]),
+    new Error('e'),
+    JSON.parse('{"__proto__":{"polluted":1}}'),
+  ];
+  for (const value of values) {
+    expect(capture.capture({ event: 'odd', distinctId: 'a', properties: { value, kept: true } })).not.toBeNull();
+  }
+  const inputs: unknown[] = [
+    null,
+    undefined,
+    5,
+    'text',
+    [],
+    revoked.proxy,
+    { event: 5 },
+    { event: 'a', properties: 'x' },
+    { event: 'a', distinctId: {} },
+    { event: 'a', groups: [] },
+    { event: 'a', options: { processPersonProfile: 'yes' } },
+  ];
+  for (const input of inputs) expect(capture.capture(input as CaptureEvent)).toBeNull();
+  for (const call of ['identify', 'alias', 'groupIdentify', 'setPersonProperties', 'unsetPersonProperties'] as const) {
+    for (const input of inputs) expect((capture[call] as (input: unknown) => unknown).call(capture, input)).toBeNull();
+  }
+  capture.captureException(revoked.proxy);
+  captureMany(capture, 3);
+  const report = await capture.flush();
+  expect(report).toMatchObject({ pending: 0, dropped: {} });
+  expect(posthog.violations).toEqual([]);
+  expect(
+    posthog.events.filter(({ event }) => event === 'odd').every(({ properties }) => properties.kept === true),
+  ).toBe(true);
+  expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  expectBalanced(capture);
+});
+
+it('warns of unknown fields, names what was meant, and the event still goes', async () => {
+  const { capture, posthog, lines } = await start();
+  for (let index = 0; index < 3; index += 1)
+    capture.capture({ event: 'a', distinctId: 'a', porperties: {} } as CaptureEvent);
+  capture.capture({ event: 'b', distinct_id: 'from_json' });
+  await capture.flush();
+  expect(lines.filter((line) => line.includes('porperties'))).toEqual([expect.stringContaining('"properties"')]);
+  expect(posthog.events.map(({ distinct_id }) => distinct_id)).toEqual(['a', 'a', 'a', 'from_json']);
+});
+
+it('drops an event over maxEventBytes by name and size, never with its content', async () => {
+  const { capture, lines } = await start({ maxEventBytes: 1000 });
+  expect(capture.capture({ event: 'huge', distinctId: 'a', properties: { secret: 'x'.repeat(1000) } })).toBeNull();
+  expect(lines).toEqual([expect.stringMatching(/"huge".*too_large.*1000 bytes/)]);
+  expect(lines.join()).not.toContain('xxxx');
+});
+
+it('disable() and enable() switch the instance, and what is disabled is not counted', async () => {
+  const { capture, posthog } = await start();
+  capture.disable();
+  expect(capture.disabled).toBe(true);
+  expect(capture.capture({ event: 'a', distinctId: 'a' })).toBeNull();
+  capture.enable();
+  capture.capture({ event: 'b', distinctId: 'a' });
+  await capture.flush();
+  expect(posthog.events.map(({ event }) => event)).toEqual(['b']);
+  expect(capture.stats().captured).toBe(1);
+});
+
+it('onDelivery tells which events arrived, and a callback that throws harms nobody', async () => {
+  const delivered: string[] = [];
+  const { capture, lines } = await start({
+    onDelivery: ({ uuids }) => {
+      delivered.push(...uuids);
+      throw new Error('mine');
+    },
+  });
+  const uuids = captureMany(capture, 3);
+  expect(await capture.flush()).toMatchObject({ delivered: 3 });
+  expect(delivered).toEqual(uuids);
+  expect(lines).toEqual([expect.stringContaining('onDelivery')]);
+});
+
+it('a CaptureResult is the same under JSON.stringify and Nest’s serializer', async () => {
+  const { capture } = await start();
+  const expected = '{"success":true,"event":"page_view","distinct_id":"user_123","error":null}';
+  const result = await capture.captureNow({ event: 'page_view', distinctId: 'user_123' });
+  const serializer = new ClassSerializerInterceptor(new Reflector(), { transformerPackage: classTransformer });
+  expect(JSON.stringify(result)).toBe(expected);
+  expect(JSON.stringify(classTransformer.instanceToPlain(result))).toBe(expected);
+  expect(JSON.stringify(serializer.serialize(result, {}))).toBe(expected);
+  expect(JSON.stringify(serializer.serialize(result, { strategy: 'excludeAll' }))).toBe(expected);
+  expect(result.uuid).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+it('takes a CaptureEventDto as it is', async () => {
+  const { capture, posthog } = await start();
+  const dto = Object.assign(new CaptureEventDto(), {
+    event: 'a',
+    distinct_id: 'u',
+    timestamp: '2026-01-31T12:00:00.123456Z',
+  });
+  expect(await capture.captureNow(dto)).toMatchObject({ success: true, distinctId: 'u' });
+  expect(posthog.events[0]?.timestamp).toBe('2026-01-31T12:00:00.123456Z');
+});
+
+it('no line holds the key or a payload, whatever goes wrong', async () => {
+  const { capture, posthog, lines, drops } = await start({ coolDownMs: 1, maxRetries: 0 });
+  posthog.fail([
+    { status: 401 },
+    { status: 500, body: `${KEY} payload-secret` },
+    { reset: 'before' },
+    { status: 400, body: 'payload-secret' },
+  ]);
+  for (let round = 0; round < 6; round += 1) {
+    capture.capture({ event: 'a', distinctId: 'a', properties: { card: 'payload-secret' } });
+    await capture.flush();
+  }
+  capture.capture({ event: 'a', distinctId: 'a', properties: 'payload-secret' } as unknown as CaptureEvent);
+  expect(lines.length).toBeGreaterThan(2);
+  expect(JSON.stringify([lines, drops])).not.toMatch(/payload-secret|phc_test/);
+});

@@ -1,0 +1,245 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
+import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { boot, captureMany, closeAll, expectBalanced, KEY, start } from '../support/harness.js';
+
+afterEach(closeAll);
+
+describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
+  it('delivers 20,000 events that were captured in one go, though the application closes at once', async () => {
+    const { app, capture, posthog } = await start({ captureMode });
+    captureMany(capture, 20_000, 700);
+    await app.close();
+    expect(posthog.rows).toHaveLength(20_000);
+    expect(posthog.violations).toEqual([]);
+    expect(capture.stats()).toMatchObject({ captured: 20_000, delivered: 20_000, pending: 0, dropped: 0 });
+  });
+
+  it('keeps each person in order while half of all requests fail', async () => {
+    const { capture, posthog } = await start({
+      captureMode,
+      maxBatchEvents: 7,
+      flushAt: 5,
+      maxRetries: 2,
+      coolDownMs: 2,
+    });
+    const faults = [
+      { status: 503 },
+      null,
+      { reset: 'after' },
+      null,
+      { status: 500, store: true },
+      { reset: 'before' },
+      null,
+    ] as const;
+    posthog.failWhen((request) => faults[request.index % faults.length] ?? null);
+    for (let index = 0; index < 600; index += 1) {
+      capture.capture({ event: 'step', distinctId: `person_${index % 5}`, properties: { index } });
+      if (index % 40 === 0) await wait(1);
+    }
+    await posthog.waitFor(({ rows }) => rows.length === 600, { timeoutMs: 15_000 });
+    posthog.failWhen(null);
+    await capture.flush();
+    for (let person = 0; person < 5; person += 1) {
+      const seen = new Set<string>();
+      const first = posthog.events.filter(
+        ({ uuid, distinct_id }) => distinct_id === `person_${person}` && !seen.has(uuid) && seen.add(uuid),
+      );
+      const indices = first.map(({ properties }) => properties.index as number);
+      expect(indices).toEqual([...indices].sort((a, b) => a - b));
+    }
+    expect(posthog.violations).toEqual([]);
+    expectBalanced(capture);
+  });
+});
+
+it('outlives an outage longer than all retries, with few requests, and then delivers everything', async () => {
+  const { capture, posthog } = await start({ coolDownMs: 60_000 });
+  posthog.failAlways({ status: 503 });
+  captureMany(capture, 1000);
+  expect(await capture.flush()).toEqual({
+    delivered: 0,
+    pending: 1000,
+    dropped: {},
+    error: 'PostHog API error: HTTP 503',
+  });
+  const during = posthog.requests.length;
+  // Two batches side by side, four attempts each.
+  expect(during).toBeLessThanOrEqual(8);
+  captureMany(capture, 500);
+  expect(await capture.flush()).toMatchObject({ pending: 1500, error: 'PostHog API error: HTTP 503' });
+  expect(posthog.requests.length).toBe(during + 1);
+  posthog.failAlways(null);
+  expect(await capture.flush()).toMatchObject({ delivered: 1500, pending: 0, error: null });
+  expect(posthog.rows).toHaveLength(1500);
+  expectBalanced(capture);
+});
+
+it('goes on by itself when the cool-down is over', async () => {
+  const { capture, posthog, lines } = await start();
+  posthog.fail(Array.from({ length: 5 }, () => ({ status: 503 })));
+  captureMany(capture, 10);
+  await posthog.waitForEvents(10);
+  expect(posthog.requests).toHaveLength(6);
+  await capture.flush();
+  expect(lines).toContainEqual(expect.stringContaining('answers again'));
+});
+
+it('sends different persons side by side, and one person never beside himself', async () => {
+  const { capture, posthog } = await start({ flushAt: 1, flushIntervalMs: 1 });
+  posthog.fail({ delayMs: 300 });
+  capture.capture({ event: 'slow', distinctId: 'a' });
+  await posthog.waitForRequests(1);
+  capture.capture({ event: 'behind', distinctId: 'a' });
+  capture.capture({ event: 'beside', distinctId: 'b' });
+  await posthog.waitForEvents(3);
+  expect(posthog.events.map(({ event }) => event)).toEqual(['beside', 'slow', 'behind']);
+});
+
+it('makes room by dropping the oldest, and accounts for it', async () => {
+  const { capture, drops, lines } = await start({ maxQueueEvents: 10, flushIntervalMs: 60_000 });
+  const uuids = captureMany(capture, 15);
+  expect(uuids.every((uuid) => uuid !== null)).toBe(true);
+  expect(drops.map(({ event }) => event)).toEqual(['event_0', 'event_1', 'event_2', 'event_3', 'event_4']);
+  expect(capture.stats()).toMatchObject({ captured: 15, pending: 10, dropped: 5, droppedByReason: { queue_full: 5 } });
+  expect(lines.filter((line) => line.includes('queue_full'))).toHaveLength(1);
+  expectBalanced(capture);
+});
+
+it('ready() holds bulk work back, so that nothing overflows', async () => {
+  const { capture, posthog } = await start({ maxQueueEvents: 40, flushAt: 10, maxBatchEvents: 10 });
+  for (let index = 0; index < 1000; index += 1) {
+    await capture.ready();
+    capture.capture({ event: 'bulk', distinctId: `p${index}` });
+  }
+  await capture.flush();
+  expect(posthog.rows).toHaveLength(1000);
+  expect(capture.stats()).toMatchObject({ dropped: 0, delivered: 1000 });
+});
+
+it('drops what is older than maxEventAgeMs instead of sending it', async () => {
+  const { capture, posthog } = await start({ maxEventAgeMs: 1, flushIntervalMs: 60_000 });
+  capture.capture({ event: 'old', distinctId: 'a' });
+  const captured = Date.now();
+  while (Date.now() - captured < 5) await wait(1);
+  expect(await capture.flush()).toMatchObject({ delivered: 0, dropped: { expired: 1 } });
+  expect(posthog.requests).toHaveLength(0);
+});
+
+describe('captureNow', () => {
+  it('answers for a dead host within its retries, and close() keeps its time', async () => {
+    const dead = await FakePostHog.start();
+    await dead.close();
+    const { app, capture } = await boot({ host: dead.url, shutdownTimeoutMs: 300 });
+    const result = await capture.captureNow({ event: 'page_view', distinctId: 'user_123' });
+    expect(result).toMatchObject({
+      success: false,
+      error: expect.stringMatching(/^PostHog connection error: .*ECONNREFUSED/),
+    });
+    captureMany(capture, 50);
+    const before = Date.now();
+    await app.close();
+    expect(Date.now() - before).toBeLessThan(1500);
+    expect(capture.stats()).toMatchObject({ pending: 0, droppedByReason: { undelivered: 1, shutdown: 50 } });
+    expectBalanced(capture);
+  });
+
+  it('shares a request among calls that come together', async () => {
+    const { capture, posthog } = await start();
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => capture.captureNow({ event: 'page_view', distinctId: `user_${index}` })),
+    );
+    expect(results.every(({ success }) => success)).toBe(true);
+    expect(posthog.requests).toHaveLength(1);
+  });
+
+  it.each([
+    [{ event: '', distinctId: 'a' }, /^Invalid event: event must be/],
+    [{ event: 'a', distinctId: ' ' }, /^Invalid event: distinctId must be/],
+    [{ event: 'a', timestamp: 'yesterday' }, /^Invalid event: timestamp must be/],
+  ])('explains %j', async (event, error) => {
+    const { capture, posthog } = await start();
+    expect(await capture.captureNow(event)).toMatchObject({
+      success: false,
+      error: expect.stringMatching(error),
+      uuid: null,
+    });
+    expect(posthog.requests).toHaveLength(0);
+    expectBalanced(capture);
+  });
+
+  it('says what PostHog said', async () => {
+    const { capture, posthog } = await start();
+    posthog.fail([{ status: 401 }]);
+    const refused = await capture.captureNow({ event: 'page_view', distinctId: 'user_123' });
+    expect(JSON.stringify(refused)).toBe(
+      '{"success":false,"event":"page_view","distinct_id":"user_123","error":"PostHog API error: HTTP 401"}',
+    );
+    const sent = await capture.captureNow({ event: 'page_view', distinctId: 'user_123' });
+    expect(JSON.stringify(sent)).toBe('{"success":true,"event":"page_view","distinct_id":"user_123","error":null}');
+  });
+
+  it('keeps its time limit and honours its signal', async () => {
+    const { capture, posthog } = await start();
+    posthog.failAlways({ hang: true });
+    expect((await capture.captureNow({ event: 'a', distinctId: 'a' }, { timeoutMs: 40 })).error).toBe(
+      'PostHog request timed out after 40 ms',
+    );
+    const abort = new AbortController();
+    const waiting = capture.captureNow({ event: 'a', distinctId: 'a' }, { signal: abort.signal });
+    await posthog.waitForRequests(2);
+    abort.abort();
+    expect((await waiting).error).toBe('PostHog request aborted');
+    expect(capture.stats()).toMatchObject({ pending: 0, droppedByReason: { undelivered: 2 } });
+  });
+
+  it('is not held by a cool-down, and its success ends it', async () => {
+    const { capture, posthog } = await start({ coolDownMs: 60_000, maxRetries: 0 });
+    posthog.fail({ status: 503 });
+    captureMany(capture, 3);
+    await capture.flush();
+    expect(await capture.captureNow({ event: 'now', distinctId: 'a' })).toMatchObject({ success: true });
+    await posthog.waitForEvents(4);
+  });
+});
+
+it('sends what a later shutdown hook captures', async () => {
+  const posthog = await FakePostHog.start();
+  @Injectable()
+  class LateHook implements OnApplicationShutdown {
+    constructor(private readonly capture: CaptureService) {}
+    onApplicationShutdown(): void {
+      setTimeout(() => this.capture.capture({ event: 'late', distinctId: 'a' }), 10);
+    }
+  }
+  @Module({ imports: [PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url })], providers: [LateHook] })
+  class App {}
+  const app = await NestFactory.createApplicationContext(App, { logger: false });
+  await app.close();
+  await posthog.waitForEvents(1);
+  expect(posthog.events[0]?.event).toBe('late');
+  await posthog.close();
+});
+
+it('with shutdownTimeoutMs 0 closes without sending, and takes nothing more', async () => {
+  const { app, capture, posthog } = await start({ shutdownTimeoutMs: 0 });
+  captureMany(capture, 3);
+  await app.close();
+  expect(posthog.requests).toHaveLength(0);
+  expect(capture.capture({ event: 'after', distinctId: 'a' })).toBeNull();
+  expect(capture.stats()).toMatchObject({ captured: 4, droppedByReason: { shutdown: 4 }, pending: 0 });
+});
+
+it('enabled: false is a silent no-op without a key', async () => {
+  const { capture, posthog } = await start({ enabled: false, apiKey: undefined });
+  expect(capture.capture({ event: 'a', distinctId: 'a' })).toBeNull();
+  expect(await capture.captureNow({ event: 'a', distinctId: 'a' })).toMatchObject({ success: false });
+  expect(await capture.flush()).toEqual({ delivered: 0, pending: 0, dropped: {}, error: null });
+  await capture.ready();
+  expect(capture.disabled).toBe(true);
+  expect(capture.stats()).toMatchObject({ captured: 0, dropped: 0 });
+  expect(posthog.requests).toHaveLength(0);
+});

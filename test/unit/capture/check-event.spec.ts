@@ -1,0 +1,371 @@
+import { describe, expect, it } from '@jest/globals';
+import { type CaptureEvent } from '../../../lib/capture/capture-event.js';
+import { checkEvent } from '../../../lib/capture/check-event.js';
+import { CaptureEventDto } from '../../../lib/capture/dto/capture-event.dto.js';
+import { CaptureEventInput, CaptureEventOptionsInput } from '../../../lib/capture/dto/capture-inputs.dto.js';
+import { explain } from '../../../lib/capture/dto/explain.js';
+import { NO_WARNINGS, type SourceEvent } from '../../../lib/capture/source-event.js';
+
+const UUID = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
+const NOTHING_SAID: SourceEvent = {
+  event: 'e',
+  distinctId: undefined,
+  properties: undefined,
+  groups: undefined,
+  timestamp: undefined,
+  uuid: undefined,
+  disableGeoip: undefined,
+  switches: undefined,
+  needsProfile: false,
+};
+
+function thrower(): never {
+  throw new Error('secret');
+}
+
+function sourceOf(input: unknown): SourceEvent {
+  const checked = checkEvent(input);
+  if (!checked.ok) throw new Error(checked.problem);
+  return checked.source;
+}
+
+function problemOf(input: unknown): string {
+  const checked = checkEvent(input);
+  if (checked.ok) throw new Error('it was taken');
+  return checked.problem;
+}
+
+/** Values for each field: taken as (undefined: as if not given), or REFUSED. */
+const REFUSED = Symbol('refused');
+const circular: Record<string, unknown> = {};
+circular.self = circular;
+class Named {
+  plan = 'pro';
+}
+const named = new Named();
+const bag = Object.assign(Object.create(null) as object, { a: 1 });
+
+const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
+  event: [
+    ['page_view', 'page_view'],
+    ['$pageview', '$pageview'],
+    [' padded ', ' padded '],
+    ['x'.repeat(200), 'x'.repeat(200)],
+    ['漢'.repeat(66), '漢'.repeat(66)],
+    ['漢'.repeat(67), REFUSED],
+    ['x'.repeat(201), REFUSED],
+    ['', REFUSED],
+    [' \n', REFUSED],
+    [undefined, REFUSED],
+    [null, REFUSED],
+    [5, REFUSED],
+    [Object('e'), REFUSED],
+    [['e'], REFUSED],
+  ],
+  distinctId: [
+    [undefined, undefined],
+    [null, undefined],
+    ['a', 'a'],
+    [' a ', 'a'],
+    [5, '5'],
+    [5n, '5'],
+    ['', REFUSED],
+    ['  ', REFUSED],
+    ['x'.repeat(201), REFUSED],
+    [NaN, REFUSED],
+    [true, REFUSED],
+    [{}, REFUSED],
+    [['a'], REFUSED],
+    [Symbol('a'), REFUSED],
+  ],
+  properties: [
+    [undefined, undefined],
+    [null, undefined],
+    [circular, circular],
+    [named, named],
+    [bag, bag],
+    [[], REFUSED],
+    ['a', REFUSED],
+    [5, REFUSED],
+    [true, REFUSED],
+    [thrower, REFUSED],
+    [new Map(), REFUSED],
+    [new Set(), REFUSED],
+    [new Date(), REFUSED],
+    [new Error('x'), REFUSED],
+    [Promise.resolve(), REFUSED],
+    [Buffer.from('x'), REFUSED],
+    [Object('x'), REFUSED],
+  ],
+  groups: [
+    [undefined, undefined],
+    [null, undefined],
+    [{}, {}],
+    [
+      { company: 'acme', team: 5 },
+      { company: 'acme', team: '5' },
+    ],
+    [{ company: '' }, REFUSED],
+    [{ company: ' ' }, REFUSED],
+    [{ company: null }, REFUSED],
+    [{ company: undefined }, REFUSED],
+    [{ company: NaN }, REFUSED],
+    [{ company: {} }, REFUSED],
+    [{ ' ': 'acme' }, REFUSED],
+    [['acme'], REFUSED],
+    ['acme', REFUSED],
+    [new Map([['company', 'acme']]), REFUSED],
+  ],
+  timestamp: [
+    [undefined, undefined],
+    [null, undefined],
+    [new Date(0), '1970-01-01T00:00:00.000Z'],
+    ['2026-01-31T12:00:00.123456Z', '2026-01-31T12:00:00.123456Z'],
+    ['2026-01-31T12:00:00+02:00', '2026-01-31T10:00:00.000Z'],
+    [new Date(NaN), REFUSED],
+    ['yesterday', REFUSED],
+    ['', REFUSED],
+    [0, REFUSED],
+    [{}, REFUSED],
+  ],
+  uuid: [
+    [undefined, undefined],
+    [UUID, UUID],
+    [UUID.toUpperCase(), UUID],
+    ['not a uuid', undefined],
+    [5, undefined],
+  ],
+  disableGeoip: [
+    [undefined, undefined],
+    [null, undefined],
+    [true, true],
+    [false, false],
+    ['false', REFUSED],
+    [0, REFUSED],
+    [Object(true), REFUSED],
+  ],
+};
+const ALL_OPTIONS = {
+  cookielessMode: true,
+  disableSkewCorrection: false,
+  processPersonProfile: false,
+  productTourId: 't',
+};
+const OPTIONS: readonly (readonly [unknown, unknown])[] = [
+  [undefined, undefined],
+  [null, undefined],
+  [{}, {}],
+  [{ cookielessMode: undefined, productTourId: null }, {}],
+  [
+    ALL_OPTIONS,
+    { $cookieless_mode: true, $ignore_sent_at: false, $process_person_profile: false, $product_tour_id: 't' },
+  ],
+  [{ cookielessMode: 'true' }, REFUSED],
+  [{ disableSkewCorrection: 1 }, REFUSED],
+  [{ processPersonProfile: 'false' }, REFUSED],
+  [{ productTourId: 5 }, REFUSED],
+  [[], REFUSED],
+  ['x', REFUSED],
+  [5, REFUSED],
+  [true, REFUSED],
+];
+
+const CASES = Object.entries({ ...FIELDS, options: OPTIONS }).flatMap(([field, values]) =>
+  values.map(([value, expected]) => ({ field, value, expected })),
+);
+const inputWith = (field: string, value: unknown): Record<string, unknown> => ({ event: 'e', [field]: value });
+
+describe('checkEvent', () => {
+  it.each(CASES)('$field: $value', ({ field, value, expected }) => {
+    const input = inputWith(field, value);
+    if (expected === REFUSED) {
+      expect(problemOf(input)).toContain(field);
+    } else {
+      const taken = field === 'options' ? 'switches' : field;
+      expect(sourceOf(input)).toStrictEqual({ ...NOTHING_SAID, [taken]: expected });
+    }
+  });
+
+  it.each(CASES)('agrees with class-validator on $field: $value', ({ field, value }) => {
+    const rules = Object.assign(new CaptureEventInput(), inputWith(field, value));
+    const { options } = rules as { options?: unknown };
+    const isNested = typeof options === 'object' && options !== null && !Array.isArray(options);
+    if (isNested) rules.options = Object.assign(new CaptureEventOptionsInput(), options);
+    expect(checkEvent(inputWith(field, value)).ok).toBe(explain(rules) === '');
+  });
+
+  it('agrees with class-validator on every mixture', () => {
+    // A fixed sequence, so that a failure can be found again.
+    let seed = 1;
+    const pick = <T>(list: readonly T[]): T => {
+      seed = (seed * 48271) % 2147483647;
+      return list[seed % list.length]!;
+    };
+    let refused = 0;
+    for (let round = 0; round < 3000; round += 1) {
+      const input: Record<string, unknown> = {};
+      for (const [field, values] of Object.entries(FIELDS)) input[field] = pick(values)[0];
+      const rules = Object.assign(new CaptureEventInput(), input);
+      const checked = checkEvent(input);
+      expect(checked.ok).toBe(explain(rules) === '');
+      if (!checked.ok) refused += 1;
+    }
+    expect(refused).toBeGreaterThan(100);
+    expect(refused).toBeLessThan(3000);
+  });
+
+  it('explains every field that is wrong, with what came by type and size only', () => {
+    const input = {
+      event: 'secret'.repeat(40),
+      distinctId: { secret: 1 },
+      properties: ['secret'],
+      timestamp: 'secret',
+    };
+    expect(problemOf(input)).toBe(
+      'event must be a text that is not blank, at most 200 bytes long, such as "order_placed", but it is a text of 240 bytes; ' +
+        'distinctId must be a text that is not blank or a finite number, at most 200 bytes long, but it is an object; ' +
+        'properties must be an object of names and values, but it is an array; ' +
+        'timestamp must be a valid Date or an ISO 8601 text such as 2026-01-31T12:00:00Z, but it is a text of 6 bytes',
+    );
+  });
+
+  it('names the group and the switch that are wrong', () => {
+    expect(problemOf({ event: 'e', groups: { company: null } })).toContain('the key of "company" is null');
+    expect(problemOf({ event: 'e', options: { cookielessMode: 1 } })).toBe(
+      'options.cookielessMode must be true or false, but it is a number',
+    );
+  });
+
+  it('gives the name of a refused event, for the report', () => {
+    expect(checkEvent({ event: 'e', distinctId: '' })).toMatchObject({ ok: false, event: 'e' });
+  });
+
+  const hostile = new Proxy({}, { get: thrower, ownKeys: thrower, has: thrower, getPrototypeOf: thrower });
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+  revoke();
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['text', 'page_view'],
+    ['a number', 5],
+    ['a function', thrower],
+    ['an array', [{ event: 'e' }]],
+    ['a proxy that throws', hostile],
+    ['a revoked proxy', revoked],
+    [
+      'a getter that throws',
+      {
+        get event() {
+          return thrower();
+        },
+      },
+    ],
+    ['properties that are a revoked proxy', { event: 'e', properties: revoked }],
+    [
+      'groups that throw',
+      {
+        event: 'e',
+        groups: {
+          get company() {
+            return thrower();
+          },
+        },
+      },
+    ],
+    ['groups that are a hostile proxy', { event: 'e', groups: hostile }],
+    ['options that are a hostile proxy', { event: 'e', options: hostile }],
+    ['a converter that throws', { toCaptureEvent: thrower }],
+    ['a converter that gives nothing', { toCaptureEvent: () => undefined }],
+  ])('refuses %s without throwing', (_, input) => {
+    expect(checkEvent(input)).toEqual({
+      ok: false,
+      event: expect.any(String),
+      problem: expect.not.stringContaining('secret'),
+    });
+  });
+
+  it('reads each field once', () => {
+    let reads = 0;
+    const input = {
+      get event() {
+        reads += 1;
+        return reads === 1 ? 'e' : 5;
+      },
+    };
+    expect(sourceOf(input).event).toBe('e');
+  });
+
+  it('takes properties that hide a trap: they are read later', () => {
+    expect(
+      checkEvent({
+        event: 'e',
+        properties: {
+          get plan() {
+            return thrower();
+          },
+        },
+      }).ok,
+    ).toBe(true);
+  });
+});
+
+describe('checkEvent warns', () => {
+  const warningsOf = (input: unknown): readonly string[] => {
+    const checked = checkEvent(input);
+    return checked.ok ? checked.warnings : [checked.problem];
+  };
+
+  it('of nothing in the common case, without a list of its own', () => {
+    expect(warningsOf({ event: 'e', distinctId: 'a', properties: {} })).toBe(NO_WARNINGS);
+  });
+
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ['another name', { userId: 5 }, /"userId".*"distinctId"/],
+    ['what belongs into properties', { plan: 'secret' }, /"plan".*"properties"/],
+    ['an unknown option', { options: { cookieless_mode: true } }, /"options.cookieless_mode".*"cookielessMode"/],
+    ['a uuid that is none', { uuid: 'secret' }, /^uuid /],
+    ['an illegal distinct id', { distinctId: 'anonymous' }, /^distinctId /],
+    ['an illegal distinct id in another spelling', { distinct_id: 'x', distinctId: 'null' }, /distinct_id|null/],
+  ])('of %s', (_, fields, expected) => {
+    const warnings = warningsOf({ event: 'e', ...fields });
+    expect(warnings.join('\n')).toMatch(expected);
+    expect(warnings.join()).not.toContain('secret');
+  });
+
+  it.each([
+    [undefined, 'a'],
+    [null, 'a'],
+  ])('of distinct_id, and takes it where distinctId is %p', (distinctId, expected) => {
+    const input = { event: 'e', distinctId, distinct_id: ' a ' };
+    expect(sourceOf(input).distinctId).toBe(expected);
+    expect(warningsOf(input)).toHaveLength(1);
+    expect(warningsOf(input)[0]).toContain('distinct_id');
+  });
+
+  it('but does not take distinct_id beside distinctId, nor one that is none', () => {
+    expect(sourceOf({ event: 'e', distinctId: 'a', distinct_id: 'b' }).distinctId).toBe('a');
+    expect(sourceOf({ event: 'e', distinct_id: { a: 1 } }).distinctId).toBeUndefined();
+  });
+
+  it('not of a CaptureEventDto, which spells its fields in its own way', () => {
+    const dto = Object.assign(new CaptureEventDto(), {
+      event: 'e',
+      distinct_id: 5,
+      disable_geoip: false,
+      options: { process_person_profile: false },
+    });
+    expect(warningsOf(dto)).toBe(NO_WARNINGS);
+    expect(sourceOf(dto)).toStrictEqual({
+      ...NOTHING_SAID,
+      distinctId: '5',
+      disableGeoip: false,
+      switches: { $process_person_profile: false },
+    });
+  });
+});
+
+it('typed input needs no cast', () => {
+  const event: CaptureEvent = { event: 'e', distinctId: 1, groups: { a: 1 }, timestamp: new Date(0) };
+  expect(checkEvent(event).ok).toBe(true);
+});

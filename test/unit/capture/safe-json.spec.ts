@@ -1,0 +1,235 @@
+import { describe, expect, it } from '@jest/globals';
+import { MAX_LEVELS, toJson } from '../../../lib/capture/safe-json.js';
+
+const PLENTY = 1_000_000;
+
+function write(value: unknown): unknown {
+  const json = toJson(value, PLENTY);
+  if (json === 'too_large') return json;
+  expect(json.bytes).toBe(Buffer.byteLength(json.text));
+  return JSON.parse(json.text);
+}
+
+function thrower(): never {
+  throw new Error('not for you');
+}
+
+function revoked(target: object): object {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
+
+/** Objects within objects: `{ in: { in: … } }`, so many in all. */
+function nested(levels: number): unknown {
+  let value: Record<string, unknown> = { end: true };
+  for (let level = 1; level < levels; level += 1) value = { in: value };
+  return value;
+}
+
+class Order {
+  id = 7;
+  #secret = 'x';
+  get total(): string {
+    return this.#secret;
+  }
+}
+
+describe('toJson writes plain values as JSON.stringify does', () => {
+  it.each<[string, unknown]>([
+    ['an empty object', {}],
+    ['an empty array', []],
+    ['text', 'a "quoted" \\ line\nbreak \u2028 and \u0001'],
+    ['text in other scripts', 'Füße 漢字 🦔'],
+    ['text that only looks like an escape', 'C:\\users\\ud800 \\u0000'],
+    ['numbers', [0, -0, 1.5, -1e21, 1e-7, Number.MAX_SAFE_INTEGER]],
+    ['not a number', [NaN, Infinity, -Infinity]],
+    ['missing values', { a: undefined, b: null, c: [undefined, null] }],
+    ['symbols', { a: Symbol('s'), [Symbol('k')]: 1, c: [Symbol('s')] }],
+    ['integer-like names', { b: 1, 10: 2, 2: 3, a: 4 }],
+    ['a sparse array', Object.assign([], { 3: 'x' })],
+    ['dates', { at: new Date(0), never: new Date(NaN) }],
+    ['no prototype', Object.assign(Object.create(null) as object, { a: { b: 1 } })],
+    ['a class with fields', new Order()],
+    ['toJSON', { price: { toJSON: () => ({ cents: 5 }) }, gone: { toJSON: () => undefined } }],
+    ['toJSON with the name it stands under', { a: { toJSON: (name: string) => name } }],
+    ['toJSON that answers itself', { a: { n: 1, toJSON: returnThis } }],
+    ['a function', { a: thrower, b: [thrower] }],
+    ['boxed values', [Object(5), Object('s'), Object(false), Object(Symbol('s'))]],
+    ['a named __proto__', JSON.parse('{"__proto__":{"a":1},"constructor":{"prototype":2}}') as unknown],
+    ['shared values', [nested(3), nested(3)]],
+    ['depth at the limit', nested(MAX_LEVELS)],
+  ])('%s', (_, value) => {
+    const json = toJson(value, PLENTY);
+    expect(json).toEqual({ text: JSON.stringify(value), bytes: Buffer.byteLength(JSON.stringify(value)) });
+  });
+
+  it('gives the same text on the careful way', () => {
+    const value = { b: 1, 10: [1.5, null, 'é'], at: new Date(0), 2: { x: 'y' } };
+    const json = toJson({ value, big: 1n }, PLENTY);
+    expect(json).toMatchObject({ text: `{"value":${JSON.stringify(value)},"big":"1"}` });
+  });
+});
+
+function returnThis(this: unknown): unknown {
+  return this;
+}
+
+describe('toJson makes safe what JSON cannot say', () => {
+  const shared = { n: 1n };
+  const cycle: Record<string, unknown> = { name: 'a' };
+  cycle.self = cycle;
+  const ring: unknown[] = [];
+  ring.push({ ring });
+  const rejoin: Record<string, unknown> = { toJSON: () => ({ again: rejoin }) };
+
+  it.each<[string, unknown, unknown]>([
+    ['a bigint', { a: 10n ** 20n }, { a: '100000000000000000000' }],
+    ['a boxed bigint', { a: Object(5n) as unknown }, { a: '5' }],
+    ['a cycle', { cycle }, { cycle: { name: 'a', self: '[Circular]' } }],
+    ['a cycle through an array', ring, [{ ring: '[Circular]' }]],
+    ['a cycle through toJSON', { rejoin }, { rejoin: { again: '[Circular]' } }],
+    ['what is shared but no cycle', [shared, shared], [{ n: '1' }, { n: '1' }]],
+    ['a lone surrogate', { a: 'x\ud800y', b: '\udfff' }, { a: 'x\ufffdy', b: '\ufffd' }],
+    ['a lone surrogate in a name', { '\ud800': 1 }, { '\ufffd': 1 }],
+    ['NUL', { 'a\0': 'b\0c' }, { 'a\ufffd': 'b\ufffdc' }],
+    ['a pair beside a lone surrogate', '🦔\ud83e', '🦔\ufffd'],
+    [
+      'a Map',
+      new Map<unknown, unknown>([
+        ['a', 1],
+        [2, new Map([['b', 3]])],
+      ]),
+      { a: 1, 2: { b: 3 } },
+    ],
+    [
+      'a Map with __proto__',
+      { m: new Map([['__proto__', { polluted: true }]]) },
+      { m: JSON.parse('{"__proto__":{"polluted":true}}') as unknown },
+    ],
+    ['a Set', new Set([1, 'b', undefined]), [1, 'b', null]],
+    [
+      'typed arrays',
+      [Uint8Array.of(1, 2), Float32Array.of(NaN, 0.5), BigInt64Array.of(3n)],
+      [[1, 2], [null, 0.5], ['3']],
+    ],
+    ['a Buffer', { body: Buffer.from([1, 255]) }, { body: [1, 255] }],
+    [
+      'a throwing getter',
+      {
+        get a() {
+          return thrower();
+        },
+        b: 1,
+      },
+      { a: null, b: 1 },
+    ],
+    ['a throwing getter of an array', Object.defineProperty([1, 2], 0, { get: thrower }), [null, 2]],
+    ['a throwing toJSON', { a: { toJSON: thrower }, b: 1 }, { a: null, b: 1 }],
+    ['an impossible Date', { a: Object.create(Date.prototype) as unknown, b: 1 }, { a: null, b: 1 }],
+    ['a revoked proxy', { a: revoked({}), b: revoked([]), c: 1 }, { a: null, b: null, c: 1 }],
+    ['a proxy whose traps throw', { a: new Proxy({}, { ownKeys: thrower }), b: 1 }, { a: null, b: 1 }],
+    ['an ordinary proxy', { a: new Proxy({ x: 1n }, {}) }, { a: { x: '1' } }],
+    ['nothing at all', undefined, null],
+    ['a function alone', thrower, null],
+  ])('%s', (_, value, expected) => {
+    expect(write(value)).toEqual(expected);
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+  });
+
+  it('writes an Error by name, message and stack, and nothing else of it', () => {
+    class HttpError extends Error {
+      override name = 'HttpError';
+      config = { headers: { authorization: 'Bearer secret' } };
+      toJSON(): unknown {
+        return this.config;
+      }
+    }
+    const error = new HttpError('refused', { cause: new Error('inner') });
+    expect(write({ deep: [error] })).toEqual({
+      deep: [{ name: 'HttpError', message: 'refused', stack: error.stack }],
+    });
+  });
+
+  it('writes an Error whose fields throw', () => {
+    const error = Object.defineProperty(new Error('x'), 'stack', { get: thrower });
+    expect(write({ error })).toEqual({ error: { name: 'Error', message: 'x', stack: null } });
+  });
+
+  it('cuts what is nested too deep, and no more', () => {
+    const text = JSON.stringify(write(nested(MAX_LEVELS + 1)));
+    expect(text).toBe(`${'{"in":'.repeat(MAX_LEVELS)}"[Truncated]"${'}'.repeat(MAX_LEVELS)}`);
+  });
+
+  it('keeps a Date at the deepest level', () => {
+    let value: unknown = new Date(0);
+    for (let level = 0; level < MAX_LEVELS; level += 1) value = [value];
+    expect(write({ flat: 1n, value: 1 })).toEqual({ flat: '1', value: 1 });
+    expect(toJson(value, PLENTY)).toMatchObject({ text: JSON.stringify(value) });
+  });
+});
+
+describe('toJson keeps to its size', () => {
+  it.each<[string, unknown]>([
+    ['ASCII', { a: 'abc' }],
+    ['other characters', { a: 'é漢🦔' }],
+    ['the careful way', { a: 12n }],
+  ])('exactly, with %s', (_, value) => {
+    const { bytes } = toJson(value, PLENTY) as { bytes: number };
+    expect(toJson(value, bytes)).toMatchObject({ bytes });
+    expect(toJson(value, bytes - 1)).toBe('too_large');
+  });
+
+  const doubling = (): unknown => {
+    let value: unknown = ['x'];
+    for (let level = 0; level < 60; level += 1) value = [value, value];
+    return value;
+  };
+  const endless: object = new Proxy(
+    {},
+    { ownKeys: () => ['a', 'b'], getOwnPropertyDescriptor: describeAny, get: () => endless },
+  );
+  const fresh = (): object =>
+    new Proxy({}, { ownKeys: () => ['a', 'b'], getOwnPropertyDescriptor: describeAny, get: () => fresh() });
+
+  it.each<[string, unknown]>([
+    ['a long text', 'x'.repeat(PLENTY)],
+    ['a sparse array', new Array(2 ** 32 - 1)],
+    ['a sparse array beside a bigint', [1n, new Array(2 ** 32 - 1)]],
+    ['a large typed array', new Uint8Array(PLENTY + 1)],
+    ['values shared again and again', doubling()],
+    ['an endless proxy', fresh()],
+    ['an array that says it has no end', new Proxy([], { get: (_, name) => (name === 'length' ? Infinity : 1) })],
+    [
+      'an endless Set',
+      Object.assign(new Set([1]), {
+        [Symbol.iterator]: function* () {
+          for (;;) yield 1;
+        },
+      }),
+    ],
+    [
+      'an endless toJSON',
+      {
+        toJSON: function more(): unknown {
+          return [{ toJSON: more }, { toJSON: more }];
+        },
+      },
+    ],
+  ])('%s does not hang', (_, value) => {
+    expect(toJson({ properties: value }, PLENTY)).toBe('too_large');
+  });
+
+  it('a proxy that answers itself is a cycle', () => {
+    expect(write({ endless })).toEqual({ endless: { a: '[Circular]', b: '[Circular]' } });
+  });
+
+  it('does not count what is left out', () => {
+    const value = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`name${n}`, undefined]));
+    expect(toJson(value, 100)).toEqual({ text: '{}', bytes: 2 });
+  });
+});
+
+function describeAny(): PropertyDescriptor {
+  return { enumerable: true, configurable: true, value: 1 };
+}

@@ -1,0 +1,280 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Checked, type SourceEvent } from '../../../lib/capture/source-event.js';
+import {
+  checkAlias,
+  checkException,
+  checkGroupIdentify,
+  checkIdentify,
+  checkSetPersonProperties,
+  checkUnsetPersonProperties,
+} from '../../../lib/capture/special-events.js';
+
+function thrower(): never {
+  throw new Error('secret');
+}
+
+function sourceOf(checked: Checked): SourceEvent {
+  if (!checked.ok) throw new Error(checked.problem);
+  return checked.source;
+}
+
+const hostile = new Proxy({}, { get: thrower, ownKeys: thrower, getPrototypeOf: thrower });
+const trap = Object.defineProperty({ plan: 'pro' }, 'trap', { get: thrower, enumerable: true });
+const proto = JSON.parse('{"__proto__":{"polluted":1},"plan":"pro"}') as Record<string, unknown>;
+
+interface Case {
+  input: unknown;
+  distinctId: string | undefined;
+  properties: Record<string, unknown>;
+}
+
+function shapes(
+  event: string,
+  check: (input: unknown) => Checked,
+  needsProfile: boolean,
+  cases: Record<string, Case>,
+): void {
+  it.each(Object.entries(cases))(`${event}: %s`, (_, { input, distinctId, properties }) => {
+    expect(sourceOf(check(input))).toStrictEqual({
+      event,
+      distinctId,
+      properties,
+      groups: undefined,
+      timestamp: undefined,
+      uuid: undefined,
+      disableGeoip: undefined,
+      switches: undefined,
+      needsProfile,
+    });
+  });
+}
+
+describe('shapes', () => {
+  shapes('$identify', checkIdentify, true, {
+    'an id alone': { input: { distinctId: ' u ' }, distinctId: 'u', properties: {} },
+    everything: {
+      input: { distinctId: 5, set: { plan: 'pro' }, setOnce: { first: 1 }, anonDistinctId: ' anon ' },
+      distinctId: '5',
+      properties: { $set: { plan: 'pro' }, $set_once: { first: 1 }, $anon_distinct_id: 'anon' },
+    },
+    'a bag that is what to set': {
+      input: { distinctId: 'u', properties: { plan: 'pro' } },
+      distinctId: 'u',
+      properties: { $set: { plan: 'pro' } },
+    },
+    'a bag with $set and $set_once, and nothing of it is lost': {
+      input: {
+        distinctId: 'u',
+        properties: { $set: { plan: 'pro' }, $set_once: { first: 1 }, $anon_distinct_id: 'anon', seats: 3 },
+      },
+      distinctId: 'u',
+      properties: { $set: { seats: 3, plan: 'pro' }, $set_once: { first: 1 }, $anon_distinct_id: 'anon' },
+    },
+    'set wins over the bag': {
+      input: { distinctId: 'u', set: { plan: 'pro' }, properties: { plan: 'free', seats: 3 } },
+      distinctId: 'u',
+      properties: { $set: { plan: 'pro', seats: 3 } },
+    },
+    'a getter that throws costs its value': {
+      input: { distinctId: 'u', set: trap },
+      distinctId: 'u',
+      properties: { $set: { plan: 'pro', trap: null } },
+    },
+    'null is not given': {
+      input: { distinctId: 'u', set: null, setOnce: null, anonDistinctId: null, properties: null },
+      distinctId: 'u',
+      properties: {},
+    },
+  });
+
+  shapes('$create_alias', checkAlias, true, {
+    'never swapped': {
+      input: { distinctId: 'user', alias: 'visitor' },
+      distinctId: 'user',
+      properties: { distinct_id: 'user', alias: 'visitor' },
+    },
+    'numbers become texts, blanks go': {
+      input: { distinctId: ' 1 ', alias: 2 },
+      distinctId: '1',
+      properties: { distinct_id: '1', alias: '2' },
+    },
+  });
+
+  const longKey = 'k'.repeat(400);
+  shapes('$groupidentify', checkGroupIdentify, true, {
+    'type and key': {
+      input: { groupType: 'company', groupKey: 7 },
+      distinctId: '$company_7',
+      properties: { $group_type: 'company', $group_key: '7', $group_set: {} },
+    },
+    'set above the bag, and an id': {
+      input: {
+        groupType: 'company',
+        groupKey: 'acme',
+        set: { size: 2 },
+        properties: { size: 1, tier: 'a' },
+        distinctId: 'u',
+      },
+      distinctId: 'u',
+      properties: { $group_type: 'company', $group_key: 'acme', $group_set: { size: 2, tier: 'a' } },
+    },
+    'an id of its own that PostHog takes': {
+      input: { groupType: 'company', groupKey: longKey },
+      distinctId: `$company_${longKey}`.slice(0, 64),
+      properties: { $group_type: 'company', $group_key: longKey, $group_set: {} },
+    },
+  });
+
+  shapes('$set', checkSetPersonProperties, false, {
+    'set alone': { input: { distinctId: 'u', set: { a: 1 } }, distinctId: 'u', properties: { $set: { a: 1 } } },
+    'only what is not empty': {
+      input: { distinctId: 'u', set: {}, setOnce: { a: 1 } },
+      distinctId: 'u',
+      properties: { $set_once: { a: 1 } },
+    },
+    'a bag': { input: { distinctId: 'u', properties: { a: 1 } }, distinctId: 'u', properties: { $set: { a: 1 } } },
+    'a bag with $set_once': {
+      input: { distinctId: 'u', properties: { $set: {}, $set_once: { a: 1 } } },
+      distinctId: 'u',
+      properties: { $set_once: { a: 1 } },
+    },
+  });
+
+  shapes('$set', checkUnsetPersonProperties, false, {
+    unset: { input: { distinctId: 'u', unset: ['a', 'b'] }, distinctId: 'u', properties: { $unset: ['a', 'b'] } },
+    'a bag': { input: { distinctId: 'u', properties: ['a'] }, distinctId: 'u', properties: { $unset: ['a'] } },
+    both: {
+      input: { distinctId: 'u', unset: ['a'], properties: ['b'] },
+      distinctId: 'u',
+      properties: { $unset: ['a', 'b'] },
+    },
+  });
+
+  it('a name such as __proto__ is a name', () => {
+    const { properties } = sourceOf(checkIdentify({ distinctId: 'u', set: proto, properties: { a: 1 } }));
+    expect(JSON.stringify(properties)).toBe('{"$set":{"a":1,"__proto__":{"polluted":1},"plan":"pro"}}');
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+  });
+});
+
+describe('problems', () => {
+  const u = { distinctId: 'u' };
+  it.each<[string, (input: unknown) => Checked, unknown, string]>([
+    ['identify without an id', checkIdentify, { set: { a: 1 } }, 'distinctId'],
+    ['identify with a blank id', checkIdentify, { distinctId: ' ' }, 'distinctId'],
+    ['identify with a blank anonymous id', checkIdentify, { ...u, anonDistinctId: '' }, 'anonDistinctId'],
+    ['identify with a list', checkIdentify, { ...u, set: ['a'] }, 'set'],
+    ['identify with a list in a bag', checkIdentify, { ...u, properties: { $set: ['a'] } }, '$set'],
+    ['alias without an id', checkAlias, { alias: 'a' }, 'distinctId'],
+    ['alias without an alias', checkAlias, u, 'alias'],
+    ['alias with a blank alias', checkAlias, { ...u, alias: ' ' }, 'alias'],
+    ['a group without a type', checkGroupIdentify, { groupKey: 'k' }, 'groupType'],
+    ['a group with a type of another type', checkGroupIdentify, { groupType: 5, groupKey: 'k' }, 'groupType'],
+    ['a group without a key', checkGroupIdentify, { groupType: 't' }, 'groupKey'],
+    ['a group with a blank key', checkGroupIdentify, { groupType: 't', groupKey: '' }, 'groupKey'],
+    ['a group with a long key', checkGroupIdentify, { groupType: 't', groupKey: 'x'.repeat(401) }, 'groupKey'],
+    ['a group with a blank id', checkGroupIdentify, { groupType: 't', groupKey: 'k', distinctId: '' }, 'distinctId'],
+    ['nothing to set', checkSetPersonProperties, u, 'set or setOnce'],
+    ['empty things to set', checkSetPersonProperties, { ...u, set: {}, setOnce: {}, properties: {} }, 'set or setOnce'],
+    ['set without an id', checkSetPersonProperties, { set: { a: 1 } }, 'distinctId'],
+    ['nothing to unset', checkUnsetPersonProperties, u, 'unset'],
+    ['an empty list to unset', checkUnsetPersonProperties, { ...u, unset: [] }, 'unset'],
+    ['a text to unset', checkUnsetPersonProperties, { ...u, unset: 'a' }, 'unset'],
+    ['a blank name to unset', checkUnsetPersonProperties, { ...u, unset: ['a', ' '] }, 'unset'],
+    ['a list with holes to unset', checkUnsetPersonProperties, { ...u, unset: new Array(3) }, 'unset'],
+    ['an endless list to unset', checkUnsetPersonProperties, { ...u, unset: new Array(2 ** 32 - 1) }, 'unset'],
+    ['an object to unset', checkUnsetPersonProperties, { ...u, properties: { a: 1 } }, 'properties'],
+    ['an exception of a blank id', (input) => checkException(new Error('x'), input), { distinctId: '' }, 'distinctId'],
+    ['an exception with a list', (input) => checkException(new Error('x'), input), { properties: ['a'] }, 'properties'],
+  ])('%s', (_, check, input, field) => {
+    expect(check(input)).toEqual({
+      ok: false,
+      event: expect.stringMatching(/^\$/),
+      problem: expect.stringContaining(field),
+    });
+  });
+
+  const checks = [checkIdentify, checkAlias, checkGroupIdentify, checkSetPersonProperties, checkUnsetPersonProperties];
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const inputs = [
+    undefined,
+    null,
+    'u',
+    5,
+    [],
+    thrower,
+    hostile,
+    revoked,
+    {
+      get distinctId() {
+        return thrower();
+      },
+    },
+  ];
+
+  it.each(checks)('%p refuses whatever is no input, without throwing', (check) => {
+    for (const input of [
+      ...inputs,
+      { distinctId: 'u', set: revoked, alias: revoked, unset: revoked, groupKey: revoked },
+    ]) {
+      expect(check(input)).toMatchObject({ ok: false, problem: expect.not.stringContaining('secret') });
+    }
+  });
+});
+
+describe('warnings', () => {
+  it.each<[string, Checked, RegExp]>([
+    ['another name', checkIdentify({ distinctId: 'u', traits: {} }), /"traits".*"set"/],
+    ['PostHog’s spelling, which is taken', checkIdentify({ distinct_id: 'u' }), /distinct_id/],
+    ['an illegal id', checkIdentify({ distinctId: 'null' }), /^distinctId is "null"/],
+    ['an illegal anonymous id', checkIdentify({ distinctId: 'u', anonDistinctId: 'anonymous' }), /^anonDistinctId/],
+    ['an illegal alias', checkAlias({ distinctId: 'u', alias: 'undefined' }), /^alias/],
+    ['a bare id beside an exception', checkException(new Error('x'), 'u'), /captureException/],
+  ])('%s', (_, checked, expected) => {
+    if (!checked.ok) throw new Error(checked.problem);
+    expect(checked.warnings).toEqual([expect.stringMatching(expected)]);
+    expect(checked.source.distinctId).toMatch(/^(u|null)$/);
+  });
+});
+
+describe('checkException', () => {
+  it('lets the context say who it was', () => {
+    expect(sourceOf(checkException(new Error('x'), undefined))).toMatchObject({
+      event: '$exception',
+      distinctId: undefined,
+    });
+    expect(sourceOf(checkException(new Error('x'), { distinctId: 5 })).distinctId).toBe('5');
+  });
+
+  it('keeps the caller’s properties, but not where they would override what describes the error', () => {
+    const properties = {
+      plan: 'pro',
+      $exception_type: 'Fake',
+      $exception_message: 'fake',
+      $exception_list: [],
+      $exception_level: 'info',
+      $exception_fingerprint: 'mine',
+    };
+    expect(sourceOf(checkException(new TypeError('x'), { properties })).properties).toEqual({
+      plan: 'pro',
+      $exception_type: 'TypeError',
+      $exception_message: 'x',
+      $exception_level: 'error',
+      $exception_fingerprint: 'mine',
+      $exception_list: [expect.objectContaining({ type: 'TypeError', value: 'x' })],
+    });
+  });
+
+  it.each<[string, unknown]>([
+    ['undefined', undefined],
+    ['null', null],
+    ['a text', 'x'],
+    ['a proxy that throws', hostile],
+  ])('describes %s', (_, thrown) => {
+    expect(checkException(thrown, { properties: trap })).toMatchObject({
+      ok: true,
+      source: { properties: { plan: 'pro', trap: null, $exception_level: 'error' } },
+    });
+  });
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import { uuidOf, UuidSource } from '../../../lib/capture/uuid.js';
+
+describe('uuidOf', () => {
+  const v7 = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
+
+  it.each<[unknown, string | null]>([
+    [v7, v7],
+    [v7.toUpperCase(), v7],
+    ['c0a80101-0000-1000-8000-00805f9b34fb', 'c0a80101-0000-1000-8000-00805f9b34fb'],
+    [v7.replaceAll('-', ''), null],
+    [`{${v7}}`, null],
+    [`${v7}0`, null],
+    ['not-a-uuid', null],
+    ['', null],
+    [42, null],
+    [null, null],
+    [{ toString: () => v7 }, null],
+  ])('%p is %p', (value, expected) => {
+    expect(uuidOf(value)).toBe(expected);
+  });
+});
+
+describe('UuidSource', () => {
+  it('makes different uuids of version 7 that hold the time', () => {
+    const now = jest.spyOn(Date, 'now').mockReturnValue(0x0190b5c76a2e);
+    const source = new UuidSource();
+    const uuids = Array.from({ length: 2000 }, () => source.next());
+    now.mockRestore();
+    expect(new Set(uuids).size).toBe(uuids.length);
+    for (const uuid of uuids) {
+      expect(uuid).toMatch(/^0190b5c7-6a2e-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+      expect(uuidOf(uuid)).toBe(uuid);
+    }
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import { distinctIdOf, illegalDistinctIdWarning, isIllegalDistinctId } from '../../../lib/context/distinct-id.js';
+
+describe('distinctIdOf', () => {
+  it.each<[unknown, string | null]>([
+    ['user_1', 'user_1'],
+    ['  user 1\n', 'user 1'],
+    [42, '42'],
+    [0, '0'],
+    [-1.5, '-1.5'],
+    [12n, '12'],
+    ['x'.repeat(200), 'x'.repeat(200)],
+    [` ${'x'.repeat(200)} `, 'x'.repeat(200)],
+    ['漢'.repeat(66), '漢'.repeat(66)],
+    ['', null],
+    [' \t\u00a0', null],
+    ['x'.repeat(201), null],
+    ['漢'.repeat(67), null],
+    ['🦔'.repeat(51), null],
+    [10n ** 200n, null],
+    [NaN, null],
+    [Infinity, null],
+    [true, null],
+    [null, null],
+    [undefined, null],
+    [Symbol('x'), null],
+    [{ toString: () => 'x' }, null],
+    [['x'], null],
+    [Object('x'), null],
+  ])('%p is %p', (value, expected) => {
+    expect(distinctIdOf(value)).toBe(expected);
+  });
+});
+
+describe('isIllegalDistinctId', () => {
+  it.each(['anonymous', 'GUEST', 'NaN', '[object Object]', '0', 'Null', '00000000-0000-0000-0000-000000000000'])(
+    '%s is nobody',
+    (id) => {
+      expect(isIllegalDistinctId(id)).toBe(true);
+      expect(illegalDistinctIdWarning('alias', id)).toContain('alias');
+    },
+  );
+
+  it.each(['user_1', '1', 'anonymous-7', 'nobody', 'x'.repeat(100)])('%s is somebody', (id) => {
+    expect(isIllegalDistinctId(id)).toBe(false);
+    expect(illegalDistinctIdWarning('alias', id)).toBeUndefined();
+  });
+});

@@ -1,0 +1,124 @@
+import { describe, expect, it } from '@jest/globals';
+import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
+import { EventQueue, type Lease } from '../../../lib/delivery/event-queue.js';
+
+const BATCH = { maxBatchEvents: 100, maxBatchBytes: 10_000 };
+
+function event(name: string, orderKey = name, more: Partial<QueuedEvent> = {}): QueuedEvent {
+  return { id: name, name, orderKey, format: 'v0', payload: name, bytes: 10, capturedAt: 0, ...more };
+}
+
+function queueOf(...events: QueuedEvent[]): EventQueue {
+  const queue = new EventQueue({ maxQueueEvents: 1000, maxQueueBytes: 100_000 });
+  for (const each of events) queue.push(each);
+  return queue;
+}
+
+const names = (lease: Lease | null): string[] => lease?.events.map(({ name }) => name) ?? [];
+const ackAll = (queue: EventQueue, lease: Lease | null): void => {
+  if (!lease) return;
+  for (const each of lease.events) queue.ack(lease, each);
+  queue.release(lease);
+};
+
+describe('a lease', () => {
+  it('takes the oldest, by count and by bytes, and at least one', () => {
+    const queue = queueOf(event('a'), event('b'), event('c'), event('huge', 'huge', { bytes: 50_000 }));
+    expect(names(queue.lease({ maxBatchEvents: 2, maxBatchBytes: 1000 }))).toEqual(['a', 'b']);
+    expect(names(queue.lease({ maxBatchEvents: 2, maxBatchBytes: 1000 }))).toEqual(['c']);
+    expect(names(queue.lease({ maxBatchEvents: 2, maxBatchBytes: 1000 }))).toEqual(['huge']);
+    expect(queue.lease(BATCH)).toBeNull();
+  });
+
+  it('never mixes formats, and never holds one id twice', () => {
+    const queue = queueOf(
+      event('a'),
+      event('b', 'b', { format: 'v1' }),
+      event('c', 'c', { format: 'v1' }),
+      event('d', 'd', { id: 'c', format: 'v1' }),
+    );
+    expect(names(queue.lease(BATCH))).toEqual(['a']);
+    expect(names(queue.lease(BATCH))).toEqual(['b', 'c']);
+    expect(names(queue.lease(BATCH))).toEqual(['d']);
+  });
+
+  it('passes over keys that are on loan, until their last event is answered for', () => {
+    const queue = queueOf(event('a1', 'a'), event('b1', 'b'), event('a2', 'a'), event('c1', 'c'));
+    const first = queue.lease({ ...BATCH, maxBatchEvents: 1 });
+    const second = queue.lease(BATCH);
+    expect([names(first), names(second)]).toEqual([['a1'], ['b1', 'c1']]);
+    expect(queue.lease(BATCH)).toBeNull();
+    expect(queue.available).toBe(0);
+    ackAll(queue, first);
+    expect(queue.available).toBe(1);
+    expect(names(queue.lease(BATCH))).toEqual(['a2']);
+  });
+
+  it('gives back what was not answered for, in its old place', () => {
+    const queue = queueOf(event('a1', 'a'), event('b1', 'b'), event('a2', 'a'));
+    const lease = queue.lease({ ...BATCH, maxBatchEvents: 2 });
+    queue.push(event('a3', 'a'));
+    expect(queue.lease(BATCH)).toBeNull();
+    const [, b1] = lease?.events ?? [];
+    if (lease && b1) queue.ack(lease, b1);
+    if (lease) queue.release(lease);
+    expect(names(queue.lease(BATCH))).toEqual(['a1', 'a2', 'a3']);
+  });
+});
+
+describe('a full queue', () => {
+  it('drops the oldest that is not on loan, wherever it waits', () => {
+    const queue = new EventQueue({ maxQueueEvents: 4, maxQueueBytes: 100_000 });
+    for (const each of [event('a1', 'a'), event('a2', 'a'), event('b1', 'b'), event('c1', 'c')]) queue.push(each);
+    queue.lease({ ...BATCH, maxBatchEvents: 1 });
+    // a2 is set aside behind a1; it is the oldest all the same.
+    queue.lease({ ...BATCH, maxBatchEvents: 1 });
+    const dropped = ['d', 'e', 'f'].flatMap((name) => queue.push(event(name)).map((evicted) => evicted.event.name));
+    expect(dropped).toEqual(['a2', 'c1', 'd']);
+    expect(queue.size).toBe(4);
+  });
+
+  it('refuses the newcomer when everything else is on loan, or when it alone is too large', () => {
+    const queue = new EventQueue({ maxQueueEvents: 1, maxQueueBytes: 100 });
+    queue.push(event('a'));
+    queue.lease(BATCH);
+    expect(queue.push(event('b')).map((evicted) => evicted.event.name)).toEqual(['b']);
+    expect(queue.push(event('huge', 'huge', { bytes: 101 })).map((evicted) => evicted.event.name)).toEqual(['huge']);
+    expect([queue.size, queue.bytes]).toEqual([1, 10]);
+  });
+});
+
+it('under random use keeps the order of each key, loses nothing, and counts right', () => {
+  let seed = 7;
+  const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
+  const queue = queueOf();
+  const leases: Lease[] = [];
+  const done = new Map<string, number[]>();
+  let pushed = 0;
+  for (let step = 0; step < 20_000 || queue.size > 0; step += 1) {
+    const action = random(10);
+    if (action < 4 && pushed < 900) {
+      const key = `k${random(6)}`;
+      queue.push(event(`${pushed}`, key));
+      pushed += 1;
+    } else if (action < 7) {
+      const lease = queue.lease({ maxBatchEvents: 1 + random(5), maxBatchBytes: 10_000 });
+      if (lease) leases.push(lease);
+    } else {
+      const [lease] = leases.splice(random(Math.max(1, leases.length)), 1);
+      if (!lease) continue;
+      // A receiver takes a leading part of what it is sent, as far as one key is concerned.
+      const taken = lease.events.slice(0, random(lease.events.length + 1));
+      for (const each of taken) {
+        queue.ack(lease, each);
+        done.set(each.orderKey, [...(done.get(each.orderKey) ?? []), Number(each.name)]);
+      }
+      queue.release(lease);
+    }
+    const held = leases.reduce((sum, lease) => sum + lease.open.size, 0);
+    expect(queue.leased).toBe(held);
+  }
+  expect([queue.size, queue.bytes, queue.leased, queue.available, queue.availableBytes]).toEqual([0, 0, 0, 0, 0]);
+  expect([...done.values()].flat()).toHaveLength(pushed);
+  for (const sequence of done.values()) expect(sequence).toEqual([...sequence].sort((a, b) => a - b));
+});
