@@ -1,71 +1,86 @@
-import { FakePostHog, type StoredEvent } from '../testing/index.js';
-import { parseFlags, textOf } from './flags.js';
-import { errorText, EXIT, printable, type Terminal, UsageError } from './terminal.js';
-
-export const LISTEN_USAGE = `Usage: posthog-capture listen [--port 8010] [--api-key KEY]
-
-A PostHog of your own on this machine: prints each event as it arrives, and shows them on a page.
-
-  --port PORT      default: 8010
-  --api-key KEY    the only key that is accepted (default: any)
-
-Exit code: 0 when stopped, 2 the call was wrong.`;
+import { types } from 'node:util';
+import { FakePostHog } from '../testing/fake-posthog.js';
+import { type StoredEvent } from '../testing/recorded.js';
+import { watchRefusals } from './watch-refusals.js';
+import { type Flags } from './flags.js';
+import { cut, printable } from './printable.js';
+import { EXIT, type Terminal, UsageError } from './terminal.js';
 
 const DEFAULT_PORT = '8010';
+const MAX_REMEMBERED = 10_000;
+/** Columns of an event's name and of a distinct id; longer ones push the rest to the right. */
+const NAME_COLUMNS = 20;
+const MAX_NAME_COLUMNS = 48;
 
-/** Runs a local PostHog until it is told to stop. */
-export async function listenCommand(
-  args: readonly string[],
-  terminal: Terminal,
-  stopped = signalled(),
-): Promise<number> {
-  const flags = parseFlags(args, ['port', 'api-key']);
-  if (flags.help) {
-    terminal.out(LISTEN_USAGE);
-    return EXIT.ok;
-  }
-  const posthog = await start(portOf(textOf(flags.port) ?? DEFAULT_PORT), textOf(flags['api-key']));
-  terminal.out(`Local PostHog: ${posthog.url} (events on that page)`);
-  terminal.out(
-    `Point an application at it: POSTHOG_HOST=${posthog.url} POSTHOG_API_KEY=${posthog.apiKey === null ? 'phc_local' : 'your key'}`,
-  );
-  terminal.out('Stop with Ctrl-C.');
-  let violations = 0;
-  posthog.onEvent((event) => {
-    for (const { rule, detail } of posthog.violations.slice(violations))
-      terminal.err(printable(`refused or altered (${rule}): ${detail}`));
-    violations = posthog.violations.length;
-    terminal.out(lineOf(event));
-  });
-  await stopped;
+/** What this library adds to every event, and nobody watches for. */
+const UNINTERESTING = ['$lib', '$lib_version', '$is_server', '$geoip_disable'];
+
+/**
+ * `posthog-capture listen`: is a local PostHog until the terminal's signal, and prints what arrives.
+ *
+ * @throws UsageError when the port is none, or cannot be listened on
+ */
+export async function listen(values: Flags['values'], terminal: Terminal): Promise<number> {
+  const port = readPort(values.get('port') ?? DEFAULT_PORT);
+  const apiKey = values.get('api-key');
+  const posthog = await start(port, apiKey);
+  const print = (line: string): void => terminal.out(`${cut(printable(line), terminal.columns)}\n`);
+  terminal.out(greeting(posthog.url, apiKey === undefined ? 'phc_local' : '<your --api-key>'));
+  posthog.onEvent((event) => print(describeEvent(event)));
+  watchRefusals(posthog, (refusal, receivedAt) => print(`${clock(receivedAt)}  ${refusal}`));
+  await aborted(terminal.signal);
   await posthog.close();
   return EXIT.ok;
 }
 
-function lineOf({ event, distinct_id, properties, receivedAt }: StoredEvent): string {
-  const time = new Date(receivedAt).toISOString().slice(11, 23);
-  return `${time}  ${printable(event, 60)}  ${printable(distinct_id, 60)}  ${printable(JSON.stringify(properties), 300)}`;
+function readPort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65_535) return port;
+  throw new UsageError(`--port must be a number from 0 to 65535, not "${cut(text, 20)}"`);
 }
 
 async function start(port: number, apiKey: string | undefined): Promise<FakePostHog> {
   try {
-    return await FakePostHog.start({ port, apiKey });
+    const options = { port, maxRemembered: MAX_REMEMBERED };
+    return await FakePostHog.start(apiKey === undefined ? options : { ...options, apiKey });
   } catch (error) {
-    const code = errorText(error, 'code');
-    if (code === 'EADDRINUSE') throw new UsageError(`--port: ${port} is taken; choose another`);
-    if (code !== '') throw new UsageError(`--port: ${port} cannot be used (${code})`);
+    const code = types.isNativeError(error) && 'code' in error ? error.code : '';
+    const other = 'choose another one with --port, or --port 0 for a free one';
+    if (code === 'EADDRINUSE') throw new UsageError(`port ${port} is taken: ${other}`);
+    if (code === 'EACCES') throw new UsageError(`port ${port} may not be used by this account: ${other}`);
     throw error;
   }
 }
 
-function portOf(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new UsageError('--port must be a number from 0 to 65535');
+function greeting(url: string, key: string): string {
+  return `A local PostHog listens on ${url}. Events as they arrive: here, and on the page ${url}/
+
+Point an application at it:
+
+  POSTHOG_HOST=${url} POSTHOG_API_KEY=${key}
+
+Ctrl-C ends it.
+
+`;
 }
 
-function signalled(): Promise<void> {
+function describeEvent({ event, distinct_id: distinctId, properties, receivedAt }: StoredEvent): string {
+  const name = column(event);
+  const shown = Object.fromEntries(Object.entries(properties).filter(([key]) => !UNINTERESTING.includes(key)));
+  return `${clock(receivedAt)}  ${name}  ${column(distinctId)}  ${JSON.stringify(shown)}`;
+}
+
+function column(text: string): string {
+  return cut(printable(text), MAX_NAME_COLUMNS).padEnd(NAME_COLUMNS);
+}
+
+function clock(epochMs: number): string {
+  return new Date(epochMs).toTimeString().slice(0, 8);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }

@@ -1,45 +1,30 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
-import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
-import { listenCommand } from './listen.command.js';
-import { runCommand } from './run.command.js';
-import { EXIT, processTerminal, type Terminal, UsageError } from './terminal.js';
+import { runCli } from './cli.js';
 
-const USAGE = `Usage: posthog-capture COMMAND [options]
+/** Columns of a file or a pipe, which take any: long enough to read, short enough for a log. */
+const WITHOUT_TERMINAL = 200;
 
-  run       send one event and print PostHog's answer
-  listen    a PostHog of your own on this machine
+const interruption = new AbortController();
+const interrupt = (): void => interruption.abort();
 
-posthog-capture COMMAND --help says more. --version prints the version.`;
+// Once: a second Ctrl-C ends the process at once.
+process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+// Whoever read the answers has gone away (`| head -1`), which is no error of ours.
+process.stdout.on('error', interrupt);
+process.stderr.on('error', () => undefined);
 
-async function main(args: readonly string[], terminal: Terminal): Promise<number> {
-  const [command, ...rest] = args;
-  switch (command) {
-    case 'run':
-      return runCommand(rest, terminal);
-    case 'listen':
-      return listenCommand(rest, terminal);
-    case '--version':
-      terminal.out(`${LIBRARY_NAME} ${LIBRARY_VERSION}`);
-      return EXIT.ok;
-    case '--help':
-    case '-h':
-      terminal.out(USAGE);
-      return EXIT.ok;
-    case undefined:
-    default:
-      terminal.err(USAGE);
-      return EXIT.usage;
-  }
-}
-
-const terminal = processTerminal();
-main(process.argv.slice(2), terminal).then(
-  // Not process.exit: it would cut off what is still being written.
-  (code) => (process.exitCode = code),
-  (error: unknown) => {
-    const usage = error instanceof UsageError;
-    terminal.err(`posthog-capture: ${usage || error instanceof Error ? error.message : 'unexpected failure'}`);
-    process.exitCode = usage ? EXIT.usage : EXIT.failed;
+void runCli(process.argv.slice(2), {
+  get input() {
+    return process.stdin;
   },
-);
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  get columns() {
+    return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : WITHOUT_TERMINAL;
+  },
+  signal: interruption.signal,
+}).then((code) => {
+  // Not process.exit(): it would cut what a pipe has not taken yet.
+  process.exitCode = code;
+});

@@ -1,130 +1,72 @@
-import { readFile } from 'node:fs/promises';
-import { type LoggerService, type INestApplicationContext } from '@nestjs/common';
+import { type DynamicModule, type INestApplicationContext, type LoggerService, Module } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
-import { plainToInstance } from 'class-transformer';
-import { validateSync } from 'class-validator';
-import { explain } from '../capture/dto/explain.js';
-import { CaptureEventDto, CaptureService, PostHogCaptureModule, PostHogConfigurationError } from '../index.js';
-import { parseFlags, textOf } from './flags.js';
-import { errorText, EXIT, printable, type Terminal, UsageError } from './terminal.js';
+import { CaptureService } from '../capture/capture.service.js';
+import { type CaptureEventDto } from '../capture/dto/capture-event.dto.js';
+import { type CaptureResult } from '../capture/dto/capture-result.js';
+import { PostHogConfigurationError } from '../config/configuration-error.js';
+import { PostHogCaptureModule } from '../posthog-capture.module.js';
+import { type Flags } from './flags.js';
+import { readJob } from './job.js';
+import { printable } from './printable.js';
+import { EXIT, messageOf, type Terminal, UsageError } from './terminal.js';
 
-export const RUN_USAGE = `Usage: posthog-capture run --event NAME --distinct-id ID [options]
+const KEY_MISSING =
+  'POSTHOG_API_KEY is not set: copy the project API key (phc_…) from the settings of your PostHog project into the ' +
+  'environment, or into a .env file in this folder';
 
-Sends one event to PostHog, waits for the answer and prints it as JSON.
+@Module({})
+class RunModule {}
 
-  --event NAME         what happened, e.g. page_view
-  --distinct-id ID     who did it
-  --properties JSON    a JSON object, e.g. '{"plan":"pro"}'
-  --timestamp ISO      when it happened, e.g. 2026-01-31T12:00:00Z (default: now)
-  --uuid UUID          the event's uuid (default: a new one)
-  --input FILE         a job file with event, distinct_id, properties, timestamp; - is standard input. Flags win.
-  --host URL           where PostHog is (default: POSTHOG_HOST)
-
-The project API key comes from POSTHOG_API_KEY, also from a .env file.
-Exit code: 0 PostHog took the event, 1 it did not, 2 the call was wrong.`;
-
-const FLAGS = ['event', 'distinct-id', 'properties', 'timestamp', 'uuid', 'input', 'host'] as const;
-const FIELDS = ['event', 'distinct_id', 'properties', 'timestamp', 'uuid', 'groups', 'disable_geoip', 'options'];
-
-/** Sends one event and prints PostHog's answer, and nothing else, on standard output. */
-export async function runCommand(args: readonly string[], terminal: Terminal): Promise<number> {
-  const flags = parseFlags(args, FLAGS);
-  if (flags.help) {
-    terminal.out(RUN_USAGE);
-    return EXIT.ok;
-  }
-  const job = await readJob(textOf(flags.input), terminal);
-  const overrides: Record<string, unknown> = {
-    event: textOf(flags.event),
-    distinct_id: textOf(flags['distinct-id']),
-    properties: parseProperties(textOf(flags.properties)),
-    timestamp: textOf(flags.timestamp),
-    uuid: textOf(flags.uuid),
-  };
-  for (const [field, value] of Object.entries(overrides)) if (value !== undefined) job[field] = value;
-  const event = checkJob(job, terminal);
-
-  const app = await start(textOf(flags.host), terminal);
-  const interrupt = new AbortController();
-  const stop = (): void => interrupt.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+/**
+ * `posthog-capture run`: sends one event, prints the answer, and says by the exit code how it went.
+ *
+ * @throws UsageError when nothing can be sent
+ */
+export async function run(values: Flags['values'], terminal: Terminal): Promise<number> {
   try {
-    const result = await app.get(CaptureService).captureNow(event, { signal: interrupt.signal });
-    terminal.out(JSON.stringify(result));
-    return result.success ? EXIT.ok : EXIT.failed;
+    const event = await readJob(values, terminal);
+    const { success } = await send(event, values.get('host'), terminal);
+    if (success) return EXIT.ok;
+  } catch (error) {
+    if (!terminal.signal.aborted) throw error;
+  }
+  return terminal.signal.aborted ? EXIT.interrupted : EXIT.failed;
+}
+
+async function send(event: CaptureEventDto, host: string | undefined, terminal: Terminal): Promise<CaptureResult> {
+  const app = await boot(host, terminal);
+  try {
+    const result = await app.get(CaptureService).captureNow(event.toCaptureEvent(), { signal: terminal.signal });
+    terminal.out(`${JSON.stringify(result)}\n`);
+    return result;
   } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
     await app.close();
   }
 }
 
-async function start(host: string | undefined, terminal: Terminal): Promise<INestApplicationContext> {
-  const logger = stderrLogger(terminal);
+async function boot(host: string | undefined, { err }: Terminal): Promise<INestApplicationContext> {
+  const warn = (message: unknown): void => err(`posthog-capture run: warning: ${printable(String(message))}\n`);
+  const logger: LoggerService = { log: () => undefined, warn, error: warn };
   try {
-    const module = PostHogCaptureModule.forRoot({ host, logger, enabled: true });
+    const module: DynamicModule = {
+      module: RunModule,
+      imports: [ConfigModule.forRoot({ isGlobal: true }), PostHogCaptureModule.forRoot({ host, logger })],
+    };
     return await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
   } catch (error) {
-    if (error instanceof PostHogConfigurationError) throw new UsageError(error.message.replace(/\s*\n\s*/g, ' '));
-    throw error;
+    throw new UsageError(bootProblem(error));
   }
 }
 
-/** The answer is the only thing on standard output; warnings go beside it. What the answer says already is not said twice. */
-function stderrLogger(terminal: Terminal): LoggerService {
-  const silent = (): void => undefined;
-  const say = (message: unknown): void => {
-    const text = String(message);
-    if (!text.includes('(undelivered)')) terminal.err(printable(text, 500));
-  };
-  return { log: silent, debug: silent, verbose: silent, warn: say, error: say };
-}
-
-async function readJob(input: string | undefined, { stdin }: Terminal): Promise<Record<string, unknown>> {
-  if (input === undefined) return {};
-  const source = input === '-' ? 'standard input' : input;
-  let text: string;
-  try {
-    text = input === '-' ? await readAll(stdin) : await readFile(input, 'utf8');
-  } catch (error) {
-    throw new UsageError(`--input: ${source} cannot be read (${errorText(error, 'code')})`);
+function bootProblem(error: unknown): string {
+  if (!(error instanceof PostHogConfigurationError)) {
+    return `cannot start: ${messageOf(error)}`;
   }
-  return parseObject(text, `--input: ${source}`);
-}
-
-async function readAll(stdin: Terminal['stdin']): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parseProperties(text: string | undefined): Record<string, unknown> | undefined {
-  return text === undefined ? undefined : parseObject(text, '--properties');
-}
-
-function parseObject(text: string, field: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    // Editors on Windows begin files with a mark that JSON does not know.
-    value = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch {
-    throw new UsageError(`${field} is not JSON: expected an object such as {"plan":"pro"}`);
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new UsageError(`${field} must be a JSON object such as {"plan":"pro"}`);
-}
-
-function checkJob(job: Record<string, unknown>, terminal: Terminal): CaptureEventDto {
-  const unknown = Object.keys(job).filter((field) => !FIELDS.includes(field));
-  if (unknown.length > 0) {
-    terminal.err(printable(`Unknown fields were ignored: ${unknown.join(', ')}. Known are ${FIELDS.join(', ')}.`, 500));
-  }
-  if (job.event === undefined)
-    throw new UsageError('event is missing: give --event NAME, or "event" in the --input file');
-  if (job.distinct_id === undefined) {
-    throw new UsageError('distinct_id is missing: give --distinct-id ID, or "distinct_id" in the --input file');
-  }
-  const known = Object.fromEntries(FIELDS.flatMap((field) => (job[field] === undefined ? [] : [[field, job[field]]])));
-  const event = plainToInstance(CaptureEventDto, known);
-  if (validateSync(event).length > 0) throw new UsageError(explain(event));
-  return event;
+  // The module's own words are for applications; a job has one place to put the key.
+  const keyMissing = (process.env.POSTHOG_API_KEY ?? '').trim() === '';
+  const problems = error.problems.map((problem) =>
+    keyMissing && problem.startsWith('apiKey ') ? KEY_MISSING : problem,
+  );
+  return problems.join('; ');
 }

@@ -1,35 +1,38 @@
-/** Where a command reads and writes: the process's own streams, or a test's. */
+import { type Readable } from 'node:stream';
+import { types } from 'node:util';
+
+/** What a command sees of the process that it runs in. */
 export interface Terminal {
-  readonly stdin: AsyncIterable<Uint8Array | string>;
-  out(text: string): void;
-  err(text: string): void;
+  /** Standard input. Touched only by a command that reads it. */
+  readonly input: Readable;
+  /** Writes to standard output: answers, nothing else. */
+  readonly out: (text: string) => void;
+  /** Writes to standard error: diagnostics. */
+  readonly err: (text: string) => void;
+  /** Characters that fit into one line of standard output. */
+  readonly columns: number;
+  /** Aborted when the command is to end. */
+  readonly signal: AbortSignal;
 }
 
-/** A mistake in how a command was called. Its message is one line that names the field and the remedy. */
-export class UsageError extends Error {}
+/** Exit codes that scripts may rely on. */
+export const EXIT = {
+  /** PostHog has the event. */
+  ok: 0,
+  /** PostHog refused the event or could not be reached. */
+  failed: 1,
+  /** Wrong usage: nothing was sent. */
+  usage: 2,
+  /** Ended by Ctrl-C or a signal before there was an answer; the code that shells give SIGINT. */
+  interrupted: 130,
+} as const;
 
-/** Exit codes of all commands. */
-export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
-
-/** The terminal of this process. A reader that went away (EPIPE) is no error of ours. */
-export function processTerminal(): Terminal {
-  process.stdout.on('error', () => undefined);
-  return {
-    stdin: process.stdin,
-    out: (text) => void process.stdout.write(`${text}\n`),
-    err: (text) => void process.stderr.write(`${text}\n`),
-  };
+/** What is said about something that was thrown: Node's own errors have good messages. */
+export function messageOf(error: unknown): string {
+  return types.isNativeError(error) ? error.message : String(error);
 }
 
-/** Text that somebody else wrote, on one line and without anything that a terminal would obey. */
-export function printable(text: string, maxLength = 200): string {
-  const safe = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD');
-  return safe.length > maxLength ? `${safe.slice(0, maxLength - 1)}…` : safe;
-}
-
-/** What an error of Node's says about itself. Not by instanceof: such errors may come from another realm. */
-export function errorText(error: unknown, field: 'code' | 'message'): string {
-  if (typeof error !== 'object' || error === null) return '';
-  const text = (error as Partial<Record<string, unknown>>)[field];
-  return typeof text === 'string' ? text : '';
+/** Wrong usage, said in one line that names what is wrong and the remedy. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
 }

@@ -1,0 +1,73 @@
+import { nearestName } from '../nearest-name.js';
+import { LIBRARY_VERSION } from '../version.js';
+import { type Flags, readFlags } from './flags.js';
+import { listen } from './listen.command.js';
+import { printable } from './printable.js';
+import { run } from './run.command.js';
+import { EXIT, type Terminal, UsageError } from './terminal.js';
+import { LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
+
+interface Command {
+  readonly usage: string;
+  readonly flags: readonly string[];
+  /** Answers the exit code. Throws UsageError. */
+  readonly run: (values: Flags['values'], terminal: Terminal) => Promise<number>;
+}
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  [
+    'run',
+    {
+      usage: RUN_USAGE,
+      flags: ['event', 'distinct-id', 'properties', 'timestamp', 'uuid', 'host', 'input'],
+      run,
+    },
+  ],
+  ['listen', { usage: LISTEN_USAGE, flags: ['port', 'api-key'], run: listen }],
+]);
+
+/**
+ * The program `posthog-capture`.
+ *
+ * @param args what follows the program's name
+ * @returns the exit code; wrong usage is 2 and one line on standard error
+ */
+export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
+  const [name = '', ...rest] = args;
+  if (name === '--help' || name === '-h' || name === 'help') {
+    terminal.out(USAGE);
+    return EXIT.ok;
+  }
+  if (name === '--version' || name === '-v') {
+    terminal.out(`${LIBRARY_VERSION}\n`);
+    return EXIT.ok;
+  }
+  if (name === '') {
+    terminal.err(USAGE);
+    return EXIT.usage;
+  }
+  const command = COMMANDS.get(name);
+  if (command === undefined) return complain(terminal, 'posthog-capture', unknownCommand(name));
+  try {
+    const { help, values } = readFlags(rest, command.flags);
+    if (!help) return await command.run(values, terminal);
+    terminal.out(command.usage);
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return complain(terminal, `posthog-capture ${name}`, error.message);
+  }
+}
+
+function complain(terminal: Terminal, who: string, problem: string): number {
+  terminal.err(`${who}: ${printable(problem)}\n`);
+  return EXIT.usage;
+}
+
+function unknownCommand(name: string): string {
+  const commands = [...COMMANDS.keys()];
+  // Half a short word may be wrong, more than nearestName would forgive.
+  const meant = nearestName(name, commands) ?? commands.find((command) => command[0] === name[0]?.toLowerCase());
+  const list = `commands are ${commands.join(' and ')}`;
+  return `unknown command "${name}"; ${meant === undefined ? list : `did you mean ${meant}?`} (see posthog-capture --help)`;
+}

@@ -1,0 +1,123 @@
+import { createReadStream } from 'node:fs';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { plainToInstance } from 'class-transformer';
+import { validate, type ValidationError } from 'class-validator';
+import { CaptureEventDto } from '../capture/dto/capture-event.dto.js';
+import { type CaptureEventOptionsDto } from '../capture/dto/capture-event-options.dto.js';
+import { warnOfUnknownFields } from '../context/unknown-fields.js';
+import { type Flags } from './flags.js';
+import { cut, printable } from './printable.js';
+import { messageOf, type Terminal, UsageError } from './terminal.js';
+
+type JsonObject = Record<string, unknown>;
+
+/** PostHog stores about 1 MB of an event. A larger file is not an event but a mistake. */
+const MAX_JOB_CHARACTERS = 16 * 1024 * 1024;
+
+/** Every field of a job file; the compiler keeps it complete. */
+const FIELDS = Object.keys({
+  event: true,
+  distinct_id: true,
+  properties: true,
+  timestamp: true,
+  uuid: true,
+  groups: true,
+  disable_geoip: true,
+  options: true,
+} satisfies Record<Exclude<keyof CaptureEventDto, 'toCaptureEvent'>, true>);
+
+const OPTION_FIELDS = Object.keys({
+  cookieless_mode: true,
+  disable_skew_correction: true,
+  process_person_profile: true,
+  product_tour_id: true,
+} satisfies Record<keyof CaptureEventOptionsDto, true>);
+
+/** The fields of an event that have a flag, which wins over the job file. */
+const FLAG_FIELDS = [
+  ['event', 'event'],
+  ['distinct-id', 'distinct_id'],
+  ['timestamp', 'timestamp'],
+  ['uuid', 'uuid'],
+] as const;
+
+/**
+ * The event that flags and job file describe together, checked. Unknown fields of the file are named in one warning.
+ *
+ * @throws UsageError that names the field and the remedy
+ * @throws AbortError when the terminal's signal ends the reading
+ */
+export async function readJob(values: Flags['values'], terminal: Terminal): Promise<CaptureEventDto> {
+  const input = values.get('input');
+  const job = input === undefined ? {} : await readJobFile(input, terminal);
+  warnOfUnknown(job, terminal);
+
+  for (const [flag, field] of FLAG_FIELDS) if (values.has(flag)) job[field] = values.get(flag);
+  const properties = values.get('properties');
+  if (properties !== undefined) job.properties = parseObject(properties, '--properties');
+  for (const [flag, field] of FLAG_FIELDS.slice(0, 2)) {
+    const value = job[field];
+    if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) {
+      throw new UsageError(`${field} is missing: give --${flag}, or "${field}" in the file of --input`);
+    }
+  }
+  const known = Object.fromEntries(Object.entries(job).filter(([field]) => FIELDS.includes(field)));
+  const dto = plainToInstance(CaptureEventDto, known);
+  const problems = (await validate(dto)).flatMap(describeProblem);
+  if (problems.length === 0) return dto;
+  throw new UsageError(problems.join('; '));
+}
+
+/** The sentences about one field and those inside it. */
+function describeProblem({ constraints = {}, children = [] }: ValidationError): string[] {
+  return [...Object.values(constraints), ...children.flatMap(describeProblem)];
+}
+
+function warnOfUnknown(job: JsonObject, { err }: Terminal): void {
+  const warnings: string[] = [];
+  const collect = (warning: string): void => void warnings.push(warning);
+  warnOfUnknownFields(job, FIELDS, collect);
+  if (isObject(job.options)) warnOfUnknownFields(job.options, OPTION_FIELDS, collect, 'options');
+  if (warnings.length > 0) err(`posthog-capture run: warning: ${printable(warnings.join('; '))}\n`);
+}
+
+async function readJobFile(path: string, { input, signal }: Terminal): Promise<JsonObject> {
+  const name = path === '-' ? 'standard input' : path;
+  const text = await readText(path === '-' ? input : createReadStream(path), name, signal);
+  if (text.trim() === '') throw new UsageError(`${name} is empty: it must hold an event as a JSON object`);
+  return parseObject(text, name);
+}
+
+async function readText(source: Readable, name: string, signal: AbortSignal): Promise<string> {
+  let text = '';
+  try {
+    for await (const chunk of addAbortSignal(signal, source).setEncoding('utf8')) {
+      text += String(chunk);
+      if (text.length > MAX_JOB_CHARACTERS) throw new UsageError(`${name} is too large for one event`);
+    }
+  } catch (error) {
+    if (error instanceof UsageError || signal.aborted) throw error;
+    throw new UsageError(`cannot read ${name}: ${messageOf(error)}`);
+  }
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
+}
+
+function parseObject(text: string, name: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${name} is not valid JSON: ${cut(messageOf(error), 120)}`);
+  }
+  if (isObject(value)) return value;
+  throw new UsageError(`${name} must be a JSON object such as {"plan":"pro"}, not ${kindOf(value)}`);
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}

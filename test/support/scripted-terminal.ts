@@ -1,0 +1,48 @@
+import { PassThrough, Readable } from 'node:stream';
+import { type Terminal } from '../../lib/cli/terminal.js';
+
+/** A terminal without a process: what is read was given, what is written is kept. */
+export class ScriptedTerminal implements Terminal {
+  stdout = '';
+  stderr = '';
+  readonly columns: number;
+  readonly input: Readable;
+  readonly #interruption = new AbortController();
+  readonly #waiting = new Set<() => void>();
+
+  /** @param input what standard input holds; null: it stays open and silent */
+  constructor({ input = '', columns = 200 }: { input?: string | null; columns?: number } = {}) {
+    this.input = input === null ? new PassThrough() : Readable.from([Buffer.from(input)], { objectMode: false });
+    this.columns = columns;
+  }
+
+  readonly out = (text: string): void => {
+    this.stdout += text;
+    for (const look of this.#waiting) look();
+  };
+
+  readonly err = (text: string): void => {
+    this.stderr += text;
+  };
+
+  get signal(): AbortSignal {
+    return this.#interruption.signal;
+  }
+
+  interrupt(): void {
+    this.#interruption.abort();
+  }
+
+  /** Resolves as soon as standard output holds the text. */
+  printed(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!this.stdout.includes(text)) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
