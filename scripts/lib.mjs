@@ -1,10 +1,13 @@
 // Shared by the scripts of package.json. Plain Node: it must run before anything is installed.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync, symlinkSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const OLDEST_NODE = [20, 19];
 
 /** Runs a command in the repository's root with this terminal, and resolves with its exit code. */
 export function run(command, args, env = {}) {
@@ -20,7 +23,7 @@ export function run(command, args, env = {}) {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
       process.off('SIGINT', forward).off('SIGTERM', forward);
-      resolve(code ?? (signal ? 1 : 0));
+      resolve(code ?? 128 + (constants.signals[signal] ?? 0));
     });
   });
 }
@@ -31,8 +34,14 @@ export async function must(command, args, env) {
   if (code !== 0) process.exit(code);
 }
 
+/** Compiles a TypeScript project. */
+export function compile(project) {
+  return must(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project]);
+}
+
 /** Installs the locked dependencies unless they are there. */
 export async function ensureInstalled() {
+  refuseOldNode();
   if (!existsSync(join(ROOT, 'node_modules/.package-lock.json'))) {
     console.log('Installing dependencies (once) …');
     await must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
@@ -42,15 +51,27 @@ export async function ensureInstalled() {
   if (!existsSync(self)) symlinkSync(ROOT, self, 'junction');
 }
 
-/** Whether `built` is there and newer than every file below `sources`. */
+function refuseOldNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  console.error(`This repository needs Node.js ${OLDEST_NODE.join('.')} or newer; this is ${process.version}.`);
+  process.exit(1);
+}
+
+/** Whether a built file is newer than everything it is made of: files, and folders with all that is in them. */
 export function isFresh(built, sources) {
-  if (!existsSync(join(ROOT, built))) return false;
-  const at = statSync(join(ROOT, built)).mtimeMs;
-  return sources.every((source) => newest(join(ROOT, source)) < at);
+  const builtAt = modifiedAt(join(ROOT, built));
+  return builtAt > 0 && sources.every((source) => newest(join(ROOT, source)) < builtAt);
 }
 
 function newest(path) {
-  const stat = statSync(path);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+  // A folder's own time tells of what was deleted from it.
+  const own = modifiedAt(path);
+  if (!existsSync(path) || !statSync(path).isDirectory()) return own;
+  return readdirSync(path).reduce((latest, name) => Math.max(latest, newest(join(path, name))), own);
+}
+
+function modifiedAt(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
 }

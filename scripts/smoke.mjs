@@ -23,8 +23,8 @@ async function shop() {
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
   try {
-    const events = await until(() => /Events:\s+(\S+)/.exec(output)?.[1]);
-    assert.match(output, /curl -X POST/);
+    const events = await until(() => /See it arrive:\s+(\S+)/.exec(output)?.[1]);
+    assert.match(output, /curl http/);
     const base = `http://127.0.0.1:${PORT}`;
     const page = await (await fetch(base)).text();
     assert.ok(page.includes(events), 'the shop links to the events');

@@ -1,15 +1,20 @@
-// `npm start`: installs and builds what is missing, then starts the quick-start shop. PORT chooses its port.
-import { ensureInstalled, isFresh, must, run } from './lib.mjs';
+// `npm start`: the quick start, from a fresh clone to a shop that answers. Installs and builds what is missing.
+import { compile, ensureInstalled, isFresh, must, run } from './lib.mjs';
 
-const SAMPLE = 'sample/01-quick-start';
-const TSC = 'node_modules/typescript/bin/tsc';
+const SHOP = 'sample/01-quick-start';
+// The last file that the build writes.
+const LIBRARY = 'dist/cjs/package.json';
 
 await ensureInstalled();
-if (!isFresh('dist/cjs/package.json', ['lib', 'tsconfig.base.json', 'package.json'])) {
-  console.log('Building …');
+if (!isFresh(LIBRARY, ['lib', 'tsconfig.base.json', 'tsconfig.esm.json', 'tsconfig.cjs.json', 'scripts/build.mjs'])) {
+  console.log('Building the library …');
   await must(process.execPath, ['scripts/build.mjs']);
 }
-if (!isFresh(`${SAMPLE}/dist/main.js`, [`${SAMPLE}/src`, 'dist/cjs/package.json'])) {
-  await must(process.execPath, [TSC, '-p', `${SAMPLE}/tsconfig.json`]);
+const shopSources = ['src', 'tsconfig.json', 'tsconfig.build.json'].map((name) => `${SHOP}/${name}`);
+if (!isFresh(`${SHOP}/dist/main.js`, [LIBRARY, ...shopSources])) {
+  console.log('Building the shop …');
+  await compile(`${SHOP}/tsconfig.build.json`);
 }
-process.exitCode = await run(process.execPath, [`${SAMPLE}/dist/main.js`]);
+const code = await run(process.execPath, [`${SHOP}/dist/main.js`]);
+// Ctrl-C and SIGTERM are how it is meant to end.
+process.exitCode = [130, 143].includes(code) ? 0 : code;

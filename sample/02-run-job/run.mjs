@@ -1,27 +1,50 @@
-// Runs the job three times: against a PostHog that takes the key, one that does not, and none at all.
-// With POSTHOG_API_KEY set it runs once, against your project.
-import { spawnSync, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+// Runs the job of job.json with `posthog-capture run`: against PostHog when POSTHOG_API_KEY is set, in the environment
+// or in .env; else three times against a local PostHog, once for each answer that there can be. Flags go to the job.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 
-const cli = fileURLToPath(new URL('cli/main.js', import.meta.resolve('nestjs-posthog-capture')));
-const job = fileURLToPath(new URL('job.json', import.meta.url));
+const here = import.meta.dirname;
+const manifest = createRequire(import.meta.url).resolve('nestjs-posthog-capture/package.json');
+const program = join(dirname(manifest), JSON.parse(readFileSync(manifest, 'utf8')).bin['posthog-capture']);
 
-if (process.env.POSTHOG_API_KEY) {
-  process.exitCode = spawnSync(process.execPath, [cli, 'run', '--input', job], { stdio: 'inherit' }).status ?? 1;
-} else {
-  const posthog = await FakePostHog.start({ apiKey: 'phc_local' });
-  await run('success', { POSTHOG_API_KEY: 'phc_local', POSTHOG_HOST: posthog.url });
-  await run('wrong key', { POSTHOG_API_KEY: 'phc_wrong', POSTHOG_HOST: posthog.url });
-  await posthog.close();
-  await run('nobody there', { POSTHOG_API_KEY: 'phc_local', POSTHOG_HOST: posthog.url, POSTHOG_MAX_RETRIES: '0' });
-}
-
-function run(title, env) {
-  console.log(`\n${title}:`);
-  const child = spawn(process.execPath, [cli, 'run', '--input', job], {
-    stdio: 'inherit',
+/** Runs the job and shows the command, the answer and the exit code. */
+function runJob(title, env = {}) {
+  const args = ['run', '--input', 'job.json', ...process.argv.slice(2)];
+  console.log(`\n${title}\n$ posthog-capture ${args.join(' ')}`);
+  const job = spawn(process.execPath, [program, ...args], {
+    cwd: here,
+    stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, ...env },
   });
-  return new Promise((resolve) => child.once('exit', resolve));
+  return new Promise((resolve, reject) => {
+    job.once('error', reject);
+    job.once('exit', (code) => {
+      console.log(`exit code ${code}`);
+      resolve(code);
+    });
+  });
+}
+
+function hasKey() {
+  if (process.env.POSTHOG_API_KEY) return true;
+  const file = join(here, '.env');
+  return existsSync(file) && /^\s*POSTHOG_API_KEY\s*=\s*\S/m.test(readFileSync(file, 'utf8'));
+}
+
+if (hasKey()) {
+  process.exitCode = await runJob('The job, sent to PostHog:');
+} else {
+  const posthog = await FakePostHog.start({ apiKey: 'phc_right' });
+  const local = { POSTHOG_HOST: posthog.url, POSTHOG_API_KEY: 'phc_right', POSTHOG_RETRY_BASE_MS: '100' };
+  const codes = [
+    await runJob('1. PostHog takes the event:', local),
+    await runJob('2. The key is wrong:', { ...local, POSTHOG_API_KEY: 'phc_wrong' }),
+  ];
+  await posthog.close();
+  codes.push(await runJob('3. Nobody listens at the address (after three retries):', local));
+  console.log('\nThat was a local PostHog. Put your key into .env (see .env.example) to send the job to PostHog.');
+  process.exitCode = codes.join() === '0,1,1' ? 0 : 1;
 }

@@ -1,17 +1,23 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { Module, ValidationPipe } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+import { APP_PIPE } from '@nestjs/core';
 import { PostHogCaptureModule } from 'nestjs-posthog-capture';
-import { Destination } from './destination.js';
-import { ShopController } from './shop.controller.js';
-import { ShopService } from './shop.service.js';
+import { CaptureController } from './capture.controller.js';
+import { HomeController } from './home.controller.js';
+import { OrdersModule } from './orders/orders.module.js';
 
-@Module({})
-export class AppModule {
-  static to(destination: Destination): DynamicModule {
-    return {
-      module: AppModule,
-      imports: [PostHogCaptureModule.forRoot(destination.options)],
-      controllers: [ShopController],
-      providers: [ShopService, { provide: Destination, useValue: destination }],
-    };
-  }
-}
+@Module({
+  imports: [
+    ConfigModule.forRoot({ isGlobal: true }),
+    PostHogCaptureModule.forRoot(), // reads POSTHOG_API_KEY, POSTHOG_HOST, … from the environment or .env
+    OrdersModule,
+  ],
+  controllers: [HomeController, CaptureController],
+  providers: [
+    {
+      provide: APP_PIPE,
+      useFactory: () => new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true }),
+    },
+  ],
+})
+export class AppModule {}

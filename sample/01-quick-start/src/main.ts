@@ -1,25 +1,26 @@
-import 'reflect-metadata';
-import { ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
-import { Destination } from './destination.js';
+import { eventsPage } from './events-page.js';
+import { listen } from './listen.js';
+import { startLocalPostHog } from './local-posthog.js';
 
-const destination = await Destination.choose();
-const app = await NestFactory.create(AppModule.to(destination), { logger: ['warn', 'error'] });
-app.useGlobalPipes(new ValidationPipe({ transform: true, whitelist: true }));
-// Without this line nobody sends what is left when the process is told to stop.
+// Without a key the shop runs all the same: a local PostHog stands in.
+if (!process.env.POSTHOG_API_KEY) {
+  const posthog = await startLocalPostHog();
+  Object.assign(process.env, { POSTHOG_API_KEY: 'phc_local', POSTHOG_HOST: posthog.url });
+}
+
+const app = await NestFactory.create(AppModule, { logger: ['warn', 'error', 'fatal'] });
+// Lets Nest call PostHogCaptureModule on Ctrl-C and SIGTERM, so that what is still queued is sent.
 app.enableShutdownHooks();
 
-const port = Number(process.env.PORT ?? 3000);
-try {
-  await app.listen(port);
-} catch (error) {
-  if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
-  console.error(`Port ${port} is taken. Choose another: PORT=3001 npm start`);
-  process.exit(1);
+const shop = await listen(app);
+if (shop !== null) {
+  process.stdout.write(`
+The shop:         ${shop}
+Send an event:    curl ${shop}/capture -H 'Content-Type: application/json' -d '{"event":"page_view","distinct_id":"user_123"}'
+See it arrive:    ${eventsPage(process.env.POSTHOG_HOST)}
+
+Ctrl-C ends it.
+`);
 }
-const url = `http://localhost:${port}`;
-console.log(`Shop:    ${url}
-Events:  ${destination.eventsPage}
-Send an event:
-  curl -X POST ${url}/capture -H 'Content-Type: application/json' -d '{"event":"page_view","distinct_id":"user_123","properties":{"page":"/"}}'`);
