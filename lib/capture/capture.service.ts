@@ -109,7 +109,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
    */
   async captureNow(
     event: CaptureEvent | CaptureEventDto,
-    { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+    options?: { timeoutMs?: number; signal?: AbortSignal },
   ): Promise<CaptureResult> {
     const { pipeline } = this.#parts;
     const checked = checkEvent(event);
@@ -125,8 +125,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     }
     const { queued, distinctId } = taken;
     const outcome = await pipeline.deliverNow(queued, {
-      timeoutMs: Number.isNaN(timeoutMs) ? DEFAULT_TIMEOUT_MS : timeoutMs,
-      signal,
+      timeoutMs: timeoutOf(options) ?? DEFAULT_TIMEOUT_MS,
+      signal: signalOf(options),
     });
     return answer(distinctId, outcome.delivered ? null : outcome.message, queued.id);
   }
@@ -178,8 +178,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
    *
    * @param options.timeoutMs milliseconds. Default: 10 000
    */
-  async flush({ timeoutMs = DEFAULT_TIMEOUT_MS }: { timeoutMs?: number } = {}): Promise<DeliveryReport> {
-    return this.#parts.pipeline?.flush(timeoutMs) ?? NOTHING_DONE;
+  async flush(options?: { timeoutMs?: number }): Promise<DeliveryReport> {
+    return this.#parts.pipeline?.flush(timeoutOf(options) ?? DEFAULT_TIMEOUT_MS) ?? NOTHING_DONE;
   }
 
   /**
@@ -188,8 +188,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
    *
    * @param options.timeoutMs milliseconds. Default: no limit
    */
-  async ready({ timeoutMs }: { timeoutMs?: number } = {}): Promise<void> {
-    if (this.#enabled) await this.#parts.pipeline?.ready(timeoutMs);
+  async ready(options?: { timeoutMs?: number }): Promise<void> {
+    if (this.#enabled) await this.#parts.pipeline?.ready(timeoutOf(options));
   }
 
   /** Counts of this moment. A disabled instance counts nothing. */
@@ -263,20 +263,35 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /** Counts the call, and reports what it has to say; an event that is refused here is accounted for. */
   #take(checked: Checked): Taken {
     const { intake, reporter } = this.#parts;
-    this.#captured += 1;
     if (!checked.ok) {
-      const { event, problem } = checked;
-      reporter.dropped({ reason: 'invalid', event, uuid: null, detail: problem });
-      return { ok: false, reason: 'invalid', detail: problem, uuid: null, distinctId: '' };
+      const { event, problem: detail } = checked;
+      this.#captured += 1;
+      reporter.dropped({ reason: 'invalid', event, uuid: null, detail });
+      return { ok: false, reason: 'invalid', detail, uuid: null, distinctId: '' };
     }
     const { source, warnings } = checked;
-    for (const warning of warnings)
+    for (const warning of warnings) {
       reporter.warn(`input: ${warning}`, `Event ${JSON.stringify(source.event)}: ${warning}.`);
+    }
     const taken = intake.take(source);
-    if (!taken.ok)
+    // Not before: a beforeSend that asks for stats() must not see an event that is neither pending nor dropped.
+    this.#captured += 1;
+    if (!taken.ok) {
       reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
+    }
     return taken;
   }
+}
+
+/** Options may be anything: these calls never reject. */
+function timeoutOf(options: { readonly timeoutMs?: unknown } | null | undefined): number | undefined {
+  const timeoutMs = options?.timeoutMs;
+  return typeof timeoutMs === 'number' && !Number.isNaN(timeoutMs) ? timeoutMs : undefined;
+}
+
+function signalOf(options: { readonly signal?: unknown } | null | undefined): AbortSignal | undefined {
+  const signal = options?.signal;
+  return signal instanceof AbortSignal ? signal : undefined;
 }
 
 /**

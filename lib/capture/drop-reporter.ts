@@ -35,6 +35,7 @@ export class DropReporter {
   readonly #limiter = new LogLimiter();
   readonly #counts: Partial<Record<DropReason, number>> = {};
   #total = 0;
+  #telling = false;
 
   constructor(logger: LoggerService, onDrop?: (drop: ReportedDrop) => void) {
     this.#logger = logger;
@@ -60,7 +61,11 @@ export class DropReporter {
         `dropped: ${reason}`,
         `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}. Remedy: ${remedy}.`,
       );
+    // A callback that captures may cause the next drop, and so on for ever: that one is counted and logged only.
+    if (this.#telling) return;
+    this.#telling = true;
     this.tell('onDrop', this.#onDrop, drop);
+    this.#telling = false;
   }
 
   /** Nothing gets through for now. */

@@ -18,7 +18,11 @@ export interface RetryPolicy extends BackoffOptions {
 /** What a courier needs from whoever sends it. */
 export interface CourierRoute {
   readonly send: SendBatch;
-  readonly policy: RetryPolicy;
+  readonly backoff: BackoffOptions;
+  /** Attempts after the first, as things stand now. */
+  maxRetries(): number;
+  /** Whether anybody still wants the event sent. Asked before each further attempt. Default: always. */
+  wanted?(event: QueuedEvent): boolean;
   readonly signal: AbortSignal;
   /** Waits before the next attempt. Resolves with false when there shall be none. */
   wait(ms: number, retryAfterMs: number | undefined): Promise<boolean>;
@@ -47,7 +51,14 @@ const REFUSES_EVERYTHING =
   'PostHog refuses one event after the other: check POSTHOG_HOST and what stands between (a proxy, a firewall). The events are kept.';
 
 /** What one batch came to: done, to be taken apart, or handed back. */
-type Attempted = 'done' | { readonly halve: SendFailure; readonly reason: DropReason } | HandBack;
+type Attempted = 'done' | Halve | HandBack;
+
+/** The events that are left are too many, or one of them is poisoned. */
+interface Halve {
+  readonly halve: readonly QueuedEvent[];
+  readonly failure: SendFailure;
+  readonly reason: DropReason;
+}
 
 /**
  * Carries events to an answer: retries with backoff what may go again, halves what is too large or holds a poisoned
@@ -65,24 +76,25 @@ export async function carry(events: readonly QueuedEvent[], route: CourierRoute)
       continue;
     }
     if (!('halve' in result)) return result;
-    const [only] = part;
-    if (only && part.length === 1) {
+    const { halve, failure, reason } = result;
+    const [only] = halve;
+    if (only && halve.length === 1) {
       if (refusedInARow === MAX_REFUSED_IN_A_ROW) {
-        return { failure: { message: result.halve.message, remedy: REFUSES_EVERYTHING } };
+        return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING } };
       }
       refusedInARow += 1;
-      route.dropped(only, result.reason, result.halve.message);
+      route.dropped(only, reason, failure.message);
       continue;
     }
     // The first half goes first, and the second only after it: one key's events stay in order.
-    const middle = Math.ceil(part.length / 2);
-    parts.push(part.slice(middle), part.slice(0, middle));
+    const middle = Math.ceil(halve.length / 2);
+    parts.push(halve.slice(middle), halve.slice(0, middle));
   }
   return null;
 }
 
 async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): Promise<Attempted> {
-  const { policy, signal } = route;
+  const { backoff, signal } = route;
   const createdAt = Date.now();
   const id = randomUUID();
   const format = events[0]?.format ?? '';
@@ -92,7 +104,8 @@ async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): P
     let failure: SendFailure;
     switch (outcome.kind) {
       case 'settled': {
-        route.answered();
+        // Nothing but "again" is no sign that it takes events.
+        if (outcome.retry.length < batch.events.length) route.answered();
         const left = reportSettled(batch.events, outcome, attempt, createdAt, route);
         if (left.length === 0) return 'done';
         batch = { id, createdAt, format, events: left };
@@ -103,9 +116,9 @@ async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): P
         failure = outcome.failure;
         break;
       case 'tooLarge':
-        return { halve: outcome.failure, reason: 'too_large' };
+        return { halve: batch.events, failure: outcome.failure, reason: 'too_large' };
       case 'rejected':
-        return { halve: outcome.failure, reason: 'rejected' };
+        return { halve: batch.events, failure: outcome.failure, reason: 'rejected' };
       case 'quota':
         route.answered();
         for (const event of batch.events) route.dropped(event, 'quota', outcome.failure.message);
@@ -116,9 +129,11 @@ async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): P
     }
     route.failed(failure);
     const { retryAfterMs } = outcome;
-    if (attempt > policy.maxRetries) return { failure, retryAfterMs };
-    if (retryAfterMs !== undefined && retryAfterMs > policy.retryMaxMs) return { failure, retryAfterMs };
-    if (!(await route.wait(backoffMs(attempt, policy), retryAfterMs))) return { failure };
+    if (attempt > route.maxRetries()) return { failure, retryAfterMs };
+    if (retryAfterMs !== undefined && retryAfterMs > backoff.retryMaxMs) return { failure, retryAfterMs };
+    if (!(await route.wait(backoffMs(attempt, backoff), retryAfterMs))) return { failure };
+    if (route.wanted) batch = { ...batch, events: batch.events.filter((event) => route.wanted?.(event) ?? true) };
+    if (batch.events.length === 0) return 'done';
   }
 }
 

@@ -3,7 +3,8 @@ import { carry, type HandBack, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
 import { SendGate } from './send-gate.js';
-import { backgroundTimer, sleep, type Timer } from './timers.js';
+import { Sleepers } from './sleepers.js';
+import { backgroundTimer, type Timer } from './timers.js';
 
 /** When the pump sends, and how it goes on when sending fails. Milliseconds and bytes. */
 export interface PumpOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
@@ -42,8 +43,8 @@ export class BatchPump {
   readonly #abort = new AbortController();
   readonly #flushAt: number;
   readonly #travelling = new Set<Promise<void>>();
-  /** Aborted when sending stalls: batches that wait for a retry then wait with the rest. */
-  #patience = new AbortController();
+  /** Batches that wait for a retry. */
+  readonly #retries = new Sleepers();
   /** Everything that waits shall go, full batch or not. */
   #due = false;
   #flushTimer: Timer | null = null;
@@ -58,7 +59,7 @@ export class BatchPump {
     this.#send = send;
     this.#listener = listener;
     // Each request in flight listens, and `concurrency` may be more than Node expects of one signal.
-    setMaxListeners(0, this.#abort.signal, this.#patience.signal);
+    setMaxListeners(0, this.#abort.signal);
   }
 
   /** What the receiver or the network last answered, while it has answered nothing better since. */
@@ -72,10 +73,16 @@ export class BatchPump {
     else this.#startFlushTimer();
   }
 
-  /** Sends everything that waits, with one probe if sending has stalled. */
+  /** Whether sending has stalled, and only a probe may leave. */
+  get cooling(): boolean {
+    return !this.#gate.open;
+  }
+
+  /** Sends everything that waits, also for a retry; with one probe if sending has stalled. */
   sendAll(): void {
     this.#due = true;
     this.#gate.allowProbe();
+    this.#retries.wake(true);
     this.#pump();
   }
 
@@ -96,7 +103,7 @@ export class BatchPump {
   /** Aborts what is in flight and sends nothing more. Resolves when all events are back in the queue. */
   async stop(): Promise<void> {
     this.#abort.abort();
-    this.#patience.abort();
+    this.#retries.wake(false);
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
     await Promise.all(this.#travelling);
@@ -130,15 +137,18 @@ export class BatchPump {
       if (!this.#due && !this.#batchIsFull()) break;
       const lease = this.#queue.lease(this.#options);
       if (!lease) break;
-      this.#dispatch(lease);
+      const events = this.#withoutExpired(lease);
+      if (events.length > 0) this.#dispatch(lease, events);
+      else this.#queue.release(lease);
     }
-    if (this.#queue.available === 0) this.#due = false;
+    // What waits behind its key is still to go: it is no less due than the rest.
+    if (this.#queue.size === this.#queue.leased) this.#due = false;
     else if (this.#gate.closedForMs > 0) this.#schedule();
     else if (!this.#due) this.#startFlushTimer();
   }
 
-  #dispatch(lease: Lease): void {
-    const travel = this.#travel(lease, this.#gate.leave()).then(() => {
+  #dispatch(lease: Lease, events: readonly QueuedEvent[]): void {
+    const travel = this.#travel(lease, events, this.#gate.leave()).then(() => {
       this.#travelling.delete(travel);
       this.#listener.returned();
       this.#pump();
@@ -146,12 +156,11 @@ export class BatchPump {
     this.#travelling.add(travel);
   }
 
-  async #travel(lease: Lease, probe: boolean): Promise<void> {
-    const events = this.#withoutExpired(lease);
-    const handBack = events.length > 0 ? await this.#carry(lease, events, probe) : null;
+  async #travel(lease: Lease, events: readonly QueuedEvent[], probe: boolean): Promise<void> {
+    const handBack = await this.#carry(lease, events, probe);
     this.#queue.release(lease);
     if (this.#abort.signal.aborted) return;
-    if (handBack) this.#stall(handBack);
+    if (handBack) this.#stall(handBack, probe);
     // A probe that ended in a decision about its events is an answer as well.
     else this.answered();
   }
@@ -168,9 +177,12 @@ export class BatchPump {
   }
 
   #carry(lease: Lease, events: readonly QueuedEvent[], probe: boolean): Promise<HandBack | null> {
+    const maxRetries = (): number => (probe && !this.#gate.open ? 0 : this.#options.maxRetries);
     return carry(events, {
       send: this.#send,
-      policy: probe ? { ...this.#options, maxRetries: 0 } : this.#options,
+      backoff: this.#options,
+      // A probe is tried once; when it was answered it is a batch like any other.
+      maxRetries,
       signal: this.#abort.signal,
       wait: (ms, retryAfterMs) => this.#waitForRetry(ms, retryAfterMs),
       answered: () => this.answered(),
@@ -189,24 +201,23 @@ export class BatchPump {
   }
 
   async #waitForRetry(ms: number, retryAfterMs: number | undefined): Promise<boolean> {
+    // Others have found out that nothing gets through: this batch waits with the rest.
+    if (!this.#gate.open || this.#abort.signal.aborted) return false;
     if (retryAfterMs !== undefined) this.#gate.pause(retryAfterMs);
-    const { signal } = this.#patience;
-    let go = await sleep(ms, signal);
+    let goOn = await this.#retries.sleep(ms);
     // Another batch may have been told to pause meanwhile.
-    while (go && this.#gate.closedForMs > 0) go = await sleep(this.#gate.closedForMs, signal);
-    if (go) this.#listener.retried();
-    return go;
+    while (goOn && this.#gate.closedForMs > 0) goOn = await this.#retries.sleep(this.#gate.closedForMs);
+    if (goOn) this.#listener.retried();
+    return goOn;
   }
 
-  #stall({ failure, retryAfterMs = 0 }: HandBack): void {
+  #stall({ failure, retryAfterMs = 0 }: HandBack, probe: boolean): void {
     const { coolDownMs } = this.#options;
     const asked = Math.min(retryAfterMs, coolDownMs * LONGEST_PAUSE_IN_COOL_DOWNS);
     this.#due = true;
     this.#lastFailure = failure;
-    if (!this.#gate.coolDown(Math.max(coolDownMs, asked))) return;
-    this.#patience.abort();
-    this.#patience = new AbortController();
-    setMaxListeners(0, this.#patience.signal);
+    if (!this.#gate.coolDown(Math.max(coolDownMs, asked), probe)) return;
+    this.#retries.wake(false);
     this.#listener.stalled(failure);
   }
 }

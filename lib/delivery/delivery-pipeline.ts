@@ -9,7 +9,7 @@ import {
 import { EventQueue } from './event-queue.js';
 import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
 import { Ledger } from './ledger.js';
-import { backgroundTimer, deadlineTimer, type Timer } from './timers.js';
+import { deadlineTimer, type Timer } from './timers.js';
 import { Waiters } from './waiters.js';
 
 /** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
@@ -107,9 +107,11 @@ export class DeliveryPipeline {
       return false;
     }
     let kept = true;
-    for (const { event: evicted, seq } of this.#queue.push(event)) {
-      if (evicted === event) kept = false;
-      this.#settled(evicted, seq, 'queue_full', 'the queue is full');
+    this.#queue.push(event);
+    // One at a time, so that the books balance whenever somebody is told.
+    for (let evicted = this.#queue.evict(); evicted; evicted = this.#queue.evict()) {
+      if (evicted.event === event) kept = false;
+      this.#settled(evicted.event, evicted.seq, 'queue_full', 'the queue is full');
     }
     if (this.#closing) this.#sendLate();
     else this.#pump.arrived();
@@ -156,12 +158,32 @@ export class DeliveryPipeline {
     const { shutdownTimeoutMs } = this.#options;
     this.#closeAt = Date.now() + shutdownTimeoutMs;
     const statement = this.#openStatement();
-    const how = shutdownTimeoutMs > 0 ? await this.#sendUntil(statement.settled, shutdownTimeoutMs) : 'timeout';
+    const how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
     const error = this.#pump.lastFailure?.message ?? null;
     if (how !== 'settled') await this.#shut();
-    else if (this.#pending === 0) this.#observer.idle();
+    else this.#observer.idle();
+    this.#room.releaseAll();
     const report = statement.report(null);
     return report.dropped.shutdown === undefined ? report : { ...report, error };
+  }
+
+  /**
+   * Sends until everything is settled, what is captured meanwhile included. Sending that stalls gets a probe at once,
+   * and goes on as long as something gets through: one unlucky batch must not cost the rest.
+   */
+  async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
+    let before = this.#pump.cooling ? this.#ledger.delivered : -1;
+    let covered = settled;
+    for (;;) {
+      const how = await this.#sendUntil(covered, this.#closeAt - Date.now());
+      if (how === 'settled') {
+        if (this.#pending === 0) return how;
+        covered = this.#openStatement().settled;
+      } else if (how === 'timeout' || this.#ledger.delivered <= before) {
+        return how;
+      }
+      before = this.#ledger.delivered;
+    }
   }
 
   /** Ends everything: what is in flight is aborted, what is left is dropped. */
@@ -171,8 +193,9 @@ export class DeliveryPipeline {
     const detail = this.#pump.lastFailure?.message ?? 'the time for shutdown was over';
     this.#express.close();
     await this.#pump.stop();
-    for (const { event, seq } of this.#queue.clear()) this.#settled(event, seq, 'shutdown', detail);
-    this.#room.releaseAll();
+    for (let left = this.#queue.takeOldest(); left; left = this.#queue.takeOldest()) {
+      this.#settled(left.event, left.seq, 'shutdown', detail);
+    }
     this.#observer.idle();
   }
 
@@ -183,7 +206,8 @@ export class DeliveryPipeline {
   /** Hooks and jobs that end after ours still capture: it goes out at once, while the time for shutdown lasts. */
   #sendLate(): void {
     this.#pump.sendSoon();
-    this.#closeTimer ??= backgroundTimer(() => {
+    // Keeps the process alive: nothing else may.
+    this.#closeTimer ??= deadlineTimer(() => {
       this.#closeTimer = null;
       if (this.#pending > 0) void this.#shut();
     }, this.#closeAt - Date.now());

@@ -84,27 +84,47 @@ export class EventQueue {
     return this.#headSeq + this.#arrivals.length - this.#head;
   }
 
-  /**
-   * Adds an event. When it does not fit, the oldest events that are not on loan make room.
-   *
-   * @returns what was evicted, oldest first; the event itself when nothing else could make room for it
-   */
-  push(event: QueuedEvent): readonly Evicted[] {
+  /** Adds an event, whether or not there is room: `evict` makes it. */
+  push(event: QueuedEvent): void {
     this.#arrivals.push(event);
     this.#held.add(event);
-    if (!this.#overfull()) return NOTHING;
-    const evicted: Evicted[] = [];
-    if (event.bytes > this.#limits.maxQueueBytes) {
-      // No room could be made for it: evicting everything else would only lose more.
+  }
+
+  /**
+   * Makes room after a push, one event at a time: the oldest that is not on loan goes, the newcomer itself when nothing
+   * else can, and the newcomer alone when it would not fit into an empty queue.
+   *
+   * @returns what was evicted, or null when everything fits
+   */
+  evict(): Evicted | null {
+    const { maxQueueEvents, maxQueueBytes } = this.#limits;
+    if (this.size <= maxQueueEvents && this.bytes <= maxQueueBytes) return null;
+    const newcomer = this.#arrivals.at(-1);
+    if (newcomer && newcomer.bytes > maxQueueBytes) {
       this.#arrivals.pop();
-      return [this.#forget(event, this.nextSeq)];
+      return this.#forget(newcomer, this.nextSeq);
     }
-    while (this.#overfull()) {
-      const oldest = this.#evictOldest();
-      if (!oldest) break;
-      evicted.push(oldest);
+    return this.takeOldest();
+  }
+
+  /** Removes the oldest event that is not on loan; null when there is none. */
+  takeOldest(): Evicted | null {
+    const waiting = this.#waiting.oldest;
+    if (waiting) {
+      const { lane, event, seq } = waiting;
+      this.#waiting.removeFirst(lane);
+      if (lane.holder !== null) this.#blocked.subtract(event);
+      else if (!lane.first) {
+        this.#free.delete(lane);
+        this.#lanes.delete(lane.key);
+      }
+      return this.#forget(event, seq);
     }
-    return evicted;
+    const event = this.#arrivals[this.#head];
+    if (!event) return null;
+    const seq = this.#headSeq;
+    this.#shiftArrival();
+    return this.#forget(event, seq);
   }
 
   /**
@@ -166,13 +186,6 @@ export class EventQueue {
     }
   }
 
-  /** Removes and returns everything that is not on loan, oldest first. */
-  clear(): readonly Evicted[] {
-    const all: Evicted[] = [];
-    for (let oldest = this.#evictOldest(); oldest; oldest = this.#evictOldest()) all.push(oldest);
-    return all;
-  }
-
   #takeWaiting(lease: Lease, take: (event: QueuedEvent, seq: number) => boolean): boolean {
     for (const lane of this.#free) {
       while (lane.first) {
@@ -227,25 +240,6 @@ export class EventQueue {
     }
   }
 
-  #evictOldest(): Evicted | null {
-    const waiting = this.#waiting.oldest;
-    if (waiting) {
-      const { lane, event, seq } = waiting;
-      this.#waiting.removeFirst(lane);
-      if (lane.holder !== null) this.#blocked.subtract(event);
-      else if (!lane.first) {
-        this.#free.delete(lane);
-        this.#lanes.delete(lane.key);
-      }
-      return this.#forget(event, seq);
-    }
-    const event = this.#arrivals[this.#head];
-    if (!event) return null;
-    const seq = this.#headSeq;
-    this.#shiftArrival();
-    return this.#forget(event, seq);
-  }
-
   #shiftArrival(): void {
     this.#arrivals[this.#head] = undefined;
     this.#head += 1;
@@ -257,15 +251,10 @@ export class EventQueue {
     }
   }
 
-  #overfull(): boolean {
-    return this.size > this.#limits.maxQueueEvents || this.bytes > this.#limits.maxQueueBytes;
-  }
-
   #forget(event: QueuedEvent, seq: number): Evicted {
     this.#held.subtract(event);
     return { event, seq };
   }
 }
 
-const NOTHING: readonly Evicted[] = [];
 const COMPACT_FROM = 1024;

@@ -1,7 +1,8 @@
 import { carry, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { type LeaseLimits } from './event-queue.js';
-import { sleep, backgroundTimer, deadlineTimer, type Timer } from './timers.js';
+import { Sleepers } from './sleepers.js';
+import { backgroundTimer, deadlineTimer, type Timer } from './timers.js';
 
 /** The answer to somebody who waited for one event. `message` says what went wrong, in a sentence. */
 export type ExpressOutcome =
@@ -42,6 +43,7 @@ interface Passenger {
 interface Group {
   readonly passengers: Set<Passenger>;
   readonly abort: AbortController;
+  readonly retries: Sleepers;
   lastFailure: SendFailure | null;
 }
 
@@ -132,7 +134,12 @@ export class ExpressLane {
 
   #board(): Group {
     const { maxBatchEvents, maxBatchBytes } = this.#options;
-    const group: Group = { passengers: new Set(), abort: new AbortController(), lastFailure: null };
+    const group: Group = {
+      passengers: new Set(),
+      abort: new AbortController(),
+      retries: new Sleepers(),
+      lastFailure: null,
+    };
     const ids = new Set<string>();
     let bytes = 0;
     for (const passenger of this.#queue) {
@@ -156,10 +163,13 @@ export class ExpressLane {
       [...passengers.values()].map(({ event }) => event),
       {
         send: this.#send,
-        policy: this.#options,
+        backoff: this.#options,
+        maxRetries: () => this.#options.maxRetries,
+        // Whoever was told that it failed must not find it stored later.
+        wanted: ({ id }) => passengers.get(id)?.group === group,
         signal,
         wait: async (ms, retryAfterMs = 0) => {
-          const go = await sleep(Math.max(ms, retryAfterMs), signal);
+          const go = !signal.aborted && (await group.retries.sleep(Math.max(ms, retryAfterMs)));
           if (go) this.#listener.retried();
           return go;
         },
@@ -191,6 +201,8 @@ export class ExpressLane {
     }
     group.passengers.delete(passenger);
     // Nobody waits for the answer any more.
-    if (group.passengers.size === 0) group.abort.abort();
+    if (group.passengers.size > 0) return;
+    group.abort.abort();
+    group.retries.wake(false);
   }
 }

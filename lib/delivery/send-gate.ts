@@ -7,6 +7,11 @@ export class SendGate {
   #state: 'open' | 'cooling' | 'probing' = 'open';
   #closedUntil = 0;
 
+  /** Whether the receiver answers, as far as is known. */
+  get open(): boolean {
+    return this.#state === 'open';
+  }
+
   /** Requests that may be in flight now. */
   allowed(concurrency: number): number {
     if (Date.now() < this.#closedUntil) return 0;
@@ -24,9 +29,14 @@ export class SendGate {
     this.#closedUntil = Math.max(this.#closedUntil, Date.now() + ms);
   }
 
-  /** Starts the cool-down. Returns false when it was on already and no probe was out: what failed now had left before. */
-  coolDown(ms: number): boolean {
-    if (this.#state === 'cooling' && this.closedForMs > 0) return false;
+  /**
+   * Starts a cool-down, or goes on with it after a probe that failed.
+   *
+   * @param probe whether the probe failed, or some request that had left before
+   * @returns false when that changes nothing: it was cooling already, and waits for what the probe says
+   */
+  coolDown(ms: number, probe: boolean): boolean {
+    if (this.#state !== 'open' && !probe) return false;
     this.#state = 'cooling';
     this.#closedUntil = Date.now() + ms;
     return true;

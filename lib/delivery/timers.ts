@@ -16,19 +16,3 @@ export function backgroundTimer(callback: () => void, delayMs: number): Timer {
 export function deadlineTimer(callback: () => void, delayMs: number): Timer {
   return setTimeout(callback, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
 }
-
-/** Resolves with true after `delayMs`, or with false as soon as the signal aborts. Does not keep the process alive. */
-export function sleep(delayMs: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      resolve(false);
-    };
-    const timer = backgroundTimer(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(true);
-    }, delayMs);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-}

@@ -1,4 +1,4 @@
-import { deadlineTimer } from './timers.js';
+import { backgroundTimer, deadlineTimer, type Timer } from './timers.js';
 
 /** setTimeout's limit stands in for "for ever": the timer is there to keep the process alive while somebody waits. */
 const NO_LIMIT_MS = Infinity;
@@ -7,6 +7,7 @@ const NO_LIMIT_MS = Infinity;
 export class Waiters {
   readonly #room: () => number;
   readonly #waiting = new Set<() => void>();
+  #next: Timer | null = null;
 
   /** @param room how many may go on now */
   constructor(room: () => number) {
@@ -35,11 +36,18 @@ export class Waiters {
   check(): void {
     if (this.#waiting.size === 0) return;
     let room = this.#room();
+    if (room <= 0) return;
     for (const release of this.#waiting) {
-      if (room <= 0) return;
+      if (room <= 0) break;
       room -= 1;
       release();
     }
+    if (this.#waiting.size === 0 || this.#next) return;
+    // Those released need not use their room, and then nothing else would release the rest.
+    this.#next = backgroundTimer(() => {
+      this.#next = null;
+      this.check();
+    }, 0);
   }
 
   releaseAll(): void {

@@ -38,6 +38,9 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const FORMATS: ReadonlyMap<string, WireFormat> = new Map([batchV0, eventsV1].map((format) => [format.mode, format]));
 const compress = promisify(gzip);
 
+/** An application's default credentials would replace our key; axios takes null for none, which its types do not know. */
+const NO_AUTH: object = { auth: null };
+
 /** What the protocol needs, whatever an application's HttpService has for defaults. */
 const PROTOCOL_SETTINGS: AxiosRequestConfig = {
   method: 'POST',
@@ -106,7 +109,7 @@ export class BatchSender {
   }
 
   async #post(url: string, data: Buffer, signal: AbortSignal, headers: Record<string, string>): Promise<Answer> {
-    const config: AxiosRequestConfig = { ...PROTOCOL_SETTINGS, url, data, headers, signal };
+    const config: AxiosRequestConfig = { ...PROTOCOL_SETTINGS, ...NO_AUTH, url, data, headers, signal };
     const response = await unlessAborted(firstValueFrom(this.#client.http().request<unknown>(config)), signal);
     const headerNames = response.headers as Record<string, unknown>;
     return {
@@ -120,8 +123,12 @@ export class BatchSender {
     const { requestTimeoutMs, apiKey, names } = this.#options;
     const remedy = `check ${names.host} and that this machine may reach it`;
     // An interceptor of the application's HttpService may have turned a status into an error.
-    const status = isAxiosError(error) ? error.response?.status : undefined;
-    if (status !== undefined && (status < 200 || status >= 300)) return outcomeOfStatus(status, undefined, names);
+    const response = isAxiosError(error) ? error.response : undefined;
+    if (response && (response.status < 200 || response.status >= 300)) {
+      if (response.data instanceof Readable) response.data.destroy();
+      const { 'retry-after': retryAfter } = response.headers as Record<string, unknown>;
+      return outcomeOfStatus(response.status, retryAfterMs(retryAfter, Date.now()), names);
+    }
     const message = timedOut
       ? `PostHog request timed out after ${requestTimeoutMs} ms`
       : `PostHog connection error: ${describeError(error, apiKey)}`;

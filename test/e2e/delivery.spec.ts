@@ -66,12 +66,10 @@ it('outlives an outage longer than all retries, with few requests, and then deli
     dropped: {},
     error: 'PostHog API error: HTTP 503',
   });
-  const during = posthog.requests.length;
-  // Two batches side by side, four attempts each.
-  expect(during).toBeLessThanOrEqual(8);
   captureMany(capture, 500);
   expect(await capture.flush()).toMatchObject({ pending: 1500, error: 'PostHog API error: HTTP 503' });
-  expect(posthog.requests.length).toBe(during + 1);
+  // Two batches side by side with four attempts each, and one probe.
+  expect(posthog.requests.length).toBeLessThanOrEqual(9);
   posthog.failAlways(null);
   expect(await capture.flush()).toMatchObject({ delivered: 1500, pending: 0, error: null });
   expect(posthog.rows).toHaveLength(1500);
@@ -224,6 +222,33 @@ it('sends what a later shutdown hook captures', async () => {
   await posthog.close();
 });
 
+it('does not give up at shutdown for one unlucky batch', async () => {
+  const { app, capture, posthog } = await start({ maxRetries: 0, coolDownMs: 60_000 });
+  posthog.fail([{ status: 503 }, { status: 503 }]);
+  captureMany(capture, 3000);
+  await app.close();
+  expect(posthog.rows).toHaveLength(3000);
+  expect(capture.stats()).toMatchObject({ delivered: 3000, dropped: 0, pending: 0 });
+});
+
+it('tells of drops when the books balance', async () => {
+  const sums: number[] = [];
+  const { capture } = await start({
+    maxQueueBytes: 4000,
+    flushIntervalMs: 60_000,
+    onDrop: () => {
+      const { captured, delivered, dropped, pending } = capture.stats();
+      sums.push(captured - delivered - dropped - pending);
+    },
+  });
+  captureMany(capture, 10);
+  // Pushes several out at once.
+  capture.capture({ event: 'large', distinctId: 'a', properties: { text: 'x'.repeat(3000) } });
+  capture.capture({ event: '', distinctId: 'a' });
+  expect(sums.length).toBeGreaterThan(3);
+  expect(sums.every((sum) => sum === 0)).toBe(true);
+});
+
 it('with shutdownTimeoutMs 0 closes without sending, and takes nothing more', async () => {
   const { app, capture, posthog } = await start({ shutdownTimeoutMs: 0 });
   captureMany(capture, 3);
@@ -242,4 +267,99 @@ it('enabled: false is a silent no-op without a key', async () => {
   expect(capture.disabled).toBe(true);
   expect(capture.stats()).toMatchObject({ captured: 0, dropped: 0 });
   expect(posthog.requests).toHaveLength(0);
+});
+
+describe('what waits is not forgotten', () => {
+  it('flush() sends what waits behind its person', async () => {
+    const { capture, posthog } = await start({ flushIntervalMs: 60_000 });
+    posthog.fail({ delayMs: 80 });
+    capture.capture({ event: 'first', distinctId: 'a' });
+    const first = capture.flush();
+    await posthog.waitForRequests(1);
+    capture.capture({ event: 'second', distinctId: 'a' });
+    expect(await capture.flush({ timeoutMs: 3000 })).toMatchObject({ delivered: 2, pending: 0 });
+    expect(await first).toMatchObject({ delivered: 1 });
+  });
+
+  it('flush() does not wait for a backoff', async () => {
+    const { capture, posthog } = await start({ retryBaseMs: 20_000, retryMaxMs: 20_000 });
+    posthog.fail({ status: 503 });
+    capture.capture({ event: 'a', distinctId: 'a' });
+    await posthog.waitForRequests(1);
+    // The first flush may come before the answer; the next ones find the batch waiting for its retry.
+    for (let round = 0; round < 50 && capture.stats().pending > 0; round += 1) await capture.flush({ timeoutMs: 50 });
+    expect(capture.stats()).toMatchObject({ delivered: 1, pending: 0 });
+  });
+
+  it('close() waits for what is captured while it drains', async () => {
+    const { app, capture, posthog } = await start({ flushIntervalMs: 60_000 });
+    posthog.fail({ delayMs: 80 });
+    capture.capture({ event: 'first', distinctId: 'a' });
+    const closing = app.close();
+    await posthog.waitForRequests(1);
+    capture.capture({ event: 'during', distinctId: 'a' });
+    await closing;
+    expect(posthog.events.map(({ event }) => event)).toEqual(['first', 'during']);
+  });
+
+  it('ready() releases everybody, also when those released capture nothing', async () => {
+    const { capture } = await start({ maxQueueEvents: 10 });
+    captureMany(capture, 10);
+    await Promise.all(Array.from({ length: 100 }, () => capture.ready()));
+    expect(capture.stats()).toMatchObject({ dropped: 0 });
+  });
+
+  it('a probe that finds only expired events is none', async () => {
+    const { capture, posthog, lines } = await start({ maxEventAgeMs: 1, maxRetries: 0, coolDownMs: 5 });
+    posthog.failAlways({ status: 503 });
+    capture.capture({ event: 'old', distinctId: 'a' });
+    await capture.flush();
+    while (capture.stats().pending > 0) await wait(1);
+    expect(lines.filter((line) => line.includes('answers again'))).toEqual([]);
+  });
+});
+
+it('captureNow does not send later what its caller was told has failed', async () => {
+  const { capture, posthog } = await start({ retryBaseMs: 300, retryMaxMs: 300 });
+  posthog.fail({ status: 503 });
+  const [gone, kept] = await Promise.all([
+    capture.captureNow({ event: 'gone', distinctId: 'a' }, { timeoutMs: 60 }),
+    capture.captureNow({ event: 'kept', distinctId: 'b' }),
+  ]);
+  expect([gone.error, kept.error]).toEqual(['PostHog API error: HTTP 503', null]);
+  expect(posthog.events.map(({ event }) => event)).toEqual(['kept']);
+});
+
+it.each([[null], [{ timeoutMs: null }], [{ timeoutMs: 10n }], [{ signal: {} }], [{ signal: null }], [5]])(
+  'waiting calls never reject, whatever their options are: %p',
+  async (options) => {
+    const { capture } = await start();
+    expect(await capture.captureNow({ event: 'a', distinctId: 'a' }, options as never)).toMatchObject({
+      success: true,
+    });
+    expect(await capture.flush(options as never)).toMatchObject({ pending: 0 });
+    await capture.ready(options as never);
+    expectBalanced(capture);
+  },
+);
+
+it('an onDrop that captures what is dropped again does not go on for ever', async () => {
+  let calls = 0;
+  const { capture } = await start({
+    onDrop: () => {
+      calls += 1;
+      capture.capture({ event: '', distinctId: 'a' });
+    },
+  });
+  capture.capture({ event: '', distinctId: 'a' });
+  expect(calls).toBe(1);
+  expect(capture.stats()).toMatchObject({ captured: 2, dropped: 2 });
+});
+
+it('input cannot make one log line per event', async () => {
+  const { capture, lines } = await start();
+  for (let index = 0; index < 500; index += 1) {
+    capture.capture({ event: 'a', distinctId: 'a', [`field_${index}`]: 1 });
+  }
+  expect(lines.length).toBeLessThanOrEqual(101);
 });
