@@ -74,7 +74,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     ['a success that breaks off', { halfAnswer: true }, 1],
     ['a success whose body is slow', { slowBodyMs: 30 }, 1],
   ] as const)('delivers through %s', async (_, fault, requests) => {
-    const { capture, posthog } = await start({ captureMode, requestTimeoutMs: 150 });
+    const { capture, posthog } = await start({ captureMode, requestTimeoutMs: 500 });
     posthog.fail(fault);
     capture.capture({ event: 'page_view', distinctId: 'user_123' });
     expect(await capture.flush()).toMatchObject({ delivered: 1, pending: 0 });
