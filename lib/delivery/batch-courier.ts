@@ -48,7 +48,7 @@ export interface HandBack {
  */
 const MAX_REFUSED_IN_A_ROW = 8;
 const REFUSES_EVERYTHING =
-  'PostHog refuses one event after the other: check POSTHOG_HOST and what stands between (a proxy, a firewall). The events are kept.';
+  'PostHog refuses one event after the other: check POSTHOG_HOST and what stands between (a proxy, a firewall); the events are kept';
 
 /** What one batch came to: done, to be taken apart, or handed back. */
 type Attempted = 'done' | Halve | HandBack;
@@ -163,5 +163,5 @@ function reportSettled(
 
 const ASKED_AGAIN: SendFailure = {
   message: 'PostHog asked to send events again',
-  remedy: 'They are kept and sent again; nothing to do unless it lasts.',
+  remedy: 'they are kept and sent again: nothing to do unless it lasts',
 };
