@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-const OLDEST_NODE = [20, 19];
+const OLDEST_NODE = [20, 11];
 
 /** Runs a command in the repository's root with this terminal, and resolves with its exit code. */
 export function run(command, args, env = {}) {

@@ -3,6 +3,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ROOT } from './lib.mjs';
 
 const PORT = process.env.PORT ?? '3917';
@@ -13,8 +16,9 @@ delete clean.POSTHOG_HOST;
 
 await shop();
 await runJob();
+await program();
 await plainScript();
-console.log('smoke: the shop and the run job answer as they should');
+console.log('smoke: the shop, the run job and the program do as they should');
 
 async function shop() {
   // Its own group, so that stopping it stops what it started.
@@ -23,14 +27,15 @@ async function shop() {
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
   try {
-    const events = await until(() => /See it arrive:\s+(\S+)/.exec(output)?.[1]);
-    assert.match(output, /curl http/);
+    const events = await until(() => /Events:\s+(\S+)/.exec(output)?.[1]);
     const base = `http://127.0.0.1:${PORT}`;
     const page = await (await fetch(base)).text();
     assert.ok(page.includes(events), 'the shop links to the events');
-    const good = await post(`${base}/capture`, { event: 'smoke_view', distinct_id: 'user_123' });
+    const [, address, body] = await until(() => /curl -X POST (\S+) .* -d '(.*)'/.exec(output));
+    const good = await post(address, JSON.parse(body));
     assert.equal(good.status, 200);
-    assert.equal(await good.text(), '{"success":true,"event":"smoke_view","distinct_id":"user_123","error":null}');
+    assert.equal(await good.text(), '{"success":true,"event":"page_view","distinct_id":"user_123","error":null}');
+    assert.match(await (await fetch(events)).text(), /page_view/);
     const bad = await post(`${base}/capture`, { event: 'smoke_view' });
     assert.equal(bad.status, 400);
     assert.match(await bad.text(), /distinct_id/);
@@ -59,6 +64,39 @@ async function runJob() {
     output,
   );
   assert.match(output, /"error":"PostHog connection error: [^"]*ECONNREFUSED/);
+}
+
+/** The built program: a reader that goes away, a signal, a .env file; what it says is tested in test/e2e. */
+async function program() {
+  const folder = mkdtempSync(join(tmpdir(), 'posthog-capture-'));
+  const start = (args, options = {}) =>
+    spawn(process.execPath, [join(ROOT, 'dist/esm/cli/main.js'), ...args], { cwd: folder, env: clean, ...options });
+  try {
+    const listen = start(['listen', '--port', '0']);
+    let shown = '';
+    listen.stdout.on('data', (chunk) => (shown += chunk));
+    const url = await until(() => /POSTHOG_HOST=(\S+)/.exec(shown)?.[1]);
+
+    writeFileSync(join(folder, '.env'), `POSTHOG_API_KEY=phc_from_env_file\nPOSTHOG_HOST=${url}\n`);
+    const run = start(['run', '--event', 'page_view', '--distinct-id', 'user_123']);
+    let answer = '';
+    run.stdout.on('data', (chunk) => (answer += chunk));
+    const [code] = await once(run, 'close');
+    assert.equal(answer, '{"success":true,"event":"page_view","distinct_id":"user_123","error":null}\n');
+    assert.equal(code, 0);
+    await until(() => /page_view +user_123/.test(shown));
+    listen.kill('SIGTERM');
+    assert.deepEqual(await once(listen, 'exit'), [0, null], 'a signal ends listen in peace');
+
+    const piped = start(['--help']);
+    let complaint = '';
+    piped.stdout.destroy();
+    piped.stderr.on('data', (chunk) => (complaint += chunk));
+    await once(piped, 'close');
+    assert.equal(complaint, '', 'a reader that went away is no error');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** A script that captures and simply ends has delivered, and ends by itself: with PostHog there, and without. */

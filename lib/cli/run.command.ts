@@ -46,7 +46,11 @@ async function send(event: CaptureEventDto, host: string | undefined, terminal: 
 }
 
 async function boot(host: string | undefined, { err }: Terminal): Promise<INestApplicationContext> {
-  const warn = (message: unknown): void => err(`posthog-capture run: warning: ${printable(String(message))}\n`);
+  const warn = (message: unknown): void => {
+    const text = printable(String(message));
+    // The answer on standard output says it already.
+    if (!text.includes('(undelivered)')) err(`posthog-capture run: warning: ${text}\n`);
+  };
   const logger: LoggerService = { log: () => undefined, warn, error: warn };
   try {
     const module: DynamicModule = {

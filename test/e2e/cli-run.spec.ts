@@ -71,7 +71,7 @@ describe('posthog-capture run', () => {
       '{"success":false,"event":"page_view","distinct_id":"user_123","error":"PostHog API error: HTTP 401"}\n',
     );
     expect(code).toBe(1);
-    expect(stderr).not.toContain('phc_');
+    expect(stderr).toBe('');
     expect(posthog.events).toEqual([]);
   });
 
