@@ -142,9 +142,16 @@ export class BatchPump {
       else this.#queue.release(lease);
     }
     // What waits behind its key is still to go: it is no less due than the rest.
-    if (this.#queue.size === this.#queue.leased) this.#due = false;
+    if (this.#queue.size === this.#queue.leased) this.#nothingLeft();
     else if (this.#gate.closedForMs > 0) this.#schedule();
     else if (!this.#due) this.#startFlushTimer();
+  }
+
+  /** No timer may outlive the events that it was for: after close() none is left. */
+  #nothingLeft(): void {
+    this.#due = false;
+    if (this.#flushTimer) clearTimeout(this.#flushTimer);
+    this.#flushTimer = null;
   }
 
   #dispatch(lease: Lease, events: readonly QueuedEvent[]): void {
