@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { distinctIdOf } from '../context/distinct-id.js';
 import { describe, isBag } from '../context/untrusted-values.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
@@ -34,8 +35,7 @@ export function applyBeforeSend(event: PostHogEvent, filters: readonly BeforeSen
 }
 
 function notAnEvent(answer: unknown): string {
-  if (!(answer instanceof Promise))
-    return `a beforeSend must return an event or null, but it returned ${describe(answer)}`;
+  if (!types.isPromise(answer)) return `a beforeSend must return an event or null, but it returned ${describe(answer)}`;
   // Nobody will await it.
   answer.catch(() => undefined);
   return 'a beforeSend must be synchronous, but it returned a promise';

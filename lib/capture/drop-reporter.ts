@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { type LoggerService } from '@nestjs/common';
 import { type DropReason, type SendFailure } from '../delivery/delivery.js';
 import { LogLimiter } from './log-limiter.js';
@@ -97,7 +98,7 @@ export class DropReporter {
     };
     try {
       const answer = callback(argument);
-      if (answer instanceof Promise) answer.catch(failed);
+      if (types.isPromise(answer)) answer.catch(failed);
     } catch {
       failed();
     }
