@@ -1,6 +1,6 @@
 // Shared by the scripts of package.json. Plain Node: it must run before anything is installed.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -48,7 +48,10 @@ export async function ensureInstalled() {
   }
   // The samples import the package by its name, as an application would; here that is this repository.
   const self = join(ROOT, 'node_modules/nestjs-posthog-capture');
-  if (!existsSync(self)) symlinkSync(ROOT, self, 'junction');
+  if (existsSync(self)) return;
+  // A link to where the repository was before it was moved.
+  rmSync(self, { force: true });
+  symlinkSync(ROOT, self, 'junction');
 }
 
 function refuseOldNode() {
