@@ -27,6 +27,17 @@ export { CaptureEventOptionsDto } from './capture/dto/capture-event-options.dto.
 export { CaptureResult } from './capture/dto/capture-result.js';
 
 export { type CaptureContext, type SerializedContext } from './context/capture-context.js';
+export { type CallSource, type Transport } from './context/call-source.js';
+export { type Identity } from './context/call-interpreter.js';
+export { type RequestPropertySet } from './context/request-properties.js';
+
+export { TrackEvent } from './tracking/track-event.decorator.js';
+export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
+export { type Outcome, type TrackContext, type TrackEventOptions } from './tracking/track-event.options.js';
+export { type RequestTrackingOptions } from './tracking/request-tracking.js';
+export { attachContext, withJobContext } from './tracking/job-context.js';
+export { RestoreContext } from './tracking/restore-context.decorator.js';
+
 export { type DeliveryReport, type DropReason } from './delivery/delivery.js';
 export { type CaptureMode } from './wire/wire-format.js';
 export { type PostHogEvent } from './wire/posthog-event.js';

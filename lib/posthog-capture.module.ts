@@ -2,13 +2,15 @@ import { HttpService } from '@nestjs/axios';
 import { type DynamicModule, Logger, Module, type Provider } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { ModuleRef } from '@nestjs/core';
-import { CaptureService } from './capture/capture.service.js';
+import { type CaptureParts, CaptureService } from './capture/capture.service.js';
 import { DropReporter } from './capture/drop-reporter.js';
 import { EventIntake } from './capture/event-intake.js';
 import { getCaptureToken } from './capture/inject-capture.decorator.js';
 import { PostHogConfigurationError } from './config/configuration-error.js';
 import { variableOf } from './config/environment.js';
 import { resolveOptions } from './config/resolve-options.js';
+import { CallInterpreter } from './context/call-interpreter.js';
+import { type Warn } from './context/check-context.js';
 import { ContextStorage } from './context/context-storage.js';
 import { DeliveryPipeline } from './delivery/delivery-pipeline.js';
 import {
@@ -19,6 +21,8 @@ import {
 } from './posthog-capture.module-definition.js';
 import { type HttpServiceToken, type PostHogCaptureOptions } from './posthog-capture.options.js';
 import { onProcessEnd } from './process-end.js';
+import { registerInstance, TrackingModule } from './tracking/tracking.module.js';
+import { rememberSettings } from './tracking/tracking-settings.js';
 import { batchV0 } from './wire/batch-v0.js';
 import { BatchSender } from './wire/batch-sender.js';
 import { eventsV1 } from './wire/events-v1.js';
@@ -69,8 +73,8 @@ function complete(definition: DynamicModule, name: string | undefined): DynamicM
   };
   return {
     ...definition,
-    imports: [...(definition.imports ?? []), FallbackConfigModule],
-    providers: [...(definition.providers ?? []), capture],
+    imports: [...(definition.imports ?? []), FallbackConfigModule, TrackingModule],
+    providers: [...(definition.providers ?? []), capture, registerInstance(name)],
     exports: [...(definition.exports ?? []), token],
   };
 }
@@ -86,17 +90,30 @@ function createCapture(
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
   for (const warning of warnings) logger.warn(warning);
   const reporter = new DropReporter(logger, options.onDrop);
-  const contexts = new ContextStorage((warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`));
+  const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
+  const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const intake = new EventIntake(contexts, options.captureMode === 'v1' ? eventsV1 : batchV0, options);
-  if (!options.enabled) return new CaptureService({ contexts, intake, pipeline: null, reporter });
+  const service = options.enabled
+    ? enabledService(options, name, modules, { contexts, intake, reporter })
+    : new CaptureService({ contexts, intake, pipeline: null, reporter });
+  rememberSettings(service, {
+    context: options.enabled && options.context,
+    requests: options.enabled && options.requests,
+    warn: (kind, text) => reporter.warn(kind, text),
+  });
+  return service;
+}
 
+function enabledService(
+  options: Readonly<PostHogCaptureOptions>,
+  name: string | undefined,
+  modules: ModuleRef,
+  parts: Pick<CaptureParts, 'contexts' | 'intake' | 'reporter'>,
+): CaptureService {
   const client = httpClient(options.http, modules);
-  const pipeline = createPipeline(options, name, client, reporter);
   const service: CaptureService = new CaptureService({
-    contexts,
-    intake,
-    pipeline,
-    reporter,
+    ...parts,
+    pipeline: createPipeline(options, name, client, parts.reporter),
     onStart: () => void client.http(),
     onClose: onProcessEnd(() => service.onApplicationShutdown()),
   });

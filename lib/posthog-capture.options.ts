@@ -12,11 +12,17 @@ import {
   IsOptionalBeforeSend,
   IsOptionalCallback,
   IsOptionalHttp,
+  IsOptionalIdentity,
   IsOptionalLogger,
   IsProjectApiKey,
+  IsRequestTracking,
+  IsSomeOf,
   IsSwitch,
 } from './config/option-rules.js';
+import { type Identity } from './context/call-interpreter.js';
+import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from './context/request-properties.js';
 import { type DropReason } from './delivery/delivery.js';
+import { type RequestTrackingOptions } from './tracking/request-tracking.js';
 import { type PostHogEvent } from './wire/posthog-event.js';
 
 const KIB = 1024;
@@ -184,7 +190,7 @@ export class PostHogCaptureOptions {
   @IsSwitch()
   readonly historicalMigration: boolean = false;
 
-  /** Opens a context per request, which says who is acting. Default: true. Variable: `POSTHOG_CONTEXT`. */
+  /** Opens a context per request and per message, which says who is acting. Default: true. Variable: `POSTHOG_CONTEXT`. */
   @IsSwitch()
   readonly context: boolean = true;
 
@@ -196,11 +202,13 @@ export class PostHogCaptureOptions {
   readonly tracingHeaders: boolean = true;
 
   /**
-   * What a request adds to its events: `route` is method, route template and user agent; `url` adds path and URL
-   * without query. Default: `route`. Variable: `POSTHOG_REQUEST_PROPERTIES`.
+   * What a request adds to its events; one of these, or a list. `route`: method, route template and user agent; `url`: these,
+   * and path and URL without query; `ip`: the address of the client, as Express or Fastify make it out under their setting of
+   * trusted proxies; `none`. Raw paths may carry secrets, such as the token of a password reset.
+   * Default: `route`. Variable: `POSTHOG_REQUEST_PROPERTIES`, e.g. `route,ip`.
    */
-  @IsOneOf('route', 'url', 'none')
-  readonly requestProperties: 'route' | 'url' | 'none' = 'route';
+  @IsSomeOf(...REQUEST_PROPERTY_SETS)
+  readonly requestProperties: RequestPropertySet | readonly RequestPropertySet[] = 'route';
 
   /** Added to the properties of each event; those of the context and of the event win. Default: none. Code only. */
   @IsBag()
@@ -219,11 +227,25 @@ export class PostHogCaptureOptions {
   readonly onDelivery?: (delivery: EventDelivery) => void;
 
   /**
+   * Says who acts in a request or a message, from the user that the application's guards found. What code puts into an event or
+   * the context wins; PostHog's tracing headers then give the session only. Default: none. Code only.
+   */
+  @IsOptionalIdentity()
+  readonly identity?: Identity;
+
+  /**
    * Axios settings (proxy, agents, …) for the private HttpService, or the token of an HttpService of the
    * application, whose interceptors then see the key. What PostHog's API needs always wins. Default: none. Code only.
    */
   @IsOptionalHttp()
   readonly http?: AxiosRequestConfig | HttpServiceToken;
+
+  /**
+   * Captures one event per HTTP request, those that match no route or cannot be parsed included. true: `http_request`, all of
+   * them. Default: false. Code only.
+   */
+  @IsRequestTracking()
+  readonly requests: boolean | RequestTrackingOptions = false;
 
   /** Where warnings go. Default: Nest's `Logger`. Code only. */
   @IsOptionalLogger()

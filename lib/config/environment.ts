@@ -1,7 +1,16 @@
 import { type PostHogCaptureOptions } from '../posthog-capture.options.js';
 
 /** Options that hold code or objects and so have no variable. */
-const CODE_ONLY = ['superProperties', 'beforeSend', 'onDrop', 'onDelivery', 'http', 'logger'] as const;
+const CODE_ONLY = [
+  'superProperties',
+  'beforeSend',
+  'onDrop',
+  'onDelivery',
+  'identity',
+  'http',
+  'requests',
+  'logger',
+] as const;
 
 type CodeOnlyOption = (typeof CODE_ONLY)[number];
 
@@ -16,6 +25,7 @@ const FALSE_WORDS = ['false', '0', 'no', 'off'];
 
 const asText: Parse = (text) => text.trim();
 const asWord: Parse = (text) => text.trim().toLowerCase();
+const asWords: Parse = (text) => (text.includes(',') ? text.split(',').map(asWord) : asWord(text));
 const asInteger: Parse = (text) => (/^\s*-?\d+\s*$/.test(text) ? Number(text) : text);
 const asBoolean: Parse = (text) => {
   const word = text.trim().toLowerCase();
@@ -48,7 +58,7 @@ const PARSERS: Readonly<Record<EnvironmentOption, Parse>> = {
   historicalMigration: asBoolean,
   context: asBoolean,
   tracingHeaders: asBoolean,
-  requestProperties: asWord,
+  requestProperties: asWords,
 };
 
 const ENVIRONMENT_OPTIONS = Object.keys(PARSERS) as readonly EnvironmentOption[];

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { ValidateBy } from 'class-validator';
 
 /**
@@ -53,6 +54,13 @@ export const IsSwitch = () => rule('isSwitch', 'true or false', (value) => typeo
 export const IsOneOf = (...words: string[]) =>
   rule('isOneOf', `one of ${words.join(', ')}`, (value) => typeof value === 'string' && words.includes(value));
 
+/** One of a few words, or several of them. */
+export const IsSomeOf = (...words: string[]) =>
+  rule('isSomeOf', `one of ${words.join(', ')}, or a list of them`, (value) => {
+    const given: unknown[] = Array.isArray(value) ? value : [value];
+    return given.length > 0 && given.every((word) => typeof word === 'string' && words.includes(word));
+  });
+
 /** A plain object. */
 export const IsBag = () => rule('isBag', 'an object', isObject);
 
@@ -69,6 +77,29 @@ export const IsOptionalBeforeSend = () =>
 
 const isSynchronousFunction: Holds = (value) =>
   isFunction(value) && Object.prototype.toString.call(value) !== '[object AsyncFunction]';
+
+const REQUEST_TRACKING: Readonly<Record<string, Holds>> = {
+  event: (value) => typeof value === 'string' && value.trim() !== '' && Buffer.byteLength(value) <= 200,
+  sampleRate: (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  ignore: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string' || types.isRegExp(one)),
+};
+
+/** Whether and how requests are captured. */
+export const IsRequestTracking = () =>
+  rule(
+    'isRequestTracking',
+    'true, false, or an object of event (a name), sampleRate (0 to 1) and ignore (a list of paths such as "/health" and "/static/*", and of regular expressions)',
+    (value) =>
+      typeof value === 'boolean' ||
+      (isObject(value) &&
+        Object.entries(value).every(
+          ([name, given]) => given === undefined || REQUEST_TRACKING[name]?.(given) === true,
+        )),
+  );
+
+/** A function that answers at once, or none: an async one could never say who acts. */
+export const IsOptionalIdentity = () =>
+  rule('isOptionalIdentity', 'a synchronous function', optional(isSynchronousFunction));
 
 /** A logger with Nest's `log`, `warn` and `error`, or none. */
 export const IsOptionalLogger = () =>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type ActingContext } from './capture-context.js';
+import { type CallSource } from './call-source.js';
 
 /**
  * One layer of who is acting. What a layer does not say, the layers below say; a change of a layer shows in those
@@ -7,19 +8,26 @@ import { type ActingContext } from './capture-context.js';
  */
 export interface ContextScope {
   readonly below: ContextScope | undefined;
+  /** The call that this layer and those above belong to; what it says of who acts counts below all layers. */
+  readonly source: CallSource | undefined;
   own: ActingContext;
   personlessId: string | undefined;
   merged: { readonly below: ActingContext; readonly own: ActingContext; readonly context: ActingContext } | undefined;
 }
 
-export const openScope = (below: ContextScope | undefined, own: ActingContext): ContextScope => ({
+export const openScope = (
+  below: ContextScope | undefined,
+  own: ActingContext,
+  source: CallSource | undefined = below?.source,
+): ContextScope => ({
   below,
+  source,
   own,
   personlessId: undefined,
   merged: undefined,
 });
 
-/** All layers as one. Computed again only after one of them has changed. */
+/** All layers as one, without what their call says. Computed again only after one of them has changed. */
 export function contextOf(scope: ContextScope): ActingContext {
   const { own } = scope;
   if (scope.below === undefined) return own;
@@ -42,7 +50,7 @@ export function personlessIdOf(scope: ContextScope): string {
   return (scope.personlessId ??= randomUUID());
 }
 
-function mergeContexts(below: ActingContext, above: ActingContext): ActingContext {
+export function mergeContexts(below: ActingContext, above: ActingContext): ActingContext {
   return {
     distinctId: above.distinctId ?? below.distinctId,
     sessionId: above.sessionId ?? below.sessionId,

@@ -1,38 +1,56 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { processWide } from '../process-wide.js';
 import { type ActingContext, type CaptureContext, type SerializedContext } from './capture-context.js';
+import { type CallInterpreter } from './call-interpreter.js';
+import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';
-import { changeScope, contextOf, type ContextScope, openScope, personlessIdOf } from './context-scope.js';
+import { changeScope, contextOf, mergeContexts, openScope, personlessIdOf } from './context-scope.js';
+import { acting } from './scopes.js';
 
 const NOBODY: ActingContext = Object.freeze({});
+
+/** What code said within a call, what the call itself says, and all of it as one. */
+interface Merged {
+  readonly said: ActingContext;
+  readonly person: ActingContext;
+  readonly request: ActingContext['properties'];
+  readonly context: ActingContext;
+}
 
 /**
  * Who is acting, through everything that a function starts. There is one AsyncLocalStorage per process, so all instances
  * of this class see the same contexts. What is wrong in a context is ignored and reported, never thrown.
  */
 export class ContextStorage {
-  private readonly scopes = processWide('context', () => new AsyncLocalStorage<ContextScope>());
+  private readonly merged = new WeakMap<CallSource, Merged>();
 
-  /** @param warn hears what was ignored, without any values. Must not throw. Default: nobody hears it */
-  constructor(private readonly warn: Warn = () => undefined) {}
+  /**
+   * @param warn hears what was ignored, without any values. Must not throw. Default: nobody hears it
+   * @param interpreter reads who acts out of requests. Default: nothing is read of them
+   */
+  constructor(
+    private readonly warn: Warn = () => undefined,
+    private readonly interpreter?: CallInterpreter,
+  ) {}
 
   /** The context as an event sees it. Shared, so never change it. Empty outside of any context. */
   current(): ActingContext {
-    const scope = this.scopes.getStore();
-    return scope === undefined ? NOBODY : contextOf(scope);
+    const scope = acting.getStore();
+    if (scope === undefined) return NOBODY;
+    const said = contextOf(scope);
+    const { source } = scope;
+    if (source === undefined || this.interpreter === undefined) return said;
+    const person = this.interpreter.personOf(source);
+    const request = this.interpreter.requestPropertiesOf(source);
+    const known = this.merged.get(source);
+    if (known?.said === said && known.person === person && known.request === request) return known.context;
+    const context = mergeContexts(mergeContexts({ properties: request }, person), said);
+    this.merged.set(source, { said, person, request, context });
+    return context;
   }
 
   /** A copy of the current context with all that it inherited; `{}` outside of any context. */
   get(): CaptureContext {
-    const { distinctId, sessionId, groups, properties, optedOut } = this.current();
-    return {
-      ...(distinctId !== undefined && { distinctId }),
-      ...(sessionId !== undefined && { sessionId }),
-      ...(groups !== undefined && { groups: { ...groups } }),
-      ...(properties !== undefined && { properties: { ...properties } }),
-      ...(optedOut !== undefined && { optedOut }),
-    };
+    return copyOf(this.current());
   }
 
   /**
@@ -41,7 +59,7 @@ export class ContextStorage {
    * @returns false outside of any context, where there is nothing to add to
    */
   set(partial: CaptureContext): boolean {
-    const scope = this.scopes.getStore();
+    const scope = acting.getStore();
     if (scope === undefined) return false;
     changeScope(scope, checkContext(partial, this.warn));
     return true;
@@ -55,12 +73,19 @@ export class ContextStorage {
    */
   run<T>(context: CaptureContext | null | undefined, fn: () => T): T {
     const added = checkContext(context, this.warn);
-    return this.scopes.run(openScope(this.scopes.getStore(), added), fn);
+    return acting.run(openScope(acting.getStore(), added), fn);
   }
 
-  /** The current context as plain JSON. A property that JSON cannot say is left out and reported. */
+  /**
+   * The current context as plain JSON, without what only describes the current request. A property that JSON cannot say is
+   * left out and reported.
+   */
   export(): SerializedContext {
-    const exported = this.get();
+    const scope = acting.getStore();
+    if (scope === undefined) return {};
+    const said = contextOf(scope);
+    const person = scope.source === undefined ? undefined : this.interpreter?.personOf(scope.source);
+    const exported = copyOf(person === undefined ? said : mergeContexts(person, said));
     const { properties } = exported;
     if (properties !== undefined) {
       exported.properties = Object.fromEntries(
@@ -78,7 +103,7 @@ export class ContextStorage {
    * of any context a new one each time.
    */
   personlessId(): string {
-    const scope = this.scopes.getStore();
+    const scope = acting.getStore();
     return scope === undefined ? randomUUID() : personlessIdOf(scope);
   }
 
@@ -91,4 +116,14 @@ export class ContextStorage {
       return undefined;
     }
   }
+}
+
+function copyOf({ distinctId, sessionId, groups, properties, optedOut }: ActingContext): CaptureContext {
+  return {
+    ...(distinctId !== undefined && { distinctId }),
+    ...(sessionId !== undefined && { sessionId }),
+    ...(groups !== undefined && { groups: { ...groups } }),
+    ...(properties !== undefined && { properties: { ...properties } }),
+    ...(optedOut !== undefined && { optedOut }),
+  };
 }

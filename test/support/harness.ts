@@ -16,6 +16,9 @@ export const KEY = 'phc_test_key_0123456789';
 
 const open: (() => Promise<unknown>)[] = [];
 
+/** Has something closed by `closeAll`. */
+export const onClose = (close: () => Promise<unknown>): void => void open.push(close);
+
 /** Short waits, so that a whole outage fits into a test. */
 const QUICK: PostHogCaptureModuleOptions = { retryBaseMs: 4, retryMaxMs: 40, coolDownMs: 60, flushIntervalMs: 5 };
 

@@ -39,7 +39,9 @@ const DEFAULTS: Record<string, unknown> = {
   beforeSend: undefined,
   onDrop: undefined,
   onDelivery: undefined,
+  identity: undefined,
   http: undefined,
+  requests: false,
   logger: undefined,
 };
 
@@ -83,7 +85,6 @@ const SWITCHES = ['enabled', 'disableGeoip', 'historicalMigration', 'context', '
 const WORDS: [string, string[]][] = [
   ['captureMode', ['v0', 'v1']],
   ['compression', ['gzip', 'none']],
-  ['requestProperties', ['route', 'url', 'none']],
 ];
 
 /** What an option becomes. The key is there, so that nothing else is wrong. */
@@ -158,6 +159,53 @@ describe('words', () => {
     expect(refused(option, 'v2')).toBe(`${option} (${variableOf(option) ?? ''}): got "v2"; ${expected}`);
     expect(refused(option, true)).toContain(`got true; ${expected}`);
     expect(refused(option, [words[0]])).toContain(`got an array of 1; ${expected}`);
+  });
+});
+
+describe('requestProperties', () => {
+  it.each(['route', 'url', 'ip', 'none', ['route', 'ip']])('takes %j', (value) => {
+    expect(accepted('requestProperties', value)).toEqual(value);
+  });
+
+  it('takes a list as text', () => {
+    expect(accepted('requestProperties', 'Route, ip')).toEqual(['route', 'ip']);
+  });
+
+  it.each([['path'], [true], [[]], [['route', 'path']], ['route,path']])('refuses %j', (value) => {
+    expect(refused('requestProperties', value)).toContain('expected one of route, url, ip, none, or a list of them');
+  });
+});
+
+describe('identity', () => {
+  it('takes a synchronous function only', () => {
+    expect(accepted('identity', nothing)).toBe(nothing);
+    expect(refused('identity', 'user')).toContain('expected a synchronous function');
+    expect(refused('identity', async () => Promise.resolve('user'))).toContain('expected a synchronous function');
+  });
+});
+
+describe('requests', () => {
+  it.each([
+    true,
+    false,
+    {},
+    { event: 'request', sampleRate: 0.5, ignore: ['/health', /^\/metrics/] },
+    { sampleRate: undefined },
+  ])('takes %j', (value) => {
+    expect(accepted('requests', value)).toEqual(value);
+  });
+
+  it.each([
+    1,
+    'yes',
+    { event: ' ' },
+    { sampleRate: 1.1 },
+    { sampleRate: '1' },
+    { ignore: '/health' },
+    { ignore: [1] },
+    { paths: [] },
+  ])('refuses %j', (value) => {
+    expect(refused('requests', value)).toContain('expected true, false, or an object of event');
   });
 });
 

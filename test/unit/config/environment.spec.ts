@@ -45,7 +45,16 @@ describe('variables', () => {
 
   it('exist for every option but those that only code can give', () => {
     const codeOnly = OPTION_NAMES.filter((option) => variableOf(option) === undefined);
-    expect(codeOnly.sort()).toEqual(['beforeSend', 'http', 'logger', 'onDelivery', 'onDrop', 'superProperties']);
+    expect(codeOnly.sort()).toEqual([
+      'beforeSend',
+      'http',
+      'identity',
+      'logger',
+      'onDelivery',
+      'onDrop',
+      'requests',
+      'superProperties',
+    ]);
     expect(OPTION_NAMES).toHaveLength(VARIABLES.length + codeOnly.length);
   });
 

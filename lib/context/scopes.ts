@@ -1,0 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { processWide } from '../process-wide.js';
+import { type ContextScope } from './context-scope.js';
+
+/**
+ * Who is acting now. One AsyncLocalStorage for all transports and all instances, and for both builds of the package should a
+ * process have loaded them both.
+ */
+export const acting = processWide('context', () => new AsyncLocalStorage<ContextScope>());

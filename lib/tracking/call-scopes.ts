@@ -1,0 +1,96 @@
+import { type ExecutionContext } from '@nestjs/common';
+import { type CallSource, type OpenSource, type Transport } from '../context/call-source.js';
+import { checkContext, type Warn } from '../context/check-context.js';
+import { type ContextScope, openScope } from '../context/context-scope.js';
+import { acting } from '../context/scopes.js';
+import { processWide } from '../process-wide.js';
+import { takeCarriedContext } from './carried-context.js';
+import { rawOf } from './response-end.js';
+import { planOf } from './tracked-methods.js';
+
+/** The context of a call, and what is known of where it came from. */
+export interface CallScope {
+  readonly scope: ContextScope;
+  readonly source: OpenSource;
+}
+
+/** Raw HTTP requests and Nest's contexts of messages, each with its one context. */
+const opened = processWide('call-scopes', () => new WeakMap<object, CallScope>());
+
+const TRANSPORTS: readonly string[] = ['http', 'graphql', 'rpc', 'ws'] satisfies Transport[];
+
+/** The context of an HTTP request: the same whoever asks, and never within another one. */
+export function requestScope(request: object): CallScope {
+  const raw = rawOf(request) ?? request;
+  const known = opened.get(raw);
+  if (known !== undefined) return known;
+  return remember(raw, { transport: 'http', request }, undefined);
+}
+
+/** The context of a call that has reached Nest's interceptors. */
+export function executionScope(execution: ExecutionContext, warn: Warn): CallScope {
+  const known = opened.get(execution);
+  if (known !== undefined) return known;
+  const transport = transportOf(execution);
+  if (transport === 'http') {
+    const call = requestScope(execution.switchToHttp().getRequest<object>());
+    call.source.execution = execution;
+    return call;
+  }
+  if (transport === 'graphql') {
+    // Several resolvers may serve one request, each on its own.
+    const around = acting.getStore();
+    const request = graphqlRequest(execution) ?? (around?.source?.request as unknown);
+    const source = { transport, execution, ...(request !== undefined && { request }) };
+    return remember(execution, source, around?.source?.transport === 'http' ? around : undefined);
+  }
+  const request = transport === 'ws' ? handshakeRequest(execution) : undefined;
+  const source = { transport, execution, ...(request !== undefined && { request }) };
+  const carried = planOf(execution.getHandler()).restoresContext ? takeCarriedContext(execution.getArgs()) : undefined;
+  // Never within the context around it: what happens to be there is not the sender's.
+  return remember(execution, source, undefined, carried === undefined ? {} : checkContext(carried, warn));
+}
+
+/** The current context when it lies within the given one, or that one. */
+export function innermost(scope: ContextScope): ContextScope {
+  const current = acting.getStore();
+  for (let layer = current; layer !== undefined; layer = layer.below) if (layer === scope) return current ?? scope;
+  return scope;
+}
+
+/** Runs something in a context, unless it does already. */
+export function within<T>(scope: ContextScope, fn: () => T): T {
+  const inner = innermost(scope);
+  return acting.getStore() === inner ? fn() : acting.run(inner, fn);
+}
+
+function remember(key: object, source: CallSource, below: ContextScope | undefined, own = {}): CallScope {
+  const call: CallScope = { scope: openScope(below, own, source), source };
+  opened.set(key, call);
+  return call;
+}
+
+function transportOf(execution: ExecutionContext): Transport {
+  const type = execution.getType<string>();
+  return TRANSPORTS.includes(type) ? (type as Transport) : 'provider';
+}
+
+/** A GraphQL context is what the application made of it; most keep the request where Apollo and Mercurius put it. */
+function graphqlRequest(execution: ExecutionContext): unknown {
+  const context: unknown = execution.getArgByIndex(2);
+  return [fieldOf(context, 'req'), fieldOf(context, 'request'), fieldOf(fieldOf(context, 'reply'), 'request')].find(
+    hasHeaders,
+  );
+}
+
+/** socket.io keeps the request that opened the connection; ws keeps none. */
+function handshakeRequest(execution: ExecutionContext): unknown {
+  const request = fieldOf(execution.switchToWs().getClient<unknown>(), 'request');
+  return hasHeaders(request) ? request : undefined;
+}
+
+const hasHeaders = (value: unknown): boolean => typeof fieldOf(value, 'headers') === 'object';
+
+function fieldOf(value: unknown, field: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+}

@@ -1,0 +1,164 @@
+import { acting } from '../context/scopes.js';
+import { pathOf, requestOf, routeOf } from '../context/request-fields.js';
+import { requestScope, within } from './call-scopes.js';
+import { hasPassedGuards, planOfRoute, wantsDenials } from './handlers.js';
+import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
+import { type RequestTracking, requestTrackingOf } from './request-tracking.js';
+import { onResponseEnd, rawOf, type RawResponse, type ResponseEnd } from './response-end.js';
+import { isSampled } from './sampling.js';
+import { actingPerson, propertiesOf, type TrackingInstance } from './track.js';
+import { millisecondsSince, TrackedCall } from './tracked-call.js';
+import { type TrackContext, type TrackedEvent } from './track-event.options.js';
+import { type MethodPlan, planOf } from './tracked-methods.js';
+
+/** What this needs of the application. */
+export interface TrackingApp {
+  readonly opensContexts: boolean;
+  wanted(events: readonly TrackedEvent[]): readonly TrackedEvent[];
+  readonly capture: (event: TrackedEvent, context: TrackContext) => void;
+}
+
+/** A route that a request has entered, and may leave again for another one. */
+interface Entry {
+  left: boolean;
+}
+
+/**
+ * What the interceptor cannot do over HTTP: give every request its context before anything else runs, capture requests that reach no
+ * handler, and calls that a guard denies. Uses Express's and Fastify's own hooks, and only those that something needs.
+ */
+export class HttpTracking {
+  readonly #app: TrackingApp;
+  readonly #adapter: () => HttpAdapter | undefined;
+  readonly #seesDenials: boolean;
+  readonly #requests: { readonly instance: TrackingInstance; readonly tracking: RequestTracking }[] = [];
+  readonly #entries = new WeakMap<object, Entry>();
+  #isHooked = false;
+
+  /** @param seesDenials whether calls that guards deny are captured at all */
+  constructor(app: TrackingApp, adapter: () => HttpAdapter | undefined, seesDenials: boolean) {
+    this.#app = app;
+    this.#adapter = adapter;
+    this.#seesDenials = seesDenials;
+  }
+
+  /** An instance has come, perhaps before the adapter has: a testing module is compiled before it becomes an application. */
+  register(instance: TrackingInstance): void {
+    const tracking = requestTrackingOf(instance.settings.requests);
+    if (tracking !== null) this.#requests.push({ instance, tracking });
+    // The earlier, the more of Fastify's hooks come after ours. Express can put us in front at any time.
+    const framework = frameworkOf(this.#adapter());
+    if (framework !== undefined && 'fastify' in framework) this.#hookRequests(framework);
+  }
+
+  /** Nest has registered all routes. */
+  routesAreKnown(): void {
+    const framework = frameworkOf(this.#adapter());
+    if (framework === undefined) return;
+    this.#hookRequests(framework);
+    if (!this.#seesDenials) return;
+    if ('fastify' in framework) {
+      hookRoutes(framework.fastify, (config, request, reply, done) => {
+        const plan = planOfRoute(config);
+        if (plan !== undefined) this.#enter(plan, request, reply);
+        done();
+      });
+      return;
+    }
+    aroundRoutes(framework.express, (handlers) => {
+      const plan = handlers.map(planOf).find(wantsDenials);
+      return (
+        plan && {
+          enter: (request, response, next) => {
+            this.#enter(plan, request, response);
+            next();
+          },
+          leave: (request, _response, next) => {
+            const entry = this.#entries.get(request);
+            if (entry !== undefined) entry.left = true;
+            next();
+          },
+        }
+      );
+    });
+  }
+
+  #hookRequests(framework: NonNullable<ReturnType<typeof frameworkOf>>): void {
+    if (this.#isHooked || !(this.#app.opensContexts || this.#requests.length > 0)) return;
+    this.#isHooked = true;
+    const inContext = (request: object, next: () => void): void => {
+      if (this.#app.opensContexts) within(requestScope(request).scope, next);
+      else next();
+    };
+    if ('express' in framework) {
+      runFirst(framework.express, (request, response, next) => {
+        this.#begin(request, response);
+        inContext(request, next);
+      });
+      return;
+    }
+    hookRequests(framework.fastify, {
+      first: (request, reply, done) => {
+        this.#begin(request, reply);
+        inContext(request, done);
+      },
+      again: (request, _reply, done) => inContext(request, done),
+    });
+  }
+
+  #begin(request: object, response: object): void {
+    const raw = rawOf<RawResponse>(response);
+    if (this.#requests.length === 0 || raw === undefined) return;
+    const startedAt = performance.now();
+    onResponseEnd(raw, (end) => {
+      for (const { instance, tracking } of this.#requests) {
+        acting.run(requestScope(request).scope, () => captureRequest(request, end, startedAt, instance, tracking));
+      }
+    });
+  }
+
+  #enter(plan: MethodPlan, request: object, response: object): void {
+    const raw = rawOf<RawResponse>(response);
+    const events = this.#app.wanted(plan.events);
+    if (raw === undefined || events.length === 0) return;
+    const rawRequest = rawOf(request) ?? request;
+    const { scope, source } = requestScope(request);
+    const entry: Entry = { left: false };
+    this.#entries.set(rawRequest, entry);
+    const call = new TrackedCall({ events, source, scope, capture: this.#app.capture });
+    onResponseEnd(raw, (end) => {
+      // Fastify has its own way of passing a request on: to the handler of what was not found.
+      const isElsewhere =
+        entry.left || this.#entries.get(rawRequest) !== entry || Reflect.get(request, 'is404') === true;
+      if (!end.aborted && !isElsewhere && !hasPassedGuards(rawRequest)) call.denied(end);
+    });
+  }
+}
+
+/** Runs in the context of the request. Never throws. */
+function captureRequest(
+  request: object,
+  { aborted, statusCode }: ResponseEnd,
+  startedAt: number,
+  { capture, settings }: TrackingInstance,
+  { event, sampleRate, ignores }: RequestTracking,
+): void {
+  try {
+    const fields = requestOf({ transport: 'http', request });
+    const route = routeOf(fields);
+    const names = [pathOf(fields), route].filter((name) => name !== undefined);
+    if (capture.disabled || ignores(names)) return;
+    if (sampleRate < 1 && !isSampled(event, actingPerson(capture), sampleRate)) return;
+    const outcome = aborted ? 'aborted' : statusCode !== undefined && statusCode >= 400 ? 'error' : 'success';
+    capture.capture({
+      event,
+      properties: {
+        $request_method: fields.method,
+        ...(route !== undefined && { $request_route: route }),
+        ...propertiesOf({ outcome, durationMs: millisecondsSince(startedAt), transport: 'http', statusCode }),
+      },
+    });
+  } catch {
+    settings.warn('track: requests', 'A request could not be captured.');
+  }
+}

@@ -1,0 +1,75 @@
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+  Optional,
+  StreamableFile,
+} from '@nestjs/common';
+import { finalize, type Observable, tap } from 'rxjs';
+import { type ContextScope, openScope } from '../context/context-scope.js';
+import { acting } from '../context/scopes.js';
+import { processWide } from '../process-wide.js';
+import { executionScope, innermost, within } from './call-scopes.js';
+import { isFieldResolver } from './field-resolvers.js';
+import { observeStream } from './observe-result.js';
+import { openCalls } from './open-calls.js';
+import { onResponseEnd, rawOf, type RawResponse } from './response-end.js';
+import { TrackedCall } from './tracked-call.js';
+import { planOf } from './tracked-methods.js';
+import { isTracker, Tracker } from './tracker.js';
+
+/** Calls that are in hand, should the interceptor be bound to a controller or globally too. */
+const seen = processWide('intercepted-calls', () => new WeakSet<ExecutionContext>());
+
+/**
+ * Captures the events of decorated handlers, in every transport. `@TrackEvent` binds it to its handler; it needs no binding of its
+ * own, and does nothing for others. Without PostHogCaptureModule it lets every call pass.
+ */
+@Injectable()
+export class TrackEventInterceptor implements NestInterceptor {
+  readonly #tracker: Tracker | undefined;
+
+  constructor(@Optional() @Inject(Tracker) tracker?: unknown) {
+    this.#tracker = isTracker(tracker) ? tracker : undefined;
+  }
+
+  intercept(execution: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const tracker = this.#tracker;
+    const handler = execution.getHandler();
+    const plan = planOf(handler);
+    if (tracker === undefined || plan.events.length === 0 || seen.has(execution)) return next.handle();
+    // Field resolvers run once per field, not once per operation: see the decorator.
+    if (isFieldResolver(handler, tracker)) return next.handle();
+    seen.add(execution);
+
+    const { scope, source } = executionScope(execution, (warning) =>
+      tracker.warn(`context: ${warning}`, `Context: ${warning}.`),
+    );
+    const events = tracker.wanted(plan.events);
+    if (events.length === 0) return tracker.opensContexts ? within(scope, () => next.handle()) : next.handle();
+
+    const call = new TrackedCall({ events, source, scope: innermost(scope), capture: tracker.capture });
+    // Without contexts the handler still has to find its call.
+    const inside: ContextScope = tracker.opensContexts ? innermost(scope) : openScope(acting.getStore(), {});
+    openCalls.open(inside, handler, call);
+    const stream = within(inside, () => next.handle()).pipe(finalize(() => openCalls.close(inside, call)));
+
+    const response = source.transport === 'http' ? responseOf(execution) : undefined;
+    if (response === undefined) return observeStream(stream, call, 'abandon');
+    onResponseEnd(response, (end) => call.responded(end));
+    return stream.pipe(tap({ next: (value) => noteResult(call, value), error: (error) => call.noteError(error) }));
+  }
+}
+
+function noteResult(call: TrackedCall, value: unknown): void {
+  call.noteResult(value);
+  // Heard before Nest reacts to it by ending the response.
+  if (value instanceof StreamableFile) value.getStream().once('error', (error: Error) => call.noteError(error));
+}
+
+function responseOf(execution: ExecutionContext): RawResponse | undefined {
+  const raw = rawOf<RawResponse>(execution.switchToHttp().getResponse());
+  return typeof raw?.end === 'function' && typeof raw.once === 'function' ? raw : undefined;
+}

@@ -1,0 +1,103 @@
+import { type ExecutionContext } from '@nestjs/common';
+import { type CallSource } from '../context/call-source.js';
+import { type ContextScope } from '../context/context-scope.js';
+import { acting } from '../context/scopes.js';
+import { type CallObserver } from './observe-result.js';
+import { type ResponseEnd } from './response-end.js';
+import { type Outcome, type TrackContext, type TrackedEvent } from './track-event.options.js';
+
+/** What is known of a call when it begins. */
+export interface CallStart {
+  readonly events: readonly TrackedEvent[];
+  readonly source: CallSource;
+  /** The context of the call; undefined where none is open, and none is wanted. */
+  readonly scope: ContextScope | undefined;
+  /** Captures one event; runs in the context of the call, and must not throw. */
+  readonly capture: (event: TrackedEvent, context: TrackContext) => void;
+}
+
+/** One call of a decorated method, from its begin to its one end. Whatever says first how it ended is right. */
+export class TrackedCall implements CallObserver {
+  /** The method's own arguments, once it is reached. */
+  args: readonly unknown[] = [];
+  readonly #start: CallStart;
+  readonly #startedAt = performance.now();
+  #hasEnded = false;
+  #result: unknown;
+  #error: unknown;
+  #hasFailed = false;
+
+  constructor(start: CallStart) {
+    this.#start = start;
+  }
+
+  succeeded(result: unknown): void {
+    this.#result = result;
+    this.#end('success');
+  }
+
+  failed(error: unknown): void {
+    this.noteError(error);
+    this.#end('error');
+  }
+
+  abandoned(): void {
+    this.#end('aborted');
+  }
+
+  /** For calls that end with their response: what the handler gave to it. */
+  noteResult(result: unknown): void {
+    this.#result = result;
+  }
+
+  noteError(error: unknown): void {
+    this.#error = error;
+    this.#hasFailed = true;
+  }
+
+  /** The response is over, and decides. */
+  responded({ aborted, statusCode }: ResponseEnd): void {
+    const isError = this.#hasFailed || (statusCode !== undefined && statusCode >= 400);
+    // A response that ends because the handler's own stream broke is no client's doing.
+    if (aborted && !this.#hasFailed) this.#end('aborted', statusCode);
+    else this.#end(isError ? 'error' : 'success', statusCode);
+  }
+
+  /** A guard kept the call from the handler. */
+  denied({ statusCode }: ResponseEnd): void {
+    this.#end('denied', statusCode);
+  }
+
+  #end(outcome: Outcome, statusCode?: number): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    const { events, scope, capture } = this.#start;
+    const context = this.#contextAt(outcome, statusCode);
+    const captureAll = (): void => {
+      for (const event of events) capture(event, context);
+    };
+    if (scope === undefined) captureAll();
+    else acting.run(scope, captureAll);
+  }
+
+  #contextAt(outcome: Outcome, statusCode: number | undefined): TrackContext {
+    const { source } = this.#start;
+    const execution: ExecutionContext | undefined = source.execution;
+    return {
+      transport: source.transport,
+      outcome,
+      args: this.args,
+      ...(source.request !== undefined && { request: source.request as unknown }),
+      ...(this.#result !== undefined && { result: this.#result }),
+      ...(this.#hasFailed && { error: this.#error }),
+      ...(statusCode !== undefined && { statusCode }),
+      durationMs: millisecondsSince(this.#startedAt),
+      ...(execution !== undefined && { execution }),
+    };
+  }
+}
+
+/** With two decimals: more is noise. */
+export function millisecondsSince(start: number): number {
+  return Math.round((performance.now() - start) * 100) / 100;
+}

@@ -1,0 +1,72 @@
+import { type AddressInfo, type Server } from 'node:net';
+import { type INestApplication, type LoggerService, Module, type ModuleMetadata } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { CaptureService, PostHogCaptureModule, type PostHogCaptureModuleOptions } from 'nestjs-posthog-capture';
+import { FakePostHog, type StoredEvent } from 'nestjs-posthog-capture/testing';
+import { KEY, onClose } from './harness.js';
+
+export const ADAPTERS = ['express', 'fastify'] as const;
+export type AdapterName = (typeof ADAPTERS)[number];
+
+/** An application that listens on loopback, with the module in it unless `without` says so, and a local PostHog. */
+export interface Served {
+  readonly app: INestApplication;
+  readonly url: string;
+  readonly capture: CaptureService;
+  readonly posthog: FakePostHog;
+  readonly lines: string[];
+  /** Sends what is queued, and answers all events that PostHog has, perhaps of one name. */
+  events(name?: string): Promise<StoredEvent[]>;
+}
+
+export interface ServeOptions extends ModuleMetadata {
+  readonly adapter?: AdapterName;
+  readonly posthog?: PostHogCaptureModuleOptions;
+  /** Leaves the module out. */
+  readonly without?: boolean;
+  /** What main.ts would do between creating the application and listening. */
+  readonly prepare?: (app: INestApplication) => unknown;
+}
+
+export async function serve(options: ServeOptions): Promise<Served> {
+  const { adapter = 'express', posthog: posthogOptions, without = false, prepare, ...metadata } = options;
+  const posthog = await FakePostHog.start({ apiKey: KEY });
+  onClose(() => posthog.close());
+  const lines: string[] = [];
+  const say = (message: unknown): void => void lines.push(String(message));
+  const logger: LoggerService = { log: say, warn: say, error: say, debug: () => undefined };
+  const capture = PostHogCaptureModule.forRoot({
+    apiKey: KEY,
+    host: posthog.url,
+    logger,
+    flushIntervalMs: 5,
+    ...posthogOptions,
+  });
+  @Module({})
+  class AppModule {}
+  const root = {
+    module: AppModule,
+    ...metadata,
+    imports: [...(without ? [] : [capture]), ...(metadata.imports ?? [])],
+  };
+  const quiet = { logger: false, abortOnError: false } as const;
+  const app = await (adapter === 'express'
+    ? NestFactory.create(root, quiet)
+    : NestFactory.create(root, new FastifyAdapter(), quiet));
+  onClose(() => app.close());
+  await prepare?.(app);
+  await app.listen(0, '127.0.0.1');
+  const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  return {
+    app,
+    url: `http://127.0.0.1:${port}`,
+    capture: without ? (undefined as unknown as CaptureService) : app.get(CaptureService),
+    posthog,
+    lines,
+    async events(name) {
+      await app.get(CaptureService).flush();
+      return posthog.events.filter(({ event }) => name === undefined || event === name);
+    },
+  };
+}
