@@ -1,0 +1,33 @@
+import { MessageBody, SubscribeMessage, WebSocketGateway, type WsResponse } from '@nestjs/websockets';
+import { TrackEvent } from 'nestjs-posthog-capture';
+import { from, map, type Observable } from 'rxjs';
+import { type Order, OrdersService } from './orders.service.js';
+
+interface Placed {
+  id: string;
+  /** Who orders: a socket of ws knows nothing of the request that opened it. */
+  customer: string;
+}
+
+/** WebSockets, with socket.io and with ws alike. */
+@WebSocketGateway()
+export class OrdersGateway {
+  constructor(private readonly orders: OrdersService) {}
+
+  @SubscribeMessage('place')
+  @TrackEvent('order_placed', {
+    on: 'any',
+    distinctId: ({ args }) => (args[0] as Placed).customer,
+    properties: ({ args }) => ({ order: (args[0] as Placed).id }),
+  })
+  async place(@MessageBody() { id }: Placed): Promise<WsResponse<Order>> {
+    return { event: 'placed', data: await this.orders.price(id) };
+  }
+
+  /** One event, however many messages it answers. */
+  @SubscribeMessage('watch')
+  @TrackEvent('order_watched', { distinctId: ({ args }) => (args[0] as Placed).customer })
+  watch(@MessageBody() { id }: Placed): Observable<WsResponse<string>> {
+    return from(['packed', 'sent', 'delivered']).pipe(map((state) => ({ event: 'state', data: `${id} ${state}` })));
+  }
+}

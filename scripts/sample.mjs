@@ -1,0 +1,14 @@
+// `node scripts/sample.mjs 03-every-transport`: compiles one of the samples and runs it.
+import { existsSync } from 'node:fs';
+import { compile, ensureInstalled, must, ROOT, run } from './lib.mjs';
+
+const [name = ''] = process.argv.slice(2);
+const folder = `sample/${name}`;
+if (!/^[\w-]+$/.test(name) || !existsSync(`${ROOT}${folder}/tsconfig.build.json`)) {
+  console.error('usage: node scripts/sample.mjs <a folder of sample/, such as 03-every-transport>');
+  process.exit(1);
+}
+await ensureInstalled();
+if (!existsSync(`${ROOT}dist/cjs/package.json`)) await must(process.execPath, ['scripts/build.mjs']);
+await compile(`${folder}/tsconfig.build.json`);
+process.exitCode = await run(process.execPath, [`${folder}/dist/main.js`]);
