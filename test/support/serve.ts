@@ -1,4 +1,5 @@
-import { type AddressInfo, type Server } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { type INestApplication, type LoggerService, Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -69,4 +70,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
       return posthog.events.filter(({ event }) => name === undefined || event === name);
     },
   };
+}
+
+/** A port of loopback that nobody listens on, for transports that must be told one. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
 }
