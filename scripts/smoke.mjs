@@ -15,6 +15,7 @@ delete clean.POSTHOG_API_KEY;
 delete clean.POSTHOG_HOST;
 
 await shop();
+await everyTransport();
 await runJob();
 await program();
 await plainScript();
@@ -41,6 +42,31 @@ async function shop() {
     assert.match(await bad.text(), /distinct_id/);
     assert.equal((await post(`${base}/orders`, { customer: 'user_9', product: 'tea', quantity: 2 })).status, 201);
     await until(async () => (await (await fetch(events)).text()).includes('order_placed'));
+  } catch (error) {
+    console.error(output);
+    throw error;
+  } finally {
+    const exited = once(child, 'exit');
+    process.kill(-child.pid, 'SIGTERM');
+    await exited;
+  }
+}
+
+/** The sample of all transports, from its sources: an order over HTTP, whose message goes over TCP. */
+async function everyTransport() {
+  const args = ['scripts/sample.mjs', '03-every-transport'];
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...clean, PORT, REDIS_PORT: '' }, detached: true });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  try {
+    const events = await until(() => output.includes('Ctrl-C') && /Events:\s+(\S+)/.exec(output)?.[1]);
+    const order = await fetch(`http://127.0.0.1:${PORT}/messages/tea`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer ann@acme' },
+    });
+    assert.equal(await order.text(), '{"id":"tea","total":3}');
+    await until(async () => /order_placed[^]*ann/.test(await (await fetch(events)).text()));
   } catch (error) {
     console.error(output);
     throw error;

@@ -21,7 +21,7 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { CaptureService, type CaptureContext, TrackEvent } from 'nestjs-posthog-capture';
-import { concat, delay, EMPTY, from, NEVER, of, throwError, timer } from 'rxjs';
+import { concat, EMPTY, from, NEVER, throwError, timer } from 'rxjs';
 import { closeAll } from '../../support/harness.js';
 import { ADAPTERS, serve, type Served } from '../../support/serve.js';
 
@@ -122,7 +122,7 @@ class CallsController {
   @Get('slow')
   @TrackEvent('slow', { on: 'any' })
   slow() {
-    return of('late').pipe(delay(60_000));
+    return NEVER;
   }
 
   @Get('denied/:id')
