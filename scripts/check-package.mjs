@@ -40,6 +40,6 @@ const packed = JSON.parse(
 const [archive] = Array.isArray(packed) ? packed : Object.values(packed);
 const stray = archive.files
   .map(({ path }) => path)
-  .filter((path) => !/^(dist\/|package\.json|README\.md|CHANGELOG\.md|LICENSE)/.test(path));
+  .filter((path) => !/^(dist\/|docs\/|package\.json|README\.md|CHANGELOG\.md|LICENSE)/.test(path));
 assert.deepEqual(stray, [], 'files that should not be published');
 console.log(`package: ${archive.files.length} files, ${Math.round(archive.size / 1024)} KiB packed`);

@@ -1,0 +1,84 @@
+import { BullModule, getQueueToken, Processor, WorkerHost } from '@nestjs/bullmq';
+import { NestFactory } from '@nestjs/core';
+import { Module } from '@nestjs/common';
+import { type Job, type Queue } from 'bullmq';
+import {
+  attachContext,
+  CaptureService,
+  PostHogCaptureModule,
+  RestoreContext,
+  TrackEvent,
+} from 'nestjs-posthog-capture';
+import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { hasRedis, startRedis } from '../../sample/03-every-transport/test/redis.js';
+import { closeAll, KEY, onClose } from '../support/harness.js';
+
+interface Task {
+  fail?: boolean;
+}
+
+@Processor('tasks', { concurrency: 5 })
+class TaskProcessor extends WorkerHost {
+  constructor(private readonly capture: CaptureService) {
+    super();
+  }
+
+  @TrackEvent('task_done', { on: 'any', properties: ({ args }) => ({ name: (args[0] as Job).name }) })
+  @RestoreContext()
+  async process(job: Job<Task>): Promise<string> {
+    this.capture.context.set({ properties: { step: job.name } });
+    await new Promise(setImmediate);
+    this.capture.capture({ event: 'step' });
+    if (job.data.fail) throw new Error('no');
+    return job.name;
+  }
+}
+
+if (!hasRedis) console.warn('Skipped: BullMQ processors. There is no redis-server on this machine.');
+
+(hasRedis ? describe : describe.skip).each(['first', 'last'])('a processor, with our module imported %s', (place) => {
+  afterEach(closeAll);
+
+  it('is tracked, each job for who queued it and for nobody else', async () => {
+    const redis = await startRedis();
+    onClose(() => redis.stop());
+    const posthog = await FakePostHog.start();
+    onClose(() => posthog.close());
+    const ours = PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, flushIntervalMs: 5 });
+    const bull = [
+      BullModule.forRoot({ connection: { host: '127.0.0.1', port: redis.port } }),
+      BullModule.registerQueue({ name: 'tasks' }),
+    ];
+    @Module({ imports: place === 'first' ? [ours, ...bull] : [...bull, ours], providers: [TaskProcessor] })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
+    onClose(() => app.close());
+
+    const capture = app.get(CaptureService);
+    const queue = app.get<Queue>(getQueueToken('tasks'));
+    for (const name of ['ann', 'bob']) {
+      await capture.withContext({ distinctId: name }, () => queue.add(name, attachContext(capture, {})));
+    }
+    await queue.add('nobody', {});
+    await queue.add('nobody', {});
+    await queue.add('failing', { fail: true });
+    while (posthog.events.length < 10) await posthog.waitForEvents(posthog.events.length + 1);
+    await capture.flush();
+
+    const done = posthog.events.filter(({ event }) => event === 'task_done');
+    expect(posthog.events).toHaveLength(10);
+    expect(done.map(({ properties }) => `${String(properties.name)} ${String(properties.$outcome)}`).sort()).toEqual([
+      'ann success',
+      'bob success',
+      'failing error',
+      'nobody success',
+      'nobody success',
+    ]);
+    for (const { distinct_id, properties } of done) {
+      const steps = posthog.events.filter((one) => one.event === 'step' && one.distinct_id === distinct_id);
+      expect(steps.map((step) => step.properties.step)).toEqual([properties.name]);
+      if (properties.$process_person_profile !== false) expect(distinct_id).toBe(properties.name);
+    }
+    expect(new Set(done.map(({ distinct_id }) => distinct_id)).size).toBe(5);
+  });
+});
