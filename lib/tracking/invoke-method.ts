@@ -51,7 +51,7 @@ export function invokeMethod(
   const source: CallSource = { transport: 'provider', ...(request !== undefined && { request }) };
   const scope = isAlone ? openScope(undefined, checkContext(carried, warnOf(tracker)), source) : around;
   const call = new TrackedCall({ events, source, scope, capture: tracker.capture });
-  call.args = args;
+  call.reached(args);
   const opens = isAlone && (tracker.opensContexts || carried !== undefined);
   let result: unknown;
   try {

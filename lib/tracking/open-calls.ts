@@ -17,13 +17,14 @@ interface OpenCall {
  */
 class OpenCalls {
   private readonly byScope = new WeakMap<ContextScope, OpenCall>();
-  /** How many calls of a handler are open. */
-  private readonly counts = new WeakMap<object, number>();
+  private readonly byHandler = new WeakMap<object, Set<TrackedCall>>();
 
   /** @param scope the context in which the handler will run; it serves no other call meanwhile */
   open(scope: ContextScope, handler: object, call: TrackedCall): void {
     this.byScope.set(scope, { call, handler, reached: undefined });
-    this.counts.set(handler, (this.counts.get(handler) ?? 0) + 1);
+    const calls = this.byHandler.get(handler);
+    if (calls === undefined) this.byHandler.set(handler, new Set([call]));
+    else calls.add(call);
   }
 
   /**
@@ -32,18 +33,22 @@ class OpenCalls {
    * @param handler what Nest has for the handler: the method, or what other decorators have made of it
    */
   reach(handler: unknown, method: unknown, plan: MethodPlan, args: readonly unknown[]): boolean {
-    if (typeof handler !== 'function' || (this.counts.get(handler) ?? 0) === 0) return false;
+    const calls = typeof handler === 'function' ? this.byHandler.get(handler) : undefined;
+    if (calls === undefined || calls.size === 0) return false;
     const [event] = plan.events;
     // Nest has not heard of what a decorator in between has lost, so neither has the interceptor.
     if (event !== undefined && !planOf(handler).events.includes(event)) return false;
     const open = this.current(handler);
-    // Something on the way has left the context of the call: it is tracked, if without arguments.
-    if (open === undefined) return true;
+    // Something on the way has left the context of the call, so it could be any of them: tracked, if without arguments.
+    if (open === undefined) {
+      for (const call of calls) call.reached();
+      return true;
+    }
     // The handler calls itself, which is a call of its own.
     if (open.reached === method) return false;
     if (open.reached === undefined) {
       open.reached = method;
-      open.call.args = args;
+      open.call.reached(args);
     }
     return true;
   }
@@ -52,7 +57,7 @@ class OpenCalls {
     const open = this.byScope.get(scope);
     if (open?.call !== call) return;
     this.byScope.delete(scope);
-    this.counts.set(open.handler as object, (this.counts.get(open.handler as object) ?? 1) - 1);
+    this.byHandler.get(open.handler as object)?.delete(call);
   }
 
   private current(handler: unknown): OpenCall | undefined {

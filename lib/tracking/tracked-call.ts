@@ -18,17 +18,21 @@ export interface CallStart {
 
 /** One call of a decorated method, from its begin to its one end. Whatever says first how it ended is right. */
 export class TrackedCall implements CallObserver {
-  /** The method's own arguments, once it is reached. */
-  args: readonly unknown[] = [];
   readonly #start: CallStart;
   readonly #startedAt = performance.now();
   #hasEnded = false;
   #result: unknown;
   #error: unknown;
   #hasFailed = false;
+  #args: readonly unknown[] | undefined;
 
   constructor(start: CallStart) {
     this.#start = start;
+  }
+
+  /** The method runs, with these arguments if they are known. */
+  reached(args: readonly unknown[] = []): void {
+    this.#args ??= args;
   }
 
   succeeded(result: unknown): void {
@@ -71,6 +75,8 @@ export class TrackedCall implements CallObserver {
   #end(outcome: Outcome, statusCode?: number): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    // Another interceptor has answered, from a cache perhaps: the method was never called.
+    if (outcome === 'success' && this.#args === undefined) return;
     const { events, scope, capture } = this.#start;
     const context = this.#contextAt(outcome, statusCode);
     const captureAll = (): void => {
@@ -86,7 +92,7 @@ export class TrackedCall implements CallObserver {
     return {
       transport: source.transport,
       outcome,
-      args: this.args,
+      args: this.#args ?? [],
       ...(source.request !== undefined && { request: source.request as unknown }),
       ...(this.#result !== undefined && { result: this.#result }),
       ...(this.#hasFailed && { error: this.#error }),

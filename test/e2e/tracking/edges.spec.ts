@@ -1,0 +1,266 @@
+import {
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Get,
+  type INestApplication,
+  Next,
+  Param,
+  Res,
+  UnauthorizedException,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  Version,
+  VersioningType,
+  type ArgumentsHost,
+} from '@nestjs/common';
+import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { CaptureService, TrackEvent, TrackEventInterceptor } from 'nestjs-posthog-capture';
+import { of, throwError, timeout } from 'rxjs';
+import { closeAll } from '../../support/harness.js';
+import { ADAPTERS, serve } from '../../support/serve.js';
+
+const ANY = { on: 'any' } as const;
+const denyIfAsked = {
+  canActivate: (context: ExecutionContext): boolean => {
+    const { query } = context.switchToHttp().getRequest<{ query: { deny?: string } }>();
+    return query.deny === undefined;
+  },
+};
+
+@Controller({ path: 'v' })
+class VersionedController {
+  @Get(':id')
+  @Version('1')
+  one() {
+    return 1;
+  }
+
+  @Get(':id')
+  @Version('2')
+  @UseGuards(denyIfAsked)
+  @TrackEvent('two', ANY)
+  two() {
+    return 2;
+  }
+}
+
+@Controller({ path: 'hosted', host: 'api.example.com' })
+class HostController {
+  @Get(':id')
+  @TrackEvent('hosted', ANY)
+  get() {
+    return 'api';
+  }
+}
+
+@Catch()
+class Answer200 implements ExceptionFilter {
+  catch(_exception: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<{ status(code: number): { send(body: unknown): void } }>();
+    response.status(200).send('all is well');
+  }
+}
+
+@Controller('edges')
+@UseInterceptors(TrackEventInterceptor)
+class EdgesController {
+  constructor(private readonly capture: CaptureService) {}
+
+  @Get('bound')
+  @TrackEvent('bound', ANY)
+  bound() {
+    return 'once';
+  }
+
+  @Get('undecorated')
+  undecorated() {
+    return this.capture.context.get().sessionId;
+  }
+
+  @Get('filtered')
+  @UseFilters(Answer200)
+  @TrackEvent('filtered', ANY)
+  filtered() {
+    throw new UnauthorizedException();
+  }
+
+  @Get('denied-filtered')
+  @UseFilters(Answer200)
+  @UseGuards(denyIfAsked)
+  @TrackEvent('denied_filtered', ANY)
+  deniedFiltered() {
+    return 'in';
+  }
+
+  @Get('cached')
+  @UseInterceptors({ intercept: () => of('from the cache') })
+  @TrackEvent('cached', ANY)
+  cached() {
+    return 'fresh';
+  }
+
+  @Get('late')
+  @UseInterceptors({ intercept: (_context, next) => next.handle().pipe(timeout(20)) })
+  @TrackEvent('late', ANY)
+  late() {
+    return new Promise(() => undefined);
+  }
+
+  @Get('mapped')
+  @UseInterceptors({ intercept: () => throwError(() => new UnauthorizedException()) })
+  @TrackEvent('mapped', ANY)
+  mapped() {
+    return 'never';
+  }
+
+  @Get('passthrough')
+  @TrackEvent('passthrough', { on: 'any', properties: ({ result }) => ({ result }) })
+  passthrough(@Res({ passthrough: true }) response: { header(name: string, value: string): void }) {
+    response.header('x-own', 'yes');
+    return 'passed';
+  }
+
+  @Get('again/:id')
+  @TrackEvent('again', { on: 'any', properties: ({ args }) => ({ id: args[0] }) })
+  again(@Param('id') id: string): string {
+    return id === 'deep' ? this.again('deeper') : id;
+  }
+}
+
+@Controller('next')
+class NextController {
+  @Get(':id')
+  @TrackEvent('passed_on', ANY)
+  pass(@Next() next: () => void) {
+    next();
+  }
+
+  @Get(':name')
+  @TrackEvent('taken', ANY)
+  take() {
+    return 'taken';
+  }
+}
+
+afterEach(closeAll);
+
+const get = async (url: string, headers: Record<string, string> = {}) => {
+  const response = await fetch(url, { headers });
+  return [response.status, await response.text()];
+};
+
+describe.each(ADAPTERS)('edges on %s', (adapter) => {
+  it.each([
+    [
+      'URI',
+      { type: VersioningType.URI } as const,
+      (path: string, version: string) => [`/v${version}${path}`, {}] as const,
+    ],
+    [
+      'header',
+      { type: VersioningType.HEADER, header: 'x-version' } as const,
+      (path: string, version: string) => [path, { 'x-version': version }] as const,
+    ],
+  ])('versions by %s, behind a prefix', async (_name, versioning, at) => {
+    const { url, events } = await serve({
+      adapter,
+      controllers: [VersionedController],
+      prepare: (app: INestApplication) => app.setGlobalPrefix('api').enableVersioning(versioning),
+    });
+    const prefixed = (path: string, version: string) => {
+      const [versioned, headers] = at(path, version);
+      return get(`${url}/api${versioned}`, headers);
+    };
+    expect(await prefixed('/v/7', '1')).toEqual([200, '1']);
+    expect(await prefixed('/v/7', '2')).toEqual([200, '2']);
+    expect((await prefixed('/v/7?deny=1', '2'))[0]).toBe(403);
+    expect((await prefixed('/v/7', '3'))[0]).toBe(404);
+    const captured = await events();
+    expect(
+      captured.map(({ event, properties }) => [event, properties.$outcome, properties.$response_status_code]),
+    ).toEqual([
+      ['two', 'success', 200],
+      ['two', 'denied', 403],
+    ]);
+  });
+
+  it.each([
+    ['bound', [['bound', 'success', 200]]],
+    ['undecorated', []],
+    ['filtered', [['filtered', 'error', 200]]],
+    ['denied-filtered?deny=1', [['denied_filtered', 'denied', 200]]],
+    ['denied-filtered', [['denied_filtered', 'success', 200]]],
+    ['cached', []],
+    ['late', [['late', 'error', 500]]],
+    ['passthrough', [['passthrough', 'success', 200]]],
+  ])('%s', async (path, expected) => {
+    const { url, events } = await serve({ adapter, controllers: [EdgesController] });
+    await get(`${url}/edges/${path}`);
+    const captured = await events();
+    expect(
+      captured.map(({ event, properties }) => [event, properties.$outcome, properties.$response_status_code]),
+    ).toEqual(expected);
+  });
+
+  it('counts a handler that calls itself as the calls that it makes', async () => {
+    const { url, events } = await serve({ adapter, controllers: [EdgesController] });
+    expect(await get(`${url}/edges/again/deep`)).toEqual([200, 'deeper']);
+    const captured = await events();
+    expect(captured.map(({ properties }) => [properties.$transport, properties.id])).toEqual([
+      ['provider', 'deeper'],
+      ['http', 'deep'],
+    ]);
+  });
+
+  it('sees denials of guards that stand for the whole application, and of those after ours', async () => {
+    const { url, events } = await serve({
+      adapter,
+      controllers: [EdgesController],
+      providers: [
+        { provide: APP_GUARD, useValue: denyIfAsked },
+        { provide: APP_INTERCEPTOR, useClass: TrackEventInterceptor },
+      ],
+    });
+    expect((await get(`${url}/edges/bound?deny=1`))[0]).toBe(403);
+    expect((await get(`${url}/edges/bound`))[0]).toBe(200);
+    expect((await events()).map(({ properties }) => properties.$outcome)).toEqual(['denied', 'success']);
+  });
+});
+
+it('another host is no denial on Express; Fastify has no hosts', async () => {
+  const { url, events } = await serve({ controllers: [HostController] });
+  expect((await get(`${url}/hosted/1`))[0]).toBe(404);
+  expect(await events()).toEqual([]);
+});
+
+it('a handler of Express that passes the request on is over when the response is', async () => {
+  const { url, events } = await serve({ controllers: [NextController] });
+  expect(await get(`${url}/next/x`)).toEqual([200, 'taken']);
+  expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([
+    ['passed_on', 'success'],
+    ['taken', 'success'],
+  ]);
+});
+
+it('middleware that loses the context costs neither the person nor the arguments of a decorated handler', async () => {
+  const waiting: (() => void)[] = [];
+  const { url, events } = await serve({
+    controllers: [EdgesController],
+    posthog: { requests: true },
+    prepare: (app) => {
+      app.use((_request: unknown, _response: unknown, next: () => void) => {
+        waiting.push(next);
+        if (waiting.length === 2) for (const one of waiting.splice(0)) one();
+      });
+    },
+  });
+  await Promise.all(['ann', 'bob'].map((id) => get(`${url}/edges/again/${id}`, { 'x-posthog-distinct-id': id })));
+  const captured = await events('again');
+  expect(captured.map(({ distinct_id, properties }) => [distinct_id, properties.id]).sort()).toEqual([
+    ['ann', 'ann'],
+    ['bob', 'bob'],
+  ]);
+});
