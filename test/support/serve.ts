@@ -22,7 +22,7 @@ export interface Served {
 }
 
 export interface ServeOptions extends ModuleMetadata {
-  readonly adapter?: AdapterName;
+  readonly adapter?: AdapterName | FastifyAdapter;
   readonly posthog?: PostHogCaptureModuleOptions;
   /** Leaves the module out. */
   readonly without?: boolean;
@@ -54,7 +54,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const quiet = { logger: false, abortOnError: false } as const;
   const app = await (adapter === 'express'
     ? NestFactory.create(root, quiet)
-    : NestFactory.create(root, new FastifyAdapter(), quiet));
+    : NestFactory.create(root, adapter === 'fastify' ? new FastifyAdapter() : adapter, quiet));
   onClose(() => app.close());
   await prepare?.(app);
   await app.listen(0, '127.0.0.1');

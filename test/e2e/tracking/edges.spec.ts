@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, constants } from 'node:http2';
 import {
   Catch,
   Controller,
@@ -8,6 +10,7 @@ import {
   Next,
   Param,
   Res,
+  Scope,
   UnauthorizedException,
   UseFilters,
   UseGuards,
@@ -17,6 +20,7 @@ import {
   type ArgumentsHost,
 } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { CaptureService, TrackEvent, TrackEventInterceptor } from 'nestjs-posthog-capture';
 import { of, throwError, timeout } from 'rxjs';
 import { closeAll } from '../../support/harness.js';
@@ -145,6 +149,18 @@ class NextController {
   }
 }
 
+@Controller({ path: 'scoped', scope: Scope.REQUEST })
+class ScopedController {
+  private readonly own = {};
+
+  @Get(':id')
+  @UseGuards(denyIfAsked)
+  @TrackEvent('scoped', { on: 'any', properties: ({ args }) => ({ id: args[0] }) })
+  get(@Param('id') id: string) {
+    return { id, ...this.own };
+  }
+}
+
 afterEach(closeAll);
 
 const get = async (url: string, headers: Record<string, string> = {}) => {
@@ -215,6 +231,19 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     ]);
   });
 
+  it('tracks a controller that is made for each request', async () => {
+    const { url, events } = await serve({ adapter, controllers: [ScopedController] });
+    await Promise.all(['a', 'b'].map((id) => get(`${url}/scoped/${id}`, { 'x-posthog-distinct-id': id })));
+    await get(`${url}/scoped/c?deny=1`);
+    const captured = await events();
+    expect(captured.map(({ properties }) => `${String(properties.id)} ${String(properties.$outcome)}`).sort()).toEqual([
+      'a success',
+      'b success',
+      'undefined denied',
+    ]);
+    for (const { distinct_id, properties } of captured) if (properties.id) expect(distinct_id).toBe(properties.id);
+  });
+
   it('sees denials of guards that stand for the whole application, and of those after ours', async () => {
     const { url, events } = await serve({
       adapter,
@@ -262,5 +291,31 @@ it('middleware that loses the context costs neither the person nor the arguments
   expect(captured.map(({ distinct_id, properties }) => [distinct_id, properties.id]).sort()).toEqual([
     ['ann', 'ann'],
     ['bob', 'bob'],
+  ]);
+});
+
+it('HTTP/2 is HTTP', async () => {
+  const adapter = new FastifyAdapter({ http2: true } as object);
+  const { url, events, posthog } = await serve({
+    adapter,
+    controllers: [EdgesController],
+    posthog: { requests: true },
+  });
+  const client = connect(url);
+  const call = (path: string) => client.request({ ':path': path, 'x-posthog-distinct-id': 'ann' });
+  const answered = call('/edges/bound');
+  answered.resume();
+  await once(answered, 'end');
+  const left = call('/edges/late');
+  left.on('error', () => undefined);
+  left.close(constants.NGHTTP2_CANCEL);
+  await posthog.waitForEvents(4);
+  client.close();
+  const captured = await events();
+  expect(captured.map(({ event, distinct_id, properties }) => [event, distinct_id, properties.$outcome])).toEqual([
+    ['http_request', 'ann', 'success'],
+    ['bound', 'ann', 'success'],
+    ['http_request', 'ann', 'aborted'],
+    ['late', 'ann', 'aborted'],
   ]);
 });
