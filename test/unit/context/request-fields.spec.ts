@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { headerOf, pathOf, routeOf } from '../../../lib/context/request-fields.js';
+import { requestPropertyReader } from '../../../lib/context/request-properties.js';
+import { readTracingHeaders } from '../../../lib/context/tracing-headers.js';
+
+const read = (headers: unknown, isPersonTrusted = true) => readTracingHeaders({ headers }, isPersonTrusted);
+
+describe('tracing headers', () => {
+  it.each<[string, unknown, object]>([
+    [
+      'both',
+      { 'x-posthog-distinct-id': 'ann', 'x-posthog-session-id': 's-1' },
+      { distinctId: 'ann', sessionId: 's-1' },
+    ],
+    [
+      'any case',
+      { 'X-PostHog-Distinct-ID': 'ann', 'X-POSTHOG-SESSION-ID': 's-1' },
+      { distinctId: 'ann', sessionId: 's-1' },
+    ],
+    ['the first good one of several', { 'x-posthog-session-id': ['', ' \u0000', 's-1', 's-2'] }, { sessionId: 's-1' }],
+    ['no control characters and blanks', { 'x-posthog-session-id': ' \u0007s\n-\u007f1\u0085 ' }, { sessionId: 's-1' }],
+    ['at most 1000 characters', { 'x-posthog-session-id': 's'.repeat(1500) }, { sessionId: 's'.repeat(1000) }],
+    ['no person of more than 200 bytes', { 'x-posthog-distinct-id': 'é'.repeat(101) }, {}],
+    ['nobody', { 'x-posthog-distinct-id': 'null', 'x-posthog-session-id': '' }, {}],
+    ['no text', { 'x-posthog-distinct-id': 7, 'x-posthog-session-id': { id: 's-1' } }, {}],
+    ['no headers', undefined, {}],
+  ])('%s', (_name, headers, expected) => {
+    expect(read(headers)).toEqual(expected);
+  });
+
+  it('give the session only where the application knows the person', () => {
+    const headers = { 'x-posthog-distinct-id': 'ann', 'x-posthog-session-id': 's-1' };
+    expect(read(headers, false)).toEqual({ sessionId: 's-1' });
+  });
+});
+
+describe('a request', () => {
+  it.each<[string, object, string | undefined]>([
+    ['Express', { baseUrl: '/api', route: { path: '/users/:id' } }, '/api/users/:id'],
+    ['Express with several', { route: { path: ['/a', /^\/b/] } }, '/a|/^\\/b/'],
+    ['Fastify', { routeOptions: { url: '/users/:id' } }, '/users/:id'],
+    ['Fastify, not found', { routeOptions: {} }, undefined],
+    ['Express, not found', {}, undefined],
+  ])('has the template of its route: %s', (_name, request, expected) => {
+    expect(routeOf(request)).toBe(expected);
+  });
+
+  it('has a path without query', () => {
+    expect(pathOf({ originalUrl: '/a/b?c=d', url: '/b?c=d' })).toBe('/a/b');
+    expect(pathOf({ url: '/b#c' })).toBe('/b');
+    expect(pathOf({})).toBeUndefined();
+  });
+
+  it('has a header that somebody accepts, or none', () => {
+    const request = { headers: { 'x-number': ['one', '2'] } };
+    const digits = (value: string) => (/^\d+$/.test(value) ? Number(value) : undefined);
+    expect(headerOf(request, 'x-number', digits)).toBe(2);
+    expect(headerOf({ headers: { 'x-number': 'one' } }, 'x-number', digits)).toBeUndefined();
+  });
+
+  it('adds what the sets say that were asked for', () => {
+    const request = {
+      method: 'GET',
+      originalUrl: '/users/7?token=secret',
+      protocol: 'https',
+      ip: '203.0.113.9',
+      route: { path: '/users/:id' },
+      headers: { host: 'shop.example', 'user-agent': 'x'.repeat(2000) },
+    };
+    const route = { $request_method: 'GET', $request_route: '/users/:id', $user_agent: 'x'.repeat(1000) };
+    const url = { ...route, $request_path: '/users/7', $current_url: 'https://shop.example/users/7' };
+    expect(requestPropertyReader('route')?.(request)).toEqual(route);
+    expect(requestPropertyReader('url')?.(request)).toEqual(url);
+    expect(requestPropertyReader(['route', 'ip'])?.(request)).toEqual({ ...route, $ip: '203.0.113.9' });
+    expect(requestPropertyReader('none')).toBeUndefined();
+  });
+});
