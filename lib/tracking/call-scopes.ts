@@ -91,6 +91,11 @@ function handshakeRequest(execution: ExecutionContext): unknown {
 
 const hasHeaders = (value: unknown): boolean => typeof fieldOf(value, 'headers') === 'object';
 
+/** The application's own objects may have getters, which may throw: not into the call. */
 function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+  try {
+    return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -31,7 +31,11 @@ interface FastifyRequest {
 type FastifyHook = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
 interface FastifyInstance {
   addHook(name: string, hook: FastifyHook): unknown;
+  after(then: () => void): unknown;
 }
+
+/** Where Fastify keeps its hooks, in the order in which they run. */
+const FASTIFY_HOOKS = 'fastify.hooks';
 
 /** An adapter's framework, where it is one that we know; both have hooks of their own, which any number of guests can share. */
 export function frameworkOf(
@@ -84,7 +88,7 @@ function routerOf(express: ExpressApplication): { stack: ExpressLayer[] } {
 }
 
 /**
- * Runs hooks of Fastify: `first` before anything else, `again` after the body was parsed, which leaves the context of `first`.
+ * Runs hooks of Fastify: `first` before anything else, the middleware of Nest included, which is a hook as well and may be there already; `again` after the body was parsed, which leaves the context of `first`.
  */
 export function hookRequests(
   fastify: FastifyInstance,
@@ -92,6 +96,17 @@ export function hookRequests(
 ): void {
   fastify.addHook('onRequest', hooks.first);
   fastify.addHook('preValidation', hooks.again);
+  // Fastify adds a hook when its turn comes, and this comes after it.
+  fastify.after(() => {
+    const onRequest = hooksOf(fastify)?.onRequest;
+    const place = onRequest?.indexOf(hooks.first) ?? -1;
+    if (place > 0) onRequest?.unshift(...onRequest.splice(place, 1));
+  });
+}
+
+function hooksOf(fastify: FastifyInstance): { readonly onRequest?: FastifyHook[] } | undefined {
+  const key = Object.getOwnPropertySymbols(fastify).find(({ description }) => description === FASTIFY_HOOKS);
+  return key && (Reflect.get(fastify, key) as { readonly onRequest?: FastifyHook[] });
 }
 
 /** Runs a hook of Fastify right before the handler of a route. */

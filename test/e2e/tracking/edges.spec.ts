@@ -7,6 +7,9 @@ import {
   type ExecutionContext,
   Get,
   type INestApplication,
+  type MiddlewareConsumer,
+  Module,
+  type NestModule,
   Next,
   Param,
   Res,
@@ -242,6 +245,33 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
       'undefined denied',
     ]);
     for (const { distinct_id, properties } of captured) if (properties.id) expect(distinct_id).toBe(properties.id);
+  });
+
+  it('has a context in middleware of Nest, and the same one in the handler', async () => {
+    @Module({ controllers: [EdgesController] })
+    class WithMiddleware implements NestModule {
+      constructor(private readonly service: CaptureService) {}
+
+      configure(consumer: MiddlewareConsumer): void {
+        consumer
+          .apply((_request: unknown, _response: unknown, next: () => void) => {
+            this.service.context.set({ properties: { from: 'middleware' } });
+            this.service.capture({ event: 'in_middleware' });
+            next();
+          })
+          .forRoutes(EdgesController);
+      }
+    }
+    const { url, events } = await serve({ adapter, imports: [WithMiddleware] });
+    await Promise.all(['ann', 'bob'].map((id) => get(`${url}/edges/bound`, { 'x-posthog-distinct-id': id })));
+    const captured = await events();
+    expect(captured.map(({ event, distinct_id }) => `${event} ${distinct_id}`).sort()).toEqual([
+      'bound ann',
+      'bound bob',
+      'in_middleware ann',
+      'in_middleware bob',
+    ]);
+    for (const { properties } of captured) expect(properties.from).toBe('middleware');
   });
 
   it('sees denials of guards that stand for the whole application, and of those after ours', async () => {
