@@ -88,7 +88,8 @@ function routerOf(express: ExpressApplication): { stack: ExpressLayer[] } {
 }
 
 /**
- * Runs hooks of Fastify: `first` before anything else, the middleware of Nest included, which is a hook as well and may be there already; `again` after the body was parsed, which leaves the context of `first`.
+ * Runs hooks of Fastify: `first` before anything else, the middleware of Nest included, which is a hook as well and may be
+ * there already; `again` after the body was parsed, which leaves the context of `first`.
  */
 export function hookRequests(
   fastify: FastifyInstance,

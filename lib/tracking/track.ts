@@ -67,8 +67,9 @@ export function propertiesOf({
 }
 
 /** The person whom the context names, or the random id that stands for nobody, as the event will have it. */
-export function actingPerson(capture: CaptureService): string {
-  const { distinctId } = capture.context.get();
+export function actingPerson(capture: Partial<Pick<CaptureService, 'context'>>): string {
+  // A stand-in for the service may have no context.
+  const distinctId = capture.context?.get().distinctId;
   const scope: ContextScope | undefined = acting.getStore();
   return distinctId !== undefined ? String(distinctId) : scope === undefined ? '' : personlessIdOf(scope);
 }

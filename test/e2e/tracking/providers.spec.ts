@@ -73,6 +73,14 @@ class PerRequestController {
 }
 
 @Injectable()
+class Sampled {
+  @TrackEvent('sampled', { sampleRate: 0.999_999 })
+  run(): void {
+    // Nothing to do.
+  }
+}
+
+@Injectable()
 class Results {
   @TrackEvent('value', {
     on: 'any',
@@ -259,13 +267,14 @@ describe('a provider', () => {
     const captured: unknown[] = [];
     const module = await Test.createTestingModule({
       imports: [PostHogCaptureModule.forRoot({ apiKey: KEY })],
-      providers: [Results],
+      providers: [Results, Sampled],
     })
       .overrideProvider(CaptureService)
       .useValue({ capture: (event: unknown) => captured.push(event) })
       .compile();
     await module.init();
     module.get(Results).run(() => 5);
+    module.get(Sampled).run();
     await module.close();
     expect(captured).toEqual([
       {
@@ -278,6 +287,7 @@ describe('a provider', () => {
           $transport: 'provider',
         },
       },
+      expect.objectContaining({ event: 'sampled' }),
     ]);
   });
 });
