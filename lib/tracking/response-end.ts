@@ -46,18 +46,14 @@ export function onResponseEnd(response: RawResponse, listener: Listener): void {
 }
 
 function beforeEnd(response: RawResponse, act: () => void): void {
-  const own = Object.getOwnPropertyDescriptor(response, 'end');
-  const end = response.end;
-  response.end = function (this: RawResponse, ...args) {
+  const { end } = response;
+  const ending: RawResponse['end'] = function (this: RawResponse, ...args) {
     // Not when somebody has wrapped this in the meantime: that one stays.
-    if (response.end === ending) {
-      if (own) Object.defineProperty(response, 'end', own);
-      else Reflect.deleteProperty(response, 'end');
-    }
+    if (response.end === ending) response.end = end;
     act();
     return end.apply(this, args);
   };
-  const ending = response.end;
+  response.end = ending;
 }
 
 function isGone(response: RawResponse): boolean {
