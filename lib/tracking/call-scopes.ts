@@ -42,7 +42,13 @@ export function executionScope(execution: ExecutionContext, warn: Warn): CallSco
     const around = acting.getStore();
     const request = graphqlRequest(execution) ?? (around?.source?.request as unknown);
     const source = { transport, execution, ...(request !== undefined && { request }) };
-    return remember(execution, source, around?.source?.transport === 'http' ? around : undefined);
+    // Of the request itself where it is known: middleware may have left its context for that of another request.
+    const own = typeof request === 'object' && request !== null ? opened.get(rawOf(request) ?? request) : undefined;
+    return remember(
+      execution,
+      source,
+      own !== undefined ? innermost(own.scope) : around?.source?.transport === 'http' ? around : undefined,
+    );
   }
   const request = transport === 'ws' ? handshakeRequest(execution) : undefined;
   const source = { transport, execution, ...(request !== undefined && { request }) };
@@ -72,7 +78,15 @@ function remember(key: object, source: CallSource, below: ContextScope | undefin
 
 function transportOf(execution: ExecutionContext): Transport {
   const type = execution.getType<string>();
+  // Nest calls everything `http` that a library runs through its ExternalContextCreator without saying what it is.
+  if (type === 'http' && !isHttp(execution)) return 'provider';
   return TRANSPORTS.includes(type) ? (type as Transport) : 'provider';
+}
+
+function isHttp(execution: ExecutionContext): boolean {
+  const http = execution.switchToHttp();
+  const response = rawOf(http.getResponse<unknown>());
+  return typeof http.getRequest<unknown>() === 'object' && typeof fieldOf(response, 'end') === 'function';
 }
 
 /** A GraphQL context is what the application made of it; most keep the request where Apollo and Mercurius put it. */

@@ -1,7 +1,11 @@
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
+import { processWide } from '../process-wide.js';
 
 /** Where a message or a job keeps the context of its sender. */
 const KEY = '$posthog_context';
+
+/** What was taken out of payloads. */
+const taken = processWide('taken-contexts', () => new WeakMap<object, CaptureContext>());
 
 /** Data with the context of its sender in it. */
 export type WithCarriedContext<T> = T & { [KEY]?: SerializedContext };
@@ -29,7 +33,11 @@ export function carriedContext(argument: unknown): CaptureContext | undefined {
  * @param args of the handler; the first is the payload
  */
 export function takeCarriedContext([payload]: readonly unknown[]): CaptureContext | undefined {
-  const carried = isCarrier(payload) ? carriedContext({ [KEY]: payload[KEY] }) : undefined;
-  if (carried !== undefined) Reflect.deleteProperty(payload as object, KEY);
+  if (!isCarrier(payload)) return undefined;
+  const carried = carriedContext({ [KEY]: payload[KEY] });
+  // Several handlers of one event get the same payload.
+  if (carried === undefined) return taken.get(payload);
+  taken.set(payload, carried);
+  Reflect.deleteProperty(payload, KEY);
   return carried;
 }

@@ -26,6 +26,9 @@ const lastGuard = processWide('last-guard', (): CanActivate => ({
   },
 }));
 
+/** The request enters another route, with guards of its own. */
+export const forgetGuards = (rawRequest: object): void => void passed.delete(rawRequest);
+
 export const hasPassedGuards = (rawRequest: object): boolean => passed.has(rawRequest);
 
 export const wantsDenials = ({ events }: MethodPlan): boolean => events.some(({ on }) => on.includes('denied'));

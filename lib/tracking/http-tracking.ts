@@ -1,7 +1,7 @@
 import { acting } from '../context/scopes.js';
 import { pathOf, requestOf, routeOf } from '../context/request-fields.js';
 import { requestScope, within } from './call-scopes.js';
-import { hasPassedGuards, planOfRoute, wantsDenials } from './handlers.js';
+import { forgetGuards, hasPassedGuards, planOfRoute, wantsDenials } from './handlers.js';
 import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
 import { type RequestTracking, requestTrackingOf } from './request-tracking.js';
 import { onResponseEnd, rawOf, type RawResponse, type ResponseEnd } from './response-end.js';
@@ -125,6 +125,7 @@ export class HttpTracking {
     const { scope, source } = requestScope(request);
     const entry: Entry = { left: false };
     this.#entries.set(rawRequest, entry);
+    forgetGuards(rawRequest);
     const call = new TrackedCall({ events, source, scope, capture: this.#app.capture });
     onResponseEnd(raw, (end) => {
       // Fastify has its own way of passing a request on: to the handler of what was not found.

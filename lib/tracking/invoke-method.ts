@@ -27,7 +27,8 @@ export function invokeMethod(
 ): unknown {
   const run = (): unknown => original.apply(self, args);
   const visible: unknown = typeof self === 'object' && self !== null ? Reflect.get(self, name) : undefined;
-  if (openCalls.reach(visible, original, plan, args)) return run();
+  const open = openCalls.reach(visible, original, plan, args);
+  if (open !== undefined) return openCalls.run(open, run);
 
   const tracker = ownerOf(self);
   const events = tracker?.wanted(plan.events) ?? [];

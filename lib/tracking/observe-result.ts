@@ -9,6 +9,8 @@ export interface CallObserver {
   abandoned(): void;
 }
 
+const observedThenables = new WeakSet<object>();
+
 type Then = (
   onFulfilled?: ((value: unknown) => unknown) | null,
   onRejected?: ((error: unknown) => unknown) | null,
@@ -19,7 +21,9 @@ type Then = (
  * Streams, iterators and Subjects are values: that the method returned them is its success.
  */
 export function observeResult(result: unknown, observer: CallObserver): unknown {
-  if (types.isPromise(result)) return observePromise(result, observer);
+  // A promise with a `then` of its own may begin its work there, as a thenable does.
+  if (types.isPromise(result) && Reflect.get(result, 'then') === Promise.prototype.then)
+    return observePromise(result, observer);
   if (isPlainObservable(result)) return observeStream(result, observer, 'end');
   if (isThenable(result) && observeThenable(result, observer)) return result;
   observer.succeeded(result);
@@ -74,6 +78,9 @@ function observePromise(promise: Promise<unknown>, observer: CallObserver): Prom
 
 /** Query builders begin their work when somebody asks for `then`: so we are told when that happens, and never ask ourselves. */
 function observeThenable(thenable: { then: Then }, observer: CallObserver): boolean {
+  // The same one again: wrapping it once per call would never end.
+  if (observedThenables.has(thenable)) return false;
+  observedThenables.add(thenable);
   const { then } = thenable;
   const observed: Then = (onFulfilled, onRejected) =>
     then.call(

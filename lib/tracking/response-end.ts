@@ -64,5 +64,7 @@ function isGone(response: RawResponse): boolean {
 export function rawOf<T extends object>(wrapped: unknown): T | undefined {
   if (typeof wrapped !== 'object' || wrapped === null) return undefined;
   const raw: unknown = Reflect.get(wrapped, 'raw');
-  return (typeof raw === 'object' && raw !== null ? raw : wrapped) as T;
+  // Not what an application keeps there on Express's request, a body for instance.
+  const isNodes = typeof raw === 'object' && raw !== null && typeof Reflect.get(raw, 'once') === 'function';
+  return (isNodes ? raw : wrapped) as T;
 }

@@ -20,8 +20,14 @@ import { TrackedCall } from './tracked-call.js';
 import { planOf } from './tracked-methods.js';
 import { isTracker, Tracker } from './tracker.js';
 
+/** An interceptor around ours may subscribe again, as `retry` does. */
+interface Attempt {
+  readonly call: TrackedCall;
+  isOpen: boolean;
+}
+
 /** Calls that are in hand, should the interceptor be bound to a controller or globally too. */
-const seen = processWide('intercepted-calls', () => new WeakSet<ExecutionContext>());
+const seen = processWide('intercepted-calls', () => new WeakMap<ExecutionContext, Attempt>());
 
 /**
  * Captures the events of decorated handlers, in every transport. `@TrackEvent` binds it to its handler; it needs no binding of its
@@ -39,10 +45,9 @@ export class TrackEventInterceptor implements NestInterceptor {
     const tracker = this.#tracker;
     const handler = execution.getHandler();
     const plan = planOf(handler);
-    if (tracker === undefined || plan.events.length === 0 || seen.has(execution)) return next.handle();
+    if (tracker === undefined || plan.events.length === 0 || seen.get(execution)?.isOpen === true) return next.handle();
     // Field resolvers run once per field, not once per operation: see the decorator.
     if (isFieldResolver(handler, tracker)) return next.handle();
-    seen.add(execution);
 
     const { scope, source } = executionScope(execution, (warning) =>
       tracker.warn(`context: ${warning}`, `Context: ${warning}.`),
@@ -50,15 +55,29 @@ export class TrackEventInterceptor implements NestInterceptor {
     const events = tracker.wanted(plan.events);
     if (events.length === 0) return tracker.opensContexts ? within(scope, () => next.handle()) : next.handle();
 
-    const call = new TrackedCall({ events, source, scope: innermost(scope), capture: tracker.capture });
+    const response = source.transport === 'http' ? responseOf(execution) : undefined;
+    // Over HTTP it is the response that ends a call, however many attempts it took.
+    const earlier = response === undefined ? undefined : seen.get(execution)?.call;
+    earlier?.again();
+    const call =
+      earlier ??
+      new TrackedCall({ events, source: { ...source, execution }, scope: innermost(scope), capture: tracker.capture });
+    const attempt: Attempt = { call, isOpen: true };
+    seen.set(execution, attempt);
     // Without contexts the handler still has to find its call.
     const inside: ContextScope = tracker.opensContexts ? innermost(scope) : openScope(acting.getStore(), {});
-    openCalls.open(inside, handler, call);
-    const stream = within(inside, () => next.handle()).pipe(finalize(() => openCalls.close(inside, call)));
+    const close = openCalls.open(inside, handler, call);
+    const stream = within(inside, () => next.handle()).pipe(
+      // Not `finalize`, which comes after whoever hears of an error has subscribed again.
+      tap({ error: () => (attempt.isOpen = false), complete: () => (attempt.isOpen = false) }),
+      finalize(() => {
+        attempt.isOpen = false;
+        close();
+      }),
+    );
 
-    const response = source.transport === 'http' ? responseOf(execution) : undefined;
     if (response === undefined) return observeStream(stream, call, 'abandon');
-    onResponseEnd(response, (end) => call.responded(end));
+    if (earlier === undefined) onResponseEnd(response, (end) => call.responded(end));
     return stream.pipe(tap({ next: (value) => noteResult(call, value), error: (error) => call.noteError(error) }));
   }
 }

@@ -59,6 +59,12 @@ export class TrackedCall implements CallObserver {
     this.#hasFailed = true;
   }
 
+  /** The method is about to be tried again. */
+  again(): void {
+    this.#error = undefined;
+    this.#hasFailed = false;
+  }
+
   /** The response is over, and decides. */
   responded({ aborted, statusCode }: ResponseEnd): void {
     const isError = this.#hasFailed || (statusCode !== undefined && statusCode >= 400);

@@ -33,8 +33,10 @@ export function wrapMethod(
   invoke: (self: unknown, args: unknown[], original: Method, plan: MethodPlan) => unknown,
 ): Method {
   const decorated = descriptor.value as Method;
-  const wrapped = Reflect.get(decorated, ORIGINAL) as
-    { readonly method: Method; readonly plan: MethodPlan } | undefined;
+  const found = Reflect.get(decorated, ORIGINAL) as
+    { readonly method: Method; readonly plan: MethodPlan; readonly wrapper: Method } | undefined;
+  // A Proxy, or a function with ours as prototype, shows what is not its own.
+  const wrapped = found?.wrapper === decorated ? found : undefined;
   const original = wrapped?.method ?? decorated;
   const plan = mergePlans(wrapped?.plan ?? NO_PLAN, more);
 
@@ -49,7 +51,7 @@ export function wrapMethod(
   for (const key of Reflect.getOwnMetadataKeys(decorated) as unknown[]) {
     Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, decorated), wrapper);
   }
-  Reflect.defineProperty(wrapper, ORIGINAL, { value: { method: original, plan }, configurable: true });
+  Reflect.defineProperty(wrapper, ORIGINAL, { value: { method: original, plan, wrapper }, configurable: true });
   Reflect.defineMetadata(PLAN, mergePlans(planOf(decorated), more), wrapper);
   return wrapper;
 }
