@@ -82,25 +82,31 @@ function observeThenable(thenable: { then: Then }, observer: CallObserver): bool
   if (observedThenables.has(thenable)) return false;
   observedThenables.add(thenable);
   const { then } = thenable;
-  const observed: Then = (onFulfilled, onRejected) =>
-    then.call(
-      thenable,
+  const observed = function (this: unknown, ...[onFulfilled, onRejected]: Parameters<Then>): unknown {
+    return then.call(
+      this,
       (value) => {
         observer.succeeded(value);
-        return onFulfilled ? onFulfilled(value) : value;
+        return typeof onFulfilled === 'function' ? onFulfilled(value) : value;
       },
       (error) => {
         observer.failed(error);
-        if (onRejected) return onRejected(error);
+        if (typeof onRejected === 'function') return onRejected(error);
         throw error;
       },
     );
-  return Reflect.defineProperty(thenable, 'then', {
-    value: observed,
-    writable: true,
-    configurable: true,
-    enumerable: false,
-  });
+  };
+  try {
+    const { enumerable = false } = Object.getOwnPropertyDescriptor(thenable, 'then') ?? {};
+    return Reflect.defineProperty(thenable, 'then', {
+      value: observed,
+      writable: true,
+      configurable: true,
+      enumerable,
+    });
+  } catch {
+    return false;
+  }
 }
 
 function isThenable(value: unknown): value is { then: Then } {
@@ -114,5 +120,10 @@ function isThenable(value: unknown): value is { then: Then } {
 
 /** What has more than `subscribe` and `pipe` (a Subject, a socket) must reach the caller as it is. */
 function isPlainObservable(value: unknown): value is Observable<unknown> {
-  return isObservable(value) && (Object.getPrototypeOf(value) as object).constructor.name === 'Observable';
+  try {
+    return isObservable(value) && (Object.getPrototypeOf(value) as object).constructor.name === 'Observable';
+  } catch {
+    // A proxy that does not want to be looked at is a value.
+    return false;
+  }
 }

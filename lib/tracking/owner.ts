@@ -1,12 +1,14 @@
 import { Inject, Optional } from '@nestjs/common';
 import { processWide } from '../process-wide.js';
-import { isTracker, runningTrackers, Tracker } from './tracker.js';
+import { applications, isTracker, runningTrackers, Tracker } from './tracker.js';
 
 /** Nest sets this on every instance that it makes of a decorated class, also for one request. */
 const INJECTED = Symbol.for('nestjs-posthog-capture:tracker');
 
-/** The tracker of the application that an object belongs to; null: of none. */
-const owners = processWide('owners', () => new WeakMap<object, Tracker | null>());
+/** The trackers that Nest told. */
+const owners = processWide('owners', () => new WeakMap<object, Tracker>());
+/** Those that were looked up, good until another application comes. */
+const found = processWide('found-owners', () => new WeakMap<object, { owner: Tracker | undefined; at: number }>());
 
 /** Has Nest tell instances of a class which application they belong to. Where our module is absent, it tells nothing. */
 export function injectOwner(prototype: object): void {
@@ -28,13 +30,12 @@ export function injectOwner(prototype: object): void {
 /** The tracker of the application that an object belongs to. */
 export function ownerOf(object: unknown): Tracker | undefined {
   if (typeof object !== 'object' || object === null) return undefined;
-  const known = owners.get(object);
-  if (known !== undefined) return known ?? undefined;
+  const told = owners.get(object);
+  if (told !== undefined) return told;
   // Made by a factory, so Nest could not tell it.
-  const trackers = runningTrackers();
-  const owner = trackers.find((tracker) => tracker.holds(object));
-  if (owner !== undefined || (trackers.length > 0 && trackers.every(({ isBooted }) => isBooted))) {
-    owners.set(object, owner ?? null);
-  }
+  const known = found.get(object);
+  if (known?.at === applications.generation) return known.owner;
+  const owner = runningTrackers().find((tracker) => tracker.holds(object));
+  found.set(object, { owner, at: applications.generation });
   return owner;
 }

@@ -13,8 +13,8 @@ import { wrapMethod } from './tracked-methods.js';
  * A message loses its context before pipes see it, so that a strict ValidationPipe takes it.
  */
 export function RestoreContext(): MethodDecorator {
-  return (target, name, descriptor: PropertyDescriptor) => {
-    if (typeof target === 'function' || typeof descriptor.value !== 'function') {
+  return (target, name, descriptor: PropertyDescriptor | undefined) => {
+    if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
       throw new PostHogConfigurationError([
         `@RestoreContext() on ${String(name)}(): decorate a method of instances, no static one and no accessor`,
       ]);

@@ -19,9 +19,9 @@ import { planOf, wrapMethod } from './tracked-methods.js';
  * @throws PostHogConfigurationError when the class is loaded, for an event or options that cannot work
  */
 export function TrackEvent(event: string, options: TrackEventOptions = {}): MethodDecorator {
-  return (target, name, descriptor: PropertyDescriptor) => {
-    const where = `@TrackEvent(${JSON.stringify(event)}) on ${String(name)}()`;
-    if (typeof target === 'function' || typeof descriptor.value !== 'function') {
+  return (target, name, descriptor: PropertyDescriptor | undefined) => {
+    const where = `@TrackEvent(${typeof event === 'string' ? JSON.stringify(event) : typeof event}) on ${String(name)}()`;
+    if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
       throw new PostHogConfigurationError([`${where}: decorate a method of instances, no static one and no accessor`]);
     }
     const tracked = checkTrackEvent(event, options, where);

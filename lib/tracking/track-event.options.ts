@@ -1,6 +1,7 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { PostHogConfigurationError } from '../config/configuration-error.js';
 import { type LooseValue, type Transport } from '../context/call-source.js';
+import { isBag } from '../context/untrusted-values.js';
 import { nearestName } from '../nearest-name.js';
 
 /**
@@ -65,6 +66,8 @@ const MAX_EVENT_NAME_BYTES = 200;
  * @throws PostHogConfigurationError naming all that is wrong: a mistake in a decorator should stop the boot
  */
 export function checkTrackEvent(event: unknown, options: TrackEventOptions, where: string): TrackedEvent {
+  const given: unknown = options;
+  if (!isBag(given)) throw new PostHogConfigurationError([`${where}: the options must be an object`]);
   const problems: string[] = [];
   const expect = (isGood: boolean, problem: string): void => {
     if (!isGood) problems.push(`${where}: ${problem}`);

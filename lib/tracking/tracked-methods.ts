@@ -40,13 +40,16 @@ export function wrapMethod(
   const original = wrapped?.method ?? decorated;
   const plan = mergePlans(wrapped?.plan ?? NO_PLAN, more);
 
-  // A method, not an arrow: `this` is the caller's.
-  const wrapper = function (this: unknown, ...args: unknown[]): unknown {
-    return invoke(this, args, original, plan);
+  // A method, as the original is: `this` is the caller's, and `new` is refused.
+  const holder = {
+    wrapper(this: unknown, ...args: unknown[]): unknown {
+      return invoke(this, args, original, plan);
+    },
   };
+  const wrapper = Reflect.get<typeof holder, 'wrapper'>(holder, 'wrapper');
   for (const key of Reflect.ownKeys(decorated)) {
     const property = Reflect.getOwnPropertyDescriptor(decorated, key);
-    if (property && key !== 'prototype') Reflect.defineProperty(wrapper, key, property);
+    if (property) Reflect.defineProperty(wrapper, key, property);
   }
   for (const key of Reflect.getOwnMetadataKeys(decorated) as unknown[]) {
     Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, decorated), wrapper);

@@ -14,6 +14,9 @@ const running = processWide('trackers', () => new Set<WeakRef<TrackerClass>>());
 /** Tells a tracker from what a test's auto-mocking injects in its place. */
 const genuine = processWide('genuine-trackers', () => new WeakSet());
 
+/** Counts the applications that came, and those whose providers are all made: what was looked up before may have changed. */
+export const applications = processWide('applications', () => ({ generation: 0 }));
+
 @Injectable()
 class TrackerClass implements OnModuleInit, OnApplicationShutdown {
   readonly #instances = new Map<string | undefined, TrackingInstance>();
@@ -21,7 +24,6 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
   readonly #http: HttpTracking;
   readonly #self = new WeakRef(this);
   #opensContexts = false;
-  #isBooted = false;
 
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
@@ -33,6 +35,7 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
     this.#http = new HttpTracking(this, () => host?.httpAdapter, seesDenials);
     running.add(this.#self);
     genuine.add(this);
+    applications.generation += 1;
   }
 
   /** Makes an instance known, at boot. Of several default ones the first counts. */
@@ -90,13 +93,8 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
     return false;
   }
 
-  /** Whether all providers have been made. */
-  get isBooted(): boolean {
-    return this.#isBooted;
-  }
-
   onModuleInit(): void {
-    this.#isBooted = true;
+    applications.generation += 1;
     this.#http.routesAreKnown();
   }
 
