@@ -59,13 +59,15 @@ export class CallInterpreter {
   requestPropertiesOf(source: CallSource): ActingContext['properties'] {
     if (this.readProperties === undefined || source.request === undefined) return undefined;
     const reading = this.readingOf(source);
-    const request = requestOf(source);
-    // Only the route becomes known later than the request.
-    const route = routeOf(request);
-    if (reading.request === undefined || reading.request.route !== route) {
-      reading.request = { route, properties: this.propertiesAt(request) };
-    }
-    return reading.request.properties;
+    return this.carefully(() => {
+      const request = requestOf(source);
+      // Only the route becomes known later than the request.
+      const route = routeOf(request);
+      if (reading.request === undefined || reading.request.route !== route) {
+        reading.request = { route, properties: this.readProperties?.(request) };
+      }
+      return reading.request.properties;
+    });
   }
 
   private readingOf(source: CallSource): Reading {
@@ -105,14 +107,15 @@ export class CallInterpreter {
   }
 
   private headersOf(source: CallSource): ActingContext {
-    return this.settings.tracingHeaders && source.request !== undefined
-      ? readTracingHeaders(requestOf(source), this.settings.identity === undefined)
-      : NOTHING;
+    if (!this.settings.tracingHeaders || source.request === undefined) return NOTHING;
+    const isPersonTrusted = this.settings.identity === undefined;
+    return this.carefully(() => readTracingHeaders(requestOf(source), isPersonTrusted)) ?? NOTHING;
   }
 
-  private propertiesAt(request: ReturnType<typeof requestOf>): ActingContext['properties'] {
+  /** Getters of the application's own may stand in the way, such as a trust-proxy function. */
+  private carefully<T>(read: () => T): T | undefined {
     try {
-      return this.readProperties?.(request);
+      return read();
     } catch {
       this.warn('the request could not be read, perhaps because of a trust-proxy function that throws');
       return undefined;
