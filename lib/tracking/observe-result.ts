@@ -59,7 +59,9 @@ export function observeStream<T>(
 }
 
 function observePromise(promise: Promise<unknown>, observer: CallObserver): Promise<unknown> {
-  const isPlain = Object.getPrototypeOf(promise) === Promise.prototype && Reflect.ownKeys(promise).length === 0;
+  // Names only: once an AsyncLocalStorage is in use, Node 20 keeps symbols of its own on every promise.
+  const isPlain =
+    Object.getPrototypeOf(promise) === Promise.prototype && Object.getOwnPropertyNames(promise).length === 0;
   const succeeded = (value: unknown): unknown => {
     observer.succeeded(value);
     return value;
