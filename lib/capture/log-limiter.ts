@@ -12,7 +12,8 @@ export class LogLimiter {
    * @returns how many lines of this kind were held back before this one, or null when this one is held back too
    */
   pass(wanted: string): number | null {
-    const now = Date.now();
+    // Not the wall clock: one that is set back would hold lines for as long.
+    const now = performance.now();
     const kind = this.#kinds.has(wanted) || this.#hasRoom(now) ? wanted : OTHERS;
     const known = this.#kinds.get(kind);
     if (known && now < known.until) {

@@ -96,6 +96,7 @@ export async function carry(events: readonly QueuedEvent[], route: CourierRoute)
 async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): Promise<Attempted> {
   const { backoff, signal } = route;
   const createdAt = Date.now();
+  const startedAt = performance.now();
   const id = randomUUID();
   const format = events[0]?.format ?? '';
   let batch: Batch = { id, createdAt, format, events };
@@ -106,7 +107,7 @@ async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): P
       case 'settled': {
         // Nothing but "again" is no sign that it takes events.
         if (outcome.retry.length < batch.events.length) route.answered();
-        const left = reportSettled(batch.events, outcome, attempt, createdAt, route);
+        const left = reportSettled(batch.events, outcome, attempt, startedAt, route);
         if (left.length === 0) return 'done';
         batch = { id, createdAt, format, events: left };
         failure = ASKED_AGAIN;
@@ -142,10 +143,10 @@ function reportSettled(
   events: readonly QueuedEvent[],
   { rejected, retry }: Extract<BatchOutcome, { kind: 'settled' }>,
   attempts: number,
-  createdAt: number,
+  startedAt: number,
   route: CourierRoute,
 ): readonly QueuedEvent[] {
-  const durationMs = Date.now() - createdAt;
+  const durationMs = Math.round(performance.now() - startedAt);
   if (rejected.length === 0 && retry.length === 0) {
     route.delivered(events, attempts, durationMs);
     return [];

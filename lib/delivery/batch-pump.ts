@@ -39,12 +39,17 @@ export class BatchPump {
   readonly #queue: EventQueue;
   readonly #send: SendBatch;
   readonly #listener: PumpListener;
-  readonly #gate = new SendGate();
+  readonly #gate = new SendGate(() => {
+    this.#paused.wake(true);
+    this.#pump();
+  });
   readonly #abort = new AbortController();
   readonly #flushAt: number;
   readonly #travelling = new Set<Promise<void>>();
   /** Batches that wait for a retry. */
   readonly #retries = new Sleepers();
+  /** Batches whose wait is over while the receiver wants a pause. */
+  readonly #paused = new Sleepers();
   /** Everything that waits shall go, full batch or not. */
   #due = false;
   #flushTimer: Timer | null = null;
@@ -103,7 +108,9 @@ export class BatchPump {
   /** Aborts what is in flight and sends nothing more. Resolves when all events are back in the queue. */
   async stop(): Promise<void> {
     this.#abort.abort();
+    this.#gate.endPauses();
     this.#retries.wake(false);
+    this.#paused.wake(false);
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
     await Promise.all(this.#travelling);
@@ -124,9 +131,9 @@ export class BatchPump {
   /** After the current turn: building a batch is no work for whoever captures, and a burst becomes full batches. */
   #schedule(): void {
     if (this.#pumpTimer || this.#abort.signal.aborted) return;
-    // Each request that returns pumps again.
-    if (this.#travelling.size >= this.#options.concurrency) return;
-    this.#pumpTimer = backgroundTimer(() => this.#pump(), this.#gate.closedForMs);
+    // Each request that returns pumps again, and so does the gate at the end of a pause.
+    if (this.#travelling.size >= this.#options.concurrency || this.#gate.paused) return;
+    this.#pumpTimer = backgroundTimer(() => this.#pump(), 0);
   }
 
   #pump(): void {
@@ -143,7 +150,6 @@ export class BatchPump {
     }
     // What waits behind its key is still to go: it is no less due than the rest.
     if (this.#queue.size === this.#queue.leased) this.#nothingLeft();
-    else if (this.#gate.closedForMs > 0) this.#schedule();
     else if (!this.#due) this.#startFlushTimer();
   }
 
@@ -213,7 +219,7 @@ export class BatchPump {
     if (retryAfterMs !== undefined) this.#gate.pause(retryAfterMs);
     let goOn = await this.#retries.sleep(ms);
     // Another batch may have been told to pause meanwhile.
-    while (goOn && this.#gate.closedForMs > 0) goOn = await this.#retries.sleep(this.#gate.closedForMs);
+    while (goOn && this.#gate.paused) goOn = await this.#paused.sleep(Infinity);
     if (goOn) this.#listener.retried();
     return goOn;
   }
@@ -225,6 +231,7 @@ export class BatchPump {
     this.#lastFailure = failure;
     if (!this.#gate.coolDown(Math.max(coolDownMs, asked), probe)) return;
     this.#retries.wake(false);
+    this.#paused.wake(false);
     this.#listener.stalled(failure);
   }
 }

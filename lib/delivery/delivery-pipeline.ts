@@ -55,6 +55,7 @@ export class DeliveryPipeline {
   readonly #impatient = new Set<() => void>();
   #closing: Promise<DeliveryReport> | null = null;
   #closed = false;
+  /** By the clock that nobody sets. */
   #closeAt = Infinity;
   #closeTimer: Timer | null = null;
 
@@ -156,7 +157,7 @@ export class DeliveryPipeline {
 
   async #close(): Promise<DeliveryReport> {
     const { shutdownTimeoutMs } = this.#options;
-    this.#closeAt = Date.now() + shutdownTimeoutMs;
+    this.#closeAt = performance.now() + shutdownTimeoutMs;
     const statement = this.#openStatement();
     const how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
     const error = this.#pump.lastFailure?.message ?? null;
@@ -175,7 +176,7 @@ export class DeliveryPipeline {
     let before = this.#pump.cooling ? this.#ledger.delivered : -1;
     let covered = settled;
     for (;;) {
-      const how = await this.#sendUntil(covered, this.#closeAt - Date.now());
+      const how = await this.#sendUntil(covered, this.#closeAt - performance.now());
       if (how === 'settled') {
         if (this.#pending === 0) return how;
         covered = this.#openStatement().settled;
@@ -200,7 +201,7 @@ export class DeliveryPipeline {
   }
 
   #isClosed(): boolean {
-    return this.#closed || (this.#closing !== null && Date.now() >= this.#closeAt);
+    return this.#closed || (this.#closing !== null && performance.now() >= this.#closeAt);
   }
 
   /** Hooks and jobs that end after ours still capture: it goes out at once, while the time for shutdown lasts. */
@@ -210,7 +211,7 @@ export class DeliveryPipeline {
     this.#closeTimer ??= deadlineTimer(() => {
       this.#closeTimer = null;
       if (this.#pending > 0) void this.#shut();
-    }, this.#closeAt - Date.now());
+    }, this.#closeAt - performance.now());
   }
 
   #openStatement(): ReturnType<Ledger['open']> {

@@ -1,32 +1,48 @@
+import { backgroundTimer, type Timer } from './timers.js';
+
 /**
  * Whether requests may leave. Open: as many as `concurrency` allows. Paused: the receiver asked for a pause
  * (Retry-After). Cooling: sending has failed for good, and nothing leaves until the cool-down is over; then one
  * request goes as a probe, and full speed comes back only when it is answered.
+ *
+ * Timers alone measure the waits: a clock that is set, or read twice, could leave the gate shut for good.
  */
 export class SendGate {
+  readonly #onPassable: () => void;
+  /** Pauses that are not over. */
+  readonly #pauses = new Set<Timer>();
   #state: 'open' | 'cooling' | 'probing' = 'open';
-  #closedUntil = 0;
+
+  /** @param onPassable told when a pause or a cool-down is over */
+  constructor(onPassable: () => void) {
+    this.#onPassable = onPassable;
+  }
 
   /** Whether the receiver answers, as far as is known. */
   get open(): boolean {
     return this.#state === 'open';
   }
 
+  /** Whether a pause or a cool-down lasts. */
+  get paused(): boolean {
+    return this.#pauses.size > 0;
+  }
+
   /** Requests that may be in flight now. */
   allowed(concurrency: number): number {
-    if (Date.now() < this.#closedUntil) return 0;
+    if (this.paused) return 0;
     if (this.#state === 'open') return concurrency;
     return this.#state === 'cooling' ? 1 : 0;
   }
 
-  /** Milliseconds until a request may leave; 0 when it may now. */
-  get closedForMs(): number {
-    return Math.max(0, this.#closedUntil - Date.now());
-  }
-
   /** Lets nothing leave for that long. */
   pause(ms: number): void {
-    this.#closedUntil = Math.max(this.#closedUntil, Date.now() + ms);
+    if (ms <= 0) return;
+    const pause = backgroundTimer(() => {
+      this.#pauses.delete(pause);
+      if (!this.paused) this.#onPassable();
+    }, ms);
+    this.#pauses.add(pause);
   }
 
   /**
@@ -38,13 +54,14 @@ export class SendGate {
   coolDown(ms: number, probe: boolean): boolean {
     if (this.#state !== 'open' && !probe) return false;
     this.#state = 'cooling';
-    this.#closedUntil = Date.now() + ms;
+    this.endPauses();
+    this.pause(ms);
     return true;
   }
 
   /** Lets one request through at once, though the cool-down is not over. */
   allowProbe(): void {
-    if (this.#state === 'cooling') this.#closedUntil = 0;
+    if (this.#state === 'cooling') this.endPauses();
   }
 
   /** Takes note that a request leaves. Returns whether it is the probe, which is tried only once. */
@@ -58,7 +75,13 @@ export class SendGate {
   answered(): boolean {
     if (this.#state === 'open') return false;
     this.#state = 'open';
-    this.#closedUntil = 0;
+    this.endPauses();
     return true;
+  }
+
+  /** Forgets all pauses, and tells nobody. */
+  endPauses(): void {
+    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#pauses.clear();
   }
 }

@@ -25,7 +25,10 @@ function noop(): void {
 }
 
 beforeEach(() => void jest.useFakeTimers());
-afterEach(() => void jest.useRealTimers());
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
 
 it('leaves no timer behind after close()', async () => {
   const pipeline = new DeliveryPipeline(
@@ -55,3 +58,55 @@ it('sends at the latest after flushIntervalMs, and not before', async () => {
   await jest.advanceTimersByTimeAsync(1);
   expect(sent).toEqual([1]);
 });
+
+it.each([
+  ['is set back', (real: number) => real - 3_600_000],
+  ['runs ahead', (real: number) => real + 86_400_000],
+])('measures a cool-down by time that passes, though the clock %s', async (_, jump) => {
+  const { pipeline, sent } = failing('refused');
+  pipeline.accept(EVENT);
+  await jest.advanceTimersByTimeAsync(1000);
+  expect(sent).toHaveLength(1);
+  jest.setSystemTime(jump(Date.now()));
+  await jest.advanceTimersByTimeAsync(29_999);
+  expect(sent).toHaveLength(1);
+  await jest.advanceTimersByTimeAsync(1);
+  expect(sent).toHaveLength(2);
+});
+
+it('sends a probe when the cool-down is over, though the clock ticks while it looks', async () => {
+  const { pipeline, sent } = failing('refused');
+  pipeline.accept(EVENT);
+  await jest.advanceTimersByTimeAsync(1000);
+  let now = Date.now() - 1;
+  jest.spyOn(Date, 'now').mockImplementation(() => (now += 30_000 / 2));
+  await jest.advanceTimersByTimeAsync(30_000);
+  expect(sent).toHaveLength(2);
+});
+
+it('closes within its time, though the clock is set back', async () => {
+  const { pipeline } = failing('hang');
+  pipeline.accept(EVENT);
+  const closing = pipeline.close();
+  jest.setSystemTime(Date.now() - 3_600_000);
+  await jest.advanceTimersByTimeAsync(OPTIONS.shutdownTimeoutMs);
+  expect(pipeline.accept(EVENT)).toBe(false);
+  expect(await closing).toMatchObject({ dropped: { shutdown: 1 } });
+});
+
+function failing(how: 'refused' | 'hang') {
+  const sent: QueuedEvent[][] = [];
+  const failure = { message: 'no', remedy: 'none' };
+  const pipeline = new DeliveryPipeline(
+    OPTIONS,
+    ({ events }, { signal }) => {
+      sent.push([...events]);
+      if (how === 'refused') return Promise.resolve({ kind: 'refused', failure });
+      return new Promise((resolve) =>
+        signal.addEventListener('abort', () => resolve({ kind: 'retryable', failure }), { once: true }),
+      );
+    },
+    IGNORE,
+  );
+  return { pipeline, sent };
+}
