@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { HttpService } from '@nestjs/axios';
 import { type DynamicModule, Logger, Module, type Provider } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
@@ -12,7 +13,9 @@ import { resolveOptions } from './config/resolve-options.js';
 import { CallInterpreter } from './context/call-interpreter.js';
 import { type Warn } from './context/check-context.js';
 import { ContextStorage } from './context/context-storage.js';
-import { DeliveryPipeline } from './delivery/delivery-pipeline.js';
+import { type DeliveryObserver, DeliveryPipeline } from './delivery/delivery-pipeline.js';
+import { type Durability } from './delivery/durable-events.js';
+import { eventStoreOf } from './event-stores.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
@@ -23,9 +26,9 @@ import { type HttpServiceToken, type PostHogCaptureOptions } from './posthog-cap
 import { onProcessEnd } from './process-end.js';
 import { registerInstance, TrackingModule } from './tracking/tracking.module.js';
 import { rememberSettings } from './tracking/tracking-settings.js';
-import { batchV0 } from './wire/batch-v0.js';
 import { BatchSender } from './wire/batch-sender.js';
-import { eventsV1 } from './wire/events-v1.js';
+import { describeError } from './wire/describe-error.js';
+import { formatOf, reformat } from './wire/formats.js';
 import { type HttpClient, privateHttpClient, sharedHttpClient } from './wire/http-client.js';
 import { ingestionHost } from './wire/ingestion-host.js';
 
@@ -80,21 +83,21 @@ function complete(definition: DynamicModule, name: string | undefined): DynamicM
 }
 
 /** Puts one instance together. */
-function createCapture(
+async function createCapture(
   explicit: unknown,
   name: string | undefined,
   config: ConfigService,
   modules: ModuleRef,
-): CaptureService {
+): Promise<CaptureService> {
   const { options, warnings } = resolveOptions({ explicit, name, config });
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
   for (const warning of warnings) logger.warn(warning);
   const reporter = new DropReporter(logger, options.onDrop);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
-  const intake = new EventIntake(contexts, options.captureMode === 'v1' ? eventsV1 : batchV0, options);
+  const intake = new EventIntake(contexts, formatOf(options.captureMode), options);
   const service = options.enabled
-    ? enabledService(options, name, modules, { contexts, intake, reporter })
+    ? await enabledService(options, name, modules, { contexts, intake, reporter })
     : new CaptureService({ contexts, intake, pipeline: null, reporter });
   rememberSettings(service, {
     context: options.enabled && options.context,
@@ -104,16 +107,21 @@ function createCapture(
   return service;
 }
 
-function enabledService(
+async function enabledService(
   options: Readonly<PostHogCaptureOptions>,
   name: string | undefined,
   modules: ModuleRef,
   parts: Pick<CaptureParts, 'contexts' | 'intake' | 'reporter'>,
-): CaptureService {
+): Promise<CaptureService> {
   const client = httpClient(options.http, modules);
+  const pipeline = createPipeline(options, name, client, parts.reporter, await durabilityOf(options));
+  await pipeline.recover().catch((error: unknown) => {
+    const { message } = error as Error;
+    throw new PostHogConfigurationError([`store (${variableOf('store', name) ?? ''}): ${message}`], name);
+  });
   const service: CaptureService = new CaptureService({
     ...parts,
-    pipeline: createPipeline(options, name, client, parts.reporter),
+    pipeline,
     onStart: () => void client.http(),
     onClose: onProcessEnd(() => service.onApplicationShutdown()),
   });
@@ -125,6 +133,7 @@ function createPipeline(
   name: string | undefined,
   client: HttpClient,
   reporter: DropReporter,
+  durability: Durability | undefined,
 ): DeliveryPipeline {
   const { onDelivery } = options;
   const sender = new BatchSender(client, {
@@ -136,7 +145,7 @@ function createPipeline(
       captureMode: variableOf('captureMode', name) ?? '',
     },
   });
-  return new DeliveryPipeline({ ...options, maxEventAgeMs: options.maxEventAgeMs ?? null }, sender.send, {
+  const observer: DeliveryObserver = {
     delivered: (events, attempts, durationMs) => {
       if (onDelivery)
         reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => id), attempts, durationMs });
@@ -145,7 +154,26 @@ function createPipeline(
     stalled: (failure, pending) => reporter.stalled(failure, pending),
     recovered: (pending) => reporter.recovered(pending),
     idle: () => client.releaseConnections(),
-  });
+    storeFailed: (error) => reporter.storeFailed(describeError(error, options.apiKey)),
+    storeWorks: () => reporter.storeWorks(),
+    storeWarned: (warning) => reporter.warn(`store: ${warning}`, warning),
+  };
+  const deliveryOptions = { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
+  return new DeliveryPipeline(deliveryOptions, sender.send, observer, durability);
+}
+
+async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<Durability | undefined> {
+  const { store, captureMode, host, apiKey } = options;
+  if (store === undefined) return undefined;
+  return {
+    store: await eventStoreOf(store),
+    // Says which project it is, and not the key.
+    project: createHash('sha256')
+      .update(`${ingestionHost(host)}\n${apiKey}`)
+      .digest('hex')
+      .slice(0, 16),
+    adapt: (event) => reformat(event, formatOf(captureMode)),
+  };
 }
 
 function httpClient(http: PostHogCaptureOptions['http'], modules: ModuleRef): HttpClient {

@@ -14,6 +14,7 @@ import {
   IsOptionalHttp,
   IsOptionalIdentity,
   IsOptionalLogger,
+  IsOptionalStore,
   IsProjectApiKey,
   IsRequestTracking,
   IsSomeOf,
@@ -22,6 +23,7 @@ import {
 import { type Identity } from './context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from './context/request-properties.js';
 import { type DropReason } from './delivery/delivery.js';
+import { type EventStore } from './delivery/event-store.js';
 import { type RequestTrackingOptions } from './tracking/request-tracking.js';
 import { type PostHogEvent } from './wire/posthog-event.js';
 
@@ -209,6 +211,14 @@ export class PostHogCaptureOptions {
    */
   @IsSomeOf(...REQUEST_PROPERTY_SETS)
   readonly requestProperties: RequestPropertySet | readonly RequestPropertySet[] = 'route';
+
+  /**
+   * Keeps events until PostHog has answered for them, also beyond the end of the process: `lmdbEventStore({ path })` from
+   * `nestjs-posthog-capture/lmdb`, or a store of your own. A text is the path of an LMDB store. Default: none, events are in
+   * memory only. Variable: `POSTHOG_STORE_PATH`.
+   */
+  @IsOptionalStore()
+  readonly store?: EventStore | string;
 
   /** Added to the properties of each event; those of the context and of the event win. Default: none. Code only. */
   @IsBag()

@@ -1,5 +1,5 @@
 // `npm run build`: the same sources twice, as ES modules and as CommonJS, with declarations for each.
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ensureInstalled, must, ROOT } from './lib.mjs';
 
 await ensureInstalled();
@@ -10,5 +10,9 @@ for (const [kind, type] of [
 ]) {
   await must(process.execPath, ['node_modules/typescript/bin/tsc', '-p', `tsconfig.${kind}.json`]);
   writeFileSync(`${ROOT}dist/${kind}/package.json`, `${JSON.stringify({ type }, null, 2)}\n`);
+}
+// What stands in for a module that only ESM can have takes its name.
+for (const ending of ['js', 'd.ts']) {
+  renameSync(`${ROOT}dist/cjs/stores/location.cjs.${ending}`, `${ROOT}dist/cjs/stores/location.${ending}`);
 }
 chmodSync(`${ROOT}dist/esm/cli/main.js`, 0o755);

@@ -12,7 +12,7 @@ const pathsOf = (entry) => (typeof entry === 'string' ? [entry] : Object.values(
 for (const path of pathsOf(manifest.exports)) assert.ok(existsSync(`${ROOT}${path}`), `exports: ${path} is missing`);
 
 const require = createRequire(import.meta.url);
-for (const entry of ['nestjs-posthog-capture', 'nestjs-posthog-capture/testing']) {
+for (const entry of ['nestjs-posthog-capture', 'nestjs-posthog-capture/lmdb', 'nestjs-posthog-capture/testing']) {
   const esm = await import(entry);
   assert.ok(Object.keys(esm).length > 0, `${entry} exports nothing`);
   // The CommonJS build loads Nest 12, which is ESM only, where Node can require it.

@@ -195,10 +195,17 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /** Counts of this moment. A disabled instance counts nothing. */
   stats(): CaptureStats {
     const { pipeline, reporter } = this.#parts;
-    const { delivered = 0, pending = 0, pendingBytes = 0, inFlight = 0, retries = 0 } = pipeline?.stats() ?? {};
+    const {
+      recovered = 0,
+      delivered = 0,
+      pending = 0,
+      pendingBytes = 0,
+      inFlight = 0,
+      retries = 0,
+    } = pipeline?.stats() ?? {};
     return {
       captured: this.#captured,
-      recovered: 0,
+      recovered,
       delivered,
       dropped: reporter.total,
       droppedByReason: reporter.byReason,
@@ -246,9 +253,13 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     if (!pipeline) return NOTHING_DONE;
     const report = await pipeline.close();
     const lost = report.dropped.shutdown ?? 0;
-    if (lost > 0) {
+    if (lost + report.pending > 0) {
+      const kept = report.pending > 0 ? `, ${report.pending} stay in the store for the next start` : '';
       const why = report.error === null ? '' : ` The last answer was: ${report.error}.`;
-      reporter.warn('shutdown', `Shut down: ${report.delivered} events were delivered, ${lost} were lost.${why}`);
+      reporter.warn(
+        'shutdown',
+        `Shut down: ${report.delivered} events were delivered${kept}, ${lost} were lost.${why}`,
+      );
     }
     return report;
   }

@@ -77,6 +77,20 @@ export class DropReporter {
     );
   }
 
+  /** Events are in memory only for now. */
+  storeFailed(problem: string): void {
+    this.warn(
+      'store failed',
+      `The store fails: ${problem}. Events captured from now on are in memory only, until it works again. ` +
+        'Remedy: look at the free space of its disk, its maxBytes, and whether this process may write there.',
+    );
+  }
+
+  storeWorks(): void {
+    if (this.#limiter.pass('store works') !== null)
+      this.#write('log', 'The store works again and holds all that is pending.');
+  }
+
   recovered(pending: number): void {
     if (this.#limiter.pass('recovered') !== null) {
       this.#write('log', `PostHog answers again; ${pending} events are on their way.`);

@@ -59,12 +59,16 @@ const PARSERS: Readonly<Record<EnvironmentOption, Parse>> = {
   context: asBoolean,
   tracingHeaders: asBoolean,
   requestProperties: asWords,
+  store: asText,
 };
 
 const ENVIRONMENT_OPTIONS = Object.keys(PARSERS) as readonly EnvironmentOption[];
 
 /** The names of all options. */
 export const OPTION_NAMES: readonly string[] = [...ENVIRONMENT_OPTIONS, ...CODE_ONLY];
+
+/** Where the variable says more than the option: it can give but one kind of value. */
+const VARIABLE_WORDS: Partial<Record<EnvironmentOption, string>> = { store: 'storePath' };
 
 const hasVariable = (option: string): option is EnvironmentOption => Object.hasOwn(PARSERS, option);
 
@@ -74,7 +78,7 @@ const hasVariable = (option: string): option is EnvironmentOption => Object.hasO
  */
 export function variableOf(option: string, instance?: string): string | undefined {
   if (!hasVariable(option)) return undefined;
-  const words = option.replace(/[A-Z]/g, (capital) => `_${capital}`);
+  const words = (VARIABLE_WORDS[option] ?? option).replace(/[A-Z]/g, (capital) => `_${capital}`);
   return ['POSTHOG', instance?.replace(/[^A-Za-z0-9]/g, '_'), words]
     .filter((part) => part !== undefined)
     .join('_')

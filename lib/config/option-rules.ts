@@ -97,6 +97,17 @@ export const IsRequestTracking = () =>
         )),
   );
 
+/** A store, the path of one, or none. */
+export const IsOptionalStore = () =>
+  rule(
+    'isOptionalStore',
+    'a store, such as lmdbEventStore({ path }), or the path of a directory',
+    optional((value) => {
+      if (typeof value === 'string') return value.trim() !== '';
+      return isObject(value) && ['recover', 'append', 'remove', 'close'].every((method) => isFunction(value[method]));
+    }),
+  );
+
 /** A function that answers at once, or none: an async one could never say who acts. */
 export const IsOptionalIdentity = () =>
   rule('isOptionalIdentity', 'a synchronous function', optional(isSynchronousFunction));

@@ -1,3 +1,4 @@
+import { Backlog } from './backlog.js';
 import { BatchPump, type PumpOptions } from './batch-pump.js';
 import {
   type DeliveryReport,
@@ -6,9 +7,11 @@ import {
   type SendBatch,
   type SendFailure,
 } from './delivery.js';
+import { DurableEvents, type Durability, type DurabilityListener } from './durable-events.js';
 import { EventQueue } from './event-queue.js';
 import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
 import { Ledger } from './ledger.js';
+import { Tally } from './tally.js';
 import { deadlineTimer, type Timer } from './timers.js';
 import { Waiters } from './waiters.js';
 
@@ -18,7 +21,7 @@ export interface DeliveryOptions extends PumpOptions {
 }
 
 /** Who is told what becomes of events. Must not throw. */
-export interface DeliveryObserver {
+export interface DeliveryObserver extends DurabilityListener {
   /** One request delivered these. */
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
@@ -32,6 +35,8 @@ export interface DeliveryObserver {
 
 /** What the pipeline holds now, and what it did. `inFlight` counts events, which are pending ones too. */
 export interface PipelineStats {
+  /** Brought back from a store. */
+  readonly recovered: number;
   readonly delivered: number;
   readonly pending: number;
   readonly pendingBytes: number;
@@ -50,6 +55,10 @@ export class DeliveryPipeline {
   readonly #pump: BatchPump;
   readonly #express: ExpressLane;
   readonly #ledger = new Ledger();
+  readonly #durable: DurableEvents | null;
+  readonly #backlog: Backlog | null;
+  /** Events that stay in the store when the pipeline is closed. */
+  readonly #left = new Tally();
   readonly #room: Waiters;
   /** Told when sending stalls. */
   readonly #impatient = new Set<() => void>();
@@ -59,12 +68,30 @@ export class DeliveryPipeline {
   #closeAt = Infinity;
   #closeTimer: Timer | null = null;
 
-  constructor(options: DeliveryOptions, send: SendBatch, observer: DeliveryObserver) {
+  constructor(options: DeliveryOptions, send: SendBatch, observer: DeliveryObserver, durability?: Durability) {
     this.#options = options;
     this.#observer = observer;
     this.#queue = new EventQueue(options);
-    this.#room = new Waiters(() => this.#roomLeft());
-    this.#pump = new BatchPump(options, this.#queue, send, {
+    this.#room = new Waiters(() => this.#roomLeft().maxEvents);
+    const durable = durability ? new DurableEvents(durability, observer) : null;
+    this.#durable = durable;
+    this.#backlog =
+      durable &&
+      new Backlog(durable, {
+        room: () => this.#roomLeft(),
+        recovered: (events) => {
+          this.#ledger.recovered += events.length;
+          for (const event of events) this.#queue.push(event);
+          this.#pump.arrived();
+        },
+        failed: (error) => observer.storeFailed(error),
+      });
+    // Nothing is sent before it is kept.
+    const sendKept: SendBatch = async (batch, attempt) => {
+      await durable?.written;
+      return send(batch, attempt);
+    };
+    this.#pump = new BatchPump(options, this.#queue, durable ? sendKept : send, {
       settled: (event, seq, reason, detail) => this.#settled(event, seq, reason, detail),
       delivered: (events, attempts, durationMs) => observer.delivered(events, attempts, durationMs),
       retried: () => (this.#ledger.retries += 1),
@@ -89,12 +116,21 @@ export class DeliveryPipeline {
 
   stats(): PipelineStats {
     return {
+      recovered: this.#ledger.recovered,
       delivered: this.#ledger.delivered,
       pending: this.#pending,
-      pendingBytes: this.#queue.bytes + this.#express.bytes,
+      pendingBytes: this.#queue.bytes + this.#express.bytes + this.#left.bytes,
       inFlight: this.#queue.leased + this.#express.inFlight,
       retries: this.#ledger.retries,
     };
+  }
+
+  /**
+   * Brings back what earlier processes left in the store, and goes on looking after them. Called once, before the first
+   * event. Rejects when the store cannot be used.
+   */
+  async recover(): Promise<void> {
+    await this.#backlog?.open();
   }
 
   /**
@@ -112,8 +148,10 @@ export class DeliveryPipeline {
     // One at a time, so that the books balance whenever somebody is told.
     for (let evicted = this.#queue.evict(); evicted; evicted = this.#queue.evict()) {
       if (evicted.event === event) kept = false;
-      this.#settled(evicted.event, evicted.seq, 'queue_full', 'the queue is full');
+      else this.#durable?.remove(evicted.event);
+      this.#told(evicted.event, evicted.seq, 'queue_full', 'the queue is full');
     }
+    if (kept) this.#durable?.append(event);
     if (this.#closing) this.#sendLate();
     else this.#pump.arrived();
     return kept;
@@ -148,8 +186,8 @@ export class DeliveryPipeline {
   }
 
   /**
-   * Sends what is left within `shutdownTimeoutMs`, gives up early when sending stalls, and reports. Events that come
-   * while that time lasts are still taken and sent. Idempotent.
+   * Sends what is left within `shutdownTimeoutMs`, gives up early when sending stalls, and reports; what is not sent
+   * stays in the store. Events that come while that time lasts are still taken and sent. Idempotent.
    */
   close(): Promise<DeliveryReport> {
     return (this.#closing ??= this.#close());
@@ -158,13 +196,15 @@ export class DeliveryPipeline {
   async #close(): Promise<DeliveryReport> {
     const { shutdownTimeoutMs } = this.#options;
     this.#closeAt = performance.now() + shutdownTimeoutMs;
+    this.#backlog?.stop();
     const statement = this.#openStatement();
     const how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
     const error = this.#pump.lastFailure?.message ?? null;
     if (how !== 'settled') await this.#shut();
     else this.#observer.idle();
+    await this.#durable?.close();
     this.#room.releaseAll();
-    const report = statement.report(null);
+    const report = statement.report(error);
     return report.dropped.shutdown === undefined ? report : { ...report, error };
   }
 
@@ -195,7 +235,8 @@ export class DeliveryPipeline {
     this.#express.close();
     await this.#pump.stop();
     for (let left = this.#queue.takeOldest(); left; left = this.#queue.takeOldest()) {
-      this.#settled(left.event, left.seq, 'shutdown', detail);
+      if (this.#durable?.keeps(left.event)) this.#left.add(left.event);
+      else this.#settled(left.event, left.seq, 'shutdown', detail);
     }
     this.#observer.idle();
   }
@@ -236,27 +277,34 @@ export class DeliveryPipeline {
   }
 
   get #pending(): number {
-    return this.#queue.size + this.#express.calls.size;
+    return this.#queue.size + this.#express.calls.size + this.#left.events;
   }
 
   #settled(event: QueuedEvent, claim: number | object, reason: DropReason | null, detail: string): void {
+    if (typeof claim === 'number') this.#durable?.remove(event);
+    this.#told(event, claim, reason, detail);
+  }
+
+  #told(event: QueuedEvent, claim: number | object, reason: DropReason | null, detail: string): void {
     this.#ledger.settle(claim, reason);
     if (reason !== null) this.#observer.dropped(event, reason, detail);
     this.#room.check();
   }
 
   #returned(): void {
+    this.#backlog?.roomMade();
     if (!this.#closing || this.#closed || this.#pending > 0) return;
     if (this.#closeTimer) clearTimeout(this.#closeTimer);
     this.#closeTimer = null;
     this.#observer.idle();
   }
 
-  /** How many more events fit, given that whoever is told so captures a little later: counted up to half full. */
-  #roomLeft(): number {
+  /** How much more fits, given that whoever is told so captures a little later: counted up to half full. */
+  #roomLeft(): { readonly maxEvents: number; readonly maxBytes: number } {
     const { maxQueueEvents, maxQueueBytes } = this.#options;
-    if (this.#queue.bytes > maxQueueBytes / 2) return 0;
-    return Math.max(0, Math.ceil(maxQueueEvents / 2) - this.#queue.size);
+    const maxBytes = Math.ceil(maxQueueBytes / 2) - this.#queue.bytes;
+    const maxEvents = Math.ceil(maxQueueEvents / 2) - this.#queue.size;
+    return maxBytes < 0 || maxEvents < 0 ? { maxEvents: 0, maxBytes: 0 } : { maxEvents, maxBytes };
   }
 }
 

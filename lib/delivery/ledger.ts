@@ -24,6 +24,7 @@ interface OpenStatement {
 /** Counts what was settled, in total and for each statement that is open. */
 export class Ledger {
   delivered = 0;
+  recovered = 0;
   retries = 0;
   readonly #open = new Set<OpenStatement>();
 

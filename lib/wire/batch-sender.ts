@@ -5,13 +5,11 @@ import { type AxiosRequestConfig, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
 import { type Attempt, type Batch, type BatchOutcome, type SendBatch } from '../delivery/delivery.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
-import { batchV0 } from './batch-v0.js';
 import { describeError } from './describe-error.js';
-import { eventsV1 } from './events-v1.js';
+import { formatOf } from './formats.js';
 import { type HttpClient } from './http-client.js';
 import { retryAfterMs } from './retry-after.js';
 import { outcomeOfStatus, type RemedyNames } from './status-table.js';
-import { type WireFormat } from './wire-format.js';
 
 /** Where and how requests go. */
 export interface BatchSenderOptions {
@@ -35,7 +33,6 @@ interface Answer {
 const USER_AGENT = `${LIBRARY_NAME}/${LIBRARY_VERSION}`;
 /** Far more than any answer of PostHog's; the rest of a larger one is not read. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
-const FORMATS: ReadonlyMap<string, WireFormat> = new Map([batchV0, eventsV1].map((format) => [format.mode, format]));
 const compress = promisify(gzip);
 
 /** An application's default credentials would replace our key; axios takes null for none, which its types do not know. */
@@ -89,7 +86,7 @@ export class BatchSender {
   };
 
   async #attempt(batch: Batch, { number }: Attempt, signal: AbortSignal): Promise<BatchOutcome> {
-    const format = FORMATS.get(batch.format) ?? batchV0;
+    const format = formatOf(batch.format);
     const { host, apiKey, historicalMigration, names } = this.#options;
     const sentAt = new Date().toISOString();
     const request = format.request(batch, { apiKey, historicalMigration, attempt: number, sentAt });

@@ -1,4 +1,5 @@
 import { type BatchOutcome } from '../delivery/delivery.js';
+import { type PostHogEvent } from './posthog-event.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';
 
 const STORED: BatchOutcome = { kind: 'settled', rejected: [], retry: [] };
@@ -17,6 +18,9 @@ export const batchV0: WireFormat = {
     timestamp,
     properties,
   }),
+
+  // Written as it is: the properties keep their own names.
+  decode: (encoded) => encoded as PostHogEvent,
 
   request: (batch, { apiKey, historicalMigration, sentAt }) => ({
     path: '/batch/',

@@ -1,5 +1,6 @@
 import { type BatchOutcome } from '../delivery/delivery.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
+import { type PostHogEvent } from './posthog-event.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';
 
 /** What v0 carries as properties and v1 as options. */
@@ -40,6 +41,13 @@ export const eventsV1: WireFormat = {
     }
     const encoded = { event, uuid, distinct_id, timestamp, properties: kept };
     return options ? { ...encoded, options } : encoded;
+  },
+
+  decode(encoded) {
+    const { options = {}, properties, ...event } = encoded as PostHogEvent & { options?: Record<string, unknown> };
+    const restored = { ...properties, $lib: LIBRARY_NAME, $lib_version: LIBRARY_VERSION };
+    for (const [name, option] of OPTIONS) if (option in options) Object.assign(restored, { [name]: options[option] });
+    return { ...event, properties: restored };
   },
 
   request: (batch, { apiKey, historicalMigration, attempt, sentAt }) => ({

@@ -27,6 +27,8 @@ export interface WireFormat {
   readonly mode: CaptureMode;
   /** The event as this format writes it, ready for JSON. The input is not changed. */
   encode(event: PostHogEvent): object;
+  /** What `encode` was given, from what it made of it. Throws when it is something else. */
+  decode(encoded: unknown): PostHogEvent;
   /** The request that carries a batch; the payloads are put in as they are. */
   request(batch: Batch, context: RequestContext): WireRequest;
   /** What a 2xx means for each event of the batch. `body` is '' when it could not be read. */

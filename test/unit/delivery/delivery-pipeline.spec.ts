@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
-import { DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
+import { type DeliveryObserver, DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
 
 const OPTIONS = {
   flushAt: 100,
@@ -17,7 +17,16 @@ const OPTIONS = {
   maxEventAgeMs: null,
   shutdownTimeoutMs: 10_000,
 };
-const IGNORE = { delivered: noop, dropped: noop, stalled: noop, recovered: noop, idle: noop };
+const IGNORE: DeliveryObserver = {
+  delivered: noop,
+  dropped: noop,
+  stalled: noop,
+  recovered: noop,
+  idle: noop,
+  storeFailed: noop,
+  storeWorks: noop,
+  storeWarned: noop,
+};
 const EVENT: QueuedEvent = { id: '1', name: 'a', orderKey: 'a', format: 'v0', payload: '{}', bytes: 2, capturedAt: 0 };
 
 function noop(): void {

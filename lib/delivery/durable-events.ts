@@ -1,0 +1,191 @@
+import { type QueuedEvent } from './delivery.js';
+import { type EventStore, type RecoveryRequest } from './event-store.js';
+import { backgroundTimer, type Timer } from './timers.js';
+
+/** A store, and what is said to it. */
+export interface Durability {
+  readonly store: EventStore;
+  readonly project: string;
+  /** Makes an event of an earlier version or configuration one that can be sent now. Must not throw. */
+  readonly adapt: (event: QueuedEvent) => QueuedEvent;
+}
+
+/** Who is told how the store does. Must not throw. */
+export interface DurabilityListener {
+  /** It fails: what is captured from now on lives in memory only, until it works again. */
+  storeFailed(error: unknown): void;
+  /** It works again and holds everything that is pending. */
+  storeWorks(): void;
+  storeWarned(warning: string): void;
+}
+
+/** How much may be brought back. */
+export type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
+
+/** A store that answers nothing for so long counts as failed: sending must not wait for it. */
+const PATIENCE_MS = 5000;
+/** How long a store that failed is left alone. */
+const RETRY_MS = 10_000;
+const RETRY_EVENTS = 100;
+
+/** The events of one instance in their store. Stands between delivery, which must go on, and a store, which may fail. */
+export class DurableEvents {
+  readonly #durability: Durability;
+  readonly #listener: DurabilityListener;
+  /** What the store knows adapted events as. */
+  readonly #originals = new WeakMap<QueuedEvent, QueuedEvent>();
+  /** Pending events that the store does not hold. */
+  readonly #volatile = new Set<QueuedEvent>();
+  /** What the store is writing, by its promise: one may stand for many calls. */
+  readonly #writes = new Map<Promise<void>, Write>();
+  #removals: QueuedEvent[] = [];
+  #removing = false;
+  #failing = false;
+  #reported = false;
+  #retryTimer: Timer | null = null;
+  #closed = false;
+
+  constructor(durability: Durability, listener: DurabilityListener) {
+    this.#durability = durability;
+    this.#listener = listener;
+  }
+
+  /** Events that an earlier process left, as far as there is room. Rejects when the store does. */
+  async recover(room: Room): Promise<readonly QueuedEvent[]> {
+    const { store, project, adapt } = this.#durability;
+    const { events, warnings } = await store.recover({ project, ...room });
+    for (const warning of warnings) this.#listener.storeWarned(warning);
+    return events.map((event) => {
+      const adapted = adapt(event);
+      if (adapted !== event) this.#originals.set(adapted, event);
+      return adapted;
+    });
+  }
+
+  append(event: QueuedEvent): void {
+    if (this.#failing || this.#closed) this.#volatile.add(event);
+    else this.#write([event]);
+  }
+
+  /** Somebody has answered for the event. */
+  remove(event: QueuedEvent): void {
+    for (const { events } of this.#writes.values()) events.delete(event);
+    if (this.#volatile.delete(event) || this.#closed) return;
+    this.#removals.push(this.#originals.get(event) ?? event);
+    if (this.#removing) return;
+    this.#removing = true;
+    // The events of a batch are settled one by one, and removed in one go.
+    queueMicrotask(() => {
+      this.#removing = false;
+      if (!this.#failing && !this.#closed) this.#removeNow();
+    });
+  }
+
+  /** Resolves when all that was appended is kept, or known not to be; null when nothing is being written. */
+  get written(): Promise<unknown> | null {
+    return this.#writes.size === 0 ? null : Promise.all([...this.#writes.values()].map(({ done }) => done));
+  }
+
+  /** Whether a later process will find the event. */
+  keeps(event: QueuedEvent): boolean {
+    return !this.#volatile.has(event);
+  }
+
+  get #fails(): boolean {
+    return this.#failing;
+  }
+
+  /** Never rejects. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.written;
+    this.#removeNow();
+    this.#closed = true;
+    if (this.#retryTimer) clearTimeout(this.#retryTimer);
+    await withPatience(this.#durability.store.close()).catch((error: unknown) => this.#fail(error, []));
+  }
+
+  #write(events: readonly QueuedEvent[]): void {
+    const answer = this.#ask((store) => store.append(events), events);
+    if (!answer) return;
+    const known = this.#writes.get(answer);
+    if (known) {
+      for (const event of events) known.events.add(event);
+      return;
+    }
+    const write: Write = {
+      events: new Set(events),
+      done: withPatience(answer)
+        .catch((error: unknown) => this.#fail(error, write.events))
+        .then(() => void this.#writes.delete(answer)),
+    };
+    this.#writes.set(answer, write);
+  }
+
+  #removeNow(): void {
+    const removals = this.#removals;
+    if (removals.length === 0) return;
+    this.#removals = [];
+    // Tried again with the next ones: an event that is left in the store would be sent twice.
+    const failed = (): void => void this.#removals.push(...removals);
+    const answer = this.#ask((store) => store.remove(removals), [], failed);
+    if (!answer) return;
+    withPatience(answer).catch((error: unknown) => {
+      failed();
+      this.#fail(error, []);
+    });
+  }
+
+  /** A store may throw where it should reject. */
+  #ask(
+    request: (store: EventStore) => Promise<void> | undefined,
+    events: Iterable<QueuedEvent>,
+    failed?: () => void,
+  ): Promise<void> | undefined {
+    try {
+      return request(this.#durability.store);
+    } catch (error) {
+      failed?.();
+      this.#fail(error, events);
+      return undefined;
+    }
+  }
+
+  #fail(error: unknown, events: Iterable<QueuedEvent>): void {
+    for (const event of events) this.#volatile.add(event);
+    this.#failing = true;
+    if (!this.#reported) this.#listener.storeFailed(error);
+    this.#reported = true;
+    if (!this.#closed) this.#retryTimer ??= backgroundTimer(() => void this.#retry(), RETRY_MS);
+  }
+
+  /** Hands the store what it missed. */
+  async #retry(): Promise<void> {
+    this.#retryTimer = null;
+    this.#failing = false;
+    const missed = [...this.#volatile];
+    this.#volatile.clear();
+    // Piece by piece: what fits is kept.
+    for (let from = 0; from < missed.length; from += RETRY_EVENTS) this.#write(missed.slice(from, from + RETRY_EVENTS));
+    this.#removeNow();
+    await this.written;
+    if (this.#fails) return;
+    this.#reported = false;
+    this.#listener.storeWorks();
+  }
+}
+
+/** Events whose record is being written. */
+interface Write {
+  /** Those of them that nobody has answered for. */
+  readonly events: Set<QueuedEvent>;
+  readonly done: Promise<void>;
+}
+
+/** Like the promise, but rejects when it takes too long. */
+function withPatience<T>(promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = backgroundTimer(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

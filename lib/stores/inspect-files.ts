@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process';
+import { lmdbPath, type LmdbPackage } from './lmdb.js';
+import { FILE_SETTINGS } from './record-file.js';
+
+/** What was found out about files of records. */
+export interface Inspection {
+  /** They can be opened, read and emptied. */
+  readonly whole: readonly string[];
+  readonly damaged: readonly string[];
+}
+
+/** Files of which not even this much could be read in so long are damaged. */
+const TIMEOUT_MS = 60_000;
+
+/**
+ * Tells whole files of records from damaged ones. A damaged one may end the process that maps it (SIGSEGV, SIGBUS) or keep it
+ * busy for ever, so another process tries them. Rejects when that process cannot be started.
+ */
+export async function inspectFiles(paths: readonly string[]): Promise<Inspection> {
+  const whole: string[] = [];
+  const damaged: string[] = [];
+  let left = paths;
+  while (left.length > 0) {
+    const read = await countReadable(left);
+    whole.push(...left.slice(0, read));
+    damaged.push(...left.slice(read, read + 1));
+    left = left.slice(read + 1);
+  }
+  return { whole, damaged };
+}
+
+/** How many of the files, from the first on, are whole. */
+function countReadable(paths: readonly string[]): Promise<number> {
+  const script = `(${readAndEmpty.toString()})(require(process.argv[1]), JSON.parse(process.argv[2]), process.argv.slice(3))`;
+  const args = ['--input-type=commonjs', '--eval', script, lmdbPath(), JSON.stringify(FILE_SETTINGS), ...paths];
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      process.execPath,
+      args,
+      {
+        timeout: TIMEOUT_MS,
+        killSignal: 'SIGKILL',
+        // The application's own flags (debuggers, loaders) are not for this one.
+        env: { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' },
+      },
+      (error, stdout) => {
+        // A process that could not be started has no exit code but a system error's name.
+        if (error && typeof error.code === 'string')
+          reject(new Error(`cannot start a process to look at its files: ${error.code}`, { cause: error }));
+        else resolve(stdout.length);
+      },
+    );
+    child.unref();
+  });
+}
+
+/** Runs in the other process, so it stands alone. Says one letter per file that is whole; nothing of what it does stays. */
+function readAndEmpty(lmdb: LmdbPackage, settings: object, paths: readonly string[]): void {
+  for (const path of paths) {
+    const database = lmdb.open({ ...settings, path });
+    database.transactionSync(() => {
+      const keys: number[] = [];
+      for (const { key, value } of database.getRange()) if (typeof value === 'string') keys.push(key);
+      for (const key of keys) database.removeSync(key);
+      return lmdb.ABORT;
+    });
+    process.stdout.write('.');
+  }
+}

@@ -1,0 +1,82 @@
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { type Database, type LmdbPackage } from './lmdb.js';
+
+/**
+ * No fsync: what is committed outlives the process, and not a loss of power. Nothing reads while another writes, so few
+ * readers do.
+ */
+export const FILE_SETTINGS = {
+  noSubdir: true,
+  encoding: 'string',
+  compression: false,
+  cache: false,
+  maxReaders: 8,
+  noSync: true,
+  overlappingSync: false,
+} as const;
+
+/** LMDB maps its lock file into memory: it is written once, so that a full disk is noticed now and not by a fault. */
+const LOCK_FILE = Buffer.alloc(8192);
+const OWNER_ONLY = 0o600;
+
+/** One record and its place in the file. */
+export interface PlacedRecord {
+  readonly place: number;
+  readonly record: string;
+}
+
+/** Records in order of their place, in one LMDB file that a single process has open. Calls are synchronous and may throw. */
+export class RecordFile {
+  readonly path: string;
+  readonly #database: Database;
+
+  /** Opens a file that is known to be whole. An empty one is a file without records. */
+  constructor(lmdb: LmdbPackage, path: string) {
+    prepareLock(path);
+    this.path = path;
+    this.#database = lmdb.open({ ...FILE_SETTINGS, path });
+  }
+
+  /** Commits all or nothing. */
+  write(added: Iterable<PlacedRecord>, removed: Iterable<number>): void {
+    this.#database.transactionSync(() => {
+      for (const place of removed) this.#database.removeSync(place);
+      for (const { place, record } of added) this.#database.putSync(place, record);
+    });
+  }
+
+  /** Records from a place on. */
+  *read(from: number): Iterable<PlacedRecord> {
+    for (const { key, value } of this.#database.getRange({ start: from })) yield { place: key, record: value };
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+    rmSync(lockOf(this.path), { force: true });
+  }
+
+  /** Closes the file and deletes it. */
+  async discard(): Promise<void> {
+    await this.close();
+    rmSync(this.path, { force: true });
+  }
+}
+
+/** A new file without records, readable by its owner only. */
+export function createRecordFile(lmdb: LmdbPackage, path: string): RecordFile {
+  closeSync(openSync(path, 'wx', OWNER_ONLY));
+  return new RecordFile(lmdb, path);
+}
+
+/** The lock of a file that nobody has open is of no use to anybody. */
+export function prepareLock(path: string): void {
+  rmSync(lockOf(path), { force: true });
+  const lock = openSync(lockOf(path), 'wx', OWNER_ONLY);
+  try {
+    writeSync(lock, LOCK_FILE);
+  } finally {
+    closeSync(lock);
+  }
+}
+
+export const lockOf = (path: string): string => `${path}-lock`;

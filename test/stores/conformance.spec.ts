@@ -1,0 +1,194 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
+import { lmdbEventStore } from 'nestjs-posthog-capture/lmdb';
+import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
+
+/** A disk, and stores over it. */
+interface Disk {
+  store(): EventStore;
+  remove(): Promise<void>;
+}
+
+const onDisk = (durability: 'tick' | 'capture') => async (): Promise<Disk> => {
+  const path = await mkdtemp(join(tmpdir(), 'event-store-'));
+  return {
+    store: () => lmdbEventStore({ path, durability }),
+    remove: () => rm(path, { recursive: true, force: true }),
+  };
+};
+
+const inMemory = (): Promise<Disk> => {
+  const memory = new SharedMemory();
+  return Promise.resolve({ store: () => new MemoryEventStore(memory), remove: () => Promise.resolve() });
+};
+
+/** Every store must pass these: the contract of EventStore, sentence by sentence. */
+describe.each([
+  ['in memory', inMemory],
+  ['on lmdb, per tick', onDisk('tick')],
+  ['on lmdb, per capture', onDisk('capture')],
+])('an event store %s', (_, create) => {
+  const EVERYTHING = { project: 'abc1', maxEvents: 100_000, maxBytes: 1_000_000_000 };
+  let disk: Disk;
+  const open: EventStore[] = [];
+
+  const opened = async (project = EVERYTHING.project, limits: Partial<typeof EVERYTHING> = {}) => {
+    const store = disk.store();
+    open.push(store);
+    const { events, warnings } = await store.recover({ ...EVERYTHING, ...limits, project });
+    return { store, events, warnings };
+  };
+
+  beforeEach(async () => {
+    disk = await create();
+  });
+  afterEach(async () => {
+    for (const store of open.splice(0)) await store.close();
+    await disk.remove();
+  });
+
+  it('brings back what was appended and not removed, in order and unchanged', async () => {
+    const { store } = await opened();
+    const events = Array.from({ length: 300 }, (_unused, index) => eventOf(index));
+    await store.append(events.slice(0, 100));
+    for (const event of events.slice(100)) void store.append([event]);
+    await store.append([]);
+    await store.remove(events.filter((_unused, index) => index % 3 === 0));
+    await store.close();
+    const { events: recovered, warnings } = await opened();
+    expect(recovered).toEqual(events.filter((_unused, index) => index % 3 !== 0));
+    expect(warnings).toEqual([]);
+  });
+
+  it('writes on close what no turn has ended for', async () => {
+    const { store } = await opened();
+    const event = eventOf(1);
+    void store.append([event]);
+    await store.close();
+    expect((await opened()).events).toEqual([event]);
+  });
+
+  it('keeps an event once, however often it is appended, and takes no notice of strangers', async () => {
+    const { store } = await opened();
+    const event = eventOf(1);
+    await store.append([event, event]);
+    await store.append([event]);
+    await store.remove([eventOf(2)]);
+    await store.close();
+    const second = await opened();
+    expect(second.events).toEqual([event]);
+    await second.store.remove(second.events);
+    await second.store.remove(second.events);
+    await second.store.close();
+    expect((await opened()).events).toEqual([]);
+  });
+
+  it('keeps two events with one id apart', async () => {
+    const { store } = await opened();
+    const [first, second] = [eventOf(1), { ...eventOf(1), name: 'other' }];
+    await store.append([first, second]);
+    await store.remove([first]);
+    await store.close();
+    expect((await opened()).events).toEqual([second]);
+  });
+
+  it('brings back piece by piece what is more than there is room for', async () => {
+    const { store } = await opened();
+    const events = Array.from({ length: 50 }, (_unused, index) => eventOf(index));
+    await store.append(events);
+    await store.close();
+    const { store: second, events: first } = await opened(EVERYTHING.project, { maxEvents: 20 });
+    expect(first).toEqual(events.slice(0, 20));
+    const { bytes = 0 } = events[20] ?? {};
+    const byBytes = await second.recover({ ...EVERYTHING, maxBytes: bytes * 10 });
+    expect(byBytes.events).toEqual(events.slice(20, 30));
+    const tooLarge = await second.recover({ ...EVERYTHING, maxBytes: 1 });
+    expect(tooLarge.events).toEqual(events.slice(30, 31));
+    await second.remove(first);
+    await second.close();
+    // What was handed out and not answered for comes again.
+    expect((await opened()).events).toEqual(events.slice(20));
+  });
+
+  it('brings back nothing when there is room for nothing', async () => {
+    const { store } = await opened();
+    await store.append([eventOf(1)]);
+    await store.close();
+    const { events } = await opened(EVERYTHING.project, { maxEvents: 0 });
+    expect(events).toEqual([]);
+  });
+
+  it('leaves the events of a living owner alone', async () => {
+    const [first, second] = [await opened(), await opened()];
+    await first.store.append([eventOf(1)]);
+    await second.store.append([eventOf(2)]);
+    expect((await second.store.recover(EVERYTHING)).events).toEqual([]);
+    await first.store.close();
+    expect((await second.store.recover(EVERYTHING)).events).toEqual([eventOf(1)]);
+    expect((await second.store.recover(EVERYTHING)).events).toEqual([]);
+  });
+
+  it('gives what is left to exactly one', async () => {
+    const { store } = await opened();
+    const events = Array.from({ length: 20 }, (_unused, index) => eventOf(index));
+    await store.append(events);
+    await store.close();
+    const heirs = await Promise.all([opened(), opened(), opened()]);
+    expect(heirs.flatMap((heir) => heir.events)).toEqual(events);
+  });
+
+  it('keeps the events of another project for it', async () => {
+    const { store } = await opened('abc1');
+    await store.append([eventOf(1)]);
+    await store.close();
+    const other = await opened('abc2');
+    expect(other.events).toEqual([]);
+    await other.store.close();
+    expect((await opened('abc1')).events).toEqual([eventOf(1)]);
+  });
+
+  it('keeps any text', async () => {
+    const { store } = await opened();
+    const payload = JSON.stringify({
+      text: 'Zürich \u{1F600} \n "quoted" \u0001 \u2028 日本',
+      long: 'x'.repeat(900_000),
+    });
+    const event = {
+      ...eventOf(1),
+      name: 'a\nb "c" \u{1F600}',
+      orderKey: '日本 \n',
+      payload,
+      bytes: Buffer.byteLength(payload),
+    };
+    await store.append([event]);
+    await store.close();
+    expect((await opened()).events).toEqual([event]);
+  });
+
+  it('goes on after it brought something back', async () => {
+    const { store } = await opened();
+    await store.append([eventOf(1)]);
+    await store.close();
+    const second = await opened();
+    await second.store.append([eventOf(2)]);
+    await second.store.remove(second.events);
+    await second.store.close();
+    expect((await opened()).events).toEqual([eventOf(2)]);
+  });
+});
+
+function eventOf(index: number): QueuedEvent {
+  const payload = JSON.stringify({ event: `event_${index}`, properties: { index } });
+  return {
+    id: `id_${index}`,
+    name: `event_${index}`,
+    orderKey: `person_${index % 3}`,
+    format: 'v0',
+    payload,
+    bytes: Buffer.byteLength(payload),
+    capturedAt: 1_700_000_000_000 + index,
+  };
+}
