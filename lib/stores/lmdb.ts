@@ -8,6 +8,7 @@ export interface Database {
   putSync(key: number, value: string): void;
   removeSync(key: number): void;
   getRange(range?: { readonly start?: number }): Iterable<{ readonly key: number; readonly value: string }>;
+  getStats(): { readonly entryCount: number };
   close(): Promise<void>;
 }
 

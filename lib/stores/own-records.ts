@@ -7,8 +7,8 @@ import { createRecordFile, type RecordFile } from './record-file.js';
 const CROWDED_EVENTS = 128;
 const CROWDED_BYTES = 256 * 1024;
 
-/** What LMDB and the record's own head add to a payload, counted high. */
-const RECORD_OVERHEAD_BYTES = 400;
+/** What LMDB and the record's own head add to a payload, name and key apart. */
+const RECORD_OVERHEAD_BYTES = 180;
 const PAGE_BYTES = 4096;
 /** The pages that every file has, and those that a commit writes anew before the old ones are free. */
 const FILE_OVERHEAD_BYTES = 64 * 1024;
@@ -117,7 +117,7 @@ export class OwnRecords {
 }
 
 /** A record of half a page and more has pages of its own. */
-function bytesOf({ bytes }: QueuedEvent): number {
-  const size = bytes + RECORD_OVERHEAD_BYTES;
+function bytesOf({ bytes, name, orderKey }: QueuedEvent): number {
+  const size = bytes + name.length + orderKey.length + RECORD_OVERHEAD_BYTES;
   return size < PAGE_BYTES / 2 ? size : Math.ceil(size / PAGE_BYTES) * PAGE_BYTES;
 }

@@ -1,0 +1,241 @@
+import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
+import { lmdbEventStore, type LmdbEventStoreOptions } from 'nestjs-posthog-capture/lmdb';
+
+const REQUEST = { project: 'abc', maxEvents: 100_000, maxBytes: 1_000_000_000 };
+const open: EventStore[] = [];
+let path = '';
+
+beforeEach(async () => {
+  path = await mkdtemp(join(tmpdir(), 'lmdb-event-store-'));
+});
+afterEach(async () => {
+  jest.useRealTimers();
+  for (const store of open.splice(0)) await store.close();
+  await rm(path, { recursive: true, force: true });
+});
+
+async function opened(options: Partial<LmdbEventStoreOptions> = {}) {
+  const store = lmdbEventStore({ path, ...options });
+  open.push(store);
+  return { store, ...(await store.recover(REQUEST)) };
+}
+
+/** A store that is left with records in it, as after an outage. Returns the path of its file. */
+async function left(events: readonly QueuedEvent[]): Promise<string> {
+  const { store } = await opened();
+  await store.append(events);
+  await store.close();
+  const [name = ''] = (await readdir(path)).filter((one) => one.endsWith('.mdb'));
+  return join(path, name);
+}
+
+const namesOf = async (ending: string) => (await readdir(path)).filter((name) => name.endsWith(ending));
+
+describe('damage', () => {
+  const randomBytes = (length: number, seed: number) => {
+    let state = seed;
+    return Buffer.from(Uint8Array.from({ length }, () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) >> 16));
+  };
+  const flipped = (bytes: Buffer, count: number, seed: number) => {
+    const copy = Buffer.from(bytes);
+    randomBytes(count * 4, seed).forEach((_, index, all) => {
+      if (index % 4 === 0) copy[all.readUInt32LE(index) % copy.length]! ^= 1 << (index % 8);
+    });
+    return copy;
+  };
+
+  it.each<[string, (bytes: Buffer) => Buffer]>([
+    ['random bytes', (bytes) => randomBytes(bytes.length, 1)],
+    ['zeros', (bytes) => Buffer.alloc(bytes.length)],
+    ['a good beginning and random bytes', (bytes) => Buffer.concat([bytes.subarray(0, 8192), randomBytes(100_000, 2)])],
+    ['a good beginning and zeros', (bytes) => Buffer.concat([bytes.subarray(0, 8192), Buffer.alloc(100_000)])],
+    ['half of it', (bytes) => bytes.subarray(0, bytes.length / 2)],
+    ['all but the last page', (bytes) => bytes.subarray(0, bytes.length - 4096)],
+    ['its first hundred bytes', (bytes) => bytes.subarray(0, 100)],
+    [
+      'pages that are lost',
+      (bytes) => Buffer.from(bytes.map((byte, index) => (index > 8192 && index % 16_384 < 4096 ? 0 : byte))),
+    ],
+  ])('sets a file aside that became %s, and works', async (_, damage) => {
+    const file = await left(Array.from({ length: 200 }, (_unused, index) => eventOf(index)));
+    const damaged = damage(await readFile(file));
+    await writeFile(file, damaged);
+    const { store, events, warnings } = await opened();
+    expect(events).toEqual([]);
+    expect(warnings).toEqual([expect.stringMatching(/damaged file.*set aside as ".*\.damaged"/)]);
+    const [aside = ''] = await namesOf('.damaged');
+    expect((await readFile(join(path, aside))).equals(damaged)).toBe(true);
+    expect((await stat(join(path, aside))).mode & 0o777).toBe(0o600);
+    await store.append([eventOf(1)]);
+    await store.close();
+    expect((await opened()).events).toEqual([eventOf(1)]);
+  });
+
+  it('never sends an event whose bytes have changed, and does not fall over whatever has changed', async () => {
+    const events = Array.from({ length: 50 }, (_unused, index) => eventOf(index));
+    const texts = new Set(events.map(({ payload }) => payload));
+    for (let seed = 1; seed <= 8; seed += 1) {
+      const file = await left(events);
+      await writeFile(file, flipped(await readFile(file), 20 * seed, seed));
+      const { store, events: recovered, warnings: first } = await opened();
+      const warnings = [...first];
+      expect(recovered.filter(({ payload }) => !texts.has(payload))).toEqual([]);
+      if (recovered.length < events.length) {
+        await store.remove(recovered);
+        warnings.push(...(await store.recover(REQUEST)).warnings);
+        expect(warnings.join()).toMatch(/set aside/);
+        expect(await namesOf('.damaged')).toHaveLength(1);
+      } else {
+        await store.remove(recovered);
+      }
+      await store.close();
+      for (const name of await readdir(path)) await rm(join(path, name));
+    }
+  });
+
+  it('takes an empty file for one without records', async () => {
+    await truncate(await left([eventOf(1)]), 0);
+    const { events, warnings } = await opened();
+    expect({ events, warnings }).toEqual({ events: [], warnings: [] });
+  });
+
+  it('does not touch what it does not know', async () => {
+    await writeFile(join(path, 'notes.txt'), 'mine');
+    await writeFile(join(path, 'data.mdb'), 'mine');
+    const { store, warnings } = await opened();
+    await store.close();
+    expect(warnings).toEqual([]);
+    expect((await readdir(path)).sort()).toEqual(['data.mdb', 'notes.txt']);
+  });
+});
+
+describe('size', () => {
+  it.each([100, 3000, 20_000])(
+    'keeps no more than maxBytes of records of %d bytes, and room that became free again',
+    async (size) => {
+      const maxBytes = 1_000_000;
+      const { store } = await opened({ maxBytes });
+      const kept: QueuedEvent[] = [];
+      let refused = 0;
+      const count = Math.ceil(50_000 / size);
+      for (let index = 0; index < 100_000; index += count) {
+        const events = Array.from({ length: count }, (_unused, at) => eventOf(index + at, size));
+        try {
+          await store.append(events);
+          kept.push(...events);
+        } catch (error) {
+          expect((error as Error).message).toBe('it is full (maxBytes is 1000000)');
+          refused += 1;
+          await store.remove(kept.splice(0, kept.length / 2));
+          if (refused === 5) break;
+        }
+      }
+      expect(refused).toBe(5);
+      const [file = ''] = await namesOf('.mdb');
+      const { size: onDisk } = await stat(join(path, file));
+      expect(onDisk).toBeLessThan(maxBytes * 1.1);
+      expect(onDisk).toBeGreaterThan(maxBytes * 0.6);
+      await store.close();
+      const { events } = await opened();
+      expect(events.map(({ id }) => id)).toEqual(kept.map(({ id }) => id));
+    },
+    30_000,
+  );
+});
+
+describe('owners', () => {
+  /** Makes what a living process of another kind has, out of what a closed store left. */
+  async function ownedBy(identity: object, beatMsAgo: number): Promise<void> {
+    const file = await left([eventOf(1)]);
+    const owner = /\.([^.]+)\.mdb$/.exec(file)?.[1] ?? '';
+    const ownerFile = join(path, `${owner}.owner`);
+    await writeFile(
+      ownerFile,
+      JSON.stringify({ host: 'here', pid: 1, pidNamespace: null, startedAt: 'x', ...identity }),
+    );
+    const at = new Date(Date.now() - beatMsAgo);
+    await utimes(ownerFile, at, at);
+  }
+  const here = async () => {
+    const { store } = await opened();
+    const [name = ''] = await namesOf('.owner');
+    const identity = JSON.parse(await readFile(join(path, name), 'utf8')) as Record<string, unknown>;
+    await store.close();
+    return identity;
+  };
+
+  it.each([
+    ['of another host is silent for a minute', { host: 'elsewhere' }, 61_000, 1],
+    ['of another host was heard of lately', { host: 'elsewhere' }, 50_000, 0],
+    ['of this host has ended', { pid: 2 ** 22 + 1 }, 0, 1],
+    [
+      'of this host has another start time: a container, in which every process has the same number',
+      { startedAt: 'a:1' },
+      0,
+      1,
+    ],
+    ['lives', {}, 3_600_000, 0],
+    ['of another container on this host is silent', { pidNamespace: 'pid:[1]' }, 4000, 1],
+    ['cannot be read', { host: null }, 0, 0],
+    ['cannot be read and is silent', { host: null }, 61_000, 1],
+  ])('adopts or leaves what an owner has that %s', async (_, identity, beatMsAgo, adopted) => {
+    await ownedBy({ ...(await here()), ...identity }, beatMsAgo);
+    expect((await opened()).events).toHaveLength(adopted);
+  });
+
+  it('watches an owner of another container on this host: one that beats lives', async () => {
+    await ownedBy({ ...(await here()), pidNamespace: 'pid:[1]' }, 0);
+    const [name = ''] = await namesOf('.owner');
+    const beat = setInterval(() => void utimes(join(path, name), new Date(), new Date()), 500);
+    try {
+      expect((await opened()).events).toEqual([]);
+    } finally {
+      clearInterval(beat);
+    }
+    expect((await opened()).events).toEqual([eventOf(1)]);
+  });
+
+  it('shows once a second that it lives', async () => {
+    await opened();
+    const [name = ''] = await namesOf('.owner');
+    const file = join(path, name);
+    await utimes(file, new Date(0), new Date(0));
+    await until(async () => (await stat(file)).mtimeMs > Date.now() - 5000);
+  });
+
+  it('writes everything again when it was taken for dead', async () => {
+    const { store } = await opened();
+    await store.append([eventOf(1), eventOf(2)]);
+    for (const name of await readdir(path)) await rm(join(path, name));
+    await until(async () => (await namesOf('.mdb')).length === 1);
+    await store.append([eventOf(3)]);
+    await store.remove([eventOf(9)]);
+    await store.close();
+    expect((await opened()).events).toEqual([eventOf(1), eventOf(2), eventOf(3)]);
+  });
+});
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error('it never came about');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function eventOf(index: number, size = 600): QueuedEvent {
+  const payload = JSON.stringify({ event: `event_${index}`, text: 'x'.repeat(size) });
+  return {
+    id: `id_${index}`,
+    name: `event_${index}`,
+    orderKey: `person_${index % 3}`,
+    format: 'v0',
+    payload,
+    bytes: Buffer.byteLength(payload),
+    capturedAt: 1_700_000_000_000 + index,
+  };
+}
