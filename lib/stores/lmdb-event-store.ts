@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { PostHogConfigurationError } from '../config/configuration-error.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from '../delivery/event-store.js';
+import { type Timer } from '../delivery/timers.js';
 import { AdoptedFiles } from './adopted-files.js';
 import { onExit } from './exit-flush.js';
 import { loadLmdb } from './lmdb.js';
@@ -58,6 +59,7 @@ interface Opened {
 interface Tick {
   readonly done: Promise<void>;
   readonly immediate: NodeJS.Immediate;
+  readonly timer: Timer;
   /** Commits, and settles `done` accordingly. */
   settle(): void;
 }
@@ -177,7 +179,9 @@ class LmdbEventStore implements EventStore {
         resolveTick(committed);
       };
     });
-    return { done, settle, immediate: setImmediate(() => this.#commit()) };
+    const commit = (): void => this.#commit();
+    // What was captured in an immediate would wait for the next turn's immediates: its timers come first.
+    return { done, settle, immediate: setImmediate(commit), timer: setTimeout(commit, 0) };
   }
 
   #commit(): void {
@@ -185,6 +189,7 @@ class LmdbEventStore implements EventStore {
     if (!tick) return;
     this.#tick = null;
     clearImmediate(tick.immediate);
+    clearTimeout(tick.timer);
     tick.settle();
   }
 
