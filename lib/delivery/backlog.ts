@@ -7,7 +7,6 @@ export interface BacklogListener {
   /** How much may be brought back now. */
   room(): Room;
   recovered(events: readonly QueuedEvent[]): void;
-  failed(error: unknown): void;
 }
 
 /** How often the store is asked for what processes left that ended meanwhile. */
@@ -36,7 +35,7 @@ export class Backlog {
 
   /** There is room for more. */
   roomMade(): void {
-    if (this.#more) void this.#loadQuietly();
+    if (this.#more) void this.#load();
   }
 
   stop(): void {
@@ -63,14 +62,10 @@ export class Backlog {
     }
   }
 
-  #loadQuietly(): Promise<void> {
-    return this.#load().catch((error: unknown) => this.#listener.failed(error));
-  }
-
   /** Processes that share the store may end at any time. */
   #lookAgain(): void {
     this.#timer = backgroundTimer(() => {
-      void this.#loadQuietly().then(() => {
+      void this.#load().then(() => {
         if (!this.#stopped) this.#lookAgain();
       });
     }, LOOK_AGAIN_MS);

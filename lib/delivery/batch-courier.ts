@@ -19,6 +19,8 @@ export interface RetryPolicy extends BackoffOptions {
 export interface CourierRoute {
   readonly send: SendBatch;
   readonly backoff: BackoffOptions;
+  /** What is known of refusals; shared by all that goes to one receiver. */
+  readonly refusals: Refusals;
   /** Attempts after the first, as things stand now. */
   maxRetries(): number;
   /** Whether anybody still wants the event sent. Asked before each further attempt. Default: always. */
@@ -41,12 +43,18 @@ export interface HandBack {
   readonly retryAfterMs?: number;
 }
 
+/** Whether a refused event is to blame, or a receiver that refuses everything. */
+export interface Refusals {
+  /** Events dropped as refused since the receiver last accepted one. */
+  unproven: number;
+}
+
 /**
- * Events refused alone, one after the other and none accepted in between: then no event is to blame, and the rest is
- * kept. It bounds what a receiver that refuses everything is sent; otherwise taking a batch apart costs at most two
- * requests per event.
+ * So many events may be dropped as refused while the receiver accepts none. When there are more, another event is asked:
+ * if it is accepted, the refused ones are to blame; if not, none is, and all are kept. It bounds what a receiver that
+ * refuses everything is sent and costs; otherwise taking a batch apart takes at most two requests per event.
  */
-const MAX_REFUSED_IN_A_ROW = 8;
+const MAX_UNPROVEN = 8;
 const REFUSES_EVERYTHING =
   'PostHog refuses one event after the other: check POSTHOG_HOST and what stands between (a proxy, a firewall); the events are kept';
 
@@ -68,32 +76,69 @@ interface Halve {
  */
 export async function carry(events: readonly QueuedEvent[], route: CourierRoute): Promise<HandBack | null> {
   const parts: (readonly QueuedEvent[])[] = [events];
-  let refusedInARow = 0;
+  let suspects: Suspect[] = [];
+  const convict = (): void => {
+    for (const { event, reason, failure } of suspects) route.dropped(event, reason, failure.message);
+    suspects = [];
+  };
+  const accepted = (): void => {
+    convict();
+    route.refusals.unproven = 0;
+  };
   for (let part = parts.pop(); part; part = parts.pop()) {
-    const result = await carryPart(part, route);
-    if (result === 'done') {
-      refusedInARow = 0;
-      continue;
-    }
+    const result = await carryPart(part, route, accepted);
+    if (result === 'done') continue;
     if (!('halve' in result)) return result;
     const { halve, failure, reason } = result;
     const [only] = halve;
-    if (only && halve.length === 1) {
-      if (refusedInARow === MAX_REFUSED_IN_A_ROW) {
-        return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING } };
-      }
-      refusedInARow += 1;
-      route.dropped(only, reason, failure.message);
+    if (!only || halve.length > 1) {
+      // The first half goes first, and the second only after it: one key's events stay in order.
+      const middle = Math.ceil(halve.length / 2);
+      parts.push(halve.slice(middle), halve.slice(0, middle));
       continue;
     }
-    // The first half goes first, and the second only after it: one key's events stay in order.
-    const middle = Math.ceil(halve.length / 2);
-    parts.push(halve.slice(middle), halve.slice(0, middle));
+    suspects.push({ event: only, failure, reason });
+    if (route.refusals.unproven + suspects.length <= MAX_UNPROVEN) continue;
+    const witness = takeWitness(parts, suspects);
+    const said = witness ? await carryPart([witness], route, accepted) : null;
+    if (said === 'done') continue;
+    if (said && !('halve' in said)) return said;
+    return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING } };
   }
+  route.refusals.unproven += suspects.length;
+  convict();
   return null;
 }
 
-async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): Promise<Attempted> {
+/** An event that was refused alone. */
+interface Suspect {
+  readonly event: QueuedEvent;
+  readonly failure: SendFailure;
+  readonly reason: DropReason;
+}
+
+/**
+ * Takes out of what is still to go the newest event that overtakes none of its key; if each would, the newest: better out of
+ * order than never.
+ */
+function takeWitness(parts: (readonly QueuedEvent[])[], suspects: readonly Suspect[]): QueuedEvent | null {
+  const seen = new Set(suspects.map(({ event }) => event.orderKey));
+  const events = parts.toReversed().flat();
+  let witness = events.at(-1) ?? null;
+  for (const event of events) {
+    if (!seen.has(event.orderKey)) witness = event;
+    seen.add(event.orderKey);
+  }
+  const left = parts.map((part) => part.filter((event) => event !== witness));
+  parts.splice(0, parts.length, ...left.filter((part) => part.length > 0));
+  return witness;
+}
+
+async function carryPart(
+  events: readonly QueuedEvent[],
+  route: CourierRoute,
+  accepted: () => void,
+): Promise<Attempted> {
   const { backoff, signal } = route;
   const createdAt = Date.now();
   const startedAt = performance.now();
@@ -106,7 +151,10 @@ async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): P
     switch (outcome.kind) {
       case 'settled': {
         // Nothing but "again" is no sign that it takes events.
-        if (outcome.retry.length < batch.events.length) route.answered();
+        if (outcome.retry.length < batch.events.length) {
+          accepted();
+          route.answered();
+        }
         const left = reportSettled(batch.events, outcome, attempt, startedAt, route);
         if (left.length === 0) return 'done';
         batch = { id, createdAt, format, events: left };
@@ -121,6 +169,7 @@ async function carryPart(events: readonly QueuedEvent[], route: CourierRoute): P
       case 'rejected':
         return { halve: batch.events, failure: outcome.failure, reason: 'rejected' };
       case 'quota':
+        accepted();
         route.answered();
         for (const event of batch.events) route.dropped(event, 'quota', outcome.failure.message);
         return 'done';

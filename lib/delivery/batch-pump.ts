@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { carry, type HandBack, type RetryPolicy } from './batch-courier.js';
+import { carry, type HandBack, type Refusals, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
 import { SendGate } from './send-gate.js';
@@ -39,6 +39,7 @@ export class BatchPump {
   readonly #queue: EventQueue;
   readonly #send: SendBatch;
   readonly #listener: PumpListener;
+  readonly #refusals: Refusals = { unproven: 0 };
   readonly #gate = new SendGate(() => {
     this.#paused.wake(true);
     this.#pump();
@@ -196,6 +197,7 @@ export class BatchPump {
       backoff: this.#options,
       // A probe is tried once; when it was answered it is a batch like any other.
       maxRetries,
+      refusals: this.#refusals,
       signal: this.#abort.signal,
       wait: (ms, retryAfterMs) => this.#waitForRetry(ms, retryAfterMs),
       answered: () => this.answered(),

@@ -84,7 +84,6 @@ export class DeliveryPipeline {
           for (const event of events) this.#queue.push(event);
           this.#pump.arrived();
         },
-        failed: (error) => observer.storeFailed(error),
       });
     // Nothing is sent before it is kept.
     const sendKept: SendBatch = async (batch, attempt) => {

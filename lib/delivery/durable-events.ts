@@ -1,5 +1,5 @@
 import { type QueuedEvent } from './delivery.js';
-import { type EventStore, type RecoveryRequest } from './event-store.js';
+import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
 import { backgroundTimer, type Timer } from './timers.js';
 
 /** A store, and what is said to it. */
@@ -42,6 +42,7 @@ export class DurableEvents {
   #removing = false;
   #failing = false;
   #reported = false;
+  #first = true;
   #retryTimer: Timer | null = null;
   #closed = false;
 
@@ -50,10 +51,19 @@ export class DurableEvents {
     this.#listener = listener;
   }
 
-  /** Events that an earlier process left, as far as there is room. Rejects when the store does. */
+  /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all. */
   async recover(room: Room): Promise<readonly QueuedEvent[]> {
     const { store, project, adapt } = this.#durability;
-    const { events, warnings } = await store.recover({ project, ...room });
+    const first = this.#first;
+    this.#first = false;
+    let recovery: Recovery = { events: [], warnings: [] };
+    try {
+      recovery = await store.recover({ project, ...room });
+    } catch (error) {
+      if (first && (error as { temporary?: unknown } | null)?.temporary !== true) throw error;
+      this.#fail(error, []);
+    }
+    const { events, warnings } = recovery;
     for (const warning of warnings) this.#listener.storeWarned(warning);
     return events.map((event) => {
       const adapted = adapt(event);
@@ -164,12 +174,14 @@ export class DurableEvents {
     this.#retryTimer = null;
     this.#failing = false;
     const missed = [...this.#volatile];
+    const asked = missed.length + this.#removals.length > 0;
     this.#volatile.clear();
     // Piece by piece: what fits is kept.
     for (let from = 0; from < missed.length; from += RETRY_EVENTS) this.#write(missed.slice(from, from + RETRY_EVENTS));
     this.#removeNow();
     await this.written;
-    if (this.#fails) return;
+    // Nothing was asked of it, so nothing is known.
+    if (this.#fails || !asked) return;
     this.#reported = false;
     this.#listener.storeWorks();
   }

@@ -27,7 +27,8 @@ export interface EventStore {
   /**
    * Brings back events of `project` that no living process owns. Called before everything else, and again from time to
    * time: whenever there is room for more, and to look after processes that ended meanwhile. Not called while a call is
-   * pending. A rejection of the first call stops the boot.
+   * pending. A rejection of the first call stops the boot, unless the error's property `temporary` is true: then events live
+   * in memory until the store works.
    */
   recover(request: RecoveryRequest): Promise<Recovery>;
 

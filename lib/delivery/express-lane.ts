@@ -165,6 +165,8 @@ export class ExpressLane {
         send: this.#send,
         backoff: this.#options,
         maxRetries: () => this.#options.maxRetries,
+        // Whoever waits is told of a refusal, and nothing is kept.
+        refusals: { unproven: 0 },
         // Whoever was told that it failed must not find it stored later.
         wanted: ({ id }) => passengers.get(id)?.group === group,
         signal,

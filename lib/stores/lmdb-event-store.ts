@@ -80,16 +80,14 @@ class LmdbEventStore implements EventStore {
   }
 
   async recover({ project, maxEvents, maxBytes }: RecoveryRequest): Promise<Recovery> {
-    const first = this.#project === '';
     this.#project = project;
     try {
       const { directory, adopted } = this.#open();
       return await adopted.recover(directory, { maxEvents, maxBytes });
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException;
-      const problem = `cannot use ${JSON.stringify(this.#path)}: ${message}`;
-      if (first && !SHORTAGES.has(code)) throw new Error(problem, { cause: error });
-      return { events: [], warnings: [`The store ${problem}.`] };
+      const failure = new Error(`cannot use ${JSON.stringify(this.#path)}: ${message}`, { cause: error });
+      throw Object.assign(failure, { temporary: SHORTAGES.has(code) });
     }
   }
 

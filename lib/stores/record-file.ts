@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { type Database, type LmdbPackage } from './lmdb.js';
 
 /**
@@ -17,7 +17,8 @@ export const FILE_SETTINGS = {
 
 /** LMDB maps its lock file into memory: it is written once, so that a full disk is noticed now and not by a fault. */
 const LOCK_FILE = Buffer.alloc(8192);
-const OWNER_ONLY = 0o600;
+/** Only its owner may read it. */
+const NEW_FILE = { flag: 'wx', mode: 0o600 };
 
 /** One record and its place in the file. */
 export interface PlacedRecord {
@@ -64,19 +65,20 @@ export class RecordFile {
 
 /** A new file without records, readable by its owner only. */
 export function createRecordFile(lmdb: LmdbPackage, path: string): RecordFile {
-  closeSync(openSync(path, 'wx', OWNER_ONLY));
-  return new RecordFile(lmdb, path);
+  try {
+    writeFileSync(path, '', NEW_FILE);
+    return new RecordFile(lmdb, path);
+  } catch (error) {
+    rmSync(path, { force: true });
+    rmSync(lockOf(path), { force: true });
+    throw error;
+  }
 }
 
 /** The lock of a file that nobody has open is of no use to anybody. */
 export function prepareLock(path: string): void {
   rmSync(lockOf(path), { force: true });
-  const lock = openSync(lockOf(path), 'wx', OWNER_ONLY);
-  try {
-    writeSync(lock, LOCK_FILE);
-  } finally {
-    closeSync(lock);
-  }
+  writeFileSync(lockOf(path), LOCK_FILE, NEW_FILE);
 }
 
 export const lockOf = (path: string): string => `${path}-lock`;

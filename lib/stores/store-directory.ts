@@ -45,7 +45,12 @@ export class StoreDirectory {
     this.#path = path;
     this.#project = project;
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    writeFileSync(this.#ownerFile(this.#owner), JSON.stringify(this.#self), { flag: 'wx', mode: 0o600 });
+    try {
+      writeFileSync(this.#ownerFile(this.#owner), JSON.stringify(this.#self), { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      rmSync(this.#ownerFile(this.#owner), { force: true });
+      throw error;
+    }
     this.#beat(onLost);
   }
 

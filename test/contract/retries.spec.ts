@@ -118,14 +118,62 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expectBalanced(capture);
   });
 
-  it('sees that a server refuses everything, stops, and keeps the rest', async () => {
+  it.each([400, 413])('sees that a server answers %d to everything, and keeps everything', async (status) => {
+    const { capture, posthog, lines } = await start({ captureMode, coolDownMs: 60_000 });
+    posthog.failAlways({ status });
+    captureMany(capture, 100);
+    for (let probe = 1; probe <= 3; probe += 1) {
+      const report = await capture.flush();
+      expect(report).toMatchObject({ pending: 100, error: `PostHog API error: HTTP ${status}` });
+      expect(posthog.requests.length).toBeLessThan(30 * probe);
+    }
+    expect(lines.join()).toContain('refuses one event after the other');
+    posthog.failAlways(null);
+    expect(await capture.flush()).toMatchObject({ delivered: 100, pending: 0 });
+    expect(posthog.violations).toEqual([]);
+    expectBalanced(capture);
+  });
+
+  it('stops dropping refused events that come alone when the server accepts none', async () => {
     const { capture, posthog } = await start({ captureMode, coolDownMs: 60_000 });
     posthog.failAlways({ status: 400 });
+    for (let count = 0; count < 12; count += 1) {
+      captureMany(capture, 1);
+      await capture.flush();
+    }
+    expect(capture.stats()).toMatchObject({ droppedByReason: { rejected: 8 }, pending: 4 });
+    posthog.failAlways(null);
+    expect(await capture.flush()).toMatchObject({ delivered: 4, pending: 0 });
+  });
+
+  it('gets past any number of poisoned events while others are accepted', async () => {
+    const { capture, posthog } = await start({ captureMode });
+    posthog.failAlways({ poison: ({ properties }) => Number(properties.index) < 60 });
     captureMany(capture, 100);
-    const report = await capture.flush();
-    expect(report.error).toBe('PostHog API error: HTTP 400');
-    expect(report.pending).toBeGreaterThan(90);
-    expect(posthog.requests.length).toBeLessThan(40);
+    expect(await capture.flush()).toMatchObject({ delivered: 40, pending: 0, dropped: { rejected: 60 } });
+    expect(posthog.rows).toHaveLength(40);
+    expect(posthog.requests.length).toBeLessThan(180);
+    expectBalanced(capture);
+  });
+
+  it('gets past the poisoned events of one person, too', async () => {
+    const { capture, posthog } = await start({ captureMode });
+    posthog.failAlways({ poison: ({ properties }) => Number(properties.index) < 30 });
+    captureMany(capture, 100, 1);
+    expect(await capture.flush()).toMatchObject({ delivered: 70, pending: 0, dropped: { rejected: 30 } });
+  });
+
+  it('keeps each person in order while it looks for the poisoned ones', async () => {
+    const { capture, posthog } = await start({ captureMode });
+    posthog.failAlways({ poison: ({ properties }) => Number(properties.index) < 30 });
+    captureMany(capture, 100, 40);
+    expect(await capture.flush()).toMatchObject({ delivered: 70, pending: 0 });
+    for (let person = 0; person < 40; person += 1) {
+      const indices = posthog.events
+        .filter(({ distinct_id }) => distinct_id === `person_${person}`)
+        .map(({ properties }) => Number(properties.index));
+      expect(indices).toEqual([...indices].sort((a, b) => a - b));
+    }
   });
 
   it('drops what is over quota', async () => {

@@ -226,6 +226,25 @@ describe('a store that fails', () => {
     expectBalanced(capture);
   });
 
+  it.each([
+    ['stops the boot', { temporary: false }],
+    ['stops the boot', {}],
+  ])('%s when it cannot bring back anything for good: %j', async (_, kind) => {
+    const store = new MemoryEventStore();
+    store.recover = () => Promise.reject(Object.assign(new Error('no such table'), kind));
+    await expect(boot({ ...OUTAGE, store })).rejects.toThrow('store (POSTHOG_STORE_PATH): no such table');
+  });
+
+  it('works from memory, with one warning, while it cannot bring back anything for now', async () => {
+    const store = new MemoryEventStore();
+    store.recover = () => Promise.reject(Object.assign(new Error('too many connections'), { temporary: true }));
+    const { capture, lines, posthog } = await start({ store });
+    captureMany(capture, 3);
+    await capture.flush();
+    expect(posthog.rows).toHaveLength(3);
+    expect(lines.filter((line) => line.includes('store'))).toEqual([expect.stringContaining('too many connections')]);
+  });
+
   it('hands the store what it missed when it works again', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
     const memory = new SharedMemory();

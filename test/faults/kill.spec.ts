@@ -147,10 +147,13 @@ it('loses nothing when processes that share a store are killed side by side', as
   expect(captured.filter((uuid) => !stored.has(uuid))).toEqual([]);
 });
 
-it('goes on in memory when the disk is full, and says so once', async () => {
+it.each([
+  ['while it runs', 300],
+  ['at boot', 1],
+])('goes on in memory when the disk is full %s, and says so once', async (_, blocks) => {
   posthog.failAlways({ status: 503 });
   // A limit to the size of files, which is a disk that is full to a process that may write no larger ones.
-  const child = await startChild('capture', { shutdownTimeoutMs: 5000 }, {}, "trap '' XFSZ; ulimit -f 300;");
+  const child = await startChild('capture', { shutdownTimeoutMs: 5000 }, {}, `trap '' XFSZ; ulimit -f ${blocks};`);
   while (child.lines.length < 1500) await once(child.process.stdout!, 'data');
   posthog.failAlways(null);
   child.process.kill('SIGTERM');
