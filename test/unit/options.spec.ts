@@ -33,6 +33,7 @@ const DEFAULTS: Record<string, unknown> = {
   disableGeoip: true,
   historicalMigration: false,
   context: true,
+  store: undefined,
   tracingHeaders: true,
   requestProperties: 'route',
   superProperties: {},
@@ -285,6 +286,23 @@ describe('host', () => {
     expect(refused('host', host)).toBe(
       `host (POSTHOG_HOST): got ${shown}; expected an absolute http(s) URL without credentials, query or fragment, ` +
         `such as https://us.i.posthog.com${end}`,
+    );
+  });
+});
+
+describe('the store', () => {
+  const methods = { recover: nothing, append: nothing, remove: nothing, close: nothing };
+
+  it.each([['./data/posthog'], [methods]])('takes %p as it is', (store) => {
+    expect(accepted('store', store)).toBe(store);
+  });
+
+  it.each([
+    [{ ...methods, close: undefined }, 'an object'],
+    [7, '7'],
+  ])('refuses %p', (store, shown) => {
+    expect(refused('store', store)).toBe(
+      `store (POSTHOG_STORE_PATH): got ${shown}; expected a store, such as lmdbEventStore({ path }), or the path of a directory`,
     );
   });
 });

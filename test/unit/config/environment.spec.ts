@@ -29,6 +29,7 @@ const VARIABLES: [option: string, variable: string, text: string, value: unknown
   ['context', 'POSTHOG_CONTEXT', 'off', false],
   ['tracingHeaders', 'POSTHOG_TRACING_HEADERS', '0', false],
   ['requestProperties', 'POSTHOG_REQUEST_PROPERTIES', 'URL', 'url'],
+  ['store', 'POSTHOG_STORE_PATH', ' ./data/posthog ', './data/posthog'],
 ];
 
 /** One option, read from one variable through ConfigService. */
