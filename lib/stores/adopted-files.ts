@@ -1,28 +1,10 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Recovery, type RecoveryRequest } from '../delivery/event-store.js';
-import { readRecord } from './event-record.js';
+import { EventFile } from './event-file.js';
 import { inspectFiles } from './inspect-files.js';
 import { type LmdbPackage } from './lmdb.js';
 import { RecordFile } from './record-file.js';
 import { type StoreDirectory } from './store-directory.js';
-
-/** A file of a process that lives no longer. */
-interface AdoptedFile {
-  readonly records: RecordFile;
-  /** The next place to read; null when all was read. */
-  next: number | null;
-  /** Events that were brought back and nobody has answered for. */
-  pending: number;
-  readonly removed: Set<number>;
-  /** It holds records that cannot be sent. */
-  damaged: number;
-}
-
-/** Where the record of an event is. */
-interface Place {
-  readonly file: AdoptedFile;
-  readonly place: number;
-}
 
 type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
@@ -32,8 +14,7 @@ export class AdoptedFiles {
   readonly #project: string;
   /** Adopted, and not looked at yet. */
   #unknown: string[] = [];
-  #files: AdoptedFile[] = [];
-  readonly #places = new Map<QueuedEvent, Place>();
+  #files: EventFile[] = [];
   #foreign = 0;
 
   constructor(lmdb: LmdbPackage, project: string) {
@@ -42,8 +23,8 @@ export class AdoptedFiles {
   }
 
   /** Events that were brought back and nobody has answered for. */
-  get pending(): Iterable<QueuedEvent> {
-    return this.#places.keys();
+  get pending(): readonly QueuedEvent[] {
+    return this.#files.flatMap((file) => [...file.pending]);
   }
 
   async recover(directory: StoreDirectory, room: Room): Promise<Recovery> {
@@ -62,29 +43,18 @@ export class AdoptedFiles {
   }
 
   remove(event: QueuedEvent): void {
-    const known = this.#places.get(event);
-    if (!known) return;
-    this.#places.delete(event);
-    known.file.removed.add(known.place);
-    known.file.pending -= 1;
+    this.#files.some((file) => file.remove(event));
   }
 
   /** Writes what was removed; throws, and then writes it the next time. */
   commit(): void {
-    for (const { records, removed } of this.#files) {
-      if (removed.size === 0) continue;
-      records.write([], removed);
-      removed.clear();
-    }
+    for (const file of this.#files) file.write([]);
   }
 
   async close(): Promise<void> {
     const files = this.#files;
     this.#files = [];
-    for (const file of files) {
-      if (isDone(file) && file.damaged === 0) await file.records.discard();
-      else await file.records.close();
-    }
+    for (const file of files) await file.close();
   }
 
   async #openKnown(directory: StoreDirectory, warnings: string[]): Promise<void> {
@@ -97,47 +67,29 @@ export class AdoptedFiles {
         `The store had a damaged file. It was set aside as ${JSON.stringify(aside)}; events in it are not sent.`,
       );
     }
-    for (const path of whole) {
-      const records = new RecordFile(this.#lmdb, path);
-      this.#files.push({ records, next: 0, pending: 0, removed: new Set(), damaged: 0 });
-    }
+    for (const path of whole) this.#files.push(new EventFile(new RecordFile(this.#lmdb, path), this.#project, 1));
   }
 
   #read({ maxEvents, maxBytes }: Room): QueuedEvent[] {
     const events: QueuedEvent[] = [];
     let bytes = 0;
     for (const file of this.#files) {
-      if (file.next === null) continue;
-      for (const { place, record } of file.records.read(file.next)) {
-        const event = readRecord(record, this.#project);
-        if (typeof event === 'string') {
-          file.damaged += 1;
-          file.next = place + 1;
-          continue;
-        }
-        bytes += event.bytes;
-        if (events.length >= maxEvents || (bytes > maxBytes && events.length > 0)) return events;
-        file.next = place + 1;
-        file.pending += 1;
-        this.#places.set(event, { file, place });
+      const room = { maxEvents: maxEvents - events.length, maxBytes: maxBytes - bytes };
+      for (const event of file.read(room, events.length === 0)) {
         events.push(event);
+        bytes += event.bytes;
       }
-      file.next = null;
     }
     return events;
   }
 
   /** Files that have nothing left to say. */
   #finish(directory: StoreDirectory, warnings: string[]): void {
-    for (const file of this.#files.filter(isDone)) {
+    for (const file of this.#files.filter(({ done }) => done)) {
       this.#files = this.#files.filter((other) => other !== file);
-      if (file.damaged === 0) {
-        void file.records.discard().catch(() => undefined);
-        continue;
-      }
-      const { path } = file.records;
-      void file.records.close().catch(() => undefined);
-      const aside = directory.setAside(path);
+      void file.close().catch(() => undefined);
+      if (file.damaged === 0) continue;
+      const aside = directory.setAside(file.path);
       warnings.push(
         `The store had ${file.damaged} damaged records. They were set aside as ${JSON.stringify(aside)}; the others were sent.`,
       );
@@ -148,5 +100,3 @@ export class AdoptedFiles {
 const FOREIGN =
   'The store holds events of another PostHog project: the key or the host was another one. They are kept and not sent; ' +
   'to have them sent, start once with the former key and host.';
-
-const isDone = ({ next, pending }: AdoptedFile): boolean => next === null && pending === 0;

@@ -31,7 +31,7 @@ export async function inspectFiles(paths: readonly string[]): Promise<Inspection
 
 /** How many of the files, from the first on, are whole. */
 function countReadable(paths: readonly string[]): Promise<number> {
-  const script = `(${readAndEmpty.toString()})(require(process.argv[1]), JSON.parse(process.argv[2]), process.argv.slice(3))`;
+  const script = `(${readAndEmpty.toString()})(require(process.argv[1]), require('node:fs').statSync, JSON.parse(process.argv[2]), process.argv.slice(3))`;
   const args = ['--input-type=commonjs', '--eval', script, lmdbPath(), JSON.stringify(FILE_SETTINGS), ...paths];
   return new Promise((resolve, reject) => {
     const child = execFile(
@@ -55,12 +55,21 @@ function countReadable(paths: readonly string[]): Promise<number> {
 }
 
 /** Runs in the other process, so it stands alone. Says one letter per file that is whole; nothing of what it does stays. */
-function readAndEmpty(lmdb: LmdbPackage, settings: object, paths: readonly string[]): void {
+function readAndEmpty(
+  lmdb: LmdbPackage,
+  statSync: (path: string) => { readonly size: number },
+  settings: object,
+  paths: readonly string[],
+): void {
   for (const path of paths) {
+    const { size } = statSync(path);
     const database = lmdb.open({ ...settings, path });
+    const { lastTxnId, pageSize } = database.getStats();
+    // Two pages say which of the others count. When the newer of them is damaged, an empty beginning counts.
+    if (lastTxnId === 0 && size > 2 * pageSize) throw new Error('nothing was ever committed to what is there');
     database.transactionSync(() => {
       const keys: number[] = [];
-      for (const { key, value } of database.getRange()) if (typeof value === 'string') keys.push(key);
+      for (const { key, value } of database.getRange()) if (value.length > 0) keys.push(key);
       // A page that is missing may end the range without a word.
       if (keys.length !== database.getStats().entryCount) throw new Error('records are missing');
       for (const key of keys) database.removeSync(key);

@@ -5,10 +5,14 @@ import { LOCATION } from './location.js';
 export interface Database {
   /** Commits when `work` returns, unless it returns `ABORT`. */
   transactionSync(work: () => unknown): void;
-  putSync(key: number, value: string): void;
+  putSync(key: number, value: Buffer): void;
   removeSync(key: number): void;
-  getRange(range?: { readonly start?: number }): Iterable<{ readonly key: number; readonly value: string }>;
-  getStats(): { readonly entryCount: number };
+  get(key: number): Buffer | undefined;
+  getRange(range?: {
+    readonly start?: number;
+    readonly limit?: number;
+  }): Iterable<{ readonly key: number; readonly value: Buffer }>;
+  getStats(): { readonly entryCount: number; readonly lastTxnId: number; readonly pageSize: number };
   close(): Promise<void>;
 }
 

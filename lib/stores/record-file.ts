@@ -7,7 +7,7 @@ import { type Database, type LmdbPackage } from './lmdb.js';
  */
 export const FILE_SETTINGS = {
   noSubdir: true,
-  encoding: 'string',
+  encoding: 'binary',
   compression: false,
   cache: false,
   maxReaders: 8,
@@ -20,13 +20,13 @@ const LOCK_FILE = Buffer.alloc(8192);
 /** Only its owner may read it. */
 const NEW_FILE = { flag: 'wx', mode: 0o600 };
 
-/** One record and its place in the file. */
-export interface PlacedRecord {
-  readonly place: number;
-  readonly record: string;
+/** One record of a file. */
+export interface StoredRecord {
+  readonly key: number;
+  readonly value: Buffer;
 }
 
-/** Records in order of their place, in one LMDB file that a single process has open. Calls are synchronous and may throw. */
+/** Records in order of their keys, in one LMDB file that a single process has open. Calls are synchronous and may throw. */
 export class RecordFile {
   readonly path: string;
   readonly #database: Database;
@@ -39,16 +39,26 @@ export class RecordFile {
   }
 
   /** Commits all or nothing. */
-  write(added: Iterable<PlacedRecord>, removed: Iterable<number>): void {
+  write(added: Iterable<StoredRecord>, removed: Iterable<number>): void {
     this.#database.transactionSync(() => {
-      for (const place of removed) this.#database.removeSync(place);
-      for (const { place, record } of added) this.#database.putSync(place, record);
+      for (const key of removed) this.#database.removeSync(key);
+      for (const { key, value } of added) this.#database.putSync(key, value);
     });
   }
 
-  /** Records from a place on. */
-  *read(from: number): Iterable<PlacedRecord> {
-    for (const { key, value } of this.#database.getRange({ start: from })) yield { place: key, record: value };
+  /** How many records there are. */
+  get count(): number {
+    return this.#database.getStats().entryCount;
+  }
+
+  get(key: number): Buffer | undefined {
+    return this.#database.get(key);
+  }
+
+  /** The first record from a key on. */
+  first(from: number): StoredRecord | undefined {
+    for (const record of this.#database.getRange({ start: from, limit: 1 })) return record;
+    return undefined;
   }
 
   async close(): Promise<void> {

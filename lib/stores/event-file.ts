@@ -1,0 +1,205 @@
+import { type QueuedEvent } from '../delivery/delivery.js';
+import { type RecoveryRequest } from '../delivery/event-store.js';
+import { BlockWriter, readBlock, readGaps, writeGaps } from './event-block.js';
+import { type RecordFile, type StoredRecord } from './record-file.js';
+
+type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
+
+/** Events that were committed together. */
+interface Block {
+  readonly key: number;
+  /** Events that nobody has answered for. */
+  left: number;
+  /** Indices of the others. */
+  readonly gaps: number[];
+  /** Some of `gaps` are in the file. */
+  gapsWritten: boolean;
+  /** What it takes in the file, counted high. */
+  bytes: number;
+}
+
+/** Where an event is kept. */
+interface Place {
+  readonly block: Block;
+  readonly index: number;
+}
+
+const PAGE_BYTES = 4096;
+/** What LMDB adds to a small record. */
+const RECORD_OVERHEAD_BYTES = 64;
+/** The pages that every file has, and those that a commit writes anew before the old ones are free. */
+const FILE_OVERHEAD_BYTES = 64 * 1024;
+
+/**
+ * Events in one file, in blocks of those that were committed together: a block leaves the file when all its events are
+ * answered for, and until then it is written beside it which ones are. Calls are synchronous and throw what the file does.
+ */
+export class EventFile {
+  readonly #file: RecordFile;
+  readonly #project: string;
+  readonly #writer: BlockWriter;
+  readonly #places = new Map<QueuedEvent, Place>();
+  /** Blocks some of whose events are answered for, which the file does not say yet. */
+  readonly #changed = new Set<Block>();
+  #nextKey = 1;
+  /** What the blocks written here take, counted high. */
+  #bytes = FILE_OVERHEAD_BYTES;
+  /** The next block to read; null when all was read. */
+  #unread: number | null;
+  /** Events of the last block that was read, for which there was no room yet. */
+  #unclaimed: readonly { readonly event: QueuedEvent; readonly place: Place }[] = [];
+  readonly #count: number;
+  #counted = 0;
+  #damaged = 0;
+
+  /** @param unread the first block to read: 1 in a file of an earlier process, null in a new one */
+  constructor(file: RecordFile, project: string, unread: 1 | null) {
+    this.#file = file;
+    this.#project = project;
+    this.#writer = new BlockWriter(project);
+    this.#unread = unread;
+    this.#count = file.count;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** Events that nobody has answered for, of those that were added or brought back. */
+  get pending(): Iterable<QueuedEvent> {
+    return this.#places.keys();
+  }
+
+  /** Blocks that could not be read. */
+  get damaged(): number {
+    return this.#damaged;
+  }
+
+  /** Everything was read, and everything that was readable is answered for. */
+  get done(): boolean {
+    return this.#unread === null && this.#places.size === 0 && this.#unclaimed.length === 0;
+  }
+
+  has(event: QueuedEvent): boolean {
+    return this.#places.has(event);
+  }
+
+  /** Notes that somebody has answered for an event; `write` says so in the file. Returns false when it is not kept here. */
+  remove(event: QueuedEvent): boolean {
+    const place = this.#places.get(event);
+    if (!place) return false;
+    const { block, index } = place;
+    this.#places.delete(event);
+    block.left -= 1;
+    block.gaps.push(index);
+    this.#changed.add(block);
+    return true;
+  }
+
+  /**
+   * Writes new events, a block for each list, and what was removed: all or nothing.
+   *
+   * @param maxBytes an Error when the file would take more
+   */
+  write(added: readonly (readonly QueuedEvent[])[], maxBytes = Infinity): void {
+    if (added.length + this.#changed.size === 0) return;
+    const blocks: Block[] = [];
+    this.#file.write(this.#records(added, blocks, maxBytes), this.#emptied());
+    for (const block of blocks) this.#bytes += block.bytes;
+    for (const block of this.#changed) {
+      block.gapsWritten = true;
+      if (block.left === 0) this.#bytes -= block.bytes;
+    }
+    this.#changed.clear();
+    blocks.forEach((block, at) => {
+      added[at]?.forEach((event, index) => this.#places.set(event, { block, index }));
+    });
+  }
+
+  /** Each is to be written before the next is asked for. */
+  *#records(added: readonly (readonly QueuedEvent[])[], blocks: Block[], maxBytes: number): Iterable<StoredRecord> {
+    let bytes = this.#bytes;
+    for (const events of added) {
+      const value = this.#writer.write(events);
+      const block = { key: this.#nextKey, left: events.length, gaps: [], gapsWritten: false, bytes: sizeOf(value) };
+      this.#nextKey += 1;
+      bytes += block.bytes;
+      if (bytes > maxBytes) throw new Error(`it is full (maxBytes is ${maxBytes})`);
+      blocks.push(block);
+      yield { key: block.key, value };
+    }
+    for (const { key, left, gaps } of this.#changed) if (left > 0) yield { key: -key, value: writeGaps(gaps) };
+  }
+
+  *#emptied(): Iterable<number> {
+    for (const { key, left, gapsWritten } of this.#changed) {
+      if (left > 0) continue;
+      yield key;
+      if (gapsWritten) yield -key;
+    }
+  }
+
+  /**
+   * Brings back what an earlier process left, oldest first, as far as there is room.
+   *
+   * @param atLeastOne whether the first event comes even if there is no room for its bytes
+   */
+  read({ maxEvents, maxBytes }: Room, atLeastOne: boolean): readonly QueuedEvent[] {
+    const claimed: QueuedEvent[] = [];
+    let bytes = 0;
+    do {
+      for (const [index, { event, place }] of this.#unclaimed.entries()) {
+        bytes += event.bytes;
+        const tooMuch = bytes > maxBytes && !(atLeastOne && claimed.length === 0);
+        if (claimed.length >= maxEvents || tooMuch) {
+          this.#unclaimed = this.#unclaimed.slice(index);
+          return claimed;
+        }
+        this.#places.set(event, place);
+        claimed.push(event);
+      }
+      this.#unclaimed = [];
+    } while (this.#readBlock());
+    return claimed;
+  }
+
+  /** What is left stays, for the next process; a file that holds nothing any more is deleted. */
+  async close(): Promise<void> {
+    if (this.done && this.#damaged === 0) await this.#file.discard();
+    else await this.#file.close();
+  }
+
+  /** Returns false when there is none left. */
+  #readBlock(): boolean {
+    if (this.#unread === null) return false;
+    const record = this.#file.first(this.#unread);
+    if (!record || !Number.isSafeInteger(record.key)) {
+      this.#unread = null;
+      // Something is there that nobody wrote: a block whose key was damaged.
+      if (this.#counted < this.#count) this.#damaged += 1;
+      return false;
+    }
+    const { key, value } = record;
+    this.#unread = key + 1;
+    const events = readBlock(value, this.#project);
+    const gaps = this.#file.get(-key);
+    this.#counted += gaps ? 2 : 1;
+    if (events) this.#open(key, events, readGaps(gaps));
+    else this.#damaged += 1;
+    return true;
+  }
+
+  #open(key: number, events: readonly QueuedEvent[], answered: ReadonlySet<unknown>): void {
+    const gaps = [...events.keys()].filter((index) => answered.has(index));
+    const block: Block = { key, left: events.length - gaps.length, gaps, gapsWritten: gaps.length > 0, bytes: 0 };
+    this.#unclaimed = [...events.entries()]
+      .filter(([index]) => !answered.has(index))
+      .map(([index, event]) => ({ event, place: { block, index } }));
+  }
+}
+
+/** A record of half a page and more has pages of its own. */
+function sizeOf({ length }: Buffer): number {
+  const size = length + RECORD_OVERHEAD_BYTES;
+  return size < PAGE_BYTES / 2 ? size : Math.ceil(size / PAGE_BYTES) * PAGE_BYTES;
+}
