@@ -1,0 +1,243 @@
+import { once } from 'node:events';
+import { Agent } from 'node:https';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type AxiosRequestConfig } from 'axios';
+import { type PostHogCaptureModuleOptions } from 'nestjs-posthog-capture';
+import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { Books } from '../support/books.js';
+import { startFlakyWire } from '../support/flaky-wire.js';
+import { boot, closeAll, type Harness, KEY, onClose } from '../support/harness.js';
+import { Seeded } from '../support/seeded.js';
+import { selfSigned } from '../support/self-signed.js';
+import { freePort } from '../support/serve.js';
+
+afterEach(closeAll);
+
+type Lookup = NonNullable<AxiosRequestConfig['lookup']>;
+type Followed = Omit<Harness, 'posthog'> & { readonly books: Books };
+
+async function follow(options: PostHogCaptureModuleOptions): Promise<Followed> {
+  const books = new Books();
+  const application = await boot({ coolDownMs: 20, ...options, ...books.listeners });
+  books.follow(application.capture);
+  return { ...application, books };
+}
+
+async function posthogAt(port = 0): Promise<FakePostHog> {
+  const posthog = await FakePostHog.start({ apiKey: KEY, port });
+  onClose(() => posthog.close());
+  return posthog;
+}
+
+/** Listens on loopback until the test is over. Returns the port. */
+async function listen(server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onClose(async () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await once(server, 'close');
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** The end of a wire: what comes in goes to PostHog, and back. */
+function forward(socket: Socket, posthog: FakePostHog): void {
+  const upstream = connect(posthog.port, '127.0.0.1');
+  socket.on('error', () => upstream.destroy()).pipe(upstream);
+  upstream.on('error', () => socket.destroy()).pipe(socket);
+}
+
+/** Nothing gets through: everything stays, and one line says why. */
+async function expectKept({ books, capture, lines }: Followed, error: RegExp, remedy = 'check POSTHOG_HOST') {
+  for (let index = 0; index < 50; index += 1) books.captureOne(`person_${index % 7}`);
+  expect(await capture.flush()).toMatchObject({
+    delivered: 0,
+    pending: 50,
+    dropped: {},
+    error: expect.stringMatching(error),
+  });
+  await capture.flush();
+  expect(capture.stats()).toMatchObject({ pending: 50, dropped: 0 });
+  expect(lines.filter((line) => error.test(line))).toHaveLength(1);
+  expect(lines.join('\n')).toContain(remedy);
+  expect(lines.join('\n')).not.toContain(KEY);
+}
+
+describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
+  it('keeps everything while nobody listens, and sends it once somebody does', async () => {
+    const port = await freePort();
+    const application = await follow({ captureMode, host: `http://127.0.0.1:${port}` });
+    await expectKept(application, /^PostHog connection error: .*ECONNREFUSED/);
+    const posthog = await posthogAt(port);
+    await posthog.waitForEvents(50);
+    await application.books.drain();
+    application.books.check(posthog);
+    expect(posthog.duplicates).toEqual([]);
+  });
+
+  it('keeps everything while its host has no address, and sends it once it has one', async () => {
+    const posthog = await posthogAt();
+    let found = false;
+    const lookup: Lookup = (hostname, _options, answer) => {
+      if (found) answer(null, '127.0.0.1', 4);
+      else answer(Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: 'ENOTFOUND' }), '');
+    };
+    const host = `http://posthog.invalid:${posthog.port}`;
+    const application = await follow({ captureMode, host, http: { lookup } });
+    await expectKept(application, /^PostHog connection error: getaddrinfo ENOTFOUND posthog\.invalid/);
+    found = true;
+    await application.books.drain();
+    application.books.check(posthog);
+  });
+
+  it('gives up an attempt whose lookup never answers', async () => {
+    const lookup: Lookup = () => undefined;
+    const host = 'http://posthog.invalid';
+    const application = await follow({ captureMode, host, http: { lookup }, requestTimeoutMs: 20, maxRetries: 1 });
+    await expectKept(application, /^PostHog request timed out after 20 ms/);
+  });
+
+  it('keeps everything while a connection ends in the handshake', async () => {
+    const port = await listen(createServer((socket) => socket.once('data', () => socket.destroy())));
+    const application = await follow({ captureMode, host: `https://127.0.0.1:${port}` });
+    await expectKept(application, /^PostHog connection error: .*(ECONNRESET|disconnected|socket hang up)/);
+  });
+
+  it('keeps everything while the other side speaks no TLS', async () => {
+    const posthog = await posthogAt();
+    const application = await follow({ captureMode, host: `https://127.0.0.1:${posthog.port}` });
+    await expectKept(application, /^PostHog connection error: .*(EPROTO|wrong version number|packet length)/);
+    expect(posthog.requests).toEqual([]);
+  });
+
+  it('trusts no certificate that it was not told to trust, and sends what it kept for one that it was', async () => {
+    const posthog = await posthogAt();
+    const identity = selfSigned();
+    const port = await listen(createTlsServer(identity, (socket) => forward(socket, posthog)));
+    const agent = new Agent({ keepAlive: true });
+    onClose(() => {
+      agent.destroy();
+      return Promise.resolve();
+    });
+    const application = await follow({
+      captureMode,
+      host: `https://127.0.0.1:${port}`,
+      http: { httpsAgent: agent },
+    });
+    await expectKept(application, /^PostHog connection error: .*DEPTH_ZERO_SELF_SIGNED_CERT/);
+    expect(posthog.requests).toEqual([]);
+    agent.options.ca = identity.cert;
+    await application.books.drain();
+    application.books.check(posthog);
+  });
+
+  it('delivers over connections of which each ends right after its first answer', async () => {
+    const posthog = await posthogAt();
+    const ending = createServer((socket) => {
+      const upstream = connect(posthog.port, '127.0.0.1');
+      upstream.on('error', () => socket.destroy()).on('data', (chunk) => socket.end(chunk));
+      socket.on('error', () => upstream.destroy()).pipe(upstream);
+    });
+    const host = `http://127.0.0.1:${await listen(ending)}`;
+    const { books, capture } = await follow({ captureMode, host, maxBatchEvents: 5, flushAt: 5 });
+    for (let index = 0; index < 400; index += 1) books.captureOne(`person_${index % 50}`);
+    await books.drain();
+    books.check(posthog);
+    expect(capture.stats()).toMatchObject({ delivered: 400, dropped: 0 });
+  });
+
+  it.each([301, 302, 303, 307, 308])('takes its events and its key nowhere else after %i', async (status) => {
+    const [posthog, elsewhere] = [await posthogAt(), await posthogAt()];
+    posthog.failAlways({ status, headers: { location: `${elsewhere.url}/batch/` } });
+    const application = await follow({ captureMode, host: posthog.url });
+    await expectKept(application, new RegExp(`^PostHog API error: HTTP ${status}`));
+    expect(elsewhere.requests).toEqual([]);
+    posthog.failAlways(null);
+    await application.books.drain();
+    application.books.check(posthog);
+    expect(posthog.duplicates).toEqual([]);
+  });
+
+  it('believes the head of an answer whose body takes longer than a request may', async () => {
+    const posthog = await posthogAt();
+    const { books, capture } = await follow({ captureMode, host: posthog.url, requestTimeoutMs: 100 });
+    posthog.failAlways({ slowBodyMs: 60_000 });
+    for (let index = 0; index < 20; index += 1) books.captureOne(`person_${index}`);
+    expect(await capture.flush()).toMatchObject({ delivered: 20, pending: 0 });
+    expect(posthog.requests).toHaveLength(1);
+    books.check(posthog);
+  });
+
+  it('believes the head of a refusal that never ends', async () => {
+    const refusing = createServer((socket) => {
+      const head = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 60\r\ncontent-length: 1000\r\n\r\nsorry';
+      socket.once('data', () => socket.write(head));
+    });
+    const options = { requestTimeoutMs: 50, coolDownMs: 60_000 };
+    const application = await follow({ captureMode, host: `http://127.0.0.1:${await listen(refusing)}`, ...options });
+    await expectKept(application, /^PostHog API error: HTTP 503/, 'nothing to do unless it lasts');
+  });
+
+  it('halves a request that is refused for its size before it is read', async () => {
+    const posthog = await posthogAt();
+    const gateway = createServer((socket) => {
+      let forwarded: Socket | null = null;
+      socket.on('error', () => forwarded?.destroy());
+      socket.on('data', (chunk) => {
+        const length = Number(/content-length: (\d+)/i.exec(chunk.toString('latin1'))?.[1] ?? 0);
+        if (length > 300_000) {
+          // It reads no more of it, and waits for the client to see the answer.
+          socket.pause();
+          socket.end('HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+          return;
+        }
+        forwarded ??= connect(posthog.port, '127.0.0.1');
+        forwarded.on('error', () => socket.destroy()).on('data', (answer) => socket.write(answer));
+        forwarded.write(chunk);
+      });
+    });
+    const host = `http://127.0.0.1:${await listen(gateway)}`;
+    const { books, capture } = await follow({ captureMode, host, compression: 'none' });
+    for (let index = 0; index < 40; index += 1) {
+      books.captureOne(`person_${index}`, { groups: { text: 'x'.repeat(100_000) } });
+    }
+    expect(await capture.flush()).toMatchObject({ delivered: 40, pending: 0, error: null });
+    books.check(posthog);
+    expect(posthog.duplicates).toEqual([]);
+  });
+
+  it.each([
+    ['no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ['a head that does not end', `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}`],
+    ['nothing', ''],
+  ])('keeps everything while the answer is %s', async (_, answer) => {
+    const host = `http://127.0.0.1:${await listen(createServer((socket) => socket.once('data', () => socket.end(answer))))}`;
+    const application = await follow({ captureMode, host });
+    application.books.captureOne('person');
+    expect(await application.capture.flush()).toMatchObject({
+      pending: 1,
+      error: expect.stringMatching(/^PostHog connection error: /),
+    });
+  });
+
+  it('delivers over a wire of which every third request breaks', async () => {
+    const posthog = await posthogAt();
+    const random = new Seeded();
+    const wire = await startFlakyWire({ targetPort: posthog.port, random, probability: 1 / 3, silence: false });
+    onClose(() => wire.close());
+    const host = `http://127.0.0.1:${wire.port}`;
+    const { books } = await follow({ captureMode, host, maxBatchEvents: 10, flushAt: 10 });
+    for (let index = 0; index < 1000; index += 1) books.captureOne(`person_${index % 50}`);
+    await books.drain();
+    expect(wire.broken).toBeGreaterThan(10);
+    books.check(posthog);
+  });
+});
