@@ -25,7 +25,8 @@ export interface BatchSenderOptions {
 
 interface Answer {
   readonly status: number;
-  readonly retryAfter: unknown;
+  /** Milliseconds; undefined when none was asked for. */
+  readonly retryAfterMs: number | undefined;
   /** '' when it could not be read. */
   readonly body: string;
 }
@@ -98,20 +99,18 @@ export class BatchSender {
       'User-Agent': USER_AGENT,
       ...(compressed ? { 'Content-Encoding': 'gzip' } : {}),
     });
-    const pauseMs = retryAfterMs(answer.retryAfter, Date.now());
-    if (answer.status >= 200 && answer.status < 300) return format.interpret(answer.body, batch, pauseMs);
+    if (answer.status >= 200 && answer.status < 300) return format.interpret(answer.body, batch, answer.retryAfterMs);
     // What leaves later goes uncompressed; not this attempt, as a server that changes its mind must not be hammered.
     if (answer.status === 415) this.#compression = 'none';
-    return outcomeOfStatus(answer.status, pauseMs, names);
+    return outcomeOfStatus(answer.status, answer.retryAfterMs, names);
   }
 
   async #post(url: string, data: Buffer, signal: AbortSignal, headers: Record<string, string>): Promise<Answer> {
     const config: AxiosRequestConfig = { ...PROTOCOL_SETTINGS, ...NO_AUTH, url, data, headers, signal };
     const response = await unlessAborted(firstValueFrom(this.#client.http().request<unknown>(config)), signal);
-    const headerNames = response.headers as Record<string, unknown>;
     return {
       status: response.status,
-      retryAfter: headerNames['retry-after'],
+      retryAfterMs: retryAfterMs(response.headers, Date.now()),
       body: await readBody(response.data, signal),
     };
   }
@@ -123,8 +122,8 @@ export class BatchSender {
     const response = isAxiosError(error) ? error.response : undefined;
     if (response && (response.status < 200 || response.status >= 300)) {
       if (response.data instanceof Readable) response.data.destroy();
-      const { 'retry-after': retryAfter } = response.headers as Record<string, unknown>;
-      return outcomeOfStatus(response.status, retryAfterMs(retryAfter, Date.now()), names);
+      const pauseMs = retryAfterMs(response.headers, Date.now());
+      return outcomeOfStatus(response.status, pauseMs, names);
     }
     const message = timedOut
       ? `PostHog request timed out after ${requestTimeoutMs} ms`

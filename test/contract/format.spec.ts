@@ -188,5 +188,15 @@ it.each([
   ['', undefined],
   [undefined, undefined],
 ])('Retry-After %s is %s ms', (header, expected) => {
-  expect(retryAfterMs(header, Date.parse('2026-01-01T00:00:00Z'))).toBe(expected);
+  expect(retryAfterMs({ 'retry-after': header }, Date.parse('2026-01-01T00:00:00Z'))).toBe(expected);
+});
+
+it.each([
+  ['Thu, 01 Jan 2026 00:00:05 GMT', 5000],
+  ['Thu, 01 Jan 2026 00:00:20 GMT', 0],
+  ['2026', 10_000],
+  [undefined, 10_000],
+])('a date in Retry-After counts from the Date of the answer (%s)', (date, expected) => {
+  const headers = { 'retry-after': 'Thu, 01 Jan 2026 00:00:10 GMT', date };
+  expect(retryAfterMs(headers, Date.parse('2026-01-01T00:00:00Z'))).toBe(expected);
 });

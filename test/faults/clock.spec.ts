@@ -1,0 +1,97 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type Fault } from 'nestjs-posthog-capture/testing';
+import { Books } from '../support/books.js';
+import { captureMany, closeAll, expectBalanced, start } from '../support/harness.js';
+import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
+import { SEED, Seeded } from '../support/seeded.js';
+import { SetClock } from '../support/set-clock.js';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+let clock: SetClock;
+beforeEach(() => void (clock = new SetClock()));
+afterEach(async () => {
+  await closeAll();
+  clock.restore();
+});
+
+describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
+  it(`fixes times at the capture, whatever the clock does afterwards (FAULT_SEED=${SEED})`, async () => {
+    const random = new Seeded();
+    const books = new Books();
+    const { capture, posthog } = await start({
+      captureMode,
+      maxBatchEvents: 20,
+      flushAt: 20,
+      coolDownMs: 10,
+      ...books.listeners,
+    });
+    books.follow(capture);
+    const faults: [Fault, ...Fault[]] = [
+      { reset: 'after' },
+      { status: 503, store: true },
+      { status: 429, retryAfter: 0 },
+    ];
+    posthog.failWhen(() => (random.chance(1 / 3) ? random.pick(faults) : null));
+    const times = new Map<string, readonly [number, number]>();
+    for (let round = 0; round < 150; round += 1) {
+      clock.aheadMs = random.pick([0, 1, -1]) * random.below(3 * DAY_MS);
+      for (let count = 0; count < 10; count += 1) {
+        const before = Date.now();
+        const uuid = books.captureOne(`person_${count}`);
+        times.set(uuid ?? '', [before, Date.now()]);
+      }
+      if (random.chance(0.3)) await wait(1);
+    }
+    await books.drain();
+    books.check(posthog);
+    for (const { uuid, timestamp } of posthog.events) {
+      const [from, to] = times.get(uuid)!;
+      expect(Date.parse(timestamp)).toBeGreaterThanOrEqual(from);
+      expect(Date.parse(timestamp)).toBeLessThanOrEqual(to);
+    }
+  });
+
+  it('waits as long as the server asks for by its own clock', async () => {
+    const { capture, posthog } = await start({ captureMode, retryMaxMs: 5000, coolDownMs: 60_000 });
+    posthog.fail({ status: 503, retryAfter: new Date(Date.now() + 1000).toUTCString() });
+    clock.aheadMs = -HOUR_MS;
+    captureMany(capture, 1);
+    expect(await capture.flush({ timeoutMs: 5000 })).toMatchObject({ delivered: 1, pending: 0 });
+    const [refused, accepted] = posthog.requests;
+    expect(accepted!.receivedAt - refused!.receivedAt).toBeLessThan(2500);
+  });
+});
+
+it.each([
+  ['sends', 'short', -DAY_MS, { delivered: 3 }],
+  ['sends', 'short', HOUR_MS / 2, { delivered: 3 }],
+  ['drops', 'long', DAY_MS, { dropped: 3 }],
+])('%s what an earlier process captured a %s time ago by the clock (%i ms)', async (_, __, aheadMs, outcome) => {
+  const memory = new SharedMemory();
+  const options = { store: new MemoryEventStore(memory), maxEventAgeMs: HOUR_MS, flushIntervalMs: 60_000 };
+  const first = await start({ ...options, shutdownTimeoutMs: 0 });
+  const { url: host } = first.posthog;
+  captureMany(first.capture, 3);
+  await first.app.close();
+  clock.aheadMs = aheadMs;
+  const { capture } = await start({ ...options, host, store: new MemoryEventStore(memory) });
+  await capture.flush();
+  expect(capture.stats()).toMatchObject({ recovered: 3, pending: 0, ...outcome });
+  expectBalanced(capture);
+});
+
+it('makes no uuid twice, though the clock passes the same moments again and again', async () => {
+  const { capture, posthog } = await start({ maxBatchEvents: 1000 });
+  const now = Date.now();
+  const uuids = Array.from({ length: 20_000 }, (_, index) => {
+    // Back by as much as passed, and a little.
+    clock.aheadMs += now - Date.now() - (index % 3);
+    return capture.capture({ event: 'step', distinctId: `person_${index % 50}` });
+  });
+  expect(new Set(uuids).size).toBe(20_000);
+  await capture.flush({ timeoutMs: 20_000 });
+  expect(posthog.rows).toHaveLength(20_000);
+});
