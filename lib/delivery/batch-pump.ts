@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { carry, type HandBack, type Refusals, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
+import { EventAges } from './event-ages.js';
 import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
 import { SendGate } from './send-gate.js';
 import { Sleepers } from './sleepers.js';
@@ -39,6 +40,7 @@ export class BatchPump {
   readonly #queue: EventQueue;
   readonly #send: SendBatch;
   readonly #listener: PumpListener;
+  readonly #ages = new EventAges();
   readonly #refusals: Refusals = { unproven: 0 };
   readonly #gate = new SendGate(() => {
     this.#paused.wake(true);
@@ -74,7 +76,8 @@ export class BatchPump {
   }
 
   /** An event was added to the queue. */
-  arrived(): void {
+  arrived(event: QueuedEvent): void {
+    if (this.#options.maxEventAgeMs !== null) this.#ages.arrived(event);
     if (this.#due || this.#batchIsFull()) this.#schedule();
     else this.#startFlushTimer();
   }
@@ -182,9 +185,8 @@ export class BatchPump {
   #withoutExpired(lease: Lease): readonly QueuedEvent[] {
     const { maxEventAgeMs } = this.#options;
     if (maxEventAgeMs === null) return lease.events;
-    const oldest = Date.now() - maxEventAgeMs;
     return lease.events.filter((event) => {
-      if (event.capturedAt >= oldest) return true;
+      if (this.#ages.of(event) <= maxEventAgeMs) return true;
       this.#settle(lease, event, 'expired', `older than ${maxEventAgeMs} ms`);
       return false;
     });

@@ -82,7 +82,7 @@ export class DeliveryPipeline {
         recovered: (events) => {
           this.#ledger.recovered += events.length;
           for (const event of events) this.#queue.push(event);
-          this.#pump.arrived();
+          for (const event of events) this.#pump.arrived(event);
         },
       });
     // Nothing is sent before it is kept.
@@ -152,7 +152,7 @@ export class DeliveryPipeline {
     }
     if (kept) this.#durable?.append(event);
     if (this.#closing) this.#sendLate();
-    else this.#pump.arrived();
+    else this.#pump.arrived(event);
     return kept;
   }
 

@@ -65,6 +65,26 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 });
 
+it('calls no event old because the clock was set forward', async () => {
+  const { capture, posthog, drops } = await start({ maxEventAgeMs: HOUR_MS, flushIntervalMs: 60_000 });
+  captureMany(capture, 3);
+  clock.aheadMs = DAY_MS;
+  expect(await capture.flush()).toMatchObject({ delivered: 3, dropped: {} });
+  expect(posthog.rows).toHaveLength(3);
+  expect(drops).toEqual([]);
+});
+
+it('calls an event old when it is, though the clock was set back', async () => {
+  const { capture, posthog } = await start({ maxEventAgeMs: 20, flushIntervalMs: 60_000 });
+  captureMany(capture, 3);
+  clock.aheadMs = -DAY_MS;
+  const captured = performance.now();
+  while (performance.now() - captured <= 25) await wait(1);
+  expect(await capture.flush()).toMatchObject({ delivered: 0, dropped: { expired: 3 } });
+  expect(posthog.requests).toEqual([]);
+  expectBalanced(capture);
+});
+
 it.each([
   ['sends', 'short', -DAY_MS, { delivered: 3 }],
   ['sends', 'short', HOUR_MS / 2, { delivered: 3 }],
