@@ -1,3 +1,4 @@
+import { backoffMs } from './backoff.js';
 import { Backlog } from './backlog.js';
 import { BatchPump, type PumpOptions } from './batch-pump.js';
 import {
@@ -12,7 +13,7 @@ import { EventQueue } from './event-queue.js';
 import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
 import { Ledger } from './ledger.js';
 import { Tally } from './tally.js';
-import { deadlineTimer, type Timer } from './timers.js';
+import { deadlineTimer, type Timer, within } from './timers.js';
 import { Waiters } from './waiters.js';
 
 /** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
@@ -185,7 +186,7 @@ export class DeliveryPipeline {
   }
 
   /**
-   * Sends what is left within `shutdownTimeoutMs`, gives up early when sending stalls, and reports; what is not sent
+   * Sends what is left within `shutdownTimeoutMs`, and reports. Gives up early when sending stalls and all that is left
    * stays in the store. Events that come while that time lasts are still taken and sent. Idempotent.
    */
   close(): Promise<DeliveryReport> {
@@ -208,21 +209,27 @@ export class DeliveryPipeline {
   }
 
   /**
-   * Sends until everything is settled, what is captured meanwhile included. Sending that stalls gets a probe at once,
-   * and goes on as long as something gets through: one unlucky batch must not cost the rest.
+   * Sends until everything is settled, what is captured meanwhile included. Sending that stalls gets a probe at once, and
+   * goes on as long as something gets through: one unlucky batch must not cost the rest. When nothing does, what a store
+   * keeps is left to the next process, and what would be lost is tried again until the time is over.
    */
   async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
     let before = this.#pump.cooling ? this.#ledger.delivered : -1;
     let covered = settled;
-    for (;;) {
-      const how = await this.#sendUntil(covered, this.#closeAt - performance.now());
+    for (let failures = 0; ; before = this.#ledger.delivered) {
+      const how = await this.#sendUntil(covered, this.#timeLeftMs);
       if (how === 'settled') {
         if (this.#pending === 0) return how;
         covered = this.#openStatement().settled;
-      } else if (how === 'timeout' || this.#ledger.delivered <= before) {
+      } else if (how === 'timeout') {
         return how;
+      } else if (this.#ledger.delivered > before) {
+        failures = 0;
+      } else {
+        if (this.#keepsAll) return how;
+        failures += 1;
+        await within(covered, Math.min(backoffMs(failures, this.#options), this.#timeLeftMs), undefined);
       }
-      before = this.#ledger.delivered;
     }
   }
 
@@ -241,7 +248,16 @@ export class DeliveryPipeline {
   }
 
   #isClosed(): boolean {
-    return this.#closed || (this.#closing !== null && performance.now() >= this.#closeAt);
+    return this.#closed || (this.#closing !== null && this.#timeLeftMs <= 0);
+  }
+
+  get #timeLeftMs(): number {
+    return this.#closeAt - performance.now();
+  }
+
+  /** Whether a later process will find all that is pending. */
+  get #keepsAll(): boolean {
+    return this.#durable?.keepsAll === true && this.#express.calls.size === 0;
   }
 
   /** Hooks and jobs that end after ours still capture: it goes out at once, while the time for shutdown lasts. */
@@ -251,7 +267,7 @@ export class DeliveryPipeline {
     this.#closeTimer ??= deadlineTimer(() => {
       this.#closeTimer = null;
       if (this.#pending > 0) void this.#shut();
-    }, this.#closeAt - performance.now());
+    }, this.#timeLeftMs);
   }
 
   #openStatement(): ReturnType<Ledger['open']> {
@@ -261,17 +277,13 @@ export class DeliveryPipeline {
   /** Sends all until `settled`, until sending stalls, or until the time is over. Keeps the process alive meanwhile. */
   async #sendUntil(settled: Promise<void>, timeoutMs: number): Promise<'settled' | 'stalled' | 'timeout'> {
     if (this.#pending === 0) return 'settled';
-    let stalled = (): void => undefined;
-    let deadline: Timer | undefined;
-    const limits = new Promise<'stalled' | 'timeout'>((resolve) => {
-      stalled = () => resolve('stalled');
-      deadline = deadlineTimer(() => resolve('timeout'), timeoutMs);
-    });
-    this.#impatient.add(stalled);
+    let giveUp = (): void => undefined;
+    const stalled = new Promise<'stalled'>((resolve) => (giveUp = () => resolve('stalled')));
+    this.#impatient.add(giveUp);
     this.#pump.sendAll();
-    const how = await Promise.race([settled.then(() => 'settled' as const), limits]);
-    this.#impatient.delete(stalled);
-    clearTimeout(deadline);
+    const over = Promise.race([settled.then(() => 'settled' as const), stalled]);
+    const how = await within(over, timeoutMs, 'timeout' as const);
+    this.#impatient.delete(giveUp);
     return how;
   }
 

@@ -101,6 +101,11 @@ export class DurableEvents {
     return !this.#volatile.has(event);
   }
 
+  /** Whether a later process will find all events that are pending. */
+  get keepsAll(): boolean {
+    return this.#volatile.size === 0;
+  }
+
   get #fails(): boolean {
     return this.#failing;
   }

@@ -16,3 +16,18 @@ export function backgroundTimer(callback: () => void, delayMs: number): Timer {
 export function deadlineTimer(callback: () => void, delayMs: number): Timer {
   return setTimeout(callback, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
 }
+
+/** What the promise resolves with, or `late` when that takes longer than `delayMs`. Keeps the process alive meanwhile. */
+export async function within<Result, Late>(
+  promise: Promise<Result>,
+  delayMs: number,
+  late: Late,
+): Promise<Result | Late> {
+  let deadline: Timer | undefined;
+  const tooLate = new Promise<Late>((resolve) => {
+    deadline = deadlineTimer(() => resolve(late), delayMs);
+  });
+  const result = await Promise.race([promise, tooLate]);
+  clearTimeout(deadline);
+  return result;
+}

@@ -29,7 +29,13 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it('makes four requests with maxRetries 3, under growing waits, and reports what is pending and why', async () => {
-    const { capture, posthog } = await start({ captureMode, retryBaseMs: 100, retryMaxMs: 1000, coolDownMs: 60_000 });
+    const { capture, posthog } = await start({
+      captureMode,
+      retryBaseMs: 100,
+      retryMaxMs: 1000,
+      coolDownMs: 60_000,
+      shutdownTimeoutMs: 50,
+    });
     posthog.failAlways({ status: 503 });
     captureMany(capture, 2);
     const error = 'PostHog API error: HTTP 503';

@@ -188,7 +188,7 @@ describe('captureNow', () => {
     );
     const abort = new AbortController();
     const waiting = capture.captureNow({ event: 'a', distinctId: 'a' }, { signal: abort.signal });
-    await posthog.waitForRequests(2);
+    await posthog.waitFor(({ requests }) => requests.some(({ aborted }) => !aborted));
     abort.abort();
     expect((await waiting).error).toBe('PostHog request aborted');
     expect(capture.stats()).toMatchObject({ pending: 0, droppedByReason: { undelivered: 2 } });
@@ -320,10 +320,10 @@ describe('what waits is not forgotten', () => {
 });
 
 it('captureNow does not send later what its caller was told has failed', async () => {
-  const { capture, posthog } = await start({ retryBaseMs: 300, retryMaxMs: 300 });
+  const { capture, posthog } = await start({ retryBaseMs: 1000, retryMaxMs: 1000 });
   posthog.fail({ status: 503 });
   const [gone, kept] = await Promise.all([
-    capture.captureNow({ event: 'gone', distinctId: 'a' }, { timeoutMs: 60 }),
+    capture.captureNow({ event: 'gone', distinctId: 'a' }, { timeoutMs: 450 }),
     capture.captureNow({ event: 'kept', distinctId: 'b' }),
   ]);
   expect([gone.error, kept.error]).toEqual(['PostHog API error: HTTP 503', null]);

@@ -212,7 +212,7 @@ describe('a store that fails', () => {
     ['later', 3],
   ])('goes on in memory when %s there is no room on the disk, with one warning', async (_, failsAt) => {
     const store = new FailingStore(failsAt);
-    const { app, capture, lines, posthog, drops } = await start({ store });
+    const { app, capture, lines, posthog, drops } = await start({ store, shutdownTimeoutMs: 200 });
     for (let index = 0; index < 50; index += 1) captureMany(capture, 1);
     await capture.flush();
     expect(posthog.rows).toHaveLength(50);

@@ -1,0 +1,54 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type Fault } from 'nestjs-posthog-capture/testing';
+import { Books } from '../support/books.js';
+import { captureMany, closeAll, expectBalanced, start } from '../support/harness.js';
+import { SEED, Seeded } from '../support/seeded.js';
+
+afterEach(closeAll);
+
+const FAULTS: [Fault, ...Fault[]] = [
+  { status: 503 },
+  { status: 429, retryAfter: 999_999 },
+  { reset: 'before' },
+  { reset: 'after' },
+  { redirect: '/elsewhere' },
+];
+
+describe.each(['v0', 'v1'] as const)('close(), %s', (captureMode) => {
+  it.each([0, 1, 3])(
+    `loses nothing while its time lasts, though half of all requests fail, maxRetries %i (FAULT_SEED=${SEED})`,
+    async (maxRetries) => {
+      const random = new Seeded();
+      const books = new Books();
+      const { app, capture, posthog } = await start({
+        captureMode,
+        maxRetries,
+        maxBatchEvents: 10,
+        coolDownMs: 60_000,
+        shutdownTimeoutMs: 15_000,
+        ...books.listeners,
+      });
+      books.follow(capture);
+      posthog.failWhen(() => (random.chance(1 / 2) ? random.pick(FAULTS) : null));
+      for (let index = 0; index < 1000; index += 1) books.captureOne(`person_${index % 90}`);
+      await app.close();
+      books.check(posthog);
+      expect(capture.stats()).toMatchObject({ delivered: 1000, dropped: 0, pending: 0 });
+    },
+  );
+});
+
+it('sends what is left when PostHog comes back within its time', async () => {
+  const { app, capture, posthog } = await start({ coolDownMs: 60_000, shutdownTimeoutMs: 15_000 });
+  posthog.failAlways({ status: 503 });
+  captureMany(capture, 50);
+  await capture.flush();
+  expect(capture.stats()).toMatchObject({ pending: 50 });
+  const asked = posthog.requests.length;
+  const closing = app.close();
+  await posthog.waitForRequests(asked + 3);
+  posthog.failAlways(null);
+  await closing;
+  expect(capture.stats()).toMatchObject({ delivered: 50, dropped: 0, pending: 0 });
+  expectBalanced(capture);
+});
