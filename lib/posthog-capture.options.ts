@@ -175,8 +175,8 @@ export class PostHogCaptureOptions {
   readonly maxEventAgeMs?: number;
 
   /**
-   * Milliseconds that the shutdown may spend on sending what is left, and does while PostHog is out of reach and no store
-   * keeps everything; 0 closes without sending.
+   * Milliseconds that the shutdown may spend on sending what is left. It does so while PostHog, which answered before, is out of
+   * reach and no store keeps everything; a PostHog that never answered gets one probe. 0 closes without sending.
    * Default: 10 000. Variable: `POSTHOG_SHUTDOWN_TIMEOUT_MS`.
    */
   @IsDelay()

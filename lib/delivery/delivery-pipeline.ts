@@ -187,7 +187,7 @@ export class DeliveryPipeline {
 
   /**
    * Sends what is left within `shutdownTimeoutMs`, and reports. Gives up early when sending stalls and all that is left
-   * stays in the store. Events that come while that time lasts are still taken and sent. Idempotent.
+   * stays in the store, or nothing was ever delivered. Events that come while that time lasts are still taken and sent. Idempotent.
    */
   close(): Promise<DeliveryReport> {
     return (this.#closing ??= this.#close());
@@ -210,8 +210,8 @@ export class DeliveryPipeline {
 
   /**
    * Sends until everything is settled, what is captured meanwhile included. Sending that stalls gets a probe at once, and
-   * goes on as long as something gets through: one unlucky batch must not cost the rest. When nothing does, what a store
-   * keeps is left to the next process, and what would be lost is tried again until the time is over.
+   * goes on as long as something gets through: one unlucky batch must not cost the rest. When nothing does, what would be
+   * lost is tried again until the time is over, unless nothing ever got through from here: then one probe decides.
    */
   async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
     let before = this.#pump.cooling ? this.#ledger.delivered : -1;
@@ -226,7 +226,7 @@ export class DeliveryPipeline {
       } else if (this.#ledger.delivered > before) {
         failures = 0;
       } else {
-        if (this.#keepsAll) return how;
+        if (this.#keepsAll || this.#ledger.delivered === 0) return how;
         failures += 1;
         await within(covered, Math.min(backoffMs(failures, this.#options), this.#timeLeftMs), undefined);
       }

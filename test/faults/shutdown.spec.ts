@@ -29,17 +29,21 @@ describe.each(['v0', 'v1'] as const)('close(), %s', (captureMode) => {
         ...books.listeners,
       });
       books.follow(capture);
+      books.captureOne('person_0');
+      await capture.flush();
       posthog.failWhen(() => (random.chance(1 / 2) ? random.pick(FAULTS) : null));
       for (let index = 0; index < 1000; index += 1) books.captureOne(`person_${index % 90}`);
       await app.close();
       books.check(posthog);
-      expect(capture.stats()).toMatchObject({ delivered: 1000, dropped: 0, pending: 0 });
+      expect(capture.stats()).toMatchObject({ delivered: 1001, dropped: 0, pending: 0 });
     },
   );
 });
 
 it('sends what is left when PostHog comes back within its time', async () => {
   const { app, capture, posthog } = await start({ coolDownMs: 60_000, shutdownTimeoutMs: 15_000 });
+  captureMany(capture, 1);
+  await capture.flush();
   posthog.failAlways({ status: 503 });
   captureMany(capture, 50);
   await capture.flush();
@@ -49,6 +53,15 @@ it('sends what is left when PostHog comes back within its time', async () => {
   await posthog.waitForRequests(asked + 3);
   posthog.failAlways(null);
   await closing;
-  expect(capture.stats()).toMatchObject({ delivered: 50, dropped: 0, pending: 0 });
+  expect(capture.stats()).toMatchObject({ delivered: 51, dropped: 0, pending: 0 });
+  expectBalanced(capture);
+});
+
+it('does not wait for a PostHog that never answered', async () => {
+  const { app, capture, posthog } = await start({ coolDownMs: 60_000, shutdownTimeoutMs: 60_000 });
+  posthog.failAlways({ status: 503 });
+  captureMany(capture, 50);
+  await app.close();
+  expect(capture.stats()).toMatchObject({ droppedByReason: { shutdown: 50 }, pending: 0 });
   expectBalanced(capture);
 });
