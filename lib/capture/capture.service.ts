@@ -1,8 +1,8 @@
 import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
 import { type ContextStorage } from '../context/context-storage.js';
-import { type DeliveryPipeline } from '../delivery/delivery-pipeline.js';
 import { type DeliveryReport, type DropReason } from '../delivery/delivery.js';
+import { type EventDelivery } from '../delivery/event-delivery.js';
 import { processWide } from '../process-wide.js';
 import {
   type AliasInput,
@@ -50,7 +50,7 @@ export interface CaptureStats {
 export interface CaptureParts {
   readonly contexts: ContextStorage;
   readonly intake: EventIntake;
-  readonly pipeline: DeliveryPipeline | null;
+  readonly pipeline: EventDelivery | null;
   readonly reporter: DropReporter;
   /** Called when the application starts; may throw. */
   readonly onStart?: () => void;

@@ -9,6 +9,7 @@ import {
   type SendFailure,
 } from './delivery.js';
 import { DurableEvents, type Durability, type DurabilityListener } from './durable-events.js';
+import { type DeliveryStats, type EventDelivery } from './event-delivery.js';
 import { EventQueue } from './event-queue.js';
 import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
 import { Ledger } from './ledger.js';
@@ -34,22 +35,11 @@ export interface DeliveryObserver extends DurabilityListener {
   idle(): void;
 }
 
-/** What the pipeline holds now, and what it did. `inFlight` counts events, which are pending ones too. */
-export interface PipelineStats {
-  /** Brought back from a store. */
-  readonly recovered: number;
-  readonly delivered: number;
-  readonly pending: number;
-  readonly pendingBytes: number;
-  readonly inFlight: number;
-  readonly retries: number;
-}
-
 /**
  * Keeps events until somebody has answered for them. Takes them in no time, sends them in batches or, for callers who
  * wait, past the queue, and reports the fate of each exactly once to its observer. Nothing here throws or rejects.
  */
-export class DeliveryPipeline {
+export class DeliveryPipeline implements EventDelivery {
   readonly #options: DeliveryOptions;
   readonly #observer: DeliveryObserver;
   readonly #queue: EventQueue;
@@ -114,7 +104,7 @@ export class DeliveryPipeline {
     });
   }
 
-  stats(): PipelineStats {
+  stats(): DeliveryStats {
     return {
       recovered: this.#ledger.recovered,
       delivered: this.#ledger.delivered,
