@@ -9,7 +9,13 @@ const never = (target, from, message) => ({
   from: from.map((room) => `./lib/${room}`),
   message,
 });
-const ROOTS = ['index.ts', 'posthog-capture.module.ts', 'posthog-capture.module-definition.ts'];
+const ROOTS = [
+  'index.ts',
+  'posthog-capture.module.ts',
+  'posthog-capture.module-definition.ts',
+  'assemble-capture.ts',
+  'instance-module.ts',
+];
 const BESIDE = ['testing', 'health', 'inspector', 'cli', 'stores'];
 const zones = [
   never(
@@ -49,6 +55,11 @@ const zones = [
     'tracking/ may import capture/ and context/.',
   ),
   ...ROOTS.map((file) => never(file, BESIDE, 'The core never imports what stands beside it.')),
+  {
+    target: './lib/testing/*.ts',
+    from: ['./lib/*.ts', './lib/!(testing)/**'],
+    message: 'FakePostHog shares no code with the client that it judges.',
+  },
 ];
 
 export default tseslint.config(
@@ -103,6 +114,14 @@ export default tseslint.config(
         'error',
         { patterns: [{ regex: '^(?!node:|\\./)', message: 'delivery/ imports nothing but node: and itself.' }] },
       ],
+    },
+  },
+  {
+    // They add to the types of test runners, which are what they are.
+    files: ['lib/testing/jest.ts', 'lib/testing/vitest.ts'],
+    rules: {
+      '@typescript-eslint/no-empty-object-type': ['error', { allowInterfaces: 'with-single-extends' }],
+      '@typescript-eslint/no-namespace': 'off',
     },
   },
   {

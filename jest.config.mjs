@@ -8,6 +8,7 @@ export default {
     '^nestjs-posthog-capture$': '<rootDir>/lib/index.ts',
     '^nestjs-posthog-capture/lmdb$': '<rootDir>/lib/stores/lmdb-event-store.ts',
     '^nestjs-posthog-capture/testing$': '<rootDir>/lib/testing/index.ts',
+    '^nestjs-posthog-capture/testing/jest$': '<rootDir>/lib/testing/jest.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

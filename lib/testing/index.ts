@@ -1,3 +1,17 @@
+export { PostHogCaptureTestingModule } from './recording/posthog-capture-testing.module.js';
+export { type CaptureOverridable, overrideCapture, type OverrideCaptureOptions } from './recording/override-capture.js';
+export { recorderOf } from './recording/record-capture.js';
+export { CaptureRecorder, type WaitForOptions } from './recording/capture-recorder.js';
+export { type RecordedEvent } from './recording/recorded-event.js';
+export { type ExpectedEvent, type ExpectedFields } from './recording/expected-event.js';
+export { type AsymmetricMatcher } from './recording/differences.js';
+export {
+  type CaptureMatchers,
+  captureMatchers,
+  type MatcherContext,
+  type MatcherResult,
+} from './matchers/capture-matchers.js';
+
 export { FakePostHog, type FakePostHogOptions, type WaitOptions } from './fake-posthog.js';
 export {
   type Delay,

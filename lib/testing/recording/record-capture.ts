@@ -1,0 +1,102 @@
+import { type INestApplicationContext } from '@nestjs/common';
+import { assembleCapture } from '../../assemble-capture.js';
+import { type CaptureService } from '../../capture/capture.service.js';
+import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
+import { isGiven } from '../../config/environment.js';
+import { resolveOptions } from '../../config/resolve-options.js';
+import { isBag } from '../../context/untrusted-values.js';
+import { type InstanceSource } from '../../instance-module.js';
+import { type PostHogCaptureModuleOptions } from '../../posthog-capture.options.js';
+import { processWide } from '../../process-wide.js';
+import { CaptureRecorder } from './capture-recorder.js';
+import { recordedEventOf } from './recorded-event.js';
+import { Recording } from './recording.js';
+import { RecordingDelivery } from './recording-delivery.js';
+
+/** It is never sent anywhere. */
+const STAND_IN_KEY = 'phc_recorded';
+
+/** A recorder, and what it reads. */
+export interface RecorderParts {
+  readonly recording: Recording;
+  readonly recorder: CaptureRecorder;
+}
+
+/** @param name the name of a named instance */
+export function newRecorder(name: string | undefined): RecorderParts {
+  const recording = new Recording(name);
+  return { recording, recorder: new CaptureRecorder(recording) };
+}
+
+const recorders = processWide('recorders', () => new WeakMap<object, CaptureRecorder>());
+
+/**
+ * Makes the service of an instance as PostHogCaptureModule would, but for its delivery: everything is recorded.
+ *
+ * @param options count before those of the application
+ * @throws PostHogConfigurationError as at a real boot; only a missing key is no problem
+ */
+export async function recordCapture(
+  { explicit, name, config }: InstanceSource,
+  { recording, recorder }: RecorderParts,
+  options: PostHogCaptureModuleOptions = {},
+): Promise<CaptureService> {
+  const resolved = resolveOptions({ explicit: forRecording(explicit, options), name, config });
+  const { onDrop, onDelivery, shutdownTimeoutMs } = resolved.options;
+  const told: typeof resolved = {
+    ...resolved,
+    options: {
+      ...resolved.options,
+      onDrop: (drop) => {
+        recording.recordDrop({ ...drop });
+        return onDrop?.(drop);
+      },
+    },
+  };
+  const capture = await assembleCapture(told, name, (reporter) => ({
+    delivery: new RecordingDelivery(
+      { shutdownTimeoutMs },
+      {
+        recorded: (event) => recording.record(recordedEventOf(event)),
+        delivered: (events) =>
+          reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => id), attempts: 1, durationMs: 0 }),
+        dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: id, detail }),
+      },
+    ),
+  }));
+  recording.connect(capture);
+  recorders.set(capture, recorder);
+  return capture;
+}
+
+/** The recorder of a service that records. */
+export function recorderOfService(capture: unknown): CaptureRecorder | undefined {
+  return typeof capture === 'object' && capture !== null ? recorders.get(capture) : undefined;
+}
+
+/**
+ * The recorder of an application, or a TestingModule, that records, by PostHogCaptureTestingModule or by `overrideCapture`.
+ *
+ * @param name the name of a named instance. Default: the default instance
+ * @throws when that instance is not there, or does not record
+ */
+export function recorderOf(app: Pick<INestApplicationContext, 'get'>, name?: string): CaptureRecorder {
+  const recorder = recorderOfService(app.get<unknown>(getCaptureToken(name), { strict: false }));
+  if (recorder !== undefined) return recorder;
+  const whose = name === undefined ? '' : ` "${name}"`;
+  throw new Error(
+    `The instance${whose} of this application does not record. Import PostHogCaptureTestingModule.forRoot() in place of ` +
+      'PostHogCaptureModule, or call overrideCapture(builder) before builder.compile().',
+  );
+}
+
+/** A test needs no key, and nothing is sent that the environment could want switched off. */
+function forRecording(explicit: unknown, options: Readonly<Record<string, unknown>>): unknown {
+  const own = explicit ?? {};
+  // Refused as at a real boot.
+  if (!isBag(own)) return explicit;
+  const overrides = Object.entries(options).filter(([, value]) => value !== undefined);
+  const given: Record<string, unknown> = { ...own, ...Object.fromEntries(overrides) };
+  const { apiKey, enabled } = given;
+  return { ...given, apiKey: isGiven(apiKey) ? apiKey : STAND_IN_KEY, enabled: enabled ?? true };
+}

@@ -1,0 +1,105 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { headerOf, requestOf } from '../../context/request-fields.js';
+import { acting } from '../../context/scopes.js';
+import { type EventDrop } from '../../posthog-capture.options.js';
+import { processWide } from '../../process-wide.js';
+import { Timers } from '../timers.js';
+import { Waiting } from '../waiting.js';
+import { type RecordedEvent } from './recorded-event.js';
+
+/** The header that brings a request into an isolated recording. */
+export const RECORDING_HEADER = 'x-capture-recording';
+
+/** An isolated recording of an application, and those of other instances around it. */
+interface Isolation {
+  readonly whole: Recording;
+  readonly own: Recording;
+  readonly around: Isolation | undefined;
+}
+
+/** One for both builds: they may share an application. */
+const isolations = processWide('isolated-recordings', () => new AsyncLocalStorage<Isolation>());
+
+/** What one instance captured and dropped, or the share of it that one test caused. The writing side of CaptureRecorder. */
+export class Recording {
+  /** Clearing replaces these lists: what was handed out before stays as it is. */
+  events: RecordedEvent[] = [];
+  dropped: EventDrop[] = [];
+  /** How many events were forgotten. */
+  cleared = 0;
+  readonly id = randomUUID();
+  readonly waiting = new Waiting(new Timers());
+  readonly #whole: Recording | undefined;
+  readonly #isolated = new Map<string, Recording>();
+  readonly #instances: { readonly disabled: boolean }[] = [];
+
+  /**
+   * @param name the name of a named instance
+   * @param whole the recording that this one is isolated from
+   */
+  constructor(
+    readonly name?: string,
+    whole?: Recording,
+  ) {
+    this.#whole = whole;
+  }
+
+  /** Says that an instance writes here. */
+  connect(instance: { readonly disabled: boolean }): void {
+    this.#instances.push(instance);
+  }
+
+  get isIsolated(): boolean {
+    return this.#whole !== undefined;
+  }
+
+  /** Whether instances write here: none does, all of them are disabled, or some do. */
+  get state(): 'unconnected' | 'disabled' | 'recording' {
+    const instances = this.#root.#instances;
+    if (instances.length === 0) return 'unconnected';
+    return instances.every(({ disabled }) => disabled) ? 'disabled' : 'recording';
+  }
+
+  /** The other recordings of the same instance. */
+  get others(): readonly Recording[] {
+    return [this.#root, ...this.#root.#isolated.values()].filter((recording) => recording !== this);
+  }
+
+  record(event: RecordedEvent): void {
+    const recording = this.#current();
+    recording.events.push(event);
+    recording.waiting.changed();
+  }
+
+  recordDrop(drop: EventDrop): void {
+    const recording = this.#current();
+    recording.dropped.push(drop);
+  }
+
+  clear(): void {
+    this.cleared += this.events.length;
+    this.events = [];
+    this.dropped = [];
+  }
+
+  /** Runs a function so that what it and all that it starts capture is recorded apart. */
+  isolate<T>(fn: (isolated: Recording) => T): T {
+    const whole = this.#root;
+    const own = new Recording(this.name, whole);
+    whole.#isolated.set(own.id, own);
+    return isolations.run({ whole, own, around: isolations.getStore() }, () => fn(own));
+  }
+
+  get #root(): Recording {
+    return this.#whole ?? this;
+  }
+
+  /** Where what is captured now belongs. */
+  #current(): Recording {
+    for (let one = isolations.getStore(); one !== undefined; one = one.around) if (one.whole === this) return one.own;
+    // The server of a request knows nothing of who sent it but what the request says.
+    const source = acting.getStore()?.source;
+    return (source && headerOf(requestOf(source), RECORDING_HEADER, (id) => this.#isolated.get(id))) ?? this;
+  }
+}

@@ -1,0 +1,12 @@
+import { expect } from 'vitest';
+import { type CaptureMatchers, captureMatchers } from './matchers/capture-matchers.js';
+
+/** Everything of `nestjs-posthog-capture/testing`; importing it gives Vitest's `expect` the matchers. */
+export * from './index.js';
+
+expect.extend(captureMatchers);
+
+declare module 'vitest' {
+  // Without parameters, because they are not the same in all versions of Vitest.
+  interface Assertion extends CaptureMatchers {}
+}
