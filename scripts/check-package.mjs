@@ -12,7 +12,9 @@ const pathsOf = (entry) => (typeof entry === 'string' ? [entry] : Object.values(
 for (const path of pathsOf(manifest.exports)) assert.ok(existsSync(`${ROOT}${path}`), `exports: ${path} is missing`);
 
 const require = createRequire(import.meta.url);
-for (const entry of ['nestjs-posthog-capture', 'nestjs-posthog-capture/lmdb', 'nestjs-posthog-capture/testing']) {
+const testing = 'nestjs-posthog-capture/testing';
+// Its matchers load in their test runners only: scripts/check-test-runners.mjs.
+for (const entry of ['nestjs-posthog-capture', 'nestjs-posthog-capture/lmdb', testing]) {
   const esm = await import(entry);
   assert.ok(Object.keys(esm).length > 0, `${entry} exports nothing`);
   // The CommonJS build loads Nest 12, which is ESM only, where Node can require it.
@@ -28,6 +30,19 @@ for (const entry of ['nestjs-posthog-capture', 'nestjs-posthog-capture/lmdb', 'n
 if (process.features.require_module) {
   const [esm, cjs] = [await import('nestjs-posthog-capture'), require('nestjs-posthog-capture')];
   assert.equal(esm.CaptureService, cjs.CaptureService, 'both builds share one CaptureService');
+
+  // A test may load the other build than its application.
+  const { Test } = await import('@nestjs/testing');
+  const [{ overrideCapture }, { recorderOf }] = [await import(testing), require(testing)];
+  const builder = Test.createTestingModule({ imports: [cjs.PostHogCaptureModule.forRoot()] });
+  const recorder = overrideCapture(builder);
+  const module = await builder.compile();
+  recorder.isolate((own) => {
+    module.get(esm.CaptureService).capture({ event: 'seen', distinctId: 'user_1' });
+    assert.equal(own.last?.event, 'seen');
+  });
+  assert.equal(recorderOf(module), recorder, 'both builds know one recorder');
+  await module.close();
 }
 
 const packed = JSON.parse(

@@ -1,12 +1,13 @@
 import { expect } from '@jest/globals';
 import { type CaptureMatchers, captureMatchers } from './matchers/capture-matchers.js';
 
-/** Everything of `nestjs-posthog-capture/testing`; importing it gives Jest's `expect` the matchers. */
-export * from './index.js';
-
+/*
+ * Gives Jest's `expect` the matchers, and tells TypeScript. Loads nothing of Nest: Jest takes what `setupFilesAfterEnv` names for
+ * CommonJS, and Nest 12 is not.
+ */
 expect.extend(captureMatchers);
 
-// Without T, because Jest's own declarations differ in it.
+// Without a second parameter, because Jest's declarations differ in it.
 declare module 'expect' {
   interface Matchers<R> extends CaptureMatchers<R> {}
 }

@@ -1,9 +1,7 @@
 import { expect } from 'vitest';
 import { type CaptureMatchers, captureMatchers } from './matchers/capture-matchers.js';
 
-/** Everything of `nestjs-posthog-capture/testing`; importing it gives Vitest's `expect` the matchers. */
-export * from './index.js';
-
+/* Gives Vitest's `expect` the matchers, and tells TypeScript. */
 expect.extend(captureMatchers);
 
 declare module 'vitest' {
