@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { Attached } from './attached.js';
 import { type ActingContext, type CaptureContext } from './capture-context.js';
 import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';
@@ -35,7 +36,7 @@ const NOTHING: ActingContext = Object.freeze({});
  * the call has begun. Belongs to one instance, because each has its own options. Never throws.
  */
 export class CallInterpreter {
-  private readonly readings = new WeakMap<CallSource, Reading>();
+  private readonly readings = new Attached<Reading>();
   private readonly readProperties: ReturnType<typeof requestPropertyReader>;
 
   constructor(

@@ -12,6 +12,8 @@ export interface ContextScope {
   readonly source: CallSource | undefined;
   own: ActingContext;
   personlessId: string | undefined;
+  /** The call that a method runs for in this layer, to whoever tracks calls; opaque here. */
+  serves: object | undefined;
   merged: { readonly below: ActingContext; readonly own: ActingContext; readonly context: ActingContext } | undefined;
 }
 
@@ -24,6 +26,7 @@ export const openScope = (
   source,
   own,
   personlessId: undefined,
+  serves: undefined,
   merged: undefined,
 });
 

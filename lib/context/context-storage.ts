@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Attached } from './attached.js';
 import { type ActingContext, type CaptureContext, type SerializedContext } from './capture-context.js';
 import { type CallInterpreter } from './call-interpreter.js';
 import { type CallSource } from './call-source.js';
@@ -8,9 +9,8 @@ import { acting } from './scopes.js';
 
 const NOBODY: ActingContext = Object.freeze({});
 
-/** What code said within a call, what the call itself says, and all of it as one. */
+/** What a call itself says, and all of it as one. */
 interface Merged {
-  readonly said: ActingContext;
   readonly person: ActingContext;
   readonly request: ActingContext['properties'];
   readonly context: ActingContext;
@@ -21,7 +21,7 @@ interface Merged {
  * of this class see the same contexts. What is wrong in a context is ignored and reported, never thrown.
  */
 export class ContextStorage {
-  private readonly merged = new WeakMap<CallSource, Merged>();
+  private readonly merged = new Attached<Merged>();
 
   /**
    * @param warn hears what was ignored, without any values. Must not throw. Default: nobody hears it
@@ -39,13 +39,8 @@ export class ContextStorage {
     const said = contextOf(scope);
     const { source } = scope;
     if (source === undefined || this.interpreter === undefined) return said;
-    const person = this.interpreter.personOf(source);
-    const request = this.interpreter.requestPropertiesOf(source);
-    const known = this.merged.get(source);
-    if (known?.said === said && known.person === person && known.request === request) return known.context;
-    const context = mergeContexts(mergeContexts({ properties: request }, person), said);
-    this.merged.set(source, { said, person, request, context });
-    return context;
+    const called = this.calledOf(source, this.interpreter);
+    return saysNothing(said) ? called : mergeContexts(called, said);
   }
 
   /** A copy of the current context with all that it inherited; `{}` outside of any context. */
@@ -107,6 +102,16 @@ export class ContextStorage {
     return scope === undefined ? randomUUID() : personlessIdOf(scope);
   }
 
+  private calledOf(source: CallSource, interpreter: CallInterpreter): ActingContext {
+    const person = interpreter.personOf(source);
+    const request = interpreter.requestPropertiesOf(source);
+    const known = this.merged.get(source);
+    if (known?.person === person && known.request === request) return known.context;
+    const context = mergeContexts({ properties: request }, person);
+    this.merged.set(source, { person, request, context });
+    return context;
+  }
+
   private plainJson(name: string, value: unknown): unknown {
     try {
       const text = JSON.stringify(value) as string | undefined;
@@ -116,6 +121,10 @@ export class ContextStorage {
       return undefined;
     }
   }
+}
+
+function saysNothing({ distinctId, sessionId, groups, properties, optedOut }: ActingContext): boolean {
+  return (distinctId ?? sessionId ?? groups ?? properties ?? optedOut) === undefined;
 }
 
 function copyOf({ distinctId, sessionId, groups, properties, optedOut }: ActingContext): CaptureContext {

@@ -1,9 +1,9 @@
 import { type ExecutionContext } from '@nestjs/common';
+import { Attached } from '../context/attached.js';
 import { type CallSource, type OpenSource, type Transport } from '../context/call-source.js';
 import { checkContext, type Warn } from '../context/check-context.js';
 import { type ContextScope, openScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
-import { processWide } from '../process-wide.js';
 import { takeCarriedContext } from './carried-context.js';
 import { rawOf } from './response-end.js';
 import { planOf } from './tracked-methods.js';
@@ -15,7 +15,7 @@ export interface CallScope {
 }
 
 /** Raw HTTP requests and Nest's contexts of messages, each with its one context. */
-const opened = processWide('call-scopes', () => new WeakMap<object, CallScope>());
+const opened = new Attached<CallScope>('call');
 
 const TRANSPORTS: readonly string[] = ['http', 'graphql', 'rpc', 'ws'] satisfies Transport[];
 

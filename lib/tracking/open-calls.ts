@@ -19,20 +19,19 @@ interface OpenCall {
  * knows by that that it must not be tracked once more.
  */
 class OpenCalls {
-  private readonly byScope = new WeakMap<ContextScope, OpenCall>();
   private readonly byHandler = new WeakMap<object, Set<OpenCall>>();
 
   /** @param scope the context in which the handler will run; it serves no other call meanwhile */
   open(scope: ContextScope, handler: object, call: TrackedCall): () => void {
     const open: OpenCall = { call, handler, reached: undefined, isRunning: false };
-    this.byScope.set(scope, open);
+    scope.serves = open;
     const calls = this.byHandler.get(handler);
     if (calls === undefined) this.byHandler.set(handler, new Set([open]));
     else calls.add(open);
     return () => {
       this.byHandler.get(handler)?.delete(open);
       // Express: a handler that passed its request on, and the next one, share the scope.
-      if (this.byScope.get(scope) === open) this.byScope.delete(scope);
+      if (scope.serves === open) scope.serves = undefined;
     };
   }
 
@@ -83,7 +82,7 @@ class OpenCalls {
 
   private current(handler: unknown): OpenCall | undefined {
     for (let scope = acting.getStore(); scope !== undefined; scope = scope.below) {
-      const open = this.byScope.get(scope);
+      const open = scope.serves as OpenCall | undefined;
       if (open?.handler === handler) return open;
     }
     return undefined;

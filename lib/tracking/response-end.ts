@@ -1,3 +1,5 @@
+import { Attached } from '../context/attached.js';
+
 /** How a response ended. */
 export interface ResponseEnd {
   /** The client was gone before the last byte. */
@@ -20,7 +22,7 @@ export interface RawResponse {
 
 type Listener = (end: ResponseEnd) => void;
 
-const listeners = new WeakMap<RawResponse, Listener[]>();
+const listeners = new Attached<Listener[]>('response-end');
 
 /**
  * Tells once when a response ends: just before its last bytes leave, so that whoever has read the response finds the

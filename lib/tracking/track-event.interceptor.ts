@@ -7,10 +7,10 @@ import {
   Optional,
   StreamableFile,
 } from '@nestjs/common';
-import { finalize, type Observable, tap } from 'rxjs';
+import { type Observable, tap } from 'rxjs';
+import { Attached } from '../context/attached.js';
 import { type ContextScope, openScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
-import { processWide } from '../process-wide.js';
 import { executionScope, innermost, within } from './call-scopes.js';
 import { isFieldResolver } from './field-resolvers.js';
 import { observeStream } from './observe-result.js';
@@ -27,7 +27,7 @@ interface Attempt {
 }
 
 /** Calls that are in hand, should the interceptor be bound to a controller or globally too. */
-const seen = processWide('intercepted-calls', () => new WeakMap<ExecutionContext, Attempt>());
+const seen = new Attached<Attempt>('attempt');
 
 /**
  * Captures the events of decorated handlers, in every transport. `@TrackEvent` binds it to its handler; it needs no binding of its
@@ -68,17 +68,26 @@ export class TrackEventInterceptor implements NestInterceptor {
     const inside: ContextScope = tracker.opensContexts ? innermost(scope) : openScope(acting.getStore(), {});
     const close = openCalls.open(inside, handler, call);
     const stream = within(inside, () => next.handle()).pipe(
-      // Not `finalize`, which comes after whoever hears of an error has subscribed again.
-      tap({ error: () => (attempt.isOpen = false), complete: () => (attempt.isOpen = false) }),
-      finalize(() => {
-        attempt.isOpen = false;
-        close();
+      // One operator, and not `finalize` alone, which comes after whoever hears of an error has subscribed again.
+      tap({
+        next: (value) => {
+          if (response !== undefined) noteResult(call, value);
+        },
+        error: (error) => {
+          attempt.isOpen = false;
+          if (response !== undefined) call.noteError(error);
+        },
+        complete: () => (attempt.isOpen = false),
+        finalize: () => {
+          attempt.isOpen = false;
+          close();
+        },
       }),
     );
 
     if (response === undefined) return observeStream(stream, call, 'abandon');
     if (earlier === undefined) onResponseEnd(response, (end) => call.responded(end));
-    return stream.pipe(tap({ next: (value) => noteResult(call, value), error: (error) => call.noteError(error) }));
+    return stream;
   }
 }
 
