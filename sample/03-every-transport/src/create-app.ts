@@ -11,14 +11,19 @@ export interface Transports extends Ports {
   readonly sockets: 'socket.io' | 'ws';
 }
 
-/** A hybrid application: HTTP, GraphQL and WebSockets on one port, TCP messages on another, and Redis where there is one. */
-export async function createApp({ http, sockets, ...ports }: Transports): Promise<INestApplication> {
+export async function createApp({ http, ...transports }: Transports): Promise<INestApplication> {
   const quiet = { logger: ['warn', 'error', 'fatal'] as ('warn' | 'error' | 'fatal')[] };
-  const module = AppModule.for(ports);
+  const module = AppModule.for(transports);
   const app =
     http === 'express'
       ? await NestFactory.create(module, quiet)
       : await NestFactory.create(module, new FastifyAdapter(), quiet);
+  await connect(app, transports);
+  return app;
+}
+
+/** A hybrid application: HTTP, GraphQL and WebSockets on one port, TCP messages on another, and Redis where there is one. */
+export async function connect(app: INestApplication, { sockets, ...ports }: Omit<Transports, 'http'>): Promise<void> {
   app.useWebSocketAdapter(sockets === 'ws' ? new WsAdapter(app) : new IoAdapter(app));
   app.connectMicroservice<MicroserviceOptions>({
     transport: Transport.TCP,
@@ -32,5 +37,4 @@ export async function createApp({ http, sockets, ...ports }: Transports): Promis
   }
   app.enableShutdownHooks();
   await app.startAllMicroservices();
-  return app;
 }

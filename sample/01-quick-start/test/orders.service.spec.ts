@@ -1,0 +1,22 @@
+import { Test } from '@nestjs/testing';
+import { expect, it } from '@jest/globals';
+import { CaptureRecorder, PostHogCaptureTestingModule } from 'nestjs-posthog-capture/testing';
+import 'nestjs-posthog-capture/testing/jest';
+import { OrdersService } from '../src/orders/orders.service.js';
+
+/** How to test a provider that captures. */
+it('captures an order once, with its total', async () => {
+  const module = await Test.createTestingModule({
+    imports: [PostHogCaptureTestingModule.forRoot()],
+    providers: [OrdersService],
+  }).compile();
+  const recorder = module.get(CaptureRecorder);
+
+  const order = module.get(OrdersService).place({ product: 'tea', customer: 'user_123', quantity: 3 });
+
+  expect(recorder).toHaveCapturedTimes('order_placed', 1);
+  expect(recorder).toHaveCaptured('order_placed', {
+    distinctId: 'user_123',
+    properties: expect.objectContaining({ id: order.id, total: 9 }),
+  });
+});
