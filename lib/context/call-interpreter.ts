@@ -51,7 +51,8 @@ export class CallInterpreter {
     const reading = this.readingOf(source);
     const identity = this.identityOf(source, reading);
     if (reading.person?.identity !== identity) {
-      reading.person = { identity, context: { ...this.headersOf(source), ...identity } };
+      const headers = this.headersOf(source);
+      reading.person = { identity, context: identity === NOTHING ? headers : { ...headers, ...identity } };
     }
     return reading.person.context;
   }

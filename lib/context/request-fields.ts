@@ -34,8 +34,11 @@ export function headerOf<T>(
 ): T | undefined {
   const { headers } = request;
   if (typeof headers !== 'object' || headers === null) return undefined;
-  for (const value of [valueOf(headers as Record<string, unknown>, name)].flat()) {
-    const accepted = typeof value === 'string' ? accept(value) : undefined;
+  const value = valueOf(headers as Record<string, unknown>, name);
+  if (typeof value === 'string') return accept(value);
+  if (!Array.isArray(value)) return undefined;
+  for (const one of value as unknown[]) {
+    const accepted = typeof one === 'string' ? accept(one) : undefined;
     if (accepted !== undefined) return accepted;
   }
   return undefined;
@@ -44,8 +47,8 @@ export function headerOf<T>(
 /** Node has the names in lower case; other sources of headers need not. */
 function valueOf(headers: Record<string, unknown>, name: string): unknown {
   if (headers[name] !== undefined) return headers[name];
-  const spelled = Object.keys(headers).find((key) => key.length === name.length && key.toLowerCase() === name);
-  return spelled === undefined ? undefined : headers[spelled];
+  for (const key in headers) if (key.length === name.length && key.toLowerCase() === name) return headers[key];
+  return undefined;
 }
 
 /**

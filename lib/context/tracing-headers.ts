@@ -2,6 +2,7 @@ import { type ActingContext } from './capture-context.js';
 import { distinctIdOf, isIllegalDistinctId } from './distinct-id.js';
 import { headerOf, type RequestFields } from './request-fields.js';
 
+const NOBODY: ActingContext = Object.freeze({});
 const MAX_LENGTH = 1000;
 const CONTROL_CHARACTERS = /\p{Cc}/gu;
 
@@ -14,7 +15,8 @@ const CONTROL_CHARACTERS = /\p{Cc}/gu;
 export function readTracingHeaders(request: RequestFields, isPersonTrusted: boolean): ActingContext {
   const distinctId = isPersonTrusted ? headerOf(request, 'x-posthog-distinct-id', person) : undefined;
   const sessionId = headerOf(request, 'x-posthog-session-id', clean);
-  return { ...(distinctId !== undefined && { distinctId }), ...(sessionId !== undefined && { sessionId }) };
+  if (distinctId === undefined) return sessionId === undefined ? NOBODY : { sessionId };
+  return sessionId === undefined ? { distinctId } : { distinctId, sessionId };
 }
 
 function clean(value: string): string | undefined {

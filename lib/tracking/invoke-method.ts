@@ -10,7 +10,6 @@ import { openCalls } from './open-calls.js';
 import { ownerOf } from './owner.js';
 import { TrackedCall } from './tracked-call.js';
 import { type Method, type MethodPlan, planOf } from './tracked-methods.js';
-import { type Tracker } from './tracker.js';
 
 const PROCESSOR = 'bullmq:processor_metadata';
 
@@ -50,7 +49,7 @@ export function invokeMethod(
   const isAlone = around === undefined || carried !== undefined || isProcessor(self);
   const request: unknown = isAlone ? undefined : around.source?.request;
   const source: CallSource = { transport: 'provider', ...(request !== undefined && { request }) };
-  const scope = isAlone ? openScope(undefined, checkContext(carried, warnOf(tracker)), source) : around;
+  const scope = isAlone ? openScope(undefined, checkContext(carried, tracker.warnOfContext), source) : around;
   const call = new TrackedCall({ events, source, scope, capture: tracker.capture });
   call.reached(args);
   const opens = isAlone && (tracker.opensContexts || carried !== undefined);
@@ -63,10 +62,5 @@ export function invokeMethod(
   }
   return observeResult(result, call);
 }
-
-const warnOf =
-  (tracker: Tracker) =>
-  (warning: string): void =>
-    tracker.warn(`context: ${warning}`, `Context: ${warning}.`);
 
 const isProcessor = (self: unknown): boolean => Reflect.hasMetadata(PROCESSOR, (self as object).constructor);

@@ -46,12 +46,9 @@ export class TrackEventInterceptor implements NestInterceptor {
     const handler = execution.getHandler();
     const plan = planOf(handler);
     if (tracker === undefined || plan.events.length === 0 || seen.get(execution)?.isOpen === true) return next.handle();
+    const { scope, source } = executionScope(execution, tracker.warnOfContext);
     // Field resolvers run once per field, not once per operation: see the decorator.
-    if (isFieldResolver(handler, tracker)) return next.handle();
-
-    const { scope, source } = executionScope(execution, (warning) =>
-      tracker.warn(`context: ${warning}`, `Context: ${warning}.`),
-    );
+    if (source.transport === 'graphql' && isFieldResolver(handler, tracker)) return next.handle();
     const events = tracker.wanted(plan.events);
     if (events.length === 0) return tracker.opensContexts ? within(scope, () => next.handle()) : next.handle();
 
@@ -61,7 +58,13 @@ export class TrackEventInterceptor implements NestInterceptor {
     earlier?.again();
     const call =
       earlier ??
-      new TrackedCall({ events, source: { ...source, execution }, scope: innermost(scope), capture: tracker.capture });
+      new TrackedCall({
+        events,
+        // As it is now: another handler may serve the same request after this one.
+        source: { transport: source.transport, request: source.request as unknown, execution },
+        scope: innermost(scope),
+        capture: tracker.capture,
+      });
     const attempt: Attempt = { call, isOpen: true };
     seen.set(execution, attempt);
     // Without contexts the handler still has to find its call.

@@ -22,33 +22,16 @@ export interface TrackingInstance {
 export function track(tracked: TrackedEvent, context: TrackContext, { capture, settings }: TrackingInstance): void {
   const { event, sampleRate } = tracked;
   if (!tracked.on.includes(context.outcome)) return;
-  const complain = (option: string, problem: string): void =>
-    settings.warn(
-      `track: ${event} ${option}`,
-      `@TrackEvent(${JSON.stringify(event)}): ${option} ${problem}. The event is captured without it.`,
-    );
-  const contribution = <T>(option: 'distinctId' | 'groups' | 'properties', expected: string, read: Read<T>) => {
-    const answer = answerOf(tracked[option], context, (problem) => complain(option, problem))?.value ?? undefined;
-    if (answer === undefined) return undefined;
-    const value = readCarefully(read, answer);
-    if (value === null) complain(option, `must be ${expected}`);
-    return value ?? undefined;
-  };
-
   if (tracked.when !== undefined) {
-    const answer = answerOf(tracked.when, context, (problem) => complain('when', problem));
+    const answer = answerOf(tracked, 'when', context, settings);
     if (answer !== undefined && !answer.value) return;
   }
-  const distinctId = contribution('distinctId', 'a text of at most 200 bytes or a finite number', distinctIdOf);
+  const distinctId = contribution(tracked, 'distinctId', DISTINCT_ID, context, settings);
   if (sampleRate < 1 && !isSampled(event, distinctId ?? actingPerson(capture), sampleRate)) return;
-  const groups = contribution<GroupKeys>('groups', 'an object of group types and keys', groupKeysOf);
-  const properties = contribution('properties', 'an object of names and values', readBag);
-  capture.capture({
-    event,
-    ...(distinctId !== undefined && { distinctId }),
-    ...(groups !== undefined && { groups }),
-    properties: { ...properties, ...propertiesOf(context) },
-  });
+  const groups = contribution(tracked, 'groups', GROUPS, context, settings);
+  // A copy of ours already.
+  const properties = contribution(tracked, 'properties', PROPERTIES, context, settings) ?? {};
+  capture.capture({ event, distinctId, groups, properties: Object.assign(properties, propertiesOf(context)) });
 }
 
 /** What every tracked event says of its call. */
@@ -58,12 +41,9 @@ export function propertiesOf({
   transport,
   statusCode,
 }: Pick<TrackContext, 'outcome' | 'durationMs' | 'transport' | 'statusCode'>): Record<string, unknown> {
-  return {
-    $outcome: outcome,
-    $duration_ms: durationMs,
-    $transport: transport,
-    ...(statusCode !== undefined && { $response_status_code: statusCode }),
-  };
+  const properties: Record<string, unknown> = { $outcome: outcome, $duration_ms: durationMs, $transport: transport };
+  if (statusCode !== undefined) properties.$response_status_code = statusCode;
+  return properties;
 }
 
 /** The person whom the context names, or the random id that stands for nobody, as the event will have it. */
@@ -74,17 +54,46 @@ export function actingPerson(capture: Partial<Pick<CaptureService, 'context'>>):
   return distinctId !== undefined ? String(distinctId) : scope === undefined ? '' : personlessIdOf(scope);
 }
 
-type Read<T> = (answer: unknown) => T | null;
+/** What a callback may answer. */
+interface Expectation<T> {
+  readonly text: string;
+  /** null for what it may not. */
+  readonly read: (answer: unknown) => T | null;
+}
 
-/** Copied, so that a getter that throws costs its own value. */
-const readBag: Read<Record<string, unknown>> = (answer) => {
-  if (!isBag(answer)) return null;
-  const copy = {};
-  copyOwn(copy, answer);
-  return copy;
+const DISTINCT_ID: Expectation<string> = {
+  text: 'a text of at most 200 bytes or a finite number',
+  read: distinctIdOf,
+};
+const GROUPS: Expectation<GroupKeys> = { text: 'an object of group types and keys', read: groupKeysOf };
+const PROPERTIES: Expectation<Record<string, unknown>> = {
+  text: 'an object of names and values',
+  // Copied, so that a getter that throws costs its own value.
+  read: (answer) => {
+    if (!isBag(answer)) return null;
+    const copy = {};
+    copyOwn(copy, answer);
+    return copy;
+  },
 };
 
-function readCarefully<T>(read: Read<T>, answer: unknown): T | null {
+/** What the decorator, or its callback, says for one field of the event; undefined for nothing that can be used. */
+function contribution<T>(
+  tracked: TrackedEvent,
+  option: 'distinctId' | 'groups' | 'properties',
+  { text, read }: Expectation<T>,
+  context: TrackContext,
+  settings: TrackingSettings,
+): T | undefined {
+  if (tracked[option] === undefined) return undefined;
+  const answer = answerOf(tracked, option, context, settings)?.value;
+  if (answer === undefined || answer === null) return undefined;
+  const value = readCarefully(read, answer);
+  if (value === null) complain(tracked, option, `must be ${text}`, settings);
+  return value ?? undefined;
+}
+
+function readCarefully<T>(read: (answer: unknown) => T | null, answer: unknown): T | null {
   try {
     return read(answer);
   } catch {
@@ -94,17 +103,26 @@ function readCarefully<T>(read: Read<T>, answer: unknown): T | null {
 
 /** A value, or what a function answers; undefined when it failed, which has been said then. */
 function answerOf(
-  given: unknown,
+  tracked: TrackedEvent,
+  option: 'distinctId' | 'groups' | 'properties' | 'when',
   context: TrackContext,
-  complain: (problem: string) => void,
+  settings: TrackingSettings,
 ): { readonly value: unknown } | undefined {
+  const given: unknown = tracked[option];
   try {
     const value: unknown = typeof given === 'function' ? (given as (context: TrackContext) => unknown)(context) : given;
     if (!types.isPromise(value)) return { value };
     value.catch(() => undefined);
-    complain('answered a promise, but it must answer at once');
+    complain(tracked, option, 'answered a promise, but it must answer at once', settings);
   } catch {
-    complain('threw');
+    complain(tracked, option, 'threw', settings);
   }
   return undefined;
+}
+
+function complain({ event }: TrackedEvent, option: string, problem: string, { warn }: TrackingSettings): void {
+  warn(
+    `track: ${event} ${option}`,
+    `@TrackEvent(${JSON.stringify(event)}): ${option} ${problem}. The event is captured without it.`,
+  );
 }

@@ -1,10 +1,12 @@
-import { type ExecutionContext } from '@nestjs/common';
 import { type CallSource } from '../context/call-source.js';
 import { type ContextScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
 import { type CallObserver } from './observe-result.js';
 import { type ResponseEnd } from './response-end.js';
 import { type Outcome, type TrackContext, type TrackedEvent } from './track-event.options.js';
+
+/** A call as its callbacks will see it; what is not known is not there. */
+type Draft = { -readonly [Field in keyof TrackContext]: TrackContext[Field] };
 
 /** What is known of a call when it begins. */
 export interface CallStart {
@@ -94,18 +96,16 @@ export class TrackedCall implements CallObserver {
 
   #contextAt(outcome: Outcome, statusCode: number | undefined): TrackContext {
     const { source } = this.#start;
-    const execution: ExecutionContext | undefined = source.execution;
-    return {
-      transport: source.transport,
-      outcome,
-      args: this.#args ?? [],
-      ...(source.request !== undefined && { request: source.request as unknown }),
-      ...(this.#result !== undefined && { result: this.#result }),
-      ...(this.#hasFailed && { error: this.#error }),
-      ...(statusCode !== undefined && { statusCode }),
-      durationMs: millisecondsSince(this.#startedAt),
-      ...(execution !== undefined && { execution }),
-    };
+    const { transport, execution } = source;
+    const request: unknown = source.request;
+    const durationMs = millisecondsSince(this.#startedAt);
+    const context: Draft = { transport, outcome, args: this.#args ?? [], durationMs };
+    if (request !== undefined) context.request = request;
+    if (this.#result !== undefined) context.result = this.#result;
+    if (this.#hasFailed) context.error = this.#error;
+    if (statusCode !== undefined) context.statusCode = statusCode;
+    if (execution !== undefined) context.execution = execution;
+    return context;
   }
 }
 

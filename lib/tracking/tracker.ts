@@ -85,6 +85,9 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
     instance?.settings.warn(kind, text);
   };
 
+  /** Writes what is wrong in a context that came with a call. */
+  readonly warnOfContext = (warning: string): void => this.warn(`context: ${warning}`, `Context: ${warning}.`);
+
   /** Whether an object is one of the application's own that were not made from a class, so that nothing was injected into them. */
   holds(object: unknown): boolean {
     for (const { providers, controllers } of this.#modules.values()) {
