@@ -18,10 +18,10 @@ describe('POST /purchases', () => {
   beforeEach(() => recorder.clear());
   afterAll(() => app.close());
 
-  const post = async (purchase: object, headers = {}) =>
+  const post = async (purchase: object) =>
     fetch(`${await app.getUrl()}/purchases`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
+      headers: { 'content-type': 'application/json' },
       body: JSON.stringify(purchase),
     });
 
