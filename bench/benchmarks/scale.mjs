@@ -1,0 +1,103 @@
+// Whether cost and memory stay flat: over millions of events, with many events waiting, and before a slow server.
+import { MIB, number } from '../support/numbers.mjs';
+import { withProcess } from '../support/processes.mjs';
+import { printTable, progress } from '../support/table.mjs';
+
+const FOR_EVER_MS = 3_600_000;
+/** Nothing runs out while the server does not answer. */
+const PATIENT = {
+  requestTimeoutMs: FOR_EVER_MS,
+  maxQueueEvents: 1_000_000,
+  maxQueueBytes: 1024 * MIB,
+  shutdownTimeoutMs: 0,
+};
+const WARM_UP = 20_000;
+
+export async function scale(sink, { quick }) {
+  await manyEvents(sink, quick ? [1000, 3000] : [10_000, 100_000, 1_000_000, 5_000_000]);
+  const pending = await measurePending(sink, quick ? [100, 1000] : [1000, 10_000, 100_000]);
+  printTable('scale: events that wait while the server does not answer', [
+    ['events pending', 'µs per capture()', 'bytes per event', 'memory per event', 'above its bytes'],
+    ...pending.map((step) => [
+      number(step.pending, 0),
+      number(step.captureUs, 2),
+      number(step.pendingBytes / step.pending, 0),
+      number(step.heldBytes / step.pending, 0),
+      number(overheadBytes(step), 0),
+    ]),
+  ]);
+  const count = quick ? 5000 : 1_000_000;
+  const { memory, peakBytes, perSecond, lost } = await measureSlow(sink, count);
+  printTable(`scale: ${number(count, 0)} events with ready() before each, the server answers after 50 ms`, [
+    ['', 'events/s', 'memory in use, MiB', 'peak RSS, MiB', 'lost'],
+    [
+      'nestjs-posthog-capture',
+      number(perSecond, 0),
+      `${number(Math.min(...memory) / MIB)}–${number(Math.max(...memory) / MIB)}`,
+      number(peakBytes / MIB, 0),
+      lost,
+    ],
+  ]);
+}
+
+/** What an event that waits takes besides its own text. */
+export const overheadBytes = ({ heldBytes, pendingBytes, pending }) => (heldBytes - pendingBytes) / pending;
+
+async function manyEvents(sink, totals) {
+  await withProcess('client', {}, async (client) => {
+    await sink.call('reset', { readsAtOnce: true });
+    await client.call('open', { name: 'ours', mode: 'v0', url: sink.url });
+    await client.call('run', { first: 0, count: WARM_UP });
+    const rows = [];
+    let first = WARM_UP;
+    for (const total of totals) {
+      progress(`scale: ${total} events`);
+      const count = total + WARM_UP - first;
+      await sink.call('reset', { readsAtOnce: true, first, count });
+      const { cpuUs, perSecond, heapBytes, peakBytes } = await client.call('run', { first, count });
+      const { missing, repeated } = await sink.call('report');
+      first += count;
+      const sizes = [heapBytes, peakBytes].map((bytes) => number(bytes / MIB, 0));
+      rows.push([number(total, 0), number(cpuUs, 1), number(perSecond, 0), ...sizes, missing + repeated]);
+    }
+    progress('');
+    await client.call('close');
+    printTable(
+      'scale: events through one process, the server answers at once (each row measures what the rows above have not)',
+      [['events so far', 'CPU µs/event', 'events/s', 'heap MiB', 'peak RSS MiB', 'lost or repeated'], ...rows],
+    );
+  });
+}
+
+/** What capturing costs and what is held, at each number of events that wait. */
+export async function measurePending(sink, totals) {
+  return withProcess('scale', {}, async (child) => {
+    await sink.call('reset');
+    await child.call('open', { url: sink.url, more: PATIENT });
+    await child.call('fill', { first: 0, count: Math.min(WARM_UP, totals.at(-1)) });
+    await child.call('begin');
+    await sink.call('reset', { latencyMs: FOR_EVER_MS });
+    const steps = [];
+    let first = 0;
+    for (const total of totals) {
+      progress(`scale: ${total} events pending`);
+      steps.push(await child.call('fill', { first, count: total - first }));
+      first = total;
+    }
+    progress('');
+    return steps;
+  });
+}
+
+/** One process pours events into a server that takes 50 ms for each answer. */
+export async function measureSlow(sink, count) {
+  return withProcess('scale', {}, async (child) => {
+    progress('scale: a slow server');
+    await sink.call('reset', { latencyMs: 50, readsAtOnce: true, count });
+    await child.call('open', { url: sink.url });
+    const measured = await child.call('pour', { first: 0, count, samples: 10 });
+    const { missing, repeated, strange } = await sink.call('report');
+    progress('');
+    return { ...measured, lost: missing + repeated + strange + measured.dropped + measured.pending };
+  });
+}

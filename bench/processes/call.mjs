@@ -1,0 +1,125 @@
+// Times calls in bursts: what they do after they have returned is not in it.
+import 'reflect-metadata';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { of } from 'rxjs';
+import { openClient } from '../clients/index.mjs';
+import { EVENT_NAME, eventOf, personOf, propertiesOf } from '../support/event.mjs';
+import { median } from '../support/numbers.mjs';
+import { serve } from '../support/processes.mjs';
+
+const BURST = 100;
+
+/** @param prepare makes the call that is timed; runs before the clock does */
+async function time({ bursts, prepare, rest }) {
+  const perCallUs = [];
+  for (let burst = 0; burst < bursts * 2; burst += 1) {
+    const calls = Array.from({ length: BURST }, (_, index) => prepare(burst * BURST + index));
+    const startedAt = performance.now();
+    for (const call of calls) call();
+    const perCall = ((performance.now() - startedAt) * 1000) / BURST;
+    // The first half is for warming up.
+    if (burst >= bursts) perCallUs.push(perCall);
+    await rest();
+  }
+  return { medianUs: median(perCallUs), meanUs: perCallUs.reduce((sum, one) => sum + one) / perCallUs.length };
+}
+
+/** A handler, and what stands around it: Nest's interceptor chain with real requests and responses, without a socket. */
+function handlerCalls(interceptor, controller) {
+  const handler = controller.read;
+  return (n) => {
+    const request = new IncomingMessage(null);
+    request.method = 'GET';
+    request.url = `/orders/${n}`;
+    request.headers = { host: 'localhost', 'user-agent': 'bench/1.0' };
+    const response = new ServerResponse(request);
+    const execution = new ExecutionContextHost([request, response], controller.constructor, handler);
+    const next = { handle: () => of(controller.read(n)) };
+    return () => {
+      const result = interceptor ? interceptor.intercept(execution, next) : next.handle();
+      result.subscribe((value) => response.end(value));
+    };
+  };
+}
+
+async function ourInterceptor(url, isTracked) {
+  const { PostHogCaptureModule, CaptureService, TrackEvent, TrackEventInterceptor } =
+    await import('nestjs-posthog-capture');
+  class Orders {
+    read(n) {
+      return String(n);
+    }
+  }
+  const { prototype } = Orders;
+  const options = { distinctId: ({ args }) => personOf(args[0]), properties: ({ args }) => propertiesOf(args[0]) };
+  if (isTracked) {
+    const descriptor = Object.getOwnPropertyDescriptor(prototype, 'read');
+    Object.defineProperty(
+      prototype,
+      'read',
+      TrackEvent(EVENT_NAME, options)(prototype, 'read', descriptor) ?? descriptor,
+    );
+  }
+  Injectable()(Orders);
+  class Application {}
+  const module = {
+    module: Application,
+    imports: [PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url })],
+    providers: [Orders, TrackEventInterceptor],
+  };
+  const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
+  const capture = app.get(CaptureService);
+  return {
+    prepare: handlerCalls(app.get(TrackEventInterceptor), app.get(Orders)),
+    rest: () => capture.flush(),
+    captured: () => capture.stats().captured,
+  };
+}
+
+async function theirInterceptor(url, isTracked) {
+  const { PostHog } = await import('posthog-node');
+  const { PostHogInterceptor } = await import('posthog-node/nestjs');
+  const client = new PostHog('phc_bench', { host: url, flushAt: 100 });
+  class Orders {
+    read(n) {
+      if (isTracked) client.capture(eventOf(n));
+      return String(n);
+    }
+  }
+  return { prepare: handlerCalls(new PostHogInterceptor(client), new Orders()), rest: () => client.flush() };
+}
+
+const INTERCEPTORS = {
+  none: () => {
+    class Orders {
+      read(n) {
+        return String(n);
+      }
+    }
+    return { prepare: handlerCalls(null, new Orders()), rest: () => new Promise((resolve) => setImmediate(resolve)) };
+  },
+  'ours, tracked': (url) => ourInterceptor(url, true),
+  'ours, untracked': (url) => ourInterceptor(url, false),
+  'posthog-node, tracked': (url) => theirInterceptor(url, true),
+  'posthog-node, untracked': (url) => theirInterceptor(url, false),
+};
+
+serve({
+  async capture({ bursts, inContext, ...options }) {
+    const client = await openClient(options);
+    const capture = (n) => () => client.capture(n);
+    const inside = (n) => () =>
+      client.service.withContext({ sessionId: 'session_1', properties: { tenant: 'acme' } }, capture(n));
+    return time({ bursts, prepare: inContext ? inside : capture, rest: () => client.drain() });
+  },
+  async interceptor({ bursts, variant, url }) {
+    const { prepare, rest, captured } = await INTERCEPTORS[variant](url);
+    const times = await time({ bursts, prepare, rest });
+    const expected = variant === 'ours, tracked' ? bursts * 2 * BURST : 0;
+    if (captured && captured() !== expected) throw new Error(`${variant}: ${captured()} events instead of ${expected}`);
+    return times;
+  },
+});

@@ -1,0 +1,36 @@
+// A client in a process of its own: everything that it does counts, its thread pool too, and nothing else.
+import { openClient } from '../clients/index.mjs';
+import { serve } from '../support/processes.mjs';
+
+/** Events that are captured in one turn of the event loop. */
+const CHUNK = 100;
+
+let client;
+
+/** A whole turn: timers and sockets have theirs as well. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+serve({
+  async open(options) {
+    client = await openClient(options);
+  },
+  /** Captures events until all are delivered. */
+  async run({ first, count }) {
+    globalThis.gc();
+    const cpu = process.cpuUsage();
+    const startedAt = performance.now();
+    for (let n = first; n < first + count;) {
+      await client.room();
+      for (const end = Math.min(n + CHUNK, first + count); n < end; n += 1) client.capture(n);
+      await turn();
+    }
+    await client.drain();
+    const seconds = (performance.now() - startedAt) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    globalThis.gc();
+    const heapBytes = process.memoryUsage().heapUsed;
+    return { cpuUs: (user + system) / count, perSecond: count / seconds, peakBytes, heapBytes };
+  },
+  close: () => client.close(),
+});

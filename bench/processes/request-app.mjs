@@ -1,0 +1,118 @@
+// A Nest application with one route, GET /orders/:id, that answers with a small object; each variant does with events what its
+// name says. Events have the same twelve properties everywhere.
+import 'reflect-metadata';
+import { Controller, Get, Inject, Param } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { EVENT_NAME, eventOf, personOf, propertiesOf } from '../support/event.mjs';
+import { serve } from '../support/processes.mjs';
+
+const order = (id) => ({ id, status: 'paid', total: 42 });
+
+/** What TypeScript would make of a controller with one decorated method. */
+function controller(answer = order, { decorators = [], inject = [] } = {}) {
+  class Orders {
+    constructor(...dependencies) {
+      this.dependencies = dependencies;
+    }
+
+    read(id) {
+      return answer(Number(id), ...this.dependencies);
+    }
+  }
+  const { prototype } = Orders;
+  let descriptor = Object.getOwnPropertyDescriptor(prototype, 'read');
+  for (const decorate of [...decorators, Get(':id')])
+    descriptor = decorate(prototype, 'read', descriptor) ?? descriptor;
+  Object.defineProperty(prototype, 'read', descriptor);
+  Param('id')(prototype, 'read', 0);
+  inject.forEach((token, index) => Inject(token)(Orders, undefined, index));
+  Controller('orders')(Orders);
+  return Orders;
+}
+
+/** What each variant adds to an application. `drain` waits until all events are delivered. */
+const VARIANTS = {
+  bare: () => ({ controllers: [controller()] }),
+
+  async tracked(url) {
+    const { TrackEvent } = await import('nestjs-posthog-capture');
+    const trackEvent = TrackEvent(EVENT_NAME, {
+      distinctId: ({ args }) => personOf(Number(args[0])),
+      properties: ({ args }) => propertiesOf(Number(args[0])),
+    });
+    return ours({ url }, controller(order, { decorators: [trackEvent] }));
+  },
+
+  async captured(url) {
+    const { CaptureService } = await import('nestjs-posthog-capture');
+    const readAndCapture = (id, capture) => {
+      capture.capture(eventOf(id));
+      return order(id);
+    };
+    return ours({ url }, controller(readAndCapture, { inject: [CaptureService] }));
+  },
+
+  untracked: (url) => ours({ url }, controller()),
+
+  'untracked, context off': (url) => ours({ url, more: { context: false } }, controller()),
+
+  // Its interceptor gives the request a context, and its documentation has the handler capture. The same batches as ours.
+  async 'posthog-node'(url) {
+    const { PostHog } = await import('posthog-node');
+    const { PostHogInterceptor } = await import('posthog-node/nestjs');
+    const client = new PostHog('phc_bench', { host: url, flushAt: 100 });
+    const readAndCapture = (id) => {
+      client.capture(eventOf(id));
+      return order(id);
+    };
+    return {
+      controllers: [controller(readAndCapture)],
+      interceptors: [new PostHogInterceptor(client)],
+      drain: async () => {
+        do await client.flush();
+        while ((client.getPersistedProperty('queue')?.length ?? 0) > 0);
+      },
+    };
+  },
+};
+
+async function ours({ url, more }, itsController) {
+  const { CaptureService, PostHogCaptureModule } = await import('nestjs-posthog-capture');
+  return {
+    imports: [PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url, ...more })],
+    controllers: [itsController],
+    drain: (app) => app.get(CaptureService).flush({ timeoutMs: 60_000 }),
+  };
+}
+
+class Application {}
+
+async function adapterOf(framework) {
+  if (framework === 'fastify') return new (await import('@nestjs/platform-fastify')).FastifyAdapter();
+  return new (await import('@nestjs/platform-express')).ExpressAdapter();
+}
+
+let cpu;
+let drain;
+
+serve({
+  async open({ framework, variant, url }) {
+    const { interceptors = [], drain: itsDrain, ...parts } = await VARIANTS[variant](url);
+    const logger = ['error', 'warn'];
+    const app = await NestFactory.create({ module: Application, ...parts }, await adapterOf(framework), { logger });
+    app.useGlobalInterceptors(...interceptors);
+    await app.listen(0, '127.0.0.1');
+    drain = () => itsDrain?.(app);
+    return app.getHttpServer().address().port;
+  },
+  begin() {
+    globalThis.gc();
+    cpu = process.cpuUsage();
+  },
+  /** CPU since, in microseconds, with the delivery of all events. */
+  async end() {
+    await drain();
+    const { user, system } = process.cpuUsage(cpu);
+    return user + system;
+  },
+});

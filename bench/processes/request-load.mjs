@@ -1,0 +1,62 @@
+// The clients of an application: connections that are kept alive, each sends its next request when it has read an answer.
+import { connect } from 'node:net';
+import { quantile } from '../support/numbers.mjs';
+import { serve } from '../support/processes.mjs';
+
+const CONNECTIONS = 8;
+
+/** Sends requests over one connection for as long as `next` gives a number. Resolves when the last is answered. */
+function keepAsking(port, next, latencies) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    let startedAt;
+    let text = '';
+    const ask = () => {
+      const id = next();
+      if (id === null) {
+        socket.destroy();
+        resolve();
+        return;
+      }
+      startedAt = performance.now();
+      socket.write(
+        `GET /orders/${id} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n`,
+      );
+    };
+    socket.setNoDelay(true);
+    socket.setEncoding('latin1');
+    socket.once('connect', ask);
+    socket.once('error', reject);
+    socket.on('data', (part) => {
+      text += part;
+      const end = text.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const length = Number(/^content-length: (\d+)/im.exec(text)?.[1]);
+      if (!text.startsWith('HTTP/1.1 200') || Number.isNaN(length)) {
+        reject(new Error(`unexpected answer: ${text.slice(0, 200)}`));
+        socket.destroy();
+        return;
+      }
+      if (text.length < end + 4 + length) return;
+      latencies.push(performance.now() - startedAt);
+      text = '';
+      ask();
+    });
+  });
+}
+
+serve({
+  async run({ port, first, count }) {
+    let n = first;
+    const next = () => (n < first + count ? n++ : null);
+    const latencies = [];
+    const startedAt = performance.now();
+    await Promise.all(Array.from({ length: CONNECTIONS }, () => keepAsking(port, next, latencies)));
+    const seconds = (performance.now() - startedAt) / 1000;
+    return {
+      perSecond: count / seconds,
+      p50Us: quantile(latencies, 0.5) * 1000,
+      p99Us: quantile(latencies, 0.99) * 1000,
+    };
+  },
+});

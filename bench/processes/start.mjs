@@ -1,0 +1,61 @@
+// What loading and booting takes: one application per process, which has loaded nothing else.
+import { serve } from '../support/processes.mjs';
+
+const loadNest = () => Promise.all([import('reflect-metadata'), import('@nestjs/common'), import('@nestjs/core')]);
+
+const PEERS = ['@nestjs/axios', '@nestjs/config', 'axios', 'class-validator', 'class-transformer'];
+
+/** A client as an application provides it that has no module for it. */
+const providing = (client) => [{ module: class Analytics {}, providers: [{ provide: 'analytics', useValue: client }] }];
+
+/** Each loads, and gives the imports of its application. */
+const VARIANTS = {
+  nest: () => () => [],
+  async peers() {
+    const [{ HttpModule }, { ConfigModule }] = await Promise.all(PEERS.map((name) => import(name)));
+    return () => [HttpModule, ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true })];
+  },
+  async ours() {
+    const { PostHogCaptureModule } = await import('nestjs-posthog-capture');
+    return ({ url }) => [PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url })];
+  },
+  async 'ours, store'() {
+    const { PostHogCaptureModule } = await import('nestjs-posthog-capture');
+    const { lmdbEventStore } = await import('nestjs-posthog-capture/lmdb');
+    return ({ url, storePath }) => [
+      PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url, store: lmdbEventStore({ path: storePath }) }),
+    ];
+  },
+  async 'posthog-node'() {
+    const { PostHog } = await import('posthog-node');
+    return ({ url }) => providing(new PostHog('phc_bench', { host: url }));
+  },
+  async segment() {
+    const { Analytics } = await import('@segment/analytics-node');
+    return ({ url }) => providing(new Analytics({ writeKey: 'bench', host: url }));
+  },
+};
+
+class Application {}
+
+serve({
+  async boot({ variant, ...options }) {
+    const cpu = process.cpuUsage();
+    const startedAt = performance.now();
+    const [, , { NestFactory }] = await loadNest();
+    const importsOf = await VARIANTS[variant]();
+    const loadedAt = performance.now();
+    await NestFactory.createApplicationContext(
+      { module: Application, imports: importsOf(options) },
+      { logger: ['error', 'warn'] },
+    );
+    const bootedAt = performance.now();
+    const { user, system } = process.cpuUsage(cpu);
+    return {
+      loadMs: loadedAt - startedAt,
+      bootMs: bootedAt - loadedAt,
+      cpuMs: (user + system) / 1000,
+      rssBytes: process.memoryUsage.rss(),
+    };
+  },
+});
