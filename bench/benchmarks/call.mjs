@@ -1,69 +1,78 @@
 // How long a caller waits: inside `capture()`, and inside the interceptor of a handler.
 import { number, ratio, spread } from '../support/numbers.mjs';
-import { withFolder, withProcess } from '../support/processes.mjs';
-import { printTable, progress } from '../support/table.mjs';
+import { inTurns } from '../support/rounds.mjs';
+import { printTable } from '../support/table.mjs';
 
-const CAPTURES = [
-  { label: 'floor: JSON.stringify', name: 'floor' },
-  { label: 'nestjs-posthog-capture', name: 'ours' },
-  { label: 'nestjs-posthog-capture, in a context', name: 'ours', inContext: true },
-  { label: 'nestjs-posthog-capture, lmdb store', name: 'ours', store: true },
-  { label: 'nestjs-posthog-capture, durability: capture', name: 'ours', store: true, durability: 'capture' },
-  { label: 'posthog-node', name: 'posthog-node' },
-  { label: '@segment/analytics-node', name: 'segment' },
+const client = (label, name, more) => ({ label, name, process: 'call', ...more });
+
+const CLIENTS = [
+  client('floor: JSON.stringify', 'floor'),
+  client('nestjs-posthog-capture', 'ours'),
+  client('nestjs-posthog-capture, in a context', 'ours', { inContext: true }),
+  client('nestjs-posthog-capture, lmdb store', 'ours', { store: true }),
+  client('nestjs-posthog-capture, durability: capture', 'ours', { store: true, durability: 'capture' }),
+  client('posthog-node', 'posthog-node'),
+  client('@segment/analytics-node', 'segment'),
 ];
-const INTERCEPTORS = ['none', 'ours, untracked', 'ours, tracked', 'posthog-node, untracked', 'posthog-node, tracked'];
+
+const interceptor = (label, variant = label) => ({ label, variant, process: 'call' });
+
+const INTERCEPTORS = [
+  interceptor('none'),
+  interceptor('nestjs-posthog-capture, a handler without events', 'ours, untracked'),
+  interceptor('nestjs-posthog-capture, @TrackEvent', 'ours, tracked'),
+  interceptor('posthog-node, a handler without events', 'posthog-node, untracked'),
+  interceptor('posthog-node, capture() in the handler', 'posthog-node, tracked'),
+];
 
 export async function call(sink, { quick }) {
-  const rounds = quick ? 1 : 5;
-  const bursts = quick ? 5 : 200;
-  await sink.call('reset');
-  const captures = await inRounds(rounds, CAPTURES, ({ store, ...variant }) =>
-    withFolder((storePath) => {
-      const options = { bursts, batch: 100, url: sink.url, mode: 'v0', ...(store && { storePath }), ...variant };
-      return withProcess('call', {}, (child) => child.call('capture', options));
-    }),
+  const { rounds, turns, bursts } = quick ? { rounds: 1, turns: 1, bursts: 3 } : { rounds: 3, turns: 8, bursts: 50 };
+  const measure = (child) => child.call('time', { bursts });
+  const warmUp = (child) => child.call('time', { bursts: quick ? 3 : 400 });
+  const how = `${rounds} × ${turns} turns of ${bursts} bursts of 100`;
+
+  const captures = await inTurns('call: capture()', CLIENTS, {
+    rounds,
+    turns,
+    measure,
+    async start(child, { name, store, durability, inContext }) {
+      await sink.reset();
+      const storePath = store && child.folder;
+      const options = { name, inContext, durability, storePath, batch: 100, url: sink.url, mode: 'v0' };
+      await child.call('openCapture', options);
+      await warmUp(child);
+    },
+  });
+  print(`call: time inside capture() alone (${how})`, ['client', '× floor'], captures);
+
+  const interceptors = await inTurns('call: interceptor', INTERCEPTORS, {
+    rounds,
+    turns,
+    measure,
+    async start(child, { variant }) {
+      await sink.reset();
+      await child.call('openInterceptor', { variant, url: sink.url });
+      await warmUp(child);
+    },
+  });
+  print(
+    `call: a handler with its interceptor, from call to response (${how})`,
+    ['interceptor', '× none'],
+    interceptors,
   );
-  const rows = [...captures].map(([{ label }, times]) => row(label, times, captures.get(CAPTURES[0])));
-  printTable(`call: time inside capture() alone (bursts of 100, ${rounds} rounds)`, [
-    ['client', 'µs/call, median', 'mean', '× floor'],
-    ...rows,
-  ]);
-  await sink.call('reset');
-  const interceptors = await inRounds(rounds, INTERCEPTORS, (variant) =>
-    withProcess('call', {}, (child) => child.call('interceptor', { bursts, variant, url: sink.url })),
-  );
-  printTable(`call: time of a handler with its interceptor, from call to response (bursts of 100, ${rounds} rounds)`, [
-    ['interceptor', 'µs/call, median', 'mean', '× none'],
-    ...[...interceptors].map(([label, times]) => row(label, times, interceptors.get('none'))),
-  ]);
 }
 
-function row(label, times, base) {
-  const medians = times.map(({ medianUs }) => medianUs);
-  const means = times.map(({ meanUs }) => meanUs);
-  return [
-    label,
-    spread(medians, 2),
-    spread(means, 2),
-    number(
-      ratio(
-        medians,
-        base.map(({ medianUs }) => medianUs),
-      ),
-      2,
-    ),
-  ];
-}
-
-async function inRounds(rounds, variants, run) {
-  const results = new Map(variants.map((variant) => [variant, []]));
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const variant of variants) {
-      progress(`call: round ${round} of ${rounds}, ${variant.label ?? variant}`);
-      results.get(variant).push(await run(variant));
-    }
-  }
-  progress('');
-  return results;
+/** Compares all with the first. */
+function print(title, [head, compared], samples) {
+  const [base] = samples.values();
+  const of = (turns, field) => turns.map((turn) => turn[field]);
+  printTable(title, [
+    [head, 'µs/call, median of bursts', 'mean', compared],
+    ...[...samples].map(([label, turns]) => [
+      label,
+      spread(of(turns, 'medianUs'), 2),
+      spread(of(turns, 'meanUs'), 2),
+      number(ratio(of(turns, 'medianUs'), of(base, 'medianUs')), 2),
+    ]),
+  ]);
 }

@@ -1,136 +1,103 @@
 // From `capture()` to the server's answer: CPU per event, events per second, peak memory.
-import { differences, median, MIB, number, ratio, spread } from '../support/numbers.mjs';
-import { withFolder, withProcess } from '../support/processes.mjs';
-import { printTable, progress } from '../support/table.mjs';
+import { differences, MIB, number, ratio, spread } from '../support/numbers.mjs';
+import { inTurns } from '../support/rounds.mjs';
+import { printTable } from '../support/table.mjs';
 
-const FLOOR = { label: 'floor', name: 'floor' };
-const OURS = { label: 'nestjs-posthog-capture', name: 'ours' };
-const STORE = { label: 'nestjs-posthog-capture, lmdb store', name: 'ours', store: true };
-const POSTHOG = { label: 'posthog-node', name: 'posthog-node' };
-const SEGMENT = { label: '@segment/analytics-node', name: 'segment' };
-const v1 = (client) => ({ ...client, label: `${client.label}, v1`, mode: 'v1' });
+const client = (label, name, more) => ({ label, name, process: 'client', mode: 'v0', ...more });
+const v1 = (variant, env) => ({ ...variant, label: `${variant.label}, v1`, mode: 'v1', env });
 
-/** The same for all: batches of a hundred, at most a thousand events in a client, four connections where a client can be told. */
-export const SAME = { batch: 100, window: 1000 };
+const FLOOR = client('floor', 'floor');
+const OURS = client('nestjs-posthog-capture', 'ours');
+const STORE = client('nestjs-posthog-capture, lmdb store', 'ours', { store: true });
+const POSTHOG = client('posthog-node', 'posthog-node');
+const SEGMENT = client('@segment/analytics-node', 'segment');
 
-export const VARIANTS = {
-  FLOOR,
-  OURS,
-  STORE,
-  POSTHOG,
-  SEGMENT,
-  FLOOR_V1: v1(FLOOR),
-  OURS_V1: v1(OURS),
-  POSTHOG_V1: v1(POSTHOG),
-};
+export const CLIENTS = { FLOOR, OURS, STORE, POSTHOG, SEGMENT };
+const V1 = [v1(FLOOR), v1(OURS), v1(POSTHOG, { POSTHOG_CAPTURE_MODE: 'v1' })];
 
-/**
- * Events before the measured ones. A multiple of everybody's batches, as are all counts here: Segment's client leaves what is less than
- * a batch to its timer of ten seconds, also when it is told to flush.
- */
-const WARM_UP = 60_000;
+/** The same for all: batches of a hundred, and at most a thousand events in a client. */
+export const alike = (variants) => variants.map((variant) => ({ ...variant, batch: 100, window: 1000 }));
 
 /** Each with its own defaults; the floor with ours. */
 export const OWN_DEFAULTS = [{ ...FLOOR, batch: 500, window: 50_000 }, OURS, POSTHOG, SEGMENT];
 
-/** One client, from its boot to its end. Throws unless every event arrived exactly once. */
-export async function measure(sink, { name, mode = 'v0', store, ...variant }, { latencyMs, count, warmUp }) {
-  const env = mode === 'v1' && name === 'posthog-node' ? { POSTHOG_CAPTURE_MODE: 'v1' } : {};
-  return withFolder((storePath) =>
-    withProcess('client', { env }, async (client) => {
-      await sink.call('reset', { count: warmUp });
-      await client.call('open', { name, mode, url: sink.url, ...(store && { storePath }), ...variant });
-      await client.call('run', { first: 0, count: warmUp });
-      await sink.call('reset', { latencyMs, first: warmUp, count });
-      const measured = await client.call('run', { first: warmUp, count });
-      const report = await sink.call('report');
-      const { missing, repeated, strange } = report;
-      if (missing + repeated + strange > 0) {
-        throw new Error(
-          `${name}: of ${count} events ${missing} never came, ${repeated} came again, ${strange} were none of them`,
-        );
-      }
-      await client.call('close');
-      return { ...measured, report };
-    }),
-  );
+/** Measures clients in turns of `count` events. Throws unless every event arrived exactly once. */
+export function measureDelivery(sink, variants, { latencyMs, warmUp, count, rounds, turns }) {
+  return inTurns(`delivery, ${latencyMs} ms`, variants, {
+    rounds,
+    turns,
+    async start(child, { name, mode, batch, window, store }) {
+      await sink.reset();
+      await child.call('open', { url: sink.url, name, mode, batch, window, storePath: store && child.folder });
+      await child.call('run', { count: warmUp });
+    },
+    async measure(child, { label }) {
+      await sink.reset({ latencyMs, count });
+      const measured = await child.call('run', { count });
+      return { ...measured, report: await sink.verified(label) };
+    },
+  });
 }
 
-/** Rounds of all variants, one after the other in each. Gives what each round measured, by label. */
-export async function measureRounds(sink, variants, { rounds, ...load }) {
-  const results = new Map(variants.map(({ label }) => [label, []]));
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const variant of variants) {
-      progress(`delivery, ${load.latencyMs} ms: round ${round} of ${rounds}, ${variant.label}`);
-      results.get(variant.label).push(await measure(sink, variant, load));
-    }
-  }
-  progress('');
-  return results;
-}
+/**
+ * Counts are multiples of everybody's batches: Segment's client leaves what is less than a batch to its timer of ten seconds, also
+ * when it is told to flush.
+ */
+export const QUICK = { warmUp: 300, count: 600, rounds: 1, turns: 1 };
 
 export async function delivery(sink, { quick }) {
-  const rounds = quick ? 1 : 5;
-  const { FLOOR_V1, OURS_V1, POSTHOG_V1 } = VARIANTS;
-  const all = [FLOOR, OURS, STORE, POSTHOG, SEGMENT, FLOOR_V1, OURS_V1, POSTHOG_V1].map((one) => ({ ...one, ...SAME }));
-  const loads = quick
-    ? [{ latencyMs: 5, count: 1000 }]
-    : [
-        { latencyMs: 0, count: 60_000 },
-        { latencyMs: 50, count: 12_000 },
-        { latencyMs: 200, count: 4000 },
-      ];
-  const warmUp = quick ? 300 : WARM_UP;
-  for (const load of loads) {
-    const results = await measureRounds(sink, all, { rounds, warmUp, ...load });
-    print(
-      `delivery: batches of 100, the server answers after ${load.latencyMs} ms (${load.count} events, ${rounds} rounds)`,
-      results,
-    );
+  const all = alike([...Object.values(CLIENTS), ...V1]);
+  const loads = [
+    { latencyMs: 0, warmUp: 60_000, count: 9000, rounds: 3, turns: 8 },
+    { latencyMs: 50, warmUp: 60_000, count: 3000, rounds: 2, turns: 4 },
+    { latencyMs: 200, warmUp: 60_000, count: 1500, rounds: 2, turns: 3 },
+  ];
+  for (const load of quick ? [{ latencyMs: 5, ...QUICK }] : loads) {
+    const title = `delivery: batches of 100, the server answers after ${load.latencyMs} ms (${load.rounds} × ${load.turns} turns of ${load.count} events)`;
+    print(title, await measureDelivery(sink, all, load));
   }
   if (quick) return;
-  const load = { latencyMs: 50, count: 18_000 };
-  const results = await measureRounds(sink, OWN_DEFAULTS, { rounds: 3, warmUp, ...load });
-  print(`delivery: each client's own defaults, the server answers after 50 ms (${load.count} events)`, results);
+  const load = { latencyMs: 50, warmUp: 60_000, count: 9000, rounds: 2, turns: 3 };
+  const title = `delivery: each client's own defaults, the server answers after 50 ms (${load.rounds} × ${load.turns} turns of ${load.count} events)`;
+  print(title, await measureDelivery(sink, OWN_DEFAULTS, load));
 }
 
-function print(title, results) {
-  const of = (label, field) => results.get(label)?.map((round) => round[field]);
-  const rows = [...results].map(([label, rounds]) => {
+const COLUMNS = [
+  'client',
+  'CPU µs/event',
+  '× floor',
+  'events/s',
+  '× posthog-node',
+  '× floor',
+  'peak MiB',
+  'bytes/event',
+  'on the wire',
+  'per request',
+  'at once',
+];
+
+function print(title, samples) {
+  const of = (label, field) => samples.get(label)?.map((turn) => turn[field]);
+  const rows = [...samples].map(([label, turns]) => {
     const mode = label.endsWith(', v1') ? ', v1' : '';
     const cpu = of(label, 'cpuUs');
     const rate = of(label, 'perSecond');
-    const { report } = rounds[0];
+    const { report } = turns[0];
     return [
       label,
       spread(cpu),
-      `${number(ratio(cpu, of(`floor${mode}`, 'cpuUs')), 2)}`,
+      number(ratio(cpu, of(`floor${mode}`, 'cpuUs')), 2),
       spread(rate, 0),
       number(ratio(rate, of(`posthog-node${mode}`, 'perSecond')), 2),
       number(ratio(rate, of(`floor${mode}`, 'perSecond')), 2),
-      number(median(of(label, 'peakBytes')) / MIB, 0),
+      number(Math.max(...of(label, 'peakBytes')) / MIB, 0),
       number(report.jsonBytes / report.events, 0),
       number(report.wireBytes / report.events, 0),
       number(report.events / report.requests, 0),
       report.atOnce,
     ];
   });
-  printTable(title, [
-    [
-      'client',
-      'CPU µs/event',
-      '× floor',
-      'events/s',
-      '× posthog-node',
-      '× floor',
-      'peak MiB',
-      'bytes/event',
-      'on the wire',
-      'per request',
-      'at once',
-    ],
-    ...rows,
-  ]);
+  printTable(title, [COLUMNS, ...rows]);
   const store = of(STORE.label, 'cpuUs');
   if (store) console.log(`\nThe store adds ${spread(differences(store, of(OURS.label, 'cpuUs')))} µs per event.`);
 }

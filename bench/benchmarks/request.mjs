@@ -1,80 +1,72 @@
 // What one tracked event per request costs a Nest application: CPU, latency and throughput of its HTTP server.
 import { differences, median, number, ratioAbove, spread } from '../support/numbers.mjs';
 import { withProcess } from '../support/processes.mjs';
-import { printTable, progress } from '../support/table.mjs';
+import { inTurns } from '../support/rounds.mjs';
+import { printTable } from '../support/table.mjs';
 
-const VARIANTS = ['bare', 'tracked', 'captured', 'untracked', 'untracked, context off', 'posthog-node'];
-const CAPTURES = new Set(['tracked', 'captured', 'posthog-node']);
+const app = (variant, label, captures) => ({ label, variant, captures, process: 'request-app' });
 
-const LABELS = {
-  bare: 'no analytics',
-  tracked: 'nestjs-posthog-capture: @TrackEvent',
-  captured: 'nestjs-posthog-capture: capture() in the handler',
-  untracked: 'nestjs-posthog-capture: a route without events',
-  'untracked, context off': 'nestjs-posthog-capture: the same with context: false',
-  'posthog-node': 'posthog-node: interceptor and capture()',
-};
+const BARE = app('bare', 'no analytics', false);
+const TRACKED = app('tracked', 'nestjs-posthog-capture: @TrackEvent', true);
+const CAPTURED = app('captured', 'nestjs-posthog-capture: capture() in the handler', true);
+const UNTRACKED = app('untracked', 'nestjs-posthog-capture: a route without events', false);
+const NO_CONTEXT = app('untracked, context off', 'nestjs-posthog-capture: the same with context: false', false);
+const POSTHOG = app('posthog-node', 'posthog-node: interceptor and capture()', true);
 
-/** One application, from its boot to its end. Throws unless each request's event arrived exactly once. */
-async function measure(sink, { framework, variant, warmUp, count }) {
-  return withProcess('request-app', {}, (app) =>
-    withProcess('request-load', {}, async (load) => {
-      await sink.call('reset');
-      const port = await app.call('open', { framework, variant, url: sink.url });
-      await app.call('begin');
-      await load.call('run', { port, first: 0, count: warmUp });
-      await app.call('end');
-      const expected = CAPTURES.has(variant) ? count : 0;
-      await sink.call('reset', { first: warmUp, count: expected });
-      await app.call('begin');
-      const measured = await load.call('run', { port, first: warmUp, count });
-      const cpuUs = (await app.call('end')) / count;
-      const { missing, repeated, strange } = await sink.call('report');
-      if (missing + repeated + strange > 0) {
-        throw new Error(
-          `${variant}: of ${expected} events ${missing} never came, ${repeated} came again, ${strange} were none of them`,
-        );
-      }
-      return { ...measured, cpuUs };
-    }),
-  );
+export const APPLICATIONS = { BARE, TRACKED, CAPTURED, UNTRACKED, NO_CONTEXT, POSTHOG };
+
+/** Measures applications in turns of `count` requests. Throws unless each request's event arrived exactly once. */
+export function measureRequests(sink, framework, applications, { warmUp, count, rounds, turns }) {
+  return withProcess('request-load', {}, (load) => {
+    const ports = new Map();
+    return inTurns(`request, ${framework}`, applications, {
+      rounds,
+      turns,
+      async start(child, { variant }) {
+        await sink.reset();
+        const port = await child.call('open', { framework, variant, url: sink.url });
+        ports.set(child, port);
+        await child.call('begin');
+        await load.call('run', { port, count: warmUp });
+        await child.call('end');
+      },
+      async measure(child, { label, captures }) {
+        await sink.reset({ count: captures ? count : 0 });
+        await child.call('begin');
+        const measured = await load.call('run', { port: ports.get(child), count });
+        const cpuUs = (await child.call('end')) / count;
+        await sink.verified(label);
+        return { ...measured, cpuUs };
+      },
+    });
+  });
 }
 
-/** Gives what each round measured, by variant. */
-export async function measureRounds(sink, { framework, rounds, variants = VARIANTS, ...load }) {
-  const results = new Map(variants.map((variant) => [variant, []]));
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const variant of variants) {
-      progress(`request, ${framework}: round ${round} of ${rounds}, ${variant}`);
-      results.get(variant).push(await measure(sink, { framework, variant, ...load }));
-    }
-  }
-  progress('');
-  return results;
-}
+export const QUICK = { warmUp: 100, count: 300, rounds: 1, turns: 1 };
 
 export async function request(sink, { quick }) {
-  const load = quick ? { rounds: 1, warmUp: 200, count: 1000 } : { rounds: 5, warmUp: 20_000, count: 20_000 };
+  const load = quick ? QUICK : { warmUp: 20_000, count: 4000, rounds: 3, turns: 10 };
   for (const framework of ['fastify', 'express']) {
-    const variants = quick && framework === 'express' ? ['bare', 'tracked', 'posthog-node'] : VARIANTS;
-    const results = await measureRounds(sink, { framework, variants, ...load });
-    print(`request: Nest on ${framework}, 8 connections (${load.count} requests, ${load.rounds} rounds)`, results);
+    const applications = quick && framework === 'express' ? [BARE, TRACKED, POSTHOG] : Object.values(APPLICATIONS);
+    const title = `request: Nest on ${framework}, 8 connections (${load.rounds} × ${load.turns} turns of ${load.count} requests)`;
+    print(title, await measureRequests(sink, framework, applications, load));
   }
 }
 
-function print(title, results) {
-  const of = (variant, field) => results.get(variant).map((round) => round[field]);
-  const bare = of('bare', 'cpuUs');
-  const rows = [...results.keys()].map((variant) => {
-    const cpu = of(variant, 'cpuUs');
+function print(title, samples) {
+  const of = (label, field) => samples.get(label).map((turn) => turn[field]);
+  const bare = of(BARE.label, 'cpuUs');
+  const rows = [...samples.keys()].map((label) => {
+    const cpu = of(label, 'cpuUs');
+    const isBare = label === BARE.label;
     return [
-      LABELS[variant],
+      label,
       spread(cpu),
-      variant === 'bare' ? '–' : spread(differences(cpu, bare)),
-      variant === 'bare' ? '–' : number(ratioAbove(cpu, of('posthog-node', 'cpuUs'), bare), 2),
-      number(median(of(variant, 'p50Us')), 0),
-      number(median(of(variant, 'p99Us')), 0),
-      spread(of(variant, 'perSecond'), 0),
+      isBare ? '–' : spread(differences(cpu, bare)),
+      isBare ? '–' : number(ratioAbove(cpu, of(POSTHOG.label, 'cpuUs'), bare), 2),
+      number(median(of(label, 'p50Us')), 0),
+      number(median(of(label, 'p99Us')), 0),
+      spread(of(label, 'perSecond'), 0),
     ];
   });
   printTable(title, [

@@ -14,14 +14,14 @@ serve({
   async open(options) {
     client = await openClient(options);
   },
-  /** Captures events until all are delivered. */
-  async run({ first, count }) {
+  /** Captures the events from 0 to `count` until all are delivered. */
+  async run({ count }) {
     globalThis.gc();
     const cpu = process.cpuUsage();
     const startedAt = performance.now();
-    for (let n = first; n < first + count;) {
+    for (let n = 0; n < count;) {
       await client.room();
-      for (const end = Math.min(n + CHUNK, first + count); n < end; n += 1) client.capture(n);
+      for (const end = Math.min(n + CHUNK, count); n < end; n += 1) client.capture(n);
       await turn();
     }
     await client.drain();

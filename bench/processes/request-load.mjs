@@ -46,9 +46,9 @@ function keepAsking(port, next, latencies) {
 }
 
 serve({
-  async run({ port, first, count }) {
-    let n = first;
-    const next = () => (n < first + count ? n++ : null);
+  async run({ port, count }) {
+    let n = 0;
+    const next = () => (n < count ? n++ : null);
     const latencies = [];
     const startedAt = performance.now();
     await Promise.all(Array.from({ length: CONNECTIONS }, () => keepAsking(port, next, latencies)));

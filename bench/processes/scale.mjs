@@ -49,13 +49,13 @@ serve({
     return { captureUs: (captureMs * 1000) / count, pending, pendingBytes, heldBytes };
   },
   /** Bulk work: `ready()` before each event. */
-  async pour({ first, count, samples }) {
+  async pour({ count, samples }) {
     const memory = [];
     const startedAt = performance.now();
-    for (let n = first; n < first + count; n += 1) {
+    for (let n = 0; n < count; n += 1) {
       await client.service.ready();
       client.service.capture(eventOf(n));
-      if ((n - first) % (count / samples) === count / samples - 1) memory.push(await memoryBytes());
+      if (n % (count / samples) === count / samples - 1) memory.push(await memoryBytes());
     }
     const { delivered, dropped, pending } = await client.drain().then(() => client.service.stats());
     const seconds = (performance.now() - startedAt) / 1000;

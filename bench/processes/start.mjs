@@ -54,6 +54,7 @@ serve({
     return {
       loadMs: loadedAt - startedAt,
       bootMs: bootedAt - loadedAt,
+      totalMs: bootedAt - startedAt,
       cpuMs: (user + system) / 1000,
       rssBytes: process.memoryUsage.rss(),
     };

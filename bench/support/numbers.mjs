@@ -1,4 +1,4 @@
-// Medians of rounds, and ratios of rounds that were measured side by side.
+// Medians of turns, and ratios of turns that were measured side by side.
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -12,21 +12,26 @@ export function quantile(values, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
 
-/** The median of what one variant took, divided by what the other took in the same round. */
-export const ratio = (values, others) => median(values.map((value, round) => value / others[round]));
+/** What one variant took, of what another took in the same turn. */
+export const ratios = (values, others) => values.map((value, turn) => value / others[turn]);
 
-/** The same of differences to a third variant, the same for both. */
+export const ratio = (values, others) => median(ratios(values, others));
+
+/**
+ * What one variant adds to a third, of what another adds to it. Of medians, because a difference may be near nothing in a turn, and its
+ * ratio anything.
+ */
 export const ratioAbove = (values, others, base) =>
-  median(values.map((value, round) => (value - base[round]) / (others[round] - base[round])));
+  median(differences(values, base)) / median(differences(others, base));
 
-export const differences = (values, others) => values.map((value, round) => value - others[round]);
+export const differences = (values, others) => values.map((value, turn) => value - others[turn]);
 
 export const number = (value, digits = 1) =>
   Number.isFinite(value)
     ? value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
     : '–';
 
-/** The median of the rounds, and between what they lie. */
+/** The median of the turns, the least and the most. */
 export function spread(values, digits = 1) {
   if (values.length === 1) return number(values[0], digits);
   return `${number(median(values), digits)} (${number(Math.min(...values), digits)}–${number(Math.max(...values), digits)})`;

@@ -15,16 +15,13 @@ function cleanEnvironment(more) {
 }
 
 /**
- * Starts `processes/<name>.mjs`. `call` asks it something, `stop` ends it. A process that ends by itself, throws or does not answer
- * fails the call, and with it the benchmark.
+ * Starts `processes/<name>.mjs`. `call` asks it something; `stop` ends it and deletes `folder`, which is its own. A process that
+ * ends by itself, throws or does not answer fails the call, and with it the benchmark.
  */
-export function startProcess(name, { env = {}, nodeOptions = [] } = {}) {
+export function startProcess(name, { env = {} } = {}) {
   const file = fileURLToPath(new URL(`../processes/${name}.mjs`, import.meta.url));
-  const child = fork(file, {
-    execArgv: ['--expose-gc', ...nodeOptions],
-    env: cleanEnvironment(env),
-    serialization: 'advanced',
-  });
+  const folder = mkdtempSync(join(tmpdir(), 'posthog-capture-bench-'));
+  const child = fork(file, { execArgv: ['--expose-gc'], env: cleanEnvironment(env), serialization: 'advanced' });
   const waiting = new Map();
   let calls = 0;
   child.on('message', ({ id, result, error }) => {
@@ -37,6 +34,7 @@ export function startProcess(name, { env = {}, nodeOptions = [] } = {}) {
     for (const { reject } of waiting.values()) reject(new Error(`${name} ended with ${code} before it answered`));
   });
   return {
+    folder,
     call(method, argument) {
       const id = (calls += 1);
       return new Promise((resolve, reject) => {
@@ -50,24 +48,14 @@ export function startProcess(name, { env = {}, nodeOptions = [] } = {}) {
       });
     },
     async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
+      if (child.exitCode === null && child.signalCode === null) {
+        const exited = once(child, 'exit');
+        child.kill('SIGKILL');
+        await exited;
+      }
+      rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** In a process: answers the calls of its parent. */
-export function serve(methods) {
-  process.on('message', async ({ id, method, argument }) => {
-    try {
-      process.send({ id, result: await methods[method](argument) });
-    } catch (error) {
-      process.send({ id, error: error.stack });
-    }
-  });
-  process.once('disconnect', () => process.exit());
 }
 
 /** Runs something with a process, and ends the process. */
@@ -80,12 +68,14 @@ export async function withProcess(name, options, use) {
   }
 }
 
-/** Runs something with a folder of its own, and deletes the folder. */
-export async function withFolder(use) {
-  const folder = mkdtempSync(join(tmpdir(), 'posthog-capture-bench-'));
-  try {
-    return await use(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** In a process: answers the calls of its parent. */
+export function serve(methods) {
+  process.on('message', async ({ id, method, argument }) => {
+    try {
+      process.send({ id, result: await methods[method](argument) });
+    } catch (error) {
+      process.send({ id, error: error.stack });
+    }
+  });
+  process.once('disconnect', () => process.exit());
 }

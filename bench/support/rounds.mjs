@@ -1,0 +1,33 @@
+import { startProcess } from './processes.mjs';
+import { progress } from './table.mjs';
+
+/**
+ * Measures variants side by side. In each round every variant gets a process of its own, and these take turns of a few tenths of
+ * a second, A B C A B C: what else happens on the machine meets all of them.
+ *
+ * @param start gives the process of a variant, ready to be measured
+ * @param measure measures one turn of it
+ * @returns what each turn measured, by the variant's label
+ */
+export async function inTurns(title, variants, { rounds, turns, start, measure }) {
+  const samples = new Map(variants.map(({ label }) => [label, []]));
+  for (let round = 1; round <= rounds; round += 1) {
+    const started = [];
+    try {
+      for (const variant of variants) {
+        progress(`${title}: round ${round} of ${rounds}, ${variant.label}`);
+        const child = startProcess(variant.process, { env: variant.env });
+        started.push({ variant, child });
+        await start(child, variant);
+      }
+      for (let turn = 1; turn <= turns; turn += 1) {
+        progress(`${title}: round ${round} of ${rounds}, turn ${turn} of ${turns}`);
+        for (const { variant, child } of started) samples.get(variant.label).push(await measure(child, variant));
+      }
+    } finally {
+      for (const { child } of started) await child.stop();
+    }
+  }
+  progress('');
+  return samples;
+}
