@@ -1,7 +1,6 @@
 import { expect } from 'vitest';
 import { type CaptureMatchers, captureMatchers } from './matchers/capture-matchers.js';
 
-/* Gives Vitest's `expect` the matchers, and tells TypeScript. */
 expect.extend(captureMatchers);
 
 declare module 'vitest' {
