@@ -216,7 +216,8 @@ export class DeliveryPipeline implements EventDelivery {
       } else if (this.#ledger.delivered > before) {
         failures = 0;
       } else {
-        if (this.#keepsAll || this.#ledger.delivered === 0) return how;
+        const isSafe = this.#durable?.keepsAll === true && this.#express.calls.size === 0;
+        if (isSafe || this.#ledger.delivered === 0) return how;
         failures += 1;
         await within(covered, Math.min(backoffMs(failures, this.#options), this.#timeLeftMs), undefined);
       }
@@ -230,6 +231,8 @@ export class DeliveryPipeline implements EventDelivery {
     const detail = this.#pump.lastFailure?.message ?? 'the time for shutdown was over';
     this.#express.close();
     await this.#pump.stop();
+    // Only then is it known what the store keeps.
+    await this.#durable?.written;
     for (let left = this.#queue.takeOldest(); left; left = this.#queue.takeOldest()) {
       if (this.#durable?.keeps(left.event)) this.#left.add(left.event);
       else this.#settled(left.event, left.seq, 'shutdown', detail);
@@ -243,11 +246,6 @@ export class DeliveryPipeline implements EventDelivery {
 
   get #timeLeftMs(): number {
     return this.#closeAt - performance.now();
-  }
-
-  /** Whether a later process will find all that is pending. */
-  get #keepsAll(): boolean {
-    return this.#durable?.keepsAll === true && this.#express.calls.size === 0;
   }
 
   /** Hooks and jobs that end after ours still capture: it goes out at once, while the time for shutdown lasts. */

@@ -96,14 +96,14 @@ export class DurableEvents {
     return this.#writes.size === 0 ? null : Promise.all([...this.#writes.values()].map(({ done }) => done));
   }
 
-  /** Whether a later process will find the event. */
+  /** Whether a later process will find the event, as far as is known now: see `written`. */
   keeps(event: QueuedEvent): boolean {
     return !this.#volatile.has(event);
   }
 
-  /** Whether a later process will find all events that are pending. */
+  /** Whether a later process will surely find all events that are pending. */
   get keepsAll(): boolean {
-    return this.#volatile.size === 0;
+    return this.#volatile.size + this.#writes.size === 0;
   }
 
   get #fails(): boolean {
