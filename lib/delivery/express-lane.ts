@@ -2,6 +2,7 @@ import { carry, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { type LeaseLimits } from './event-queue.js';
 import { Sleepers } from './sleepers.js';
+import { Tally } from './tally.js';
 import { backgroundTimer, deadlineTimer, type Timer } from './timers.js';
 
 /** The answer to somebody who waited for one event. `message` says what went wrong, in a sentence. */
@@ -55,8 +56,11 @@ export class ExpressLane {
   readonly #options: ExpressOptions;
   readonly #send: SendBatch;
   readonly #listener: ExpressListener;
-  #queue: Passenger[] = [];
+  /** Those that wait for a request, in order. */
+  readonly #queue = new Set<Passenger>();
   readonly #calls = new Set<Passenger>();
+  /** Their events. */
+  readonly #waiting = new Tally();
   #groups = 0;
   #departure: Timer | null = null;
 
@@ -71,18 +75,14 @@ export class ExpressLane {
     return this.#calls;
   }
 
-  /** Their events. */
+  /** Bytes of their events. */
   get bytes(): number {
-    let bytes = 0;
-    for (const { event } of this.#calls) bytes += event.bytes;
-    return bytes;
+    return this.#waiting.bytes;
   }
 
   /** Calls whose event is in a request. */
   get inFlight(): number {
-    let count = 0;
-    for (const { group } of this.#calls) if (group) count += 1;
-    return count;
+    return this.#calls.size - this.#queue.size;
   }
 
   /** Resolves when PostHog has answered for the event, when retries or `timeoutMs` are used up, or when aborted. Never rejects. */
@@ -95,6 +95,7 @@ export class ExpressLane {
         group: null,
         answer: (outcome) => {
           if (!this.#calls.delete(passenger)) return;
+          this.#waiting.subtract(event);
           clearTimeout(deadline);
           signal?.removeEventListener('abort', onAbort);
           this.#leave(passenger);
@@ -108,7 +109,8 @@ export class ExpressLane {
         fail('undelivered', answered ? answered.message : `PostHog request timed out after ${timeoutMs} ms`);
       }, timeoutMs);
       this.#calls.add(passenger);
-      this.#queue.push(passenger);
+      this.#waiting.add(event);
+      this.#queue.add(passenger);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (signal?.aborted) onAbort();
       else this.#schedule();
@@ -125,10 +127,10 @@ export class ExpressLane {
 
   /** After the current turn, so that calls made together travel together. */
   #schedule(): void {
-    if (this.#departure || this.#queue.length === 0 || this.#groups >= this.#options.concurrency) return;
+    if (this.#departure || this.#queue.size === 0 || this.#groups >= this.#options.concurrency) return;
     this.#departure = backgroundTimer(() => {
       this.#departure = null;
-      while (this.#queue.length > 0 && this.#groups < this.#options.concurrency) void this.#travel(this.#board());
+      while (this.#queue.size > 0 && this.#groups < this.#options.concurrency) void this.#travel(this.#board());
     }, 0);
   }
 
@@ -150,8 +152,8 @@ export class ExpressLane {
       bytes += event.bytes;
       passenger.group = group;
       group.passengers.add(passenger);
+      this.#queue.delete(passenger);
     }
-    this.#queue = this.#queue.slice(group.passengers.size);
     return group;
   }
 
@@ -198,7 +200,7 @@ export class ExpressLane {
     const { group } = passenger;
     passenger.group = null;
     if (!group) {
-      this.#queue = this.#queue.filter((other) => other !== passenger);
+      this.#queue.delete(passenger);
       return;
     }
     group.passengers.delete(passenger);
