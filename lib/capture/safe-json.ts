@@ -9,6 +9,9 @@ export const MAX_LEVELS = 100;
 /** How JSON.stringify writes what PostHog's parser refuses or its storage alters: lone surrogates and NUL. */
 const UNFIT_ESCAPE = /\\u(?:d[89a-f]|0000)/;
 
+/** Thrown inside of here where a value needs care. */
+const NEEDS_CARE = new Error('needs care');
+
 /** Bytes that may still be written, counted low: what exceeds it is certainly too large. */
 interface Budget {
   left: number;
@@ -33,8 +36,7 @@ export function toJson(value: unknown, maxBytes: number): JsonText {
 /** The quick way, which nearly every event goes. null when the value needs care, or is too large. */
 function plainText(value: unknown, budget: Budget): string | null {
   try {
-    if (!isPlain(value, 1, budget)) return null;
-    const text = JSON.stringify(value) as string | undefined;
+    const text = JSON.stringify(copyPlain(value, 1, budget)) as string | undefined;
     if (text === undefined) return null;
     return text.includes('\\u') && UNFIT_ESCAPE.test(text) ? null : text;
   } catch {
@@ -48,45 +50,69 @@ function sanitizedText(value: unknown, maxBytes: number): string | null {
   return clean === 'too_large' ? null : JSON.stringify(clean.value);
 }
 
-/** Whether JSON.stringify writes this as it should be, apart from the characters of its texts. */
-function isPlain(value: unknown, level: number, budget: Budget): boolean {
+/**
+ * A copy that JSON.stringify writes as it should be, apart from the characters of its texts. Everything is read once: a getter or
+ * a proxy may answer something else, without end, when it is asked again. Throws where that takes more care, or more bytes.
+ */
+function copyPlain(value: unknown, level: number, budget: Budget): unknown {
   switch (typeof value) {
     case 'string':
-      budget.left -= value.length;
-      return budget.left >= 0;
+      spend(budget, value.length + 2);
+      return value;
     case 'number':
     case 'boolean':
     case 'undefined':
     case 'symbol':
-      budget.left -= 1;
-      return budget.left >= 0;
+      spend(budget, 1);
+      return value;
     case 'object':
-      return value === null || isPlainObject(value, level, budget);
+      spend(budget, 1);
+      return value === null ? null : copyObject(value, level, budget);
     case 'bigint':
     case 'function':
-      return false;
+      throw NEEDS_CARE;
   }
 }
 
-function isPlainObject(value: object, level: number, budget: Budget): boolean {
-  // A cycle gets here too.
-  if (level > MAX_LEVELS) return false;
+function copyObject(value: object, level: number, budget: Budget): unknown {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Array.prototype && Array.isArray(value)) {
-    for (let index = 0; index < value.length; index += 1) {
-      if (!isPlain(value[index], level + 1, budget)) return false;
-    }
-    return true;
-  }
-  if (prototype === Date.prototype) return true;
-  if (prototype !== Object.prototype && prototype !== null) return false;
+  const { toJSON } = value as { toJSON?: unknown };
+  if (prototype === Date.prototype) return copyDate(value as Date, toJSON, budget);
+  // A cycle gets too deep as well.
+  if (level > MAX_LEVELS || typeof toJSON === 'function') throw NEEDS_CARE;
+  if (prototype === Array.prototype && Array.isArray(value)) return copyList(value, level, budget);
+  if (prototype !== Object.prototype && prototype !== null) throw NEEDS_CARE;
   const record = value as Record<string, unknown>;
-  for (const name in record) {
-    const item = record[name];
-    // Its answer would not have been looked at.
-    if (name === 'toJSON' && typeof item === 'function') return false;
-    if (item !== undefined) budget.left -= name.length;
-    if (!isPlain(item, level + 1, budget)) return false;
+  const copy: Record<string, unknown> = {};
+  spend(budget, 1);
+  for (const name of Object.keys(record)) {
+    // Assigned, it would be no name.
+    if (name === '__proto__') throw NEEDS_CARE;
+    const item = copyPlain(record[name], level + 1, budget);
+    if (item !== undefined && typeof item !== 'symbol') spend(budget, name.length + 3);
+    copy[name] = item;
   }
-  return true;
+  return copy;
+}
+
+function copyList(list: readonly unknown[], level: number, budget: Budget): unknown[] {
+  const copy: unknown[] = [];
+  for (let index = 0; index < list.length; index += 1) {
+    spend(budget, 1);
+    copy.push(copyPlain(list[index], level + 1, budget));
+  }
+  return copy;
+}
+
+function copyDate(date: Date, toJSON: unknown, budget: Budget): string | null {
+  const speaksForItself = toJSON !== Date.prototype.toJSON || date.toISOString !== Date.prototype.toISOString;
+  if (speaksForItself) throw NEEDS_CARE;
+  const text = date.toJSON() as string | null;
+  spend(budget, text === null ? 3 : text.length + 1);
+  return text;
+}
+
+function spend(budget: Budget, bytes: number): void {
+  budget.left -= bytes;
+  if (budget.left < 0) throw NEEDS_CARE;
 }

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { storable } from '../context/untrusted-values.js';
 
 /** How much of a value is written. */
 export interface SanitizeLimits {
@@ -10,9 +11,8 @@ export interface SanitizeLimits {
 
 /** Left out of objects and null in arrays, as JSON does with undefined. */
 const NOTHING = Symbol('nothing');
-/** Surrogates without their other half (the `u` flag takes a pair for one character), and NUL. */
-const UNFIT = /[\p{Surrogate}\0]/gu;
-const REPLACEMENT = '\uFFFD';
+/** The most bits that a decimal digit holds. */
+const BITS_PER_DIGIT = 4;
 
 class TooLarge extends Error {}
 
@@ -48,7 +48,7 @@ class Sanitizer {
       case 'boolean':
         return value;
       case 'bigint':
-        return this.copyText(String(value));
+        return this.copyBigInt(value);
       case 'object':
         return value === null ? null : this.copyObject(value, name, level);
       case 'undefined':
@@ -60,13 +60,13 @@ class Sanitizer {
 
   /** What throws while it is read costs this value and nothing around it. */
   private copyObject(value: object, name: string, level: number): unknown {
-    if (this.ancestors.has(value)) return '[Circular]';
+    if (this.ancestors.has(value)) return this.copyText('[Circular]');
     this.ancestors.add(value);
     try {
       const meant = meantBy(value, name);
       if (typeof meant !== 'object' || meant === null) return this.copy(meant, name, level);
-      if (meant !== value && this.ancestors.has(meant)) return '[Circular]';
-      return level > this.limits.maxLevels ? '[Truncated]' : this.copyContent(meant, level + 1);
+      if (meant !== value && this.ancestors.has(meant)) return this.copyText('[Circular]');
+      return level > this.limits.maxLevels ? this.copyText('[Truncated]') : this.copyContent(meant, level + 1);
     } catch (error) {
       if (error instanceof TooLarge) throw error;
       return null;
@@ -84,14 +84,16 @@ class Sanitizer {
 
   private copyFields(value: object, names: readonly string[], level: number): unknown {
     const copy = emptyRecord();
+    this.spend(1);
     for (const name of names) this.put(copy, name, this.copy(read(value, name), name, level));
     return copy;
   }
 
   private copyMap(map: ReadonlyMap<unknown, unknown>, level: number): unknown {
     const copy = emptyRecord();
+    this.spend(1);
     for (const [key, item] of map) {
-      const name = String(key);
+      const name = nameOf(key);
       this.put(copy, name, this.copy(item, name, level));
     }
     return copy;
@@ -104,17 +106,26 @@ class Sanitizer {
   }
 
   private copyItem(item: unknown, level: number): unknown {
+    this.spend(1);
     const copy = this.copy(item, '', level);
     return copy === NOTHING ? null : copy;
   }
 
   private put(copy: Record<string, unknown>, name: string, value: unknown): void {
-    if (value !== NOTHING) copy[this.copyText(name)] = value;
+    if (value === NOTHING) return;
+    this.spend(1);
+    copy[this.copyText(name)] = value;
   }
 
   private copyText(text: string): string {
-    this.spend(text.length);
-    return text.replace(UNFIT, REPLACEMENT);
+    this.spend(text.length + 1);
+    return storable(text);
+  }
+
+  private copyBigInt(value: bigint): string {
+    // Writing out millions of digits takes seconds; finding out that there are so many does not.
+    if (BigInt.asIntN(this.left * BITS_PER_DIGIT, value) !== value) throw new TooLarge();
+    return this.copyText(String(value));
   }
 
   private spend(bytes: number): void {
@@ -135,6 +146,11 @@ function meantBy(value: object, name: string): unknown {
   if (types.isNumberObject(meant)) return Number(meant);
   if (types.isStringObject(meant)) return String(meant);
   return types.isSymbolObject(meant) ? {} : meant.valueOf();
+}
+
+/** A key of a Map as a name. A list as a key could be as long as the rest of the memory. */
+function nameOf(key: unknown): string {
+  return Array.isArray(key) || ArrayBuffer.isView(key) ? Object.prototype.toString.call(key) : String(key);
 }
 
 function isError(value: object): value is Error {

@@ -29,6 +29,15 @@ export function isBag(value: unknown): value is Record<string, unknown> {
   return !HOLDS_NO_NAMED_VALUES.some((isOther) => isOther(value));
 }
 
+/** Surrogates without their other half (the `u` flag takes a pair for one character), and NUL. */
+const UNFIT = /[\p{Surrogate}\0]+/gu;
+const REPLACEMENT = '\uFFFD';
+
+/** A text as PostHog takes and stores it: each lone surrogate, for which it refuses a whole request, and each NUL is U+FFFD. */
+export function storable(text: string): string {
+  return text.replace(UNFIT, (unfit) => REPLACEMENT.repeat(unfit.length));
+}
+
 /** Whether the text has at most so many bytes in UTF-8. */
 export function fitsBytes(text: string, maxBytes: number): boolean {
   // A UTF-16 unit takes one to three bytes, so most texts need not be counted.

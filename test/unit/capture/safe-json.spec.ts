@@ -56,6 +56,10 @@ describe('toJson writes plain values as JSON.stringify does', () => {
     ['toJSON that answers itself', { a: { n: 1, toJSON: returnThis } }],
     ['a function', { a: thrower, b: [thrower] }],
     ['boxed values', [Object(5), Object('s'), Object(false), Object(Symbol('s'))]],
+    ['what inherits nothing but has a hidden toJSON', Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 'b' })],
+    ['an array with toJSON', Object.assign([1], { toJSON: () => 'b' })],
+    ['a Date with toJSON', Object.assign(new Date(0), { toJSON: () => 'b' })],
+    ['a Date with toISOString', Object.assign(new Date(0), { toISOString: () => 'b' })],
     ['a named __proto__', JSON.parse('{"__proto__":{"a":1},"constructor":{"prototype":2}}') as unknown],
     ['shared values', [nested(3), nested(3)]],
     ['depth at the limit', nested(MAX_LEVELS)],
@@ -180,10 +184,21 @@ describe('toJson keeps to its size', () => {
     expect(toJson(value, bytes - 1)).toBe('too_large');
   });
 
-  const doubling = (): unknown => {
-    let value: unknown = ['x'];
+  const doubling = (leaf: unknown): unknown => {
+    let value = leaf;
     for (let level = 0; level < 60; level += 1) value = [value, value];
     return value;
+  };
+  const list = (item: unknown): unknown => new Proxy([], { get: (_, name) => (name === 'length' ? Infinity : item) });
+  /** Answers 1 when it is looked at first, and a value without end after that. */
+  const changing = (): unknown => {
+    let reads = 0;
+    return {
+      get value() {
+        reads += 1;
+        return reads === 1 ? 1 : doubling([]);
+      },
+    };
   };
   const endless: object = new Proxy(
     {},
@@ -197,9 +212,19 @@ describe('toJson keeps to its size', () => {
     ['a sparse array', new Array(2 ** 32 - 1)],
     ['a sparse array beside a bigint', [1n, new Array(2 ** 32 - 1)]],
     ['a large typed array', new Uint8Array(PLENTY + 1)],
-    ['values shared again and again', doubling()],
+    ['values shared again and again', doubling(['x'])],
+    ['empty arrays shared again and again', doubling([])],
+    ['empty objects shared again and again', doubling({})],
+    ['empty Maps shared again and again', doubling(new Map())],
     ['an endless proxy', fresh()],
-    ['an array that says it has no end', new Proxy([], { get: (_, name) => (name === 'length' ? Infinity : 1) })],
+    ['an array that says it has no end', list(1)],
+    ['an endless array of nulls', list(null)],
+    ['an endless array of empty texts', list('')],
+    ['an endless array of empty objects', list({})],
+    ['an endless array of Dates', list(new Date(0))],
+    ['a million names', Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`name${index}`, index]))],
+    ['a bigint of many digits', 2n ** 40_000_000n],
+    ['nothing but lone surrogates', '\ud800'.repeat(PLENTY / 2)],
     [
       'an endless Set',
       Object.assign(new Set([1]), {
@@ -217,7 +242,19 @@ describe('toJson keeps to its size', () => {
       },
     ],
   ])('%s does not hang', (_, value) => {
+    const before = process.cpuUsage();
     expect(toJson({ properties: value }, PLENTY)).toBe('too_large');
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(3000);
+  });
+
+  it.each<[string, unknown]>([
+    ['plain values', { changing: changing() }],
+    ['values that need care', { changing: changing(), big: 1n }],
+    ['an array', { list: Object.defineProperty([0], 0, { get: thrower }), changing: changing() }],
+  ])('a getter that answers an endless value when it is asked again does not hang, among %s', (_, value) => {
+    // Written as it was read first, or, where it was asked again, found to be too large: never endless.
+    const json = toJson(value, PLENTY);
+    if (json !== 'too_large') expect(JSON.parse(json.text)).toMatchObject({ changing: { value: 1 } });
   });
 
   it('a proxy that answers itself is a cycle', () => {
