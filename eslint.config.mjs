@@ -35,6 +35,21 @@ const zones = [
     'delivery/ imports nothing but node: and itself.',
   ),
   never(
+    'json',
+    [
+      ...ROOTS,
+      ...BESIDE,
+      'posthog-capture.options.ts',
+      'posthog-capture.config.ts',
+      'capture',
+      'context',
+      'tracking',
+      'wire',
+      'delivery',
+    ],
+    'json/ imports nothing but node: and itself.',
+  ),
+  never(
     'wire',
     [...ROOTS, ...BESIDE, 'posthog-capture.config.ts', 'capture', 'context', 'tracking'],
     'wire/ may import delivery/ only.',

@@ -39,8 +39,8 @@ export async function assembleCapture(
   connect: Connect,
 ): Promise<CaptureService> {
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
-  for (const warning of warnings) logger.warn(warning);
   const reporter = new DropReporter(logger, options.onDrop);
+  for (const warning of warnings) reporter.warn(`options: ${warning}`, warning);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const intake = new EventIntake(contexts, formatOf(options.captureMode), options);

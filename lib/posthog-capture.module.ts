@@ -20,7 +20,7 @@ import {
 import { type HttpServiceToken, type PostHogCaptureOptions } from './posthog-capture.options.js';
 import { onProcessEnd } from './process-end.js';
 import { BatchSender } from './wire/batch-sender.js';
-import { describeError } from './wire/describe-error.js';
+import { describeStoreError } from './wire/describe-error.js';
 import { formatOf, reformat } from './wire/formats.js';
 import { type HttpClient, privateHttpClient, sharedHttpClient } from './wire/http-client.js';
 import { ingestionHost } from './wire/ingestion-host.js';
@@ -54,8 +54,9 @@ function createCapture({ explicit, name, config, modules }: InstanceSource): Pro
     const client = httpClient(options.http, modules);
     const pipeline = createPipeline(options, name, client, reporter, await durabilityOf(options));
     await pipeline.recover().catch((error: unknown) => {
-      const { message } = error as Error;
-      throw new PostHogConfigurationError([`store (${variableOf('store', name) ?? ''}): ${message}`], name);
+      const { message } = Object(error) as { message?: unknown };
+      const problem = String(message).replaceAll(options.apiKey, '***');
+      throw new PostHogConfigurationError([`store (${variableOf('store', name) ?? ''}): ${problem}`], name);
     });
     return { delivery: pipeline, onStart: () => void client.http(), onClose: onProcessEnd(shutDown) };
   });
@@ -87,7 +88,7 @@ function createPipeline(
     stalled: (failure, pending) => reporter.stalled(failure, pending),
     recovered: (pending) => reporter.recovered(pending),
     idle: () => client.releaseConnections(),
-    storeFailed: (error) => reporter.storeFailed(describeError(error, options.apiKey)),
+    storeFailed: (error, events) => reporter.storeFailed(describeStoreError(error, options.apiKey, events)),
     storeWorks: () => reporter.storeWorks(),
     storeWarned: (warning) => reporter.warn(`store: ${warning}`, warning),
   };
@@ -112,10 +113,19 @@ async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<D
 function httpClient(http: PostHogCaptureOptions['http'], modules: ModuleRef): HttpClient {
   if (!isToken(http)) return privateHttpClient(http);
   return sharedHttpClient(() => {
-    const service: unknown = modules.get(http, { strict: false });
+    const service = find(modules, http);
     if (service instanceof HttpService) return service;
     throw new PostHogConfigurationError(['http: the token does not name an HttpService']);
   });
+}
+
+/** Nest's own error would quote the token, which may be anything that was given for `http` by mistake. */
+function find(modules: ModuleRef, token: HttpServiceToken): unknown {
+  try {
+    return modules.get<unknown>(token, { strict: false });
+  } catch {
+    return undefined;
+  }
 }
 
 function isToken(http: PostHogCaptureOptions['http']): http is HttpServiceToken {

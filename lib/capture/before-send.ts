@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { distinctIdOf } from '../context/distinct-id.js';
-import { describe, isBag } from '../context/untrusted-values.js';
+import { describe, isBag, readable, readField } from '../context/untrusted-values.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 import { isEventName } from './dto/rules.js';
+import { correctReserved, type ReservedSettings } from './reserved-properties.js';
 import { timestampOf } from './timestamp.js';
 import { uuidOf } from './uuid.js';
 
@@ -13,8 +14,15 @@ type BeforeSendFilter = (event: PostHogEvent) => PostHogEvent | null;
 export type Filtered =
   { readonly event: PostHogEvent } | { readonly reason: 'before_send' | 'invalid'; readonly detail: string };
 
-/** Runs the filters in order, and checks what they return. Whatever they do, nothing is ever sent unfiltered. Never throws. */
-export function applyBeforeSend(event: PostHogEvent, filters: readonly BeforeSendFilter[]): Filtered {
+/** Runs the filters in order. Whatever they do, nothing is ever sent unfiltered, nor unchecked. Never throws. */
+export function applyBeforeSend(
+  event: PostHogEvent,
+  filters: readonly BeforeSendFilter[],
+  settings: ReservedSettings,
+  warn: (warning: string) => void,
+): Filtered {
+  // A filter may change the event that it is given.
+  const original = { uuid: event.uuid, timestamp: event.timestamp };
   let filtered: unknown = event;
   for (const filter of filters) {
     try {
@@ -27,11 +35,7 @@ export function applyBeforeSend(event: PostHogEvent, filters: readonly BeforeSen
       return { reason: 'before_send', detail: 'a beforeSend threw' };
     }
   }
-  try {
-    return checked(filtered as Record<string, unknown>, event);
-  } catch {
-    return { reason: 'invalid', detail: 'what beforeSend returned could not be read' };
-  }
+  return checked(filtered as object, original, settings, warn);
 }
 
 function notAnEvent(answer: unknown): string {
@@ -41,22 +45,39 @@ function notAnEvent(answer: unknown): string {
   return 'a beforeSend must be synchronous, but it returned a promise';
 }
 
-function checked(filtered: Record<string, unknown>, original: PostHogEvent): Filtered {
-  const invalid = (field: string): Filtered => ({
+function checked(
+  filtered: object,
+  original: Pick<PostHogEvent, 'uuid' | 'timestamp'>,
+  settings: ReservedSettings,
+  warn: (warning: string) => void,
+): Filtered {
+  const invalid = (field: string, value: unknown): Filtered => ({
     reason: 'invalid',
-    detail: `after beforeSend ${field} is not valid`,
+    detail: `after beforeSend ${field} is not valid: it is ${describe(value)}`,
   });
-  const { event, properties } = filtered;
-  const distinctId = distinctIdOf(filtered.distinct_id);
-  if (!isEventName(event)) return invalid('event');
-  if (distinctId === null) return invalid('distinct_id');
-  if (!isBag(properties)) return invalid('properties');
+  const event = readField(filtered, 'event');
+  const distinctId = readField(filtered, 'distinct_id');
+  const given = readField(filtered, 'properties');
+  const id = distinctIdOf(distinctId);
+  if (!isEventName(event)) return invalid('event', event);
+  if (id === null) return invalid('distinct_id', distinctId);
+  if (!isBag(given)) return invalid('properties', given);
+  const kept = <T>(field: 'uuid' | 'timestamp', read: (value: unknown) => T | null, before: T): T => {
+    const value = readField(filtered, field);
+    const valid = read(value);
+    if (valid === null)
+      warn(`${field} after beforeSend is not valid: it is ${describe(value)}; the former one was kept`);
+    return valid ?? before;
+  };
+  // Once and for all: a getter or a proxy may answer something else later.
+  const properties = readable(given);
+  correctReserved(properties, settings, warn);
   return {
     event: {
-      uuid: uuidOf(filtered.uuid) ?? original.uuid,
+      uuid: kept('uuid', uuidOf, original.uuid),
       event,
-      distinct_id: distinctId,
-      timestamp: timestampOf(filtered.timestamp) ?? original.timestamp,
+      distinct_id: id,
+      timestamp: kept('timestamp', timestampOf, original.timestamp),
       properties,
     },
   };

@@ -17,7 +17,7 @@ import { type DropReporter } from './drop-reporter.js';
 import { type CaptureEventDto } from './dto/capture-event.dto.js';
 import { CaptureResult } from './dto/capture-result.js';
 import { type EventIntake, type Taken } from './event-intake.js';
-import { type Checked } from './source-event.js';
+import { type Checked, type SourceEvent } from './source-event.js';
 import {
   checkAlias,
   checkException,
@@ -26,6 +26,7 @@ import {
   checkSetPersonProperties,
   checkUnsetPersonProperties,
 } from './special-events.js';
+import { followSignal, timeoutOf } from './wait-limits.js';
 
 /** Where events are now. `captured + recovered = delivered + dropped + pending` at every moment. */
 export interface CaptureStats {
@@ -60,6 +61,7 @@ export interface CaptureParts {
 
 const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
 const DEFAULT_TIMEOUT_MS = 10_000;
+const UNREADABLE = 'the event could not be read';
 
 class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /** Who is acting, for the events of everything that the current function starts. */
@@ -124,10 +126,12 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       return answer(taken.distinctId, error, taken.uuid);
     }
     const { queued, distinctId } = taken;
+    const followed = followSignal(options);
     const outcome = await pipeline.deliverNow(queued, {
       timeoutMs: timeoutOf(options) ?? DEFAULT_TIMEOUT_MS,
-      signal: signalOf(options),
+      signal: followed?.signal,
     });
+    followed?.release();
     return answer(distinctId, outcome.delivered ? null : outcome.message, queued.id);
   }
 
@@ -238,7 +242,11 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
    * @returns what `fn` returns; what it throws passes through
    */
   withContext<T>(context: CaptureContext | SerializedContext | null | undefined, fn: () => T): T {
-    return this.#parts.contexts.run(context, fn);
+    const given: unknown = fn;
+    const { contexts, reporter } = this.#parts;
+    if (typeof given === 'function') return contexts.run(context, fn);
+    reporter.warn('context', 'withContext() was given no function, so there was nothing to run.');
+    return undefined as T;
   }
 
   /** Nest calls it. Throws when option `http` names a service that is not there: a fault of configuration, so at boot. */
@@ -273,7 +281,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /** Counts the call, and reports what it has to say; an event that is refused here is accounted for. */
   #take(checked: Checked): Taken {
-    const { intake, reporter } = this.#parts;
+    const { reporter } = this.#parts;
     if (!checked.ok) {
       const { event, problem: detail } = checked;
       this.#captured += 1;
@@ -281,10 +289,10 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       return { ok: false, reason: 'invalid', detail, uuid: null, distinctId: '' };
     }
     const { source, warnings } = checked;
-    for (const warning of warnings) {
+    const warn = (warning: string): void =>
       reporter.warn(`input: ${warning}`, `Event ${JSON.stringify(source.event)}: ${warning}.`);
-    }
-    const taken = intake.take(source);
+    for (const warning of warnings) warn(warning);
+    const taken = this.#takeIn(source, warn);
     // Not before: a beforeSend that asks for stats() must not see an event that is neither pending nor dropped.
     this.#captured += 1;
     if (!taken.ok) {
@@ -292,17 +300,15 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     }
     return taken;
   }
-}
 
-/** Options may be anything: these calls never reject. */
-function timeoutOf(options: { readonly timeoutMs?: unknown } | null | undefined): number | undefined {
-  const timeoutMs = options?.timeoutMs;
-  return typeof timeoutMs === 'number' && !Number.isNaN(timeoutMs) ? timeoutMs : undefined;
-}
-
-function signalOf(options: { readonly signal?: unknown } | null | undefined): AbortSignal | undefined {
-  const signal = options?.signal;
-  return signal instanceof AbortSignal ? signal : undefined;
+  #takeIn(source: SourceEvent, warn: (warning: string) => void): Taken {
+    try {
+      return this.#parts.intake.take(source, warn);
+    } catch {
+      // Whatever an input may have up its sleeve: it costs that event, and never reaches the caller.
+      return { ok: false, reason: 'invalid', detail: UNREADABLE, uuid: null, distinctId: source.distinctId ?? '' };
+    }
+  }
 }
 
 /**

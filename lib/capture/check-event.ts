@@ -1,7 +1,7 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../context/distinct-id.js';
 import { groupKeysOf } from '../context/group-keys.js';
 import { warnOfUnknownFields } from '../context/unknown-fields.js';
-import { describe, isBag } from '../context/untrusted-values.js';
+import { describe, isBag, readField } from '../context/untrusted-values.js';
 import { type CaptureEvent, type CaptureEventOptions } from './capture-event.js';
 import { CaptureEventInput, CaptureEventOptionsInput } from './dto/capture-inputs.dto.js';
 import { explain } from './dto/explain.js';
@@ -38,7 +38,7 @@ export function checkEvent(input: unknown): Checked {
   try {
     if (!isBag(input)) return refuse('', `an event must be an object, but it is ${describe(input)}`);
     // A CaptureEventDto, perhaps of the package's other build: no class would stand for both.
-    const { toCaptureEvent } = input;
+    const toCaptureEvent = readField(input, 'toCaptureEvent');
     const event: unknown = typeof toCaptureEvent === 'function' ? Reflect.apply(toCaptureEvent, input, []) : input;
     if (!isBag(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
     let warnings: string[] | undefined;
@@ -48,7 +48,7 @@ export function checkEvent(input: unknown): Checked {
     if (source === null) return refuse(fields.event, problemOf(fields));
     return { ok: true, source, warnings: warnings ?? NO_WARNINGS };
   } catch {
-    return refuse('', 'the event could not be read: reading one of its fields throws');
+    return refuse('', 'toCaptureEvent() must return an object, but it threw');
   }
 }
 
@@ -87,19 +87,24 @@ function isMissing(value: unknown): value is null | undefined {
   return value === undefined || value === null;
 }
 
-/** undefined when not given, null when it breaks the rule. */
+/** undefined when not given, null when it breaks the rule or throws. */
 function optional<T>(value: unknown, read: (value: unknown) => T | null): T | null | undefined {
-  return isMissing(value) ? undefined : read(value);
+  if (isMissing(value)) return undefined;
+  try {
+    return read(value);
+  } catch {
+    return null;
+  }
 }
 
 /** The switches as the properties that PostHog knows them by. */
 function switchesOf(options: unknown): Record<string, unknown> | null {
   if (!isBag(options)) return null;
-  const { cookielessMode, disableSkewCorrection, processPersonProfile, productTourId } = options;
+  const productTourId = readField(options, 'productTourId');
   const flags = {
-    $cookieless_mode: cookielessMode,
-    $ignore_sent_at: disableSkewCorrection,
-    $process_person_profile: processPersonProfile,
+    $cookieless_mode: readField(options, 'cookielessMode'),
+    $ignore_sent_at: readField(options, 'disableSkewCorrection'),
+    $process_person_profile: readField(options, 'processPersonProfile'),
   };
   const switches: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(flags)) {
@@ -114,13 +119,10 @@ function switchesOf(options: unknown): Record<string, unknown> | null {
 
 /** Why the fields make no event. */
 function problemOf(fields: Fields): string {
-  const input = Object.assign(new CaptureEventInput(), fields);
+  const problems = [explain(Object.assign(new CaptureEventInput(), fields))];
   if (isBag(fields.options)) {
-    // Nested rules hold for an instance only.
-    input.options = Object.assign(
-      new CaptureEventOptionsInput(),
-      readInput(fields.options, OPTION_FIELDS, () => undefined),
-    );
+    const options = readInput(fields.options, OPTION_FIELDS, () => undefined);
+    problems.push(explain(Object.assign(new CaptureEventOptionsInput(), options), 'options.'));
   }
-  return explain(input) || 'the event breaks a rule';
+  return problems.filter(Boolean).join('; ') || 'a field answers something else each time it is read';
 }

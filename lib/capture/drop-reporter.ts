@@ -122,10 +122,11 @@ export class DropReporter {
     if (this.#limiter.pass(`dropped: ${kind}`) !== null) this.#write('debug', text);
   }
 
-  /** A logger of the application may throw as well. */
+  /** A logger of the application may throw as well, or reject. */
   #write(level: 'log' | 'warn' | 'debug', text: string): void {
     try {
-      this.#logger[level]?.(text);
+      const answer: unknown = this.#logger[level]?.(text);
+      if (types.isPromise(answer)) answer.catch(() => undefined);
     } catch {
       // There is nowhere left to say it.
     }

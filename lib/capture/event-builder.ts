@@ -2,12 +2,15 @@ import { type ActingContext } from '../context/capture-context.js';
 import { readable } from '../context/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
+import { correctReserved, type ReservedSettings } from './reserved-properties.js';
 import { type SourceEvent } from './source-event.js';
 
 type Properties = Record<string, unknown>;
 
+const LIBRARY: Properties = { $lib: LIBRARY_NAME, $lib_version: LIBRARY_VERSION, $is_server: true };
+
 /** What the module says about all events. */
-export interface BuilderSettings {
+export interface BuilderSettings extends ReservedSettings {
   readonly disableGeoip: boolean;
   readonly superProperties: Readonly<Properties>;
 }
@@ -19,15 +22,9 @@ export interface EventSurroundings {
   personlessId(): string;
   newUuid(): string;
   now(): Date;
+  /** Hears what was left out. */
+  readonly warn: (warning: string) => void;
 }
-
-/** The types of the switches among the properties: PostHog refuses a whole batch because of a wrong one. */
-const SWITCHES = [
-  ['$cookieless_mode', 'boolean'],
-  ['$ignore_sent_at', 'boolean'],
-  ['$process_person_profile', 'boolean'],
-  ['$product_tour_id', 'string'],
-] as const;
 
 /**
  * Makes the event that PostHog will see, from what the caller said, the context, and the module's settings: the nearer
@@ -44,11 +41,11 @@ export function buildEvent(
   const own = source.properties ?? {};
   let properties: Properties;
   try {
-    properties = mergeProperties(own, source, acting, settings, isPersonless);
+    properties = mergeProperties(own, source, surroundings, settings, isPersonless);
   } catch {
     // A getter or a proxy threw: read again with care.
     const careful = { ...settings, superProperties: readable(settings.superProperties) };
-    properties = mergeProperties(readable(own), source, acting, careful, isPersonless);
+    properties = mergeProperties(readable(own), source, surroundings, careful, isPersonless);
   }
   return {
     uuid: source.uuid ?? surroundings.newUuid(),
@@ -62,34 +59,35 @@ export function buildEvent(
 function mergeProperties(
   own: Readonly<Properties>,
   source: SourceEvent,
-  acting: ActingContext,
-  { superProperties, disableGeoip }: BuilderSettings,
+  { acting, warn }: EventSurroundings,
+  settings: BuilderSettings,
   isPersonless: boolean,
 ): Properties {
-  const around = acting.properties;
-  const assigned: Properties = { $lib: LIBRARY_NAME, $lib_version: LIBRARY_VERSION, $is_server: true };
-  if (isPersonless && own.$process_person_profile === undefined) assigned.$process_person_profile = false;
-  if (acting.sessionId !== undefined && own.$session_id === undefined) assigned.$session_id = acting.sessionId;
-  const geoip = own.$geoip_disable ?? around?.$geoip_disable ?? superProperties.$geoip_disable;
-  if (source.disableGeoip ?? (disableGeoip && geoip === undefined)) assigned.$geoip_disable = true;
-  if (acting.groups ?? source.groups) {
-    const given = own.$groups ?? around?.$groups ?? superProperties.$groups;
-    assigned.$groups = { ...acting.groups, ...(Array.isArray(given) ? {} : readable(given)), ...source.groups };
-  }
-  if (source.switches) Object.assign(assigned, source.switches);
-
   // V8 copies several times faster when the literal begins with a name, and faster than any loop.
-  const properties: Properties = { $lib: LIBRARY_NAME, ...superProperties, ...around, ...own, ...assigned };
-
-  if (source.disableGeoip === false) remove(properties, '$geoip_disable');
-  // Meant for ordinary events: PostHog would ignore an identify, alias or group event that has it.
-  const profile = own.$process_person_profile ?? assigned.$process_person_profile;
-  if (source.needsProfile && profile === undefined) remove(properties, '$process_person_profile', false);
-  for (const [name, type] of SWITCHES) {
-    if (properties[name] !== undefined && typeof properties[name] !== type) remove(properties, name);
-  }
+  const properties: Properties = {
+    $lib: LIBRARY_NAME,
+    ...settings.superProperties,
+    ...acting.properties,
+    ...own,
+    ...LIBRARY,
+  };
   // Among the properties it would speak for all of them.
   if (typeof properties.toJSON === 'function') remove(properties, 'toJSON');
+  correctReserved(properties, settings, warn);
+
+  if (acting.sessionId !== undefined && own.$session_id === undefined) properties.$session_id = acting.sessionId;
+  if (acting.groups ?? source.groups)
+    properties.$groups = { ...acting.groups, ...(properties.$groups as Properties), ...source.groups };
+  const isGeoipSaid = (properties.$geoip_disable ?? undefined) !== undefined;
+  if (source.disableGeoip ?? (settings.disableGeoip && !isGeoipSaid)) properties.$geoip_disable = true;
+  if (source.disableGeoip === false) remove(properties, '$geoip_disable');
+
+  const isProfileSaid = typeof own.$process_person_profile === 'boolean';
+  if (isPersonless && !isProfileSaid) properties.$process_person_profile = false;
+  if (source.switches) Object.assign(properties, source.switches);
+  // Meant for ordinary events: PostHog would ignore an identify, alias or group event that has it.
+  const isMeant = isProfileSaid || source.switches?.$process_person_profile !== undefined;
+  if (source.needsProfile && !isPersonless && !isMeant) remove(properties, '$process_person_profile', false);
   return properties;
 }
 

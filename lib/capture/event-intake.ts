@@ -1,10 +1,11 @@
 import { type ContextStorage } from '../context/context-storage.js';
 import { type DropReason, type QueuedEvent } from '../delivery/delivery.js';
+import { toJson } from '../json/safe-json.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 import { type WireFormat } from '../wire/wire-format.js';
-import { applyBeforeSend } from './before-send.js';
+import { applyBeforeSend, type Filtered } from './before-send.js';
 import { buildEvent, type BuilderSettings } from './event-builder.js';
-import { toJson } from './safe-json.js';
+import { requiredProblem } from './required-properties.js';
 import { type SourceEvent } from './source-event.js';
 import { UuidSource } from './uuid.js';
 
@@ -28,8 +29,12 @@ export type Taken =
       readonly distinctId: string;
     };
 
+type Warn = (warning: string) => void;
+
 /** `beforeSend` may take from an event what makes it too large. */
-const MAX_BYTES_BEFORE_FILTERS = 16 * 1024 * 1024;
+const MAX_BYTES_BEFORE_FILTERS = 4 * 1024 * 1024;
+/** So many times what it may have, an event's bytes are counted; beyond, they may have no end. */
+const COUNTED = 2;
 
 /** Turns checked input into immutable text: enriches it, filters it, writes it once. */
 export class EventIntake {
@@ -46,7 +51,8 @@ export class EventIntake {
     this.#filters = settings.beforeSend === undefined ? [] : [settings.beforeSend].flat();
   }
 
-  take(source: SourceEvent): Taken {
+  /** @param warn hears what was left out or replaced */
+  take(source: SourceEvent, warn: Warn): Taken {
     const acting = this.#contexts.current();
     const distinctId = source.distinctId ?? acting.distinctId ?? '';
     if (acting.optedOut)
@@ -58,39 +64,52 @@ export class EventIntake {
         personlessId: () => this.#contexts.personlessId(),
         newUuid: () => this.#uuids.next(),
         now: () => new Date(),
+        warn,
       },
       this.#settings,
     );
-    const filtered = this.#filters.length > 0 ? this.#filter(built) : { event: built };
-    if (!('event' in filtered)) return { ok: false, ...filtered, uuid: built.uuid, distinctId: built.distinct_id };
-    return this.#write(filtered.event);
+    const filtered = this.#filters.length > 0 ? this.#filter(built, warn) : { event: built };
+    const refused = (reason: DropReason, detail: string, { uuid, distinct_id } = built): Taken => ({
+      ok: false,
+      reason,
+      detail,
+      uuid,
+      distinctId: distinct_id,
+    });
+    if (!('event' in filtered)) return refused(filtered.reason, filtered.detail);
+    const { event } = filtered;
+    const { maxEventBytes } = this.#settings;
+    const problem = requiredProblem(event, maxEventBytes);
+    if (problem !== null) return refused('invalid', problem, event);
+    const encoded = this.#format.encode(event);
+    const written = toJson(encoded, maxEventBytes);
+    if (written === 'too_large')
+      return refused('too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes), event);
+    return { ok: true, queued: this.#queued(event, written), distinctId: event.distinct_id };
   }
 
   /** Filters see what PostHog would, so they meet neither a getter nor a proxy, and cannot change what the caller holds. */
-  #filter(built: PostHogEvent): ReturnType<typeof applyBeforeSend> {
-    const written = toJson(built, Math.max(MAX_BYTES_BEFORE_FILTERS, this.#settings.maxEventBytes));
-    if (written === 'too_large') return { reason: 'invalid', detail: 'far too large for beforeSend' };
-    return applyBeforeSend(JSON.parse(written.text) as PostHogEvent, this.#filters);
+  #filter(built: PostHogEvent, warn: Warn): Filtered | { readonly reason: DropReason; readonly detail: string } {
+    const { maxEventBytes } = this.#settings;
+    const limit = Math.max(MAX_BYTES_BEFORE_FILTERS, maxEventBytes);
+    const written = toJson(built, limit);
+    if (written === 'too_large') return { reason: 'too_large', detail: tooLarge(`more than ${limit}`, maxEventBytes) };
+    return applyBeforeSend(JSON.parse(written.text) as PostHogEvent, this.#filters, this.#settings, warn);
   }
 
-  #write(event: PostHogEvent): Taken {
-    const { maxEventBytes } = this.#settings;
-    const { uuid: id, event: name, distinct_id: distinctId } = event;
-    const written = toJson(this.#format.encode(event), maxEventBytes);
-    if (written === 'too_large') {
-      const detail = `larger than maxEventBytes (${maxEventBytes} bytes)`;
-      return { ok: false, reason: 'too_large', detail, uuid: id, distinctId };
-    }
-    const { text: payload, bytes } = written;
-    const queued: QueuedEvent = {
-      id,
-      name,
-      orderKey: distinctId,
-      format: this.#format.mode,
-      payload,
-      bytes,
-      capturedAt: Date.now(),
-    };
-    return { ok: true, queued, distinctId };
+  #queued({ uuid: id, event: name, distinct_id: orderKey }: PostHogEvent, { text, bytes }: Written): QueuedEvent {
+    return { id, name, orderKey, format: this.#format.mode, payload: text, bytes, capturedAt: Date.now() };
   }
+}
+
+type Written = Exclude<ReturnType<typeof toJson>, 'too_large'>;
+
+const tooLarge = (size: string, maxEventBytes: number): string =>
+  `${size} bytes, and maxEventBytes is ${maxEventBytes} bytes`;
+
+/** How many bytes an event has that has too many. */
+function sizeOf(event: object, maxEventBytes: number): string {
+  const limit = COUNTED * maxEventBytes;
+  const written = toJson(event, limit);
+  return written === 'too_large' ? `more than ${limit}` : String(written.bytes);
 }

@@ -1,11 +1,15 @@
 import { types } from 'node:util';
-import { toJson } from './safe-json.js';
+import { describe, isBag, numberText } from '../context/untrusted-values.js';
+import { toJson } from '../json/safe-json.js';
 import { type StackFrame, stackFrames } from './stack-frames.js';
 
 /** The caught error and its causes. */
 const MAX_ERRORS = 20;
 /** Characters of a message. */
 const MAX_MESSAGE_LENGTH = 8192;
+
+/** Names of an object that is too large to be shown. */
+const MAX_NAMES = 20;
 
 /** One error in PostHog's `$exception_list`. */
 export interface ExceptionEntry {
@@ -79,11 +83,15 @@ function causeOf(thrown: unknown): unknown {
 
 function textOf(thrown: unknown): string {
   try {
+    if (typeof thrown === 'bigint') return numberText(thrown) ?? 'a bigint of too many digits to be shown';
     if (typeof thrown !== 'object' || thrown === null) return String(thrown);
     const message = read(thrown, 'message');
     if (typeof message === 'string' && message !== '') return message;
     const json = toJson(thrown, MAX_MESSAGE_LENGTH);
-    return json === 'too_large' ? `an object with ${Object.keys(thrown).slice(0, 20).join(', ')}` : json.text;
+    if (json !== 'too_large') return json.text;
+    // The names of a list are its indices, each a text of its own.
+    if (!isBag(thrown)) return `${describe(thrown)} that is too large to be shown`;
+    return `an object with ${Object.keys(thrown).slice(0, MAX_NAMES).join(', ')}`;
   } catch {
     return 'an object that cannot be read';
   }

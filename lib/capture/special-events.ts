@@ -10,6 +10,7 @@ import {
   SetPersonPropertiesInputRules,
   UnsetPersonPropertiesInputRules,
 } from './dto/identity-inputs.dto.js';
+import { propertyNamesOf } from './dto/rules.js';
 import { exceptionProperties } from './exception-list.js';
 import { readInput, type Warn } from './read-input.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
@@ -24,13 +25,15 @@ export function checkIdentify(input: unknown): Checked {
   const fields = ['distinctId', 'set', 'setOnce', 'anonDistinctId', 'properties'] as const;
   return check('$identify', input, fields, new IdentifyInputRules(), (given, warn) => {
     const { set, setOnce, anonDistinctId } = personChanges(given);
+    const distinctId = idOf(given, 'distinctId', warn);
     const anonymous = given.anonDistinctId ?? anonDistinctId;
-    return special('$identify', idOf(given, 'distinctId', warn), {
+    const anonymousId = isMissing(anonymous) ? '' : idOf({ anonDistinctId: anonymous }, 'anonDistinctId', warn);
+    if (anonymousId === distinctId)
+      warn('anonDistinctId is the distinctId itself, so that PostHog has nothing to merge');
+    return special('$identify', distinctId, {
       ...(set && { $set: set }),
       ...(setOnce && { $set_once: setOnce }),
-      ...(distinctIdOf(anonymous) !== null && {
-        $anon_distinct_id: idOf({ anonDistinctId: anonymous }, 'anonDistinctId', warn),
-      }),
+      ...(anonymousId !== '' && { $anon_distinct_id: anonymousId }),
     });
   });
 }
@@ -39,7 +42,9 @@ export function checkIdentify(input: unknown): Checked {
 export function checkAlias(input: unknown): Checked {
   return check('$create_alias', input, ['distinctId', 'alias'], new AliasInputRules(), (given, warn) => {
     const distinctId = idOf(given, 'distinctId', warn);
-    return special('$create_alias', distinctId, { distinct_id: distinctId, alias: idOf(given, 'alias', warn) });
+    const alias = idOf(given, 'alias', warn);
+    if (alias === distinctId) warn('alias is the distinctId itself, so that PostHog has nothing to merge');
+    return special('$create_alias', distinctId, { distinct_id: distinctId, alias });
   });
 }
 
@@ -51,7 +56,7 @@ export function checkGroupIdentify(input: unknown): Checked {
     const groupKey = groupKeyOf(given.groupKey) ?? '';
     // PostHog's own convention, cut where PostHog would drop the event.
     const groupId = `$${groupType}_${groupKey}`;
-    const ownId = distinctIdOf(groupId) ?? groupId.slice(0, MAX_GROUP_ID_LENGTH);
+    const ownId = distinctIdOf(groupId) ?? distinctIdOf(groupId.slice(0, MAX_GROUP_ID_LENGTH)) ?? '';
     const distinctId = isMissing(given.distinctId) ? ownId : idOf(given, 'distinctId', warn);
     const set = { ...readable(given.properties), ...readable(given.set) };
     return special('$groupidentify', distinctId, { $group_type: groupType, $group_key: groupKey, $group_set: set });
@@ -76,7 +81,7 @@ export function checkSetPersonProperties(input: unknown): Checked {
 export function checkUnsetPersonProperties(input: unknown): Checked {
   const fields = ['distinctId', 'unset', 'properties'] as const;
   return check('$set', input, fields, new UnsetPersonPropertiesInputRules(), (given, warn) => {
-    const names = [...(given.unset ?? []), ...(given.properties ?? [])];
+    const names = [given.unset, given.properties].flatMap((list) => propertyNamesOf(list) ?? []);
     if (names.length === 0) return 'unset must name at least one property';
     return special('$set', idOf(given, 'distinctId', warn), { $unset: names });
   });
@@ -123,9 +128,14 @@ function check<T extends object>(
   }
 }
 
-/** An id that was found valid. */
+/** An id that was found valid; '' when it is none. */
 function idOf<Field extends string>(given: { readonly [F in Field]?: unknown }, field: Field, warn: Warn): string {
-  const id = distinctIdOf(given[field]) ?? '';
+  const id = distinctIdOf(given[field]);
+  if (id === null) {
+    // What stands in posthog-node's bag has no rule of its own.
+    warn(`${field} is no distinct id: it is ${describe(given[field])}; it was left out`);
+    return '';
+  }
   const warning = illegalDistinctIdWarning(field, id);
   if (warning !== undefined) warn(warning);
   return id;

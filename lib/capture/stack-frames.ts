@@ -2,13 +2,18 @@ import { fileURLToPath } from 'node:url';
 
 /** The innermost calls that are told. */
 const MAX_FRAMES = 50;
-/** Nothing that V8 writes is longer; a longer line is part of a message, and would be slow to match. */
+/** A stack may be any text. Nothing that V8 writes has longer lines, nor so many unless the application asks for them. */
 const MAX_LINE_LENGTH = 2000;
+const MAX_LINES = 500;
+/** As much of a message as is looked for at the head of the stack. */
+const MAX_MESSAGE_LENGTH = 1000;
 
-/** `at name (place:line:column)`, or `at place:line:column` for a function without a name. */
-const FRAME = /^\s*at (?:async )?(?:(.+?) \((.+):(\d+):(\d+)\)|(.+):(\d+):(\d+))$/;
-/** Code in `eval` is placed by the call of eval: `eval at name (place:line:column), <anonymous>`. */
-const EVAL = /^eval at .*\(([^()]+):(\d+):(\d+)\)/;
+/** `at name (place)`, or `at place` for a function without a name. */
+const CALL = /^\s*at (?:async )?(.+)$/;
+/** The end of a place. Anchored there, so that no text is slow to match. */
+const POSITION = /:(\d{1,10}):(\d{1,10})$/;
+/** Code in `eval` is placed by the call of eval: `eval at name (place), <anonymous>:line:column`. */
+const EVAL = 'eval at ';
 
 /** One call as PostHog's error tracking reads it. */
 export interface StackFrame {
@@ -30,7 +35,7 @@ export interface StackFrame {
  */
 export function stackFrames(stack: string, message: string): StackFrame[] {
   const frames: StackFrame[] = [];
-  for (const line of withoutMessage(stack, message).split('\n')) {
+  for (const line of withoutMessage(stack, message).split('\n', MAX_LINES)) {
     if (line.length > MAX_LINE_LENGTH) continue;
     const frame = parseLine(line.trimEnd());
     if (frame !== undefined && frames.push(frame) === MAX_FRAMES) break;
@@ -38,28 +43,44 @@ export function stackFrames(stack: string, message: string): StackFrame[] {
   return frames.reverse();
 }
 
+/** The message begins in the first line. Elsewhere it is no message but a part of a call: it was changed since. */
 function withoutMessage(stack: string, message: string): string {
-  const start = stack.indexOf(message);
   const firstLineEnd = stack.indexOf('\n');
-  // Beyond the first line it is no message but a part of a call: the message was changed since.
+  const start = stack.slice(0, MAX_MESSAGE_LENGTH * 2).indexOf(message.slice(0, MAX_MESSAGE_LENGTH));
   return start === -1 || start > firstLineEnd ? stack : stack.slice(start + message.length);
 }
 
 function parseLine(line: string): StackFrame | undefined {
-  const match = FRAME.exec(line);
-  if (match === null) return undefined;
-  const [, name, namedPlace, namedLine, namedColumn, barePlace, bareLine, bareColumn] = match;
-  const place = namedPlace ?? barePlace ?? '';
-  const [, evalPlace, evalLine, evalColumn] = EVAL.exec(place) ?? [];
-  const filename = pathOf(evalPlace ?? place);
+  const [, call = ''] = CALL.exec(line) ?? [];
+  const open = call.endsWith(')') ? call.indexOf(' (', 1) : -1;
+  const named = open === -1 ? null : placeOf(call.slice(open + 2, -1));
+  const place = named ?? placeOf(call);
+  if (place === null) return undefined;
+  const { filename, lineno, colno } = evalPlaceOf(place.filename) ?? place;
+  const path = pathOf(filename);
   return {
     platform: 'node:javascript',
-    filename,
-    function: name ?? '?',
-    lineno: Number(evalLine ?? namedLine ?? bareLine),
-    colno: Number(evalColumn ?? namedColumn ?? bareColumn),
-    in_app: isOwn(filename),
+    filename: path,
+    function: named === null ? '?' : call.slice(0, open),
+    lineno,
+    colno,
+    in_app: isOwn(path),
   };
+}
+
+type Place = Pick<StackFrame, 'filename' | 'lineno' | 'colno'>;
+
+function placeOf(text: string): Place | null {
+  const position = POSITION.exec(text);
+  if (position === null || position.index === 0) return null;
+  return { filename: text.slice(0, position.index), lineno: Number(position[1]), colno: Number(position[2]) };
+}
+
+/** The innermost parentheses hold the place. */
+function evalPlaceOf(place: string): Place | null {
+  if (!place.startsWith(EVAL)) return null;
+  const end = place.indexOf(')');
+  return end === -1 ? null : placeOf(place.slice(place.lastIndexOf('(', end) + 1, end));
 }
 
 function pathOf(place: string): string {

@@ -2,6 +2,8 @@ import { types } from 'node:util';
 
 /** Longer texts are no times: nobody counts so many fractions of a second. */
 const MAX_LENGTH = 60;
+/** Nanoseconds: readers of RFC 3339 need not take more. */
+const MAX_FRACTION_DIGITS = 9;
 
 /** Date, time, fraction and offset of ISO 8601 in its extended form; everything after the date may be missing. */
 const ISO_8601 =
@@ -9,7 +11,7 @@ const ISO_8601 =
 
 /**
  * The instant that a value names, as RFC 3339 in UTC: a valid Date, or a text in the extended form of ISO 8601 (date
- * alone, seconds, fraction and offset optional). A text without an offset is UTC; its fraction keeps all its digits.
+ * alone, seconds, fraction and offset optional). A text without an offset is UTC; its fraction keeps at most nine digits.
  *
  * @returns null when it names none, or one outside of the years 0000 to 9999, which RFC 3339 cannot write
  */
@@ -18,7 +20,8 @@ export function timestampOf(value: unknown): string | null {
   if (typeof value !== 'string' || value.length > MAX_LENGTH) return null;
   const match = ISO_8601.exec(value.trim());
   if (match === null) return null;
-  const [text, date = '', time = '00:00', seconds = ':00', fraction, sign, hours = '00', minutes = '00'] = match;
+  const [text, date = '', time = '00:00', seconds = ':00', digits, sign, hours = '00', minutes = '00'] = match;
+  const fraction = digits?.slice(0, MAX_FRACTION_DIGITS);
 
   const local = `${date}T${time}${seconds}`;
   const epochMs = Date.parse(`${local}Z`);

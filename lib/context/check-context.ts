@@ -9,6 +9,9 @@ const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut'];
 /** As much of a session id as PostHog takes from its own header. */
 const MAX_SESSION_ID_LENGTH = 1000;
 
+/** More groups that are none are only counted. */
+const MAX_NAMED = 5;
+
 export type Warn = (warning: string) => void;
 
 interface Draft {
@@ -70,11 +73,18 @@ function readContext(input: Record<string, unknown>, good: Draft, warn: Warn): v
 
 function readGroups(groups: Record<string, unknown>, warn: Warn): GroupKeys {
   const good: GroupKeys = {};
+  let ignored = 0;
   for (const type of Object.keys(groups)) {
     const key = groupKeyOf(groups[type]);
-    if (key !== null && type.trim() !== '') setOwn(good, type, key);
-    else warn(`group ${quoteName(type)} of a context was ignored: type and key must be texts that are not blank`);
+    if (key !== null && type.trim() !== '') {
+      setOwn(good, type, key);
+    } else {
+      ignored += 1;
+      if (ignored <= MAX_NAMED)
+        warn(`group ${quoteName(type)} of a context was ignored: type and key must be texts that are not blank`);
+    }
   }
+  if (ignored > MAX_NAMED) warn(`${ignored - MAX_NAMED} more groups of a context were ignored`);
   return good;
 }
 

@@ -10,6 +10,8 @@ export interface ContextScope {
   readonly below: ContextScope | undefined;
   /** The call that this layer and those above belong to; what it says of who acts counts below all layers. */
   readonly source: CallSource | undefined;
+  /** Layers below. */
+  readonly depth: number;
   own: ActingContext;
   personlessId: string | undefined;
   /** The call that a method runs for in this layer, to whoever tracks calls; opaque here. */
@@ -17,18 +19,37 @@ export interface ContextScope {
   merged: { readonly below: ActingContext; readonly own: ActingContext; readonly context: ActingContext } | undefined;
 }
 
-export const openScope = (
+/**
+ * More layers than any code has on purpose: work that starts itself again within its own context puts one upon the other for ever.
+ * Those below are then one, and no longer change.
+ */
+const MAX_DEPTH = 100;
+
+/** Opens a layer. `source` defaults to that of the layers below. */
+export function openScope(
   below: ContextScope | undefined,
   own: ActingContext,
   source: CallSource | undefined = below?.source,
-): ContextScope => ({
-  below,
-  source,
-  own,
-  personlessId: undefined,
-  serves: undefined,
-  merged: undefined,
-});
+): ContextScope {
+  const ground = below !== undefined && below.depth >= MAX_DEPTH ? levelled(below) : below;
+  const depth = ground === undefined ? 0 : ground.depth + 1;
+  return { below: ground, source, depth, own, personlessId: undefined, serves: undefined, merged: undefined };
+}
+
+/** All layers as a single one. */
+function levelled(scope: ContextScope): ContextScope {
+  const { source } = scope;
+  const personlessId = personlessIdOf(scope);
+  return {
+    below: undefined,
+    source,
+    depth: 0,
+    own: contextOf(scope),
+    personlessId,
+    serves: undefined,
+    merged: undefined,
+  };
+}
 
 /** All layers as one, without what their call says. Computed again only after one of them has changed. */
 export function contextOf(scope: ContextScope): ActingContext {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { toJson } from '../json/safe-json.js';
 import { Attached } from './attached.js';
 import { type ActingContext, type CaptureContext, type SerializedContext } from './capture-context.js';
 import { type CallInterpreter } from './call-interpreter.js';
@@ -6,8 +7,12 @@ import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';
 import { changeScope, contextOf, mergeContexts, openScope, personlessIdOf } from './context-scope.js';
 import { acting } from './scopes.js';
+import { quoteName, setOwn } from './untrusted-values.js';
 
 const NOBODY: ActingContext = Object.freeze({});
+
+/** As much as one event may hold: more could not be captured with it anyway. */
+const MAX_EXPORTED_BYTES = 900 * 1024;
 
 /** What a call itself says, and all of it as one. */
 interface Merged {
@@ -72,8 +77,8 @@ export class ContextStorage {
   }
 
   /**
-   * The current context as plain JSON, without what only describes the current request. A property that JSON cannot say is
-   * left out and reported.
+   * The current context as plain JSON, without what only describes the current request. What JSON cannot say is replaced as in an
+   * event; a property that would be too large for any event is left out and reported.
    */
   export(): SerializedContext {
     const scope = acting.getStore();
@@ -82,14 +87,7 @@ export class ContextStorage {
     const person = scope.source === undefined ? undefined : this.interpreter?.personOf(scope.source);
     const exported = copyOf(person === undefined ? said : mergeContexts(person, said));
     const { properties } = exported;
-    if (properties !== undefined) {
-      exported.properties = Object.fromEntries(
-        Object.entries(properties).flatMap(([name, value]) => {
-          const plain = this.plainJson(name, value);
-          return plain === undefined ? [] : [[name, plain]];
-        }),
-      );
-    }
+    if (properties !== undefined) exported.properties = this.plainJson(properties);
     return exported as SerializedContext;
   }
 
@@ -112,14 +110,20 @@ export class ContextStorage {
     return context;
   }
 
-  private plainJson(name: string, value: unknown): unknown {
-    try {
-      const text = JSON.stringify(value) as string | undefined;
-      return text === undefined ? undefined : JSON.parse(text);
-    } catch {
-      this.warn(`property "${name}" of the context was left out of its export: it cannot be written as JSON`);
-      return undefined;
+  private plainJson(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const plain: Record<string, unknown> = {};
+    let left = MAX_EXPORTED_BYTES;
+    for (const name of Object.keys(properties)) {
+      const json = toJson({ value: properties[name] }, left);
+      if (json === 'too_large') {
+        this.warn(`property ${quoteName(name)} of the context was left out of its export: it is too large`);
+        continue;
+      }
+      left -= json.bytes;
+      const { value } = JSON.parse(json.text) as { value?: unknown };
+      if (value !== undefined) setOwn(plain, name, value);
     }
+    return plain;
   }
 }
 

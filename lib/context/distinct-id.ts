@@ -1,4 +1,5 @@
-import { fitsBytes } from './untrusted-values.js';
+import { storable } from '../json/storable-text.js';
+import { fitsBytes, numberText } from './untrusted-values.js';
 
 /** PostHog drops an event whose distinct id has more bytes of UTF-8 than this. */
 export const MAX_DISTINCT_ID_BYTES = 200;
@@ -29,17 +30,13 @@ const ILLEGAL: ReadonlySet<string> = new Set([
 const LONGEST_ILLEGAL = Math.max(...[...ILLEGAL].map((id) => id.length));
 
 /**
- * The distinct id that a value stands for: a trimmed text, not blank and at most 200 bytes, or the text of a finite
- * number or a bigint. null when it stands for none.
+ * The distinct id that a value stands for: a trimmed text, not blank and at most 200 bytes, as PostHog stores it, or the text of a
+ * finite number or a bigint. null when it stands for none.
  */
 export function distinctIdOf(value: unknown): string | null {
-  if (typeof value === 'string') {
-    const id = value.trim();
-    return id !== '' && fitsBytes(id, MAX_DISTINCT_ID_BYTES) ? id : null;
-  }
-  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : null;
-  if (typeof value !== 'bigint') return null;
-  const id = String(value);
+  const text = typeof value === 'string' ? value.trim() : numberText(value);
+  if (text === null || text === '' || text.length > MAX_DISTINCT_ID_BYTES) return null;
+  const id = storable(text);
   return fitsBytes(id, MAX_DISTINCT_ID_BYTES) ? id : null;
 }
 

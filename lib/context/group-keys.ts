@@ -1,4 +1,4 @@
-import { describe, isBag, quoteName, setOwn } from './untrusted-values.js';
+import { describe, isBag, numberText, quoteName, setOwn } from './untrusted-values.js';
 
 /** Group types and keys as events carry them. */
 export type GroupKeys = Record<string, string>;
@@ -6,7 +6,7 @@ export type GroupKeys = Record<string, string>;
 /** The group key that a value stands for: a text that is not blank, or the text of a finite number or a bigint. null when it stands for none. */
 export function groupKeyOf(value: unknown): string | null {
   if (typeof value === 'string') return value.trim() === '' ? null : value;
-  return Number.isFinite(value) || typeof value === 'bigint' ? String(value) : null;
+  return numberText(value);
 }
 
 /** Groups with every key as text; null unless every type and key is good. */

@@ -44,7 +44,7 @@ export function fieldMeant(written: string, fields: readonly string[]): string |
 }
 
 /**
- * Warns of the fields of an input that mean nothing in it. Their values are not read.
+ * Warns of the fields of an input that mean nothing in it. Their values are not read. Never throws: a proxy need not list its fields.
  *
  * @param within what the fields stand in, e.g. `options`, when not at the top
  */
@@ -55,7 +55,7 @@ export function warnOfUnknownFields(
   within?: string,
 ): void {
   let unknown = 0;
-  for (const name of Object.keys(input)) {
+  for (const name of namesOf(input)) {
     if (fields.includes(name)) continue;
     unknown += 1;
     if (unknown > MAX_NAMED) continue;
@@ -69,4 +69,12 @@ export function warnOfUnknownFields(
     warn(`unknown field ${quoteName(within === undefined ? name : `${within}.${name}`)} was ignored${remedy}`);
   }
   if (unknown > MAX_NAMED) warn(`${unknown - MAX_NAMED} more unknown fields were ignored`);
+}
+
+function namesOf(input: object): string[] {
+  try {
+    return Object.keys(input);
+  } catch {
+    return [];
+  }
 }

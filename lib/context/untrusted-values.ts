@@ -1,9 +1,18 @@
 import { types } from 'node:util';
 
-/**
- * What application code hands over, looked at without trusting it. A getter or a proxy may throw from any of these
- * but `describe`: whoever reads input catches once, around everything.
- */
+/** What application code hands over, looked at without trusting it: a getter or a proxy may throw wherever it is touched. */
+
+/** Stands for a field that throws when it is read. No rule takes it. */
+export const UNREADABLE = Symbol('unreadable');
+
+/** A field of an input, or UNREADABLE. Never throws. */
+export function readField(input: object, field: string): unknown {
+  try {
+    return Reflect.get(input, field);
+  } catch {
+    return UNREADABLE;
+  }
+}
 
 /** Objects that hold their content elsewhere than in named properties, and would be sent as `{}`. */
 const HOLDS_NO_NAMED_VALUES: readonly ((value: unknown) => boolean)[] = [
@@ -21,21 +30,17 @@ const HOLDS_NO_NAMED_VALUES: readonly ((value: unknown) => boolean)[] = [
   (value) => ArrayBuffer.isView(value),
 ];
 
-/** Whether a value is an object of names and values: a plain object or an instance with fields, no list, Map, Date or the like. */
+/** Whether a value is an object of names and values: a plain object or an instance with fields, no list, Map, Date or the like. Never throws. */
 export function isBag(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return true;
-  return !HOLDS_NO_NAMED_VALUES.some((isOther) => isOther(value));
-}
-
-/** Surrogates without their other half (the `u` flag takes a pair for one character), and NUL. */
-const UNFIT = /[\p{Surrogate}\0]+/gu;
-const REPLACEMENT = '\uFFFD';
-
-/** A text as PostHog takes and stores it: each lone surrogate, for which it refuses a whole request, and each NUL is U+FFFD. */
-export function storable(text: string): string {
-  return text.replace(UNFIT, (unfit) => REPLACEMENT.repeat(unfit.length));
+  try {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null) return true;
+    return !HOLDS_NO_NAMED_VALUES.some((isOther) => isOther(value));
+  } catch {
+    // A proxy that was revoked, or wants to tell nothing.
+    return false;
+  }
 }
 
 /** Whether the text has at most so many bytes in UTF-8. */
@@ -44,10 +49,21 @@ export function fitsBytes(text: string, maxBytes: number): boolean {
   return text.length * 3 <= maxBytes || (text.length <= maxBytes && Buffer.byteLength(text) <= maxBytes);
 }
 
+/** A bigint that has more digits is no id of anything; writing millions of them takes seconds. */
+const MAX_DIGITS = 400;
+const TOO_MANY_DIGITS = 10n ** BigInt(MAX_DIGITS);
+
+/** The text of a finite number, or of a bigint of at most 400 digits; null for everything else. */
+export function numberText(value: unknown): string | null {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : null;
+  return typeof value === 'bigint' && value < TOO_MANY_DIGITS && value > -TOO_MANY_DIGITS ? String(value) : null;
+}
+
 /** What a value is, by type and size, for the end of a sentence such as "but it is an array". Never shows the value; never throws. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
+  if (value === UNREADABLE) return 'something that throws when it is read';
   if (typeof value === 'string') return value.trim() === '' ? 'blank' : `a text of ${Buffer.byteLength(value)} bytes`;
   if (typeof value === 'number') return Number.isFinite(value) ? 'a number' : 'not a finite number';
   if (typeof value !== 'object') return `a ${typeof value}`;
@@ -85,7 +101,10 @@ function valueOf(source: object, name: string): unknown {
   }
 }
 
-/** A bag's own properties in a fresh object: a getter that throws costs its own value, a hostile proxy what it does not tell. */
+/**
+ * A bag's own properties in a fresh object: a getter that throws costs its own value, a hostile proxy what it does not tell. A
+ * function `toJSON` is left out as JSON leaves out functions: among the properties it would speak for all of them.
+ */
 export function readable(bag: unknown): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   try {
@@ -93,5 +112,6 @@ export function readable(bag: unknown): Record<string, unknown> {
   } catch {
     // What was read so far stays.
   }
+  if (typeof copy.toJSON === 'function') delete copy.toJSON;
   return copy;
 }

@@ -63,13 +63,13 @@ export class DeliveryPipeline implements EventDelivery {
     this.#options = options;
     this.#observer = observer;
     this.#queue = new EventQueue(options);
-    this.#room = new Waiters(() => this.#roomLeft().maxEvents);
+    this.#room = new Waiters(() => this.#queue.room.maxEvents);
     const durable = durability ? new DurableEvents(durability, observer) : null;
     this.#durable = durable;
     this.#backlog =
       durable &&
       new Backlog(durable, {
-        room: () => this.#roomLeft(),
+        room: () => this.#queue.room,
         recovered: (events) => {
           this.#ledger.recovered += events.length;
           for (const event of events) this.#queue.push(event);
@@ -188,7 +188,12 @@ export class DeliveryPipeline implements EventDelivery {
     this.#closeAt = performance.now() + shutdownTimeoutMs;
     this.#backlog?.stop();
     const statement = this.#openStatement();
-    const how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
+    let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
+    if (how === 'settled') {
+      await this.#durable?.close();
+      // Nobody but us can tell of what was captured while the store took its time.
+      how = await this.#drain(this.#openStatement().settled);
+    }
     const error = this.#pump.lastFailure?.message ?? null;
     if (how !== 'settled') await this.#shut();
     else this.#observer.idle();
@@ -296,14 +301,6 @@ export class DeliveryPipeline implements EventDelivery {
     if (this.#closeTimer) clearTimeout(this.#closeTimer);
     this.#closeTimer = null;
     this.#observer.idle();
-  }
-
-  /** How much more fits, given that whoever is told so captures a little later: counted up to half full. */
-  #roomLeft(): { readonly maxEvents: number; readonly maxBytes: number } {
-    const { maxQueueEvents, maxQueueBytes } = this.#options;
-    const maxBytes = Math.ceil(maxQueueBytes / 2) - this.#queue.bytes;
-    const maxEvents = Math.ceil(maxQueueEvents / 2) - this.#queue.size;
-    return maxBytes < 0 || maxEvents < 0 ? { maxEvents: 0, maxBytes: 0 } : { maxEvents, maxBytes };
   }
 }
 

@@ -12,8 +12,8 @@ export interface Durability {
 
 /** Who is told how the store does. Must not throw. */
 export interface DurabilityListener {
-  /** It fails: what is captured from now on lives in memory only, until it works again. */
-  storeFailed(error: unknown): void;
+  /** It fails: what is captured from now on lives in memory only, until it works again. `events` is what it was asked about. */
+  storeFailed(error: unknown, events: Iterable<QueuedEvent>): void;
   /** It works again and holds everything that is pending. */
   storeWorks(): void;
   storeWarned(warning: string): void;
@@ -117,11 +117,18 @@ export class DurableEvents {
     this.#removeNow();
     this.#closed = true;
     if (this.#retryTimer) clearTimeout(this.#retryTimer);
-    await withPatience(this.#durability.store.close()).catch((error: unknown) => this.#fail(error, []));
+    const closing = this.#ask(
+      (store) => store.close(),
+      (error) => this.#fail(error, []),
+    );
+    if (closing) await withPatience(closing).catch((error: unknown) => this.#fail(error, []));
   }
 
   #write(events: readonly QueuedEvent[]): void {
-    const answer = this.#ask((store) => store.append(events), events);
+    const answer = this.#ask(
+      (store) => store.append(events),
+      (error) => this.#fail(error, events),
+    );
     if (!answer) return;
     const known = this.#writes.get(answer);
     if (known) {
@@ -141,35 +148,33 @@ export class DurableEvents {
     const removals = this.#removals;
     if (removals.length === 0) return;
     this.#removals = [];
-    // Tried again with the next ones: an event that is left in the store would be sent twice.
-    const failed = (): void => void this.#removals.push(...removals);
-    const answer = this.#ask((store) => store.remove(removals), [], failed);
-    if (!answer) return;
-    withPatience(answer).catch((error: unknown) => {
-      failed();
-      this.#fail(error, []);
-    });
+    const failed = (error: unknown): void => {
+      // Tried again with the next ones: an event that is left in the store would be sent twice.
+      this.#removals.push(...removals);
+      this.#fail(error, [], removals);
+    };
+    const answer = this.#ask((store) => store.remove(removals), failed);
+    if (answer) withPatience(answer).catch(failed);
   }
 
   /** A store may throw where it should reject. */
   #ask(
     request: (store: EventStore) => Promise<void> | undefined,
-    events: Iterable<QueuedEvent>,
-    failed?: () => void,
+    failed: (error: unknown) => void,
   ): Promise<void> | undefined {
     try {
       return request(this.#durability.store);
     } catch (error) {
-      failed?.();
-      this.#fail(error, events);
+      failed(error);
       return undefined;
     }
   }
 
-  #fail(error: unknown, events: Iterable<QueuedEvent>): void {
+  /** @param events are in memory only from now on */
+  #fail(error: unknown, events: Iterable<QueuedEvent>, asked = events): void {
     for (const event of events) this.#volatile.add(event);
     this.#failing = true;
-    if (!this.#reported) this.#listener.storeFailed(error);
+    if (!this.#reported) this.#listener.storeFailed(error, asked);
     this.#reported = true;
     if (!this.#closed) this.#retryTimer ??= backgroundTimer(() => void this.#retry(), RETRY_MS);
   }
@@ -203,6 +208,9 @@ interface Write {
 function withPatience<T>(promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = backgroundTimer(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    // A store of JavaScript may answer anything.
+    Promise.resolve(promise)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
   });
 }

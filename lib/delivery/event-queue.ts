@@ -79,6 +79,13 @@ export class EventQueue {
     return this.#held.bytes - this.#leased.bytes - this.#blocked.bytes;
   }
 
+  /** How much more fits, given that whoever is told so captures a little later: counted up to half full. */
+  get room(): { readonly maxEvents: number; readonly maxBytes: number } {
+    const maxBytes = Math.ceil(this.#limits.maxQueueBytes / 2) - this.bytes;
+    const maxEvents = Math.ceil(this.#limits.maxQueueEvents / 2) - this.size;
+    return maxBytes < 0 || maxEvents < 0 ? { maxEvents: 0, maxBytes: 0 } : { maxEvents, maxBytes };
+  }
+
   /** The place that the next event will have in the order of arrival. */
   get nextSeq(): number {
     return this.#headSeq + this.#arrivals.length - this.#head;

@@ -8,13 +8,13 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** What is wrong with a JSON text although `JSON.parse` takes it. */
 export interface JsonFlaw extends Finding {
-  /** true: PostHog refuses the request for it; false: it silently keeps one of two values. */
+  /** true: PostHog refuses the request for it; false: it silently keeps one of two values, or another than was sent. */
   readonly refused: boolean;
 }
 
 /**
  * Finds what `JSON.parse` forgives and PostHog does not: a key that stands twice in one object, a lone surrogate
- * written as an escape, and nesting of more than 128 levels.
+ * written as an escape, NUL, and nesting of more than 128 levels.
  *
  * @param text valid JSON
  */
@@ -34,6 +34,10 @@ export function jsonFlaws(text: string): JsonFlaw[] {
       if (value !== escaped && LONE_SURROGATE.test(value)) {
         const detail = `the body holds a lone surrogate escape, at character ${at}`;
         flaws.push({ rule: 'json_lone_surrogate', detail, refused: true });
+      }
+      if (value.includes('\0')) {
+        const detail = `the body holds NUL, which is stored as U+FFFD, at character ${at}`;
+        flaws.push({ rule: 'json_nul', detail, refused: false });
       }
       const keys = open.at(-1);
       if (keyComesNext && keys) {

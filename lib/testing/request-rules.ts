@@ -39,11 +39,9 @@ export function readRoot(body: RequestBody, findings: Findings): JsonObject | nu
   }
   const json = parse(body.text);
   if (!isJsonObject(json)) {
-    findings.refuse(
-      400,
-      'json_invalid',
-      `the body must be a JSON object, it begins with ${quoted(body.text.slice(0, 40))}`,
-    );
+    // Not quoted: it may well begin with the key.
+    const what = json === undefined ? `${body.text.length} characters that are no JSON` : 'other JSON';
+    findings.refuse(400, 'json_invalid', `the body must be a JSON object, it is ${what}`);
     return null;
   }
   for (const flaw of jsonFlaws(body.text)) {

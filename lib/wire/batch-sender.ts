@@ -5,7 +5,7 @@ import { type AxiosRequestConfig, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
 import { type Attempt, type Batch, type BatchOutcome, type SendBatch } from '../delivery/delivery.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
-import { describeError } from './describe-error.js';
+import { describeError, withoutSecret } from './describe-error.js';
 import { formatOf } from './formats.js';
 import { type HttpClient } from './http-client.js';
 import { retryAfterMs } from './retry-after.js';
@@ -99,7 +99,8 @@ export class BatchSender {
       'User-Agent': USER_AGENT,
       ...(compressed ? { 'Content-Encoding': 'gzip' } : {}),
     });
-    if (answer.status >= 200 && answer.status < 300) return format.interpret(answer.body, batch, answer.retryAfterMs);
+    if (answer.status >= 200 && answer.status < 300)
+      return withoutKey(format.interpret(answer.body, batch, answer.retryAfterMs), apiKey);
     // What leaves later goes uncompressed; not this attempt, as a server that changes its mind must not be hammered.
     if (answer.status === 415) this.#compression = 'none';
     return outcomeOfStatus(answer.status, answer.retryAfterMs, names);
@@ -118,13 +119,8 @@ export class BatchSender {
   #failed(error: unknown, timedOut: boolean): BatchOutcome {
     const { requestTimeoutMs, apiKey, names } = this.#options;
     const remedy = `check ${names.host} and that this machine may reach it`;
-    // An interceptor of the application's HttpService may have turned a status into an error.
-    const response = isAxiosError(error) ? error.response : undefined;
-    if (response && (response.status < 200 || response.status >= 300)) {
-      if (response.data instanceof Readable) response.data.destroy();
-      const pauseMs = retryAfterMs(response.headers, Date.now());
-      return outcomeOfStatus(response.status, pauseMs, names);
-    }
+    const refusal = statusOf(error);
+    if (refusal) return outcomeOfStatus(refusal.status, refusal.retryAfterMs, names);
     const message = timedOut
       ? `PostHog request timed out after ${requestTimeoutMs} ms`
       : `PostHog connection error: ${describeError(error, apiKey)}`;
@@ -132,10 +128,31 @@ export class BatchSender {
   }
 }
 
+/** An interceptor of the application's HttpService may have turned a status into an error, or thrown whatever it likes. */
+function statusOf(error: unknown): Pick<Answer, 'status' | 'retryAfterMs'> | undefined {
+  try {
+    const response = isAxiosError(error) ? error.response : undefined;
+    if (!response || !Number.isInteger(response.status) || (response.status >= 200 && response.status < 300))
+      return undefined;
+    if (response.data instanceof Readable) response.data.destroy();
+    const headers = (response.headers as Record<string, unknown> | undefined) ?? {};
+    return { status: response.status, retryAfterMs: retryAfterMs(headers, Date.now()) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A server may repeat the key it was given. */
+function withoutKey(outcome: BatchOutcome, apiKey: string): BatchOutcome {
+  if (outcome.kind !== 'settled' || outcome.rejected.length === 0) return outcome;
+  const rejected = outcome.rejected.map(({ id, detail }) => ({ id, detail: withoutSecret(detail, apiKey) }));
+  return { ...outcome, rejected };
+}
+
 /** An HttpService that does not honour the signal must not hold us. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(new Error('aborted'));
+    const onAbort = (): void => reject(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));

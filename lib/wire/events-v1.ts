@@ -1,6 +1,7 @@
 import { type BatchOutcome } from '../delivery/delivery.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
 import { type PostHogEvent } from './posthog-event.js';
+import { quotes } from './quotes.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';
 
 /** What v0 carries as properties and v1 as options. */
@@ -11,14 +12,14 @@ const OPTIONS = new Map([
   ['$product_tour_id', 'product_tour_id'],
 ]);
 
-/** The server takes these from the PostHog-Sdk-Info header. */
-const FROM_HEADER = new Set(['$lib', '$lib_version']);
+/** The server takes `$lib` and `$lib_version` from the PostHog-Sdk-Info header, and none of these from the properties. */
+const isFromHeader = (name: string): boolean => name === '$lib' || name.startsWith('$lib_');
 
 /** The one event whose properties hold `distinct_id` besides its root. */
 const ALIAS = '$create_alias';
 
-/** A refusal's details are the server's words: enough of them to act on. */
-const MAX_DETAIL_LENGTH = 200;
+/** More of a refusal's details, the server's words, is not looked at. */
+const MAX_DETAIL_LENGTH = 1000;
 
 /**
  * PostHog's analytics endpoint with an answer for each event. The key is a bearer token, the send time a header, and
@@ -35,7 +36,7 @@ export const eventsV1: WireFormat = {
       const option = OPTIONS.get(key);
       if (option !== undefined) {
         if (value !== undefined && value !== null) (options ??= {})[option] = value;
-      } else if (!FROM_HEADER.has(key) && (key !== 'distinct_id' || event === ALIAS)) {
+      } else if (!isFromHeader(key) && (key !== 'distinct_id' || event === ALIAS)) {
         kept[key] = value;
       }
     }
@@ -69,10 +70,10 @@ export const eventsV1: WireFormat = {
     const results = resultsOf(body);
     const rejected: { id: string; detail: string }[] = [];
     const retry: string[] = [];
-    for (const { id } of batch.events) {
+    for (const { id, payload } of batch.events) {
       const answer = results.get(id);
       // Any other word, or none, is settled: a newer server may say more than we know.
-      if (answer?.result === 'drop') rejected.push({ id, detail: rejectionOf(answer.details) });
+      if (answer?.result === 'drop') rejected.push({ id, detail: rejectionOf(answer.details, payload) });
       else if (answer?.result === 'retry') retry.push(id);
     }
     return { kind: 'settled', rejected, retry, retryAfterMs };
@@ -101,7 +102,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function rejectionOf(details: unknown): string {
+function rejectionOf(details: unknown, payload: string): string {
   if (typeof details !== 'string' || details === '') return 'PostHog API error: event refused';
-  return `PostHog API error: event refused: ${details.slice(0, MAX_DETAIL_LENGTH)}`;
+  const said = details.slice(0, MAX_DETAIL_LENGTH);
+  return `PostHog API error: event refused: ${quotes(said, [payload]) ? 'its words quote the event' : said}`;
 }

@@ -1,7 +1,9 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Fault } from 'nestjs-posthog-capture/testing';
 import { Books } from '../support/books.js';
 import { captureMany, closeAll, expectBalanced, start } from '../support/harness.js';
+import { MemoryEventStore } from '../support/memory-event-store.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
 afterEach(closeAll);
@@ -64,4 +66,21 @@ it('does not wait for a PostHog that never answered', async () => {
   await app.close();
   expect(capture.stats()).toMatchObject({ droppedByReason: { shutdown: 50 }, pending: 0 });
   expectBalanced(capture);
+});
+
+it('has sent what was captured while its store was closed', async () => {
+  const store = new MemoryEventStore();
+  const books = new Books();
+  const { app, capture, posthog } = await start({ store, ...books.listeners });
+  books.follow(capture);
+  books.captureOne('early');
+  store.close = async () => {
+    books.captureOne('late');
+    await wait(20);
+    books.captureOne('later');
+  };
+  await app.close();
+  // Nest ends the process now.
+  expect(capture.stats()).toMatchObject({ delivered: 3, pending: 0 });
+  books.check(posthog);
 });

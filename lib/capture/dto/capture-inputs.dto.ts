@@ -1,4 +1,4 @@
-import { IsOptional, IsString, ValidateNested } from 'class-validator';
+import { IsOptional, IsString } from 'class-validator';
 import { type CaptureEvent, type CaptureEventOptions } from '../capture-event.js';
 import { IsDistinctId, IsEventName, IsGroups, IsProperties, IsSwitch, IsTimestamp } from './rules.js';
 
@@ -46,8 +46,8 @@ export class CaptureEventInput implements CaptureEvent {
   @IsSwitch()
   disableGeoip?: boolean;
 
+  /** Its own rules are checked apart: class-validator would go through a list to its end, and a sparse one could be endless. */
   @IsOptional()
   @IsProperties()
-  @ValidateNested()
   options?: CaptureEventOptionsInput;
 }

@@ -2,6 +2,7 @@ import { ValidateBy } from 'class-validator';
 import { distinctIdOf, MAX_DISTINCT_ID_BYTES } from '../../context/distinct-id.js';
 import { groupKeyOf, groupKeysOf, groupKeysProblem } from '../../context/group-keys.js';
 import { describe, fitsBytes, isBag } from '../../context/untrusted-values.js';
+import { storable } from '../../json/storable-text.js';
 import { timestampOf } from '../timestamp.js';
 import { uuidOf } from '../uuid.js';
 
@@ -14,7 +15,8 @@ export const MAX_UNSET_NAMES = 1000;
 
 /** Whether PostHog takes a value as the name of an event. */
 export function isEventName(value: unknown): value is string {
-  return isText(value) && fitsBytes(value, MAX_EVENT_NAME_BYTES);
+  if (!isText(value) || value.length > MAX_EVENT_NAME_BYTES) return false;
+  return fitsBytes(storable(value), MAX_EVENT_NAME_BYTES);
 }
 
 /** Whether a value is a text that is not blank. */
@@ -27,26 +29,49 @@ export function isPersonBag(value: unknown): value is Record<string, unknown> {
   return isBag(value) && isMissingOrBag(value.$set) && isMissingOrBag(value.$set_once);
 }
 
-/** Whether a value is a list of property names. */
-export function isPropertyNames(value: unknown): value is string[] {
-  return Array.isArray(value) && value.length <= MAX_UNSET_NAMES && Array.from(value).every(isText);
+/** The property names in a list; null when it is no list, holds anything else, or is too long. */
+export function propertyNamesOf(value: unknown): string[] | null {
+  if (!Array.isArray(value) || value.length > MAX_UNSET_NAMES) return null;
+  const names: string[] = [];
+  // By index, as an iterator of its own need not end.
+  for (let index = 0; index < value.length && index < MAX_UNSET_NAMES; index += 1) {
+    const name: unknown = value[index];
+    if (!isText(name)) return null;
+    names.push(name);
+  }
+  return names;
+}
+
+/** Whether a value is a group key: a text that is not blank, or a number, and not too long. */
+export function isGroupKey(value: unknown): boolean {
+  return (groupKeyOf(value)?.length ?? Infinity) <= MAX_GROUP_KEY_LENGTH;
 }
 
 const isMissingOrBag = (value: unknown): boolean => value === undefined || value === null || isBag(value);
 
-/** A rule that is a predicate, with the sentence that says what was expected and what came instead. */
+/** A rule that is a predicate, with the sentence that says what was expected and what came instead. What throws breaks it. */
 function rule(
   name: string,
   holds: (value: unknown) => boolean,
   expected: string | ((value: unknown, field: string) => string),
 ): PropertyDecorator {
+  const validate = (value: unknown): boolean => {
+    try {
+      return holds(value);
+    } catch {
+      return false;
+    }
+  };
   const defaultMessage = (args?: { property: string; value: unknown }): string => {
     const { property = 'value', value } = args ?? {};
-    return typeof expected === 'string'
-      ? `${property} must be ${expected}, but it is ${describe(value)}`
-      : expected(value, property);
+    if (typeof expected === 'string') return `${property} must be ${expected}, but it is ${describe(value)}`;
+    try {
+      return expected(value, property);
+    } catch {
+      return `${property} could not be read to the end, because a getter or a proxy threw`;
+    }
   };
-  return ValidateBy({ name, validator: { validate: holds, defaultMessage } });
+  return ValidateBy({ name, validator: { validate, defaultMessage } });
 }
 
 /** A name that PostHog stores. */
@@ -78,7 +103,11 @@ export const IsPersonBag = (): PropertyDecorator =>
 
 /** A list of property names. */
 export const IsPropertyNames = (): PropertyDecorator =>
-  rule('isPropertyNames', isPropertyNames, `a list of at most ${MAX_UNSET_NAMES} property names, none of them blank`);
+  rule(
+    'isPropertyNames',
+    (value) => propertyNamesOf(value) !== null,
+    `a list of at most ${MAX_UNSET_NAMES} property names, none of them blank`,
+  );
 
 /** An object of group types and keys. */
 export const IsGroups = (): PropertyDecorator =>
@@ -111,6 +140,6 @@ export const IsUuidText = (): PropertyDecorator =>
 export const IsGroupKey = (): PropertyDecorator =>
   rule(
     'isGroupKey',
-    (value) => (groupKeyOf(value)?.length ?? Infinity) <= MAX_GROUP_KEY_LENGTH,
+    isGroupKey,
     `a text that is not blank or a finite number, at most ${MAX_GROUP_KEY_LENGTH} characters long`,
   );

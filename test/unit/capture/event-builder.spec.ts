@@ -13,12 +13,17 @@ function thrower(): never {
   throw new Error('secret');
 }
 
-function built(checked: Checked, acting: ActingContext = {}, settings: Partial<BuilderSettings> = {}): PostHogEvent {
+function built(
+  checked: Checked,
+  acting: ActingContext = {},
+  settings: Partial<BuilderSettings> = {},
+  warn: (warning: string) => void = () => undefined,
+): PostHogEvent {
   if (!checked.ok) throw new Error(checked.problem);
   return buildEvent(
     checked.source,
-    { acting, personlessId: () => 'random', newUuid: () => 'new-uuid', now: () => new Date(0) },
-    { disableGeoip: false, superProperties: {}, ...settings },
+    { acting, personlessId: () => 'random', newUuid: () => 'new-uuid', now: () => new Date(0), warn },
+    { disableGeoip: false, superProperties: {}, maxEventBytes: 10_000, ...settings },
   );
 }
 

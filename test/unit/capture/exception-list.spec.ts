@@ -47,6 +47,14 @@ describe('stackFrames', () => {
       { function: 'eval', filename: '/app/a.js', lineno: 5, colno: 6, in_app: true },
     ],
     [
+      '    at eval (eval at inner (eval at outer (/app/a.js:5:6), <anonymous>:7:8), <anonymous>:1:2)',
+      { function: 'eval', filename: '/app/a.js', lineno: 5, colno: 6, in_app: true },
+    ],
+    [
+      '    at Object.run [as go] (a (b):1:2)',
+      { function: 'Object.run [as go]', filename: 'a (b)', lineno: 1, colno: 2, in_app: true },
+    ],
+    [
       '    at node:internal/timers:1:2',
       { function: '?', filename: 'node:internal/timers', lineno: 1, colno: 2, in_app: false },
     ],
@@ -76,6 +84,24 @@ describe('stackFrames', () => {
     `    at ${' ('.repeat(50_000)}:1:2`,
   ])('passes over %.40s', (line) => {
     expect(stackFrames(`Error: x\n${line}`, 'x')).toEqual([]);
+  });
+
+  it.each<[string, string, string]>([
+    ['calls that never end', `    at ${' (a:1:1'.repeat(280)})x\n`.repeat(5000), ''],
+    ['places that never end', `    at ${' (:1:1'.repeat(280)}x\n`.repeat(5000), ''],
+    ['digits', `    at ${':1'.repeat(990)}x\n`.repeat(5000), ''],
+    ['evals', `    at eval (${'eval at (('.repeat(100)}${':1'.repeat(400)}:1:1)\n`.repeat(5000), ''],
+    ['blanks', `${' '.repeat(1990)}at\n`.repeat(5000), ''],
+    ['empty lines', '\n'.repeat(5_000_000), ''],
+    [
+      'a message that is nearly there, again and again',
+      `${'a'.repeat(600_000)}\nx`,
+      `${'a'.repeat(1000)}b${'a'.repeat(300_000)}`,
+    ],
+  ])('takes no time for a stack of %s', (_, stack, message) => {
+    const before = process.cpuUsage();
+    stackFrames(stack, message);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
   });
 
   it('does not take lines of the message for calls', () => {
@@ -158,6 +184,16 @@ describe('exceptionProperties', () => {
     ['an object', { code: 5 }, { type: 'Error', value: '{"code":5}', synthetic: true }],
     ['an object with a message', { message: 'hi', code: 5 }, { type: 'Error', value: 'hi', synthetic: true }],
     ['a cyclic object', Object.assign([] as unknown[], { 0: 1n }), { type: 'Error', value: '["1"]', synthetic: true }],
+    [
+      'a typed array too large',
+      new Uint8Array(50_000_000),
+      { type: 'Error', value: 'an object that is too large to be shown', synthetic: true },
+    ],
+    [
+      'a bigint too large',
+      2n ** 20_000_000n,
+      { type: 'Error', value: 'a bigint of too many digits to be shown', synthetic: true },
+    ],
     ['an object too large', { a: 'x'.repeat(9000) }, { type: 'Error', value: 'an object with a', synthetic: true }],
     [
       'a proxy that throws',

@@ -159,6 +159,8 @@ describe('the rules about the root of the body', () => {
   it('a key is never quoted', async () => {
     await capture(posthog, 'v0', [validEvent()], { root: { api_key: 'phx_secret' } });
     await capture(posthog, 'v0', [validEvent()], { root: { api_key: 'phc_sec ret' } });
+    const answer = await send(posthog, { ...captureRequest('v0', []), body: '{"api_key":"phc_secret","batch":[' });
+    expect(answer.text).not.toContain('secret');
     expect(JSON.stringify(posthog.violations)).not.toMatch(/secret|sec ret/);
   });
 });
@@ -178,6 +180,9 @@ describe.each(FORMATS)('%s: the rules about JSON', (format) => {
     ['a lone surrogate in a key', withProperties('{"\\ude00":1}'), 400, 'json_lone_surrogate'],
     ['an escaped pair', withProperties('{"a":"\\ud83d\\ude00"}'), 200, null],
     ['a backslash before the letters of an escape', withProperties('{"a":"\\\\ud83d"}'), 200, null],
+    ['NUL', withProperties('{"a":"\\u0000"}'), 200, 'json_nul'],
+    ['NUL in a key', withProperties('{"\\u0000":1}'), 200, 'json_nul'],
+    ['an escape that only looks like NUL', withProperties('{"a":"\\\\u0000"}'), 200, null],
     ['a property that stands twice', withProperties('{"a":1,"b":{"a":1},"a":2}'), 200, 'json_duplicate_key'],
     ['one twice in different spelling', withProperties('{"a":1,"\\u0061":2}'), 200, 'json_duplicate_key'],
     ['an event field that stands twice', withProperties('{},"event":"other"'), 400, 'json_duplicate_key'],

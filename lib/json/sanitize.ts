@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { storable } from '../context/untrusted-values.js';
+import { storable } from './storable-text.js';
 
 /** How much of a value is written. */
 export interface SanitizeLimits {

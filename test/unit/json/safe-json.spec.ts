@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { MAX_LEVELS, toJson } from '../../../lib/capture/safe-json.js';
+import { MAX_LEVELS, toJson } from '../../../lib/json/safe-json.js';
 
 const PLENTY = 1_000_000;
 

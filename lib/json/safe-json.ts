@@ -44,9 +44,14 @@ function plainText(value: unknown, budget: Budget): string | null {
   }
 }
 
+/** What `toJson` would write, as a value; never throws. */
+export function cleanCopy(value: unknown, maxBytes: number): { readonly value: unknown } | 'too_large' {
+  return sanitize(value, { maxLevels: MAX_LEVELS, maxBytes });
+}
+
 /** The careful way: a clean copy. */
 function sanitizedText(value: unknown, maxBytes: number): string | null {
-  const clean = sanitize(value, { maxLevels: MAX_LEVELS, maxBytes });
+  const clean = cleanCopy(value, maxBytes);
   return clean === 'too_large' ? null : JSON.stringify(clean.value);
 }
 
