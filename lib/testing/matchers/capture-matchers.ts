@@ -1,7 +1,7 @@
 import { describe } from '../../context/untrusted-values.js';
 import { CaptureRecorder } from '../recording/capture-recorder.js';
 import { checkExpected, differencesOf, type ExpectedEvent } from '../recording/expected-event.js';
-import { type Candidate, FailureMessage, type Printer } from './failure-message.js';
+import { type Candidate, type Colors, FailureMessage } from './failure-message.js';
 
 /** The matchers, as `expect(recorder)` has them. */
 export interface CaptureMatchers<R = void> {
@@ -21,7 +21,7 @@ export interface CaptureMatchers<R = void> {
 /** What Jest and Vitest give a matcher as `this`. */
 export interface MatcherContext {
   readonly isNot?: boolean;
-  readonly utils: Printer & {
+  readonly utils: Colors & {
     matcherHint(name: string, received?: string, expected?: string, options?: object): string;
   };
 }

@@ -3,11 +3,12 @@ import { type CaptureRecorder } from '../recording/capture-recorder.js';
 import { type Difference } from '../recording/differences.js';
 import { type RecordedEvent } from '../recording/recorded-event.js';
 import { plural } from '../recording/summary.js';
+import { show } from './show.js';
 
-/** How the test runner shows values. */
-export interface Printer {
-  printExpected(value: unknown): string;
-  printReceived(value: unknown): string;
+/** How the test runner marks what was expected and what came instead. */
+export interface Colors {
+  EXPECTED_COLOR(text: string): string;
+  RECEIVED_COLOR(text: string): string;
 }
 
 /** An event of the name that was expected, and where it is not as expected. */
@@ -24,7 +25,7 @@ const USUAL: readonly string[] = ['$lib', '$lib_version', '$is_server', '$geoip_
 /** Says what was captured in place of what was expected. */
 export class FailureMessage {
   constructor(
-    private readonly printer: Printer,
+    private readonly colors: Colors,
     private readonly recorder: CaptureRecorder,
     private readonly name: string,
     private readonly candidates: readonly Candidate[],
@@ -52,12 +53,12 @@ export class FailureMessage {
    */
   miscounted(count: number, expected: number, isNot: boolean, isQualified: boolean): string {
     const so = isQualified ? ' as expected' : '';
-    const wanted = `${this.printer.printExpected(expected)} ${plural('time', expected)}${so}`;
+    const wanted = `${this.expected(expected)} ${plural('time', expected)}${so}`;
     if (isNot) {
       const unwanted = `${this.quoted} should not have been captured ${wanted}`;
       return count === 0 ? this.message(`${unwanted}.`) : this.message(`${unwanted}, but was:`, this.asExpected);
     }
-    const found = `${this.printer.printReceived(count)} ${plural('time', count)}`;
+    const found = `${this.received(count)} ${plural('time', count)}`;
     const first = `${this.quoted} should have been captured ${wanted}, but was ${found}`;
     if (this.candidates.length === 0) return this.message(`${first}.${this.hint()}`);
     return this.message(`${first}:`, this.candidates);
@@ -65,6 +66,14 @@ export class FailureMessage {
 
   private get asExpected(): Candidate[] {
     return this.candidates.filter(({ differences }) => differences.length === 0);
+  }
+
+  private expected(value: unknown): string {
+    return this.colors.EXPECTED_COLOR(show(value));
+  }
+
+  private received(value: unknown): string {
+    return this.colors.RECEIVED_COLOR(show(value));
   }
 
   private get quoted(): string {
@@ -81,15 +90,14 @@ export class FailureMessage {
     const number = this.candidates.findIndex((candidate) => candidate.event === event) + 1;
     const properties = Object.fromEntries(Object.entries(event.properties).filter(([key]) => !USUAL.includes(key)));
     const lines = differences.map((difference) => `     ${this.describeDifference(difference)}`);
-    return [
-      `  ${number}. of ${JSON.stringify(event.distinctId)}, with ${this.printer.printReceived(properties)}`,
-      ...lines,
-    ].join('\n');
+    return [`  ${number}. of ${JSON.stringify(event.distinctId)}, with ${this.received(properties)}`, ...lines].join(
+      '\n',
+    );
   }
 
   private describeDifference({ path, expected, received, near }: Difference): string {
-    const wanted = expected === undefined ? 'nothing' : this.printer.printExpected(expected);
-    const found = received === undefined ? 'it is not there' : `received ${this.printer.printReceived(received)}`;
+    const wanted = expected === undefined ? 'nothing' : this.expected(expected);
+    const found = received === undefined ? 'it is not there' : `received ${this.received(received)}`;
     const meant = near === undefined ? '' : `, but there is ${JSON.stringify(near)}`;
     return `${path === '' ? 'the event' : path}: expected ${wanted}, ${found}${meant}`;
   }

@@ -88,6 +88,12 @@ describe('an event is as expected', () => {
     ['a property by another name', { properties: { prise: 1 } }, 'expected 1, it is not there, but there is "price"'],
     ['no such property', { properties: { price: undefined } }, 'properties.price: expected nothing, received 99.99'],
     ['an object in place of a value', { properties: { price: { net: 1 } } }, 'properties.price: expected {"net": 1}'],
+    ['a pattern', { properties: { price: /9/ } }, 'properties.price: expected /9/, received 99.99'],
+    [
+      'a matcher with a sample',
+      { distinctId: expect.stringMatching(/^customer_/) },
+      'distinctId: expected StringMatching /^customer_/, received "user_1"',
+    ],
     ['a matcher', { uuid: expect.any(Number) }, 'uuid: expected Any<Number>, received "'],
     ['a matcher for all of it', expect.objectContaining({ distinctId: 'user_2' }), 'distinctId: expected "user_2"'],
     ['nobody', { distinctId: undefined }, 'distinctId: expected nothing, received "user_1"'],
@@ -108,7 +114,7 @@ describe('a failure says', () => {
 "expect(recorder).toHaveCaptured("purchase_completed")
 
 "purchase_completed" was captured once, but not as expected:
-  1. of "user_1", with {"$groups": {"company": "7"}, "items": [{"sku": "a", "tags": ["x", "y"]}], "price": 9.99}
+  1. of "user_1", with {"price": 9.99, "items": [{"sku": "a", "tags": ["x", "y"]}], "$groups": {"company": "7"}}
      distinctId: expected "user_2", received "user_1"
      properties.price: expected 99.99, received 9.99
 
@@ -204,6 +210,15 @@ Dropped: nothing"
 `);
   });
 
+  it('no more than fits of what is large', async () => {
+    const recorder = await after((capture) =>
+      capture.capture({ event: 'bought', distinctId: 'a', properties: { text: 'x'.repeat(100_000) } }),
+    );
+    const message = messageOf(() => expect(recorder).toHaveCaptured('bought', { properties: { text: 'y' } }));
+    expect(message).toContain('properties.text: expected "y", received "xxx');
+    expect(message.length).toBeLessThan(3000);
+  });
+
   it('what was cleared before', async () => {
     const { capture, recorder } = await record();
     capture.capture(buy(1));
@@ -222,7 +237,7 @@ Dropped: nothing"
 "expect(recorder).not.toHaveCaptured("purchase_completed")
 
 "purchase_completed" was captured once and should not have been:
-  2. of "user_2", with {"$groups": {"company": "7"}, "items": [{"sku": "a", "tags": ["x", "y"]}], "price": 2}
+  2. of "user_2", with {"price": 2, "items": [{"sku": "a", "tags": ["x", "y"]}], "$groups": {"company": "7"}}
 
 Captured: purchase_completed (2)
 Dropped: nothing"
