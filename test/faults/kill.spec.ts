@@ -140,7 +140,9 @@ it('loses nothing when processes that share a store are killed side by side', as
   }
   const captured = group.flatMap(({ lines }) => lines.filter((line) => /^[\da-f-]{36}$/.test(line)));
   posthog.failAlways(null);
-  const [one, two] = (await Promise.all([drain({}), drain({})])) as { recovered: number }[];
+  const [one, two] = (await Promise.all([1, 2].map(() => drain({ requestTimeoutMs: 20_000 })))) as {
+    recovered: number;
+  }[];
   expect(one!.recovered + two!.recovered).toBeGreaterThanOrEqual(captured.length);
   expect(posthog.events).toHaveLength(posthog.rows.length);
   const stored = new Set(posthog.rows.map(({ uuid }) => uuid));
