@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type CaptureContext } from '../../../lib/context/capture-context.js';
 import { ContextStorage } from '../../../lib/context/context-storage.js';
+import { doubling } from '../../support/hostile-values.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -206,14 +207,71 @@ describe('ContextStorage.export', () => {
     expect(contexts.run(exported, () => contexts.export())).toStrictEqual(exported);
   });
 
-  it('leaves out what JSON cannot say, and reports it', () => {
+  it('says what JSON cannot as an event would', () => {
     const { contexts, warnings } = recording();
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;
     const exported = contexts.run({ properties: { cycle, big: 1n, f: thrower, ok: 1 } }, () => contexts.export());
-    expect(exported).toStrictEqual({ properties: { ok: 1 } });
-    expect(warnings).toHaveLength(2);
+    expect(exported).toStrictEqual({ properties: { cycle: { self: '[Circular]' }, big: '1', ok: 1 } });
+    expect(warnings).toEqual([]);
   });
+
+  it('leaves out what would be too large for any event, and reports it', () => {
+    const { contexts, warnings } = recording();
+    const properties = { endless: doubling(), ok: 1, secret: 'secret'.repeat(200_000), ['n'.repeat(1000)]: doubling() };
+    const exported = contexts.run({ properties }, () => contexts.export());
+    expect(exported).toStrictEqual({ properties: { ok: 1 } });
+    expect(warnings).toHaveLength(3);
+    expect(warnings.join()).not.toMatch(/secretsecret|n{100}/);
+  });
+
+  it('keeps a property whatever its name', () => {
+    const { contexts } = recording();
+    const properties = JSON.parse('{"__proto__":{"polluted":1}}') as Record<string, unknown>;
+    const exported = contexts.run({ properties }, () => contexts.export());
+    expect(JSON.stringify(exported)).toBe('{"properties":{"__proto__":{"polluted":1}}}');
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+  });
+});
+
+describe('work that starts itself again within its own context, as a timer or a queue may', () => {
+  /** So many contexts within each other, without as many functions on the stack. */
+  const within = (contexts: ContextStorage, levels: number, end: () => void): Promise<void> =>
+    contexts.run({ properties: { [`p${levels % 3}`]: levels } }, async () => {
+      await Promise.resolve();
+      if (levels === 0) end();
+      else await within(contexts, levels - 1, end);
+    });
+
+  it('neither overflows nor forgets', async () => {
+    const { contexts } = recording();
+    let personless = '';
+    const told: unknown[] = [];
+    await contexts.run({ groups: { g: '1' } }, () => {
+      personless = contexts.personlessId();
+      return within(contexts, 20_000, () => {
+        contexts.set({ sessionId: 's' });
+        told.push(contexts.get(), contexts.export(), contexts.personlessId());
+      });
+    });
+    const context = { groups: { g: '1' }, sessionId: 's', properties: { p0: 0, p1: 1, p2: 2 } };
+    expect(told).toEqual([context, context, personless]);
+  });
+
+  it('keeps who acts', async () => {
+    const { contexts } = recording();
+    const told: unknown[] = [];
+    await contexts.run({ distinctId: 'a' }, () => within(contexts, 1000, () => told.push(contexts.get().distinctId)));
+    expect(told).toEqual(['a']);
+  });
+});
+
+it('names a few groups that are none, and counts the rest', () => {
+  const { contexts, warnings } = recording();
+  const groups = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`g${index}`, index === 0 ? 'x' : '']));
+  expect(contexts.run({ groups }, () => contexts.get())).toEqual({ groups: { g0: 'x' } });
+  expect(warnings).toHaveLength(6);
+  expect(warnings.at(-1)).toContain('994 more');
 });
 
 describe('ContextStorage.personlessId', () => {
