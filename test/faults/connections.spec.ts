@@ -20,7 +20,7 @@ type Followed = Omit<Harness, 'posthog'> & { readonly books: Books };
 
 async function follow(options: PostHogCaptureModuleOptions): Promise<Followed> {
   const books = new Books();
-  const application = await boot({ coolDownMs: 20, ...options, ...books.listeners });
+  const application = await boot({ coolDownMs: 20, shutdownTimeoutMs: 50, ...options, ...books.listeners });
   books.follow(application.capture);
   return { ...application, books };
 }

@@ -12,7 +12,7 @@ import { boot, closeAll, KEY, onClose } from '../support/harness.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
 /** Events of each run. A long run: `FAULT_EVENTS=60000 FAULT_SEED=7 npm test -- test/faults/mixed`. */
-const EVENTS = Number(process.env.FAULT_EVENTS ?? 3000);
+const EVENTS = Number(process.env.FAULT_EVENTS ?? 2000);
 
 afterEach(closeAll);
 

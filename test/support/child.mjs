@@ -1,5 +1,6 @@
 // An application in a process of its own, for tests that kill it. Arguments: the folder of the compiled library, what to do
-// (capture or drain), and the options as JSON. Says on standard output which events were captured, a uuid per line.
+// (capture, drain or flood), and the options as JSON. Says on standard output which events were captured, a uuid per line, and
+// which were dropped, with the reason before it.
 import { writeSync } from 'node:fs';
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
@@ -7,15 +8,16 @@ import { NestFactory } from '@nestjs/core';
 const [, , lib, task, json] = process.argv;
 const { CaptureService, PostHogCaptureModule } = await import(`${lib}/index.js`);
 const { lmdbEventStore } = await import(`${lib}/stores/lmdb-event-store.js`);
-const { storeOptions, ...options } = JSON.parse(json);
+const { storeOptions, flood, ...options } = JSON.parse(json);
+const say = (lines) => writeSync(1, lines.map((line) => `${line}\n`).join(''));
+const onDrop = ({ reason, uuid }) => task === 'capture' && say([`${reason} ${uuid}`]);
 const logger = { log: () => undefined, warn: (line) => process.stderr.write(`${line}\n`), error: () => undefined };
 const app = await NestFactory.createApplicationContext(
-  PostHogCaptureModule.forRoot({ ...options, logger, store: lmdbEventStore(storeOptions) }),
+  PostHogCaptureModule.forRoot({ ...options, logger, onDrop, store: storeOptions && lmdbEventStore(storeOptions) }),
   { logger: false, abortOnError: false },
 );
 app.enableShutdownHooks();
 const capture = app.get(CaptureService);
-const say = (lines) => writeSync(1, lines.map((line) => `${line}\n`).join(''));
 
 let count = 0;
 const captureOne = () =>
@@ -29,14 +31,24 @@ if (task === 'drain') {
   while (capture.stats().pending > 0) await capture.flush();
   say([JSON.stringify(capture.stats())]);
   await app.close();
+} else if (task === 'flood') {
+  // A pause after each thousand, as no application captures for seconds without a turn.
+  for (let left = flood; left > 0; left -= 1) {
+    captureOne();
+    if (left % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  say([JSON.stringify(capture.stats())]);
+  await app.close();
 } else {
   say(['ready']);
   const turn = () => {
     const uuids = Array.from({ length: 1 + (count % 7) }, captureOne);
-    if (storeOptions.durability === 'capture') say(uuids);
+    if (storeOptions?.durability === 'capture') say(uuids);
     // The turn is over when this runs.
     else setImmediate(() => say(uuids));
-    setTimeout(turn, count % 3);
+    next = setTimeout(turn, count % 3);
   };
-  turn();
+  // As a server that takes no more requests.
+  let next = setTimeout(turn);
+  process.once('SIGTERM', () => clearTimeout(next));
 }

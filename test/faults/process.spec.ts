@@ -1,0 +1,95 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type CaptureStats } from 'nestjs-posthog-capture';
+import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { Children } from '../support/children.js';
+import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
+import { KEY } from '../support/harness.js';
+
+// Processes take their time to start where others work, too.
+jest.setTimeout(60_000);
+
+let lib: CompiledLib;
+let posthog: FakePostHog;
+let children: Children;
+let path = '';
+
+beforeAll(async () => {
+  lib = await compileLib();
+});
+afterAll(() => lib.remove());
+beforeEach(async () => {
+  path = await mkdtemp(join(tmpdir(), 'posthog-process-'));
+  posthog = await FakePostHog.start({ apiKey: KEY, maxRemembered: 1_000_000 });
+  children = new Children();
+});
+afterEach(async () => {
+  children.killAll();
+  await posthog.close();
+  await rm(path, { recursive: true, force: true });
+});
+
+const uuids = (): string[] => posthog.rows.map(({ uuid }) => uuid).sort();
+
+describe('SIGTERM in the middle of a send', () => {
+  it.each([
+    ['waits for the answer', { delayMs: 300 }],
+    ['sends again what was refused', { status: 503, delayMs: 100 }],
+    ['sends again what was cut off', { reset: 'before', delayMs: 100 }],
+  ] as const)('%s, and sends the rest', async (_, fault) => {
+    posthog.fail([fault, fault]);
+    const options = { host: posthog.url, requestTimeoutMs: 5000 };
+    const child = children.start({ lib, task: 'capture', options });
+    await posthog.waitForRequests(1, { timeoutMs: 15_000 });
+    child.process.kill('SIGTERM');
+    await child.ended;
+    expect(child.process.signalCode).toBe('SIGTERM');
+    expect(child.dropped()).toEqual([]);
+    expect(uuids()).toEqual(child.captured().sort());
+    expect(posthog.violations).toEqual([]);
+  });
+
+  it('gives up what is never answered when its time is over, and says what was lost', async () => {
+    posthog.failAlways({ hang: true });
+    const options = { host: posthog.url, requestTimeoutMs: 60_000, shutdownTimeoutMs: 500 };
+    const child = children.start({ lib, task: 'capture', options });
+    await posthog.waitForRequests(1, { timeoutMs: 15_000 });
+    const told = performance.now();
+    child.process.kill('SIGTERM');
+    await child.ended;
+    expect(performance.now() - told).toBeLessThan(5000);
+    expect(child.dropped().sort()).toEqual(child.captured().sort());
+    expect(child.warnings.join('\n')).toMatch(/Shut down: 0 events were delivered, \d+ were lost\./);
+  });
+
+  it('leaves what is never answered in the store, and the next process sends it', async () => {
+    posthog.failAlways({ hang: true });
+    const options = { host: posthog.url, shutdownTimeoutMs: 500, storeOptions: { path } };
+    const child = children.start({ lib, task: 'capture', options: { ...options, requestTimeoutMs: 60_000 } });
+    await posthog.waitForRequests(1, { timeoutMs: 15_000 });
+    child.process.kill('SIGTERM');
+    await child.ended;
+    expect(child.dropped()).toEqual([]);
+    expect(child.warnings.join('\n')).toMatch(/\d+ stay in the store for the next start, 0 were lost/);
+    posthog.failAlways(null);
+    await children.start({ lib, task: 'drain', options }).ended;
+    expect(uuids()).toEqual(child.captured().sort());
+  });
+});
+
+it('holds its memory within bounds, however much is captured while PostHog is down', async () => {
+  // The heap has no room for all of them: some 600 bytes each, and an application that takes 30 MB.
+  const [flood, maxQueueEvents] = [150_000, 25_000];
+  const options = { host: 'http://127.0.0.1:9', flood, maxQueueEvents, shutdownTimeoutMs: 0 };
+  const child = children.start({ lib, task: 'flood', options, nodeFlags: ['--max-old-space-size=70'] });
+  await child.ended;
+  expect(child.process.exitCode).toBe(0);
+  const stats = JSON.parse(child.lines[0] ?? 'null') as CaptureStats;
+  expect(stats).toMatchObject({
+    captured: flood,
+    pending: maxQueueEvents,
+    droppedByReason: { queue_full: flood - maxQueueEvents },
+  });
+});
