@@ -55,6 +55,8 @@ export class BatchPump {
   readonly #paused = new Sleepers();
   /** Everything that waits shall go, full batch or not. */
   #due = false;
+  /** A pause that the receiver asks for counts as a failure: it could outlast us. */
+  #hurried = false;
   #flushTimer: Timer | null = null;
   #pumpTimer: Timer | null = null;
   #lastFailure: SendFailure | null = null;
@@ -93,6 +95,12 @@ export class BatchPump {
     this.#gate.allowProbe();
     this.#retries.wake(true);
     this.#pump();
+  }
+
+  /** From now on a pause that the receiver asks for is cut short by a probe, as a cool-down is by `sendAll`. */
+  hurry(): void {
+    this.#hurried = true;
+    if (this.#gate.open && this.#gate.paused) this.#coolDown(0, false);
   }
 
   /** Like `sendAll`, but after the current turn and without a probe. */
@@ -220,6 +228,7 @@ export class BatchPump {
   async #waitForRetry(ms: number, retryAfterMs: number | undefined): Promise<boolean> {
     // Others have found out that nothing gets through: this batch waits with the rest.
     if (!this.#gate.open || this.#abort.signal.aborted) return false;
+    if (this.#hurried && (retryAfterMs ?? 0) > ms) return false;
     if (retryAfterMs !== undefined) this.#gate.pause(retryAfterMs);
     let goOn = await this.#retries.sleep(ms);
     // Another batch may have been told to pause meanwhile.
@@ -233,9 +242,14 @@ export class BatchPump {
     const asked = Math.min(retryAfterMs, coolDownMs * LONGEST_PAUSE_IN_COOL_DOWNS);
     this.#due = true;
     this.#lastFailure = failure;
-    if (!this.#gate.coolDown(Math.max(coolDownMs, asked), probe)) return;
+    if (this.#coolDown(Math.max(coolDownMs, asked), probe)) this.#listener.stalled(failure);
+  }
+
+  /** Batches that wait for a retry come back. Returns false when it was cooling already. */
+  #coolDown(ms: number, probe: boolean): boolean {
+    if (!this.#gate.coolDown(ms, probe)) return false;
     this.#retries.wake(false);
     this.#paused.wake(false);
-    this.#listener.stalled(failure);
+    return true;
   }
 }

@@ -187,6 +187,7 @@ export class DeliveryPipeline implements EventDelivery {
     const { shutdownTimeoutMs } = this.#options;
     this.#closeAt = performance.now() + shutdownTimeoutMs;
     this.#backlog?.stop();
+    this.#pump.hurry();
     const statement = this.#openStatement();
     let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
     if (how === 'settled') {

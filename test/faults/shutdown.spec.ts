@@ -68,6 +68,20 @@ it('does not wait for a PostHog that never answered', async () => {
   expectBalanced(capture);
 });
 
+it.each([
+  ['before', 1],
+  ['meanwhile', 3],
+])('asks once more when PostHog asked %s for a longer pause than is left', async (_, times) => {
+  const { app, capture, posthog } = await start({ retryMaxMs: 60_000, shutdownTimeoutMs: 15_000 });
+  posthog.fail(Array.from({ length: times }, () => ({ status: 429, retryAfter: 30 })));
+  captureMany(capture, 10);
+  await capture.flush({ timeoutMs: 200 });
+  expect(capture.stats()).toMatchObject({ pending: 10 });
+  await app.close();
+  expect(capture.stats()).toMatchObject({ delivered: 10, dropped: 0, pending: 0 });
+  expect(posthog.requests).toHaveLength(times + 1);
+});
+
 it('has sent what was captured while its store was closed', async () => {
   const store = new MemoryEventStore();
   const books = new Books();
