@@ -95,7 +95,7 @@ it.each([
     expectStored(captured);
     expect(await readdir(path)).toEqual([]);
   },
-  60_000 + KILLS * 3000,
+  60_000 + KILLS * 10_000,
 );
 
 it('loses nothing when processes that share a store are killed side by side', async () => {

@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { type QueuedEvent } from 'nestjs-posthog-capture';
+import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
+import { type DeliveryObserver, type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
+import { SEED, Seeded } from '../support/seeded.js';
+
+/** Schedules of each run. A long run: `FAULT_SCHEDULES=2000 FAULT_SEED=7 npm test -- test/faults/simulation`. */
+const SCHEDULES = Number(process.env.FAULT_SCHEDULES ?? 60);
+const MINUTE_MS = 60_000;
+
+// Delivery alone, in simulated time: minutes of outages pass in no time, and a seed that fails fails again.
+beforeEach(() => void jest.useFakeTimers({ now: 0 }));
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
+
+/** A receiver that fails at random, and looks at what it is sent. */
+class Receiver {
+  readonly flaws: string[] = [];
+  /** Part of all requests that fail, from 0 to 1. */
+  failures = 1 / 3;
+  readonly #random: Seeded;
+  readonly #inFlight = new Map<string, object>();
+  readonly #last = new Map<string, number>();
+
+  constructor(random: Seeded) {
+    this.#random = random;
+  }
+
+  readonly send: SendBatch = async (batch, { signal }) => {
+    const ids = batch.events.map(({ id }) => id);
+    if (ids.length === 0) this.flaws.push('an empty batch');
+    if (new Set(ids).size < ids.length) this.flaws.push('a batch holds one id twice');
+    const express = batch.events.some(({ name }) => name === 'now');
+    const keys = new Set(express ? [] : batch.events.map(({ orderKey }) => orderKey));
+    for (const key of keys) {
+      if (this.#inFlight.has(key)) this.flaws.push(`${key} is in flight twice`);
+      this.#inFlight.set(key, batch);
+    }
+    const abort = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([wait(this.#random.below(2000)), abort]);
+    for (const key of keys) this.#inFlight.delete(key);
+    if (signal.aborted) return { kind: 'retryable', failure: FAILURE };
+    const outcome = this.#outcome(batch.events);
+    if (outcome.kind === 'settled' && !express) this.#checkOrder(batch.events, outcome.retry);
+    return outcome;
+  };
+
+  #outcome(events: readonly QueuedEvent[]): BatchOutcome {
+    const random = this.#random;
+    if (!random.chance(this.failures)) return { kind: 'settled', rejected: [], retry: [] };
+    const retryAfterMs = random.pick([undefined, undefined, 0, 500, 20_000, 86_400_000]);
+    switch (random.below(6)) {
+      case 0:
+        return { kind: 'refused', failure: FAILURE };
+      case 1:
+        // By its size, not by itself.
+        if (events.length > 3) return { kind: 'tooLarge', failure: FAILURE };
+        break;
+      case 2:
+        if (events.some(({ name }) => name === 'poison')) return { kind: 'rejected', failure: FAILURE };
+        break;
+      case 3:
+        // Only the newest of each key, so that none is overtaken.
+        return { kind: 'settled', rejected: [], retry: newestOfEachKey(events), retryAfterMs };
+    }
+    return { kind: 'retryable', failure: FAILURE, retryAfterMs };
+  }
+
+  #checkOrder(events: readonly QueuedEvent[], retry: readonly string[]): void {
+    for (const { id, orderKey } of events) {
+      if (retry.includes(id)) continue;
+      const seq = Number(id);
+      const before = this.#last.get(orderKey) ?? -1;
+      if (seq < before) this.flaws.push(`${orderKey}: ${seq} after ${before}`);
+      this.#last.set(orderKey, seq);
+    }
+  }
+}
+
+const FAILURE = { message: 'no', remedy: 'none' };
+
+function newestOfEachKey(events: readonly QueuedEvent[]): string[] {
+  return [...new Map(events.map(({ id, orderKey }) => [orderKey, id])).values()];
+}
+
+function optionsFrom(random: Seeded): DeliveryOptions {
+  return {
+    flushAt: random.pick([1, 5, 20]),
+    flushIntervalMs: random.pick([0, 100, 1000]),
+    maxBatchEvents: random.pick([1, 5, 20]),
+    maxBatchBytes: random.pick([10, 1000]),
+    maxQueueEvents: random.pick([1, 30, 10_000]),
+    maxQueueBytes: random.pick([40, 100_000]),
+    concurrency: random.pick([1, 2, 5]),
+    maxRetries: random.pick([0, 1, 3]),
+    retryBaseMs: random.pick([0, 100, 1000]),
+    retryMaxMs: random.pick([100, 30_000]),
+    coolDownMs: random.pick([0, 1000, 30_000]),
+    maxEventAgeMs: random.pick([null, null, 5000]),
+    shutdownTimeoutMs: random.pick([0, 5000, 60_000]),
+  };
+}
+
+it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
+  'accounts for every event once, in order, whatever comes (seed %i)',
+  async (seed) => {
+    const random = new Seeded(seed);
+    jest.spyOn(Math, 'random').mockImplementation(() => random.next());
+    const options = optionsFrom(random);
+    const receiver = new Receiver(random);
+    const fates = new Map<string, string>();
+    const settle = (id: string, fate: string): void => {
+      if (fates.has(id)) receiver.flaws.push(`${id} is ${fates.get(id)} and ${fate}`);
+      fates.set(id, fate);
+    };
+    let captured = 0;
+    const expectBalance = (): void => {
+      const { delivered, pending } = pipeline.stats();
+      const dropped = [...fates.values()].filter((fate) => fate !== 'delivered').length;
+      if (captured !== delivered + dropped + pending) receiver.flaws.push('out of balance');
+    };
+    const ignore = (): void => undefined;
+    const observer: DeliveryObserver = {
+      delivered: (events) => {
+        for (const { id } of events) settle(id, 'delivered');
+      },
+      dropped: ({ id }, reason) => settle(id, reason),
+      stalled: ignore,
+      recovered: ignore,
+      idle: ignore,
+      storeFailed: ignore,
+      storeWorks: ignore,
+      storeWarned: ignore,
+    };
+    const pipeline = new DeliveryPipeline(options, receiver.send, observer);
+    const newEvent = (name: string): QueuedEvent => {
+      const id = String(captured);
+      captured += 1;
+      const orderKey = `p${random.below(6)}`;
+      return { id, name, orderKey, format: 'v0', payload: '{}', bytes: 1 + random.below(12), capturedAt: Date.now() };
+    };
+    const calls: Promise<unknown>[] = [];
+    const act = (): void => {
+      for (let count = random.below(12); count > 0; count -= 1) {
+        pipeline.accept(newEvent(random.chance(0.02) ? 'poison' : 'step'));
+      }
+      if (random.chance(0.2)) calls.push(pipeline.flush(random.below(3000)));
+      if (random.chance(0.2)) calls.push(pipeline.ready(random.below(3000)));
+      if (random.chance(0.2)) calls.push(pipeline.deliverNow(newEvent('now'), { timeoutMs: random.below(5000) }));
+    };
+    for (let turn = random.below(60); turn > 0; turn -= 1) {
+      if (random.chance(0.1)) receiver.failures = random.pick([0, 1 / 3, 1]);
+      act();
+      await jest.advanceTimersByTimeAsync(random.below(2000));
+      expectBalance();
+    }
+    if (random.chance(0.5)) {
+      // It goes on by itself: nobody flushes.
+      receiver.failures = 0;
+      await jest.advanceTimersByTimeAsync(20 * MINUTE_MS);
+      expect(pipeline.stats().pending).toBe(0);
+    }
+    const closing = pipeline.close();
+    for (let turn = random.below(5); turn > 0; turn -= 1) {
+      act();
+      await jest.advanceTimersByTimeAsync(random.below(2000));
+      expectBalance();
+    }
+    let closed = false;
+    void closing.then(() => (closed = true));
+    // A little more: fractions of a millisecond are rounded.
+    await jest.advanceTimersByTimeAsync(options.shutdownTimeoutMs + 10);
+    expect(closed).toBe(true);
+    await Promise.all(calls);
+    expectBalance();
+    // Late events have their time as well.
+    await jest.advanceTimersByTimeAsync(MINUTE_MS);
+    expect(receiver.flaws).toEqual([]);
+    expect(pipeline.stats()).toMatchObject({ pending: 0, pendingBytes: 0, inFlight: 0 });
+    expect(fates.size).toBe(captured);
+    expect(jest.getTimerCount()).toBe(0);
+  },
+);
