@@ -168,7 +168,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
 
   it('believes the head of an answer whose body takes longer than a request may', async () => {
     const posthog = await posthogAt();
-    const { books, capture } = await follow({ captureMode, host: posthog.url, requestTimeoutMs: 100 });
+    const { books, capture } = await follow({ captureMode, host: posthog.url, requestTimeoutMs: 1000 });
     posthog.failAlways({ slowBodyMs: 60_000 });
     for (let index = 0; index < 20; index += 1) books.captureOne(`person_${index}`);
     expect(await capture.flush()).toMatchObject({ delivered: 20, pending: 0 });
@@ -193,7 +193,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
       socket.on('error', () => forwarded?.destroy());
       socket.on('data', (chunk) => {
         const length = Number(/content-length: (\d+)/i.exec(chunk.toString('latin1'))?.[1] ?? 0);
-        if (length > 300_000) {
+        if (length > 1_200_000) {
           // It reads no more of it, and waits for the client to see the answer.
           socket.pause();
           socket.end('HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
@@ -206,10 +206,10 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     });
     const host = `http://127.0.0.1:${await listen(gateway)}`;
     const { books, capture } = await follow({ captureMode, host, compression: 'none' });
-    for (let index = 0; index < 40; index += 1) {
-      books.captureOne(`person_${index}`, { groups: { text: 'x'.repeat(100_000) } });
+    for (let index = 0; index < 20; index += 1) {
+      books.captureOne(`person_${index}`, { groups: { text: 'x'.repeat(200_000) } });
     }
-    expect(await capture.flush()).toMatchObject({ delivered: 40, pending: 0, error: null });
+    expect(await capture.flush({ timeoutMs: 15_000 })).toMatchObject({ delivered: 20, pending: 0, error: null });
     books.check(posthog);
     expect(posthog.duplicates).toEqual([]);
   });

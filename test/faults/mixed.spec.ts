@@ -14,10 +14,12 @@ import { SEED, Seeded } from '../support/seeded.js';
 /** Events of each run. A long run: `FAULT_EVENTS=60000 FAULT_SEED=7 npm test -- test/faults/mixed`. */
 const EVENTS = Number(process.env.FAULT_EVENTS ?? 2000);
 
-afterEach(closeAll);
-
+/** Says what a run that was asked for came to. */
 const LOUD = process.env.FAULT_SEED !== undefined;
 const DRAIN_TIMEOUT_MS = 60_000 + 4 * EVENTS;
+
+afterEach(closeAll);
+
 type Lookup = NonNullable<AxiosRequestConfig['lookup']>;
 type FaultMaker = (random: Seeded, timeoutMs: number) => Fault;
 
@@ -132,20 +134,9 @@ it.each([
     await books.drain(DRAIN_TIMEOUT_MS);
     await Promise.all(calls);
     const failed = posthog.requests.filter(({ status }) => status !== 200).length + wire.broken;
-    if (LOUD)
-      console.log(
-        JSON.stringify({
-          ...options,
-          captured: books.captured,
-          requests: posthog.requests.length,
-          failed,
-          wire: wire.broken,
-          duplicates: posthog.duplicates.length,
-          undelivered: books.dropped(),
-          retries: capture.stats().retries,
-        }),
-      );
-    expect(failed).toBeGreaterThan(0);
+    const figures = { requests: posthog.requests.length, failed, duplicates: posthog.duplicates.length };
+    if (LOUD) console.log(JSON.stringify({ ...options, ...figures, ...capture.stats() }));
+    expect(failed).toBeGreaterThan(posthog.requests.length / 10);
     books.check(posthog, { inOrder: captureMode === 'v0' });
     await app.close();
     books.check(posthog, { inOrder: captureMode === 'v0' });
