@@ -6,6 +6,7 @@ import { assembleCapture } from './assemble-capture.js';
 import { type CaptureService } from './capture/capture.service.js';
 import { type DropReporter } from './capture/drop-reporter.js';
 import { PostHogConfigurationError } from './config/configuration-error.js';
+import { describeName } from './config/describe-value.js';
 import { variableOf } from './config/environment.js';
 import { resolveOptions } from './config/resolve-options.js';
 import { type DeliveryObserver, DeliveryPipeline } from './delivery/delivery-pipeline.js';
@@ -51,7 +52,7 @@ function createCapture({ explicit, name, config, modules }: InstanceSource): Pro
   const resolved = resolveOptions({ explicit, name, config });
   const { options } = resolved;
   return assembleCapture(resolved, name, async (reporter, shutDown) => {
-    const client = httpClient(options.http, modules);
+    const client = httpClient(options, modules);
     const pipeline = createPipeline(options, name, client, reporter, await durabilityOf(options));
     await pipeline.recover().catch((error: unknown) => {
       const { message } = Object(error) as { message?: unknown };
@@ -110,16 +111,22 @@ async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<D
   };
 }
 
-function httpClient(http: PostHogCaptureOptions['http'], modules: ModuleRef): HttpClient {
+function httpClient({ http, apiKey }: PostHogCaptureOptions, modules: ModuleRef): HttpClient {
   if (!isToken(http)) return privateHttpClient(http);
   return sharedHttpClient(() => {
     const service = find(modules, http);
     if (service instanceof HttpService) return service;
-    throw new PostHogConfigurationError(['http: the token does not name an HttpService']);
+    throw new PostHogConfigurationError([`http: ${describeToken(http, apiKey)} does not name an HttpService`]);
   });
 }
 
-/** Nest's own error would quote the token, which may be anything that was given for `http` by mistake. */
+/** What was given for `http` may be anything by mistake, a key as well. */
+function describeToken(token: HttpServiceToken, apiKey: string): string {
+  if (typeof token === 'function') return `the token ${token.name}`;
+  return `the token ${describeName(typeof token === 'symbol' ? (token.description ?? '') : token, apiKey)}`;
+}
+
+/** Nest's own error would quote the token. */
 function find(modules: ModuleRef, token: HttpServiceToken): unknown {
   try {
     return modules.get<unknown>(token, { strict: false });

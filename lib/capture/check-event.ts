@@ -28,6 +28,8 @@ const OPTION_FIELDS: readonly (keyof CaptureEventOptions)[] = [
   'productTourId',
 ];
 
+const FICKLE = 'a field answers something else each time it is read';
+
 type Fields = { readonly [Field in keyof CaptureEvent]?: unknown };
 
 /**
@@ -119,10 +121,14 @@ function switchesOf(options: unknown): Record<string, unknown> | null {
 
 /** Why the fields make no event. */
 function problemOf(fields: Fields): string {
-  const problems = [explain(Object.assign(new CaptureEventInput(), fields))];
-  if (isBag(fields.options)) {
-    const options = readInput(fields.options, OPTION_FIELDS, () => undefined);
-    problems.push(explain(Object.assign(new CaptureEventOptionsInput(), options), 'options.'));
+  try {
+    const problems = [explain(Object.assign(new CaptureEventInput(), fields))];
+    if (isBag(fields.options)) {
+      const options = readInput(fields.options, OPTION_FIELDS, () => undefined);
+      problems.push(explain(Object.assign(new CaptureEventOptionsInput(), options), 'options.'));
+    }
+    return problems.filter(Boolean).join('; ') || FICKLE;
+  } catch {
+    return FICKLE;
   }
-  return problems.filter(Boolean).join('; ') || 'a field answers something else each time it is read';
 }

@@ -5,10 +5,13 @@ import { types } from 'node:util';
 /** Stands for a field that throws when it is read. No rule takes it. */
 export const UNREADABLE = Symbol('unreadable');
 
-/** A field of an input, or UNREADABLE. Never throws. */
+/** A field of an input, or UNREADABLE, also where it is a proxy that cannot even be looked at. Never throws. */
 export function readField(input: object, field: string): unknown {
   try {
-    return Reflect.get(input, field);
+    const value: unknown = Reflect.get(input, field);
+    // What `instanceof` does, in class-validator as anywhere else.
+    if (value !== null && (typeof value === 'object' || typeof value === 'function')) Object.getPrototypeOf(value);
+    return value;
   } catch {
     return UNREADABLE;
   }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { HttpModule, HttpService } from '@nestjs/axios';
 import { Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { ConfigModule, registerAs } from '@nestjs/config';
@@ -134,6 +135,17 @@ describe('at boot', () => {
       imports: [PostHogCaptureModule.forRoot({ apiKey: KEY, http: 'NOBODY' })],
     }).compile();
     await expect(module.createNestApplication().init()).rejects.toThrow(/NOBODY/);
+  });
+
+  it('a token that is a key by mistake is not shown', async () => {
+    const imports = [PostHogCaptureModule.forRoot({ apiKey: KEY, http: KEY })];
+    const module = await Test.createTestingModule({ imports }).compile();
+    const error: unknown = await module
+      .createNestApplication()
+      .init()
+      .catch((thrown: unknown) => thrown);
+    expect(inspect(error)).toContain('does not name an HttpService');
+    expect(inspect(error)).not.toContain(KEY);
   });
 });
 

@@ -23,6 +23,12 @@ function thrower(): never {
   throw new Error('secret');
 }
 
+function revokedProxy(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 function sourceOf(input: unknown): SourceEvent {
   const checked = checkEvent(input);
   if (!checked.ok) throw new Error(checked.problem);
@@ -53,6 +59,9 @@ const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
     ['x'.repeat(200), 'x'.repeat(200)],
     ['漢'.repeat(66), '漢'.repeat(66)],
     ['漢'.repeat(67), REFUSED],
+    // Stored as U+FFFD, which has three bytes.
+    [`n${'\0'.repeat(66)}`, `n${'\0'.repeat(66)}`],
+    [`n${'\0'.repeat(67)}`, REFUSED],
     ['x'.repeat(201), REFUSED],
     ['', REFUSED],
     [' \n', REFUSED],
@@ -72,6 +81,9 @@ const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
     ['', REFUSED],
     ['  ', REFUSED],
     ['x'.repeat(201), REFUSED],
+    ['a\0\ud800', 'a\ufffd\ufffd'],
+    ['\0'.repeat(67), REFUSED],
+    [10n ** 200n, REFUSED],
     [NaN, REFUSED],
     [true, REFUSED],
     [{}, REFUSED],
@@ -233,6 +245,41 @@ describe('checkEvent', () => {
     expect(problemOf({ event: 'e', options: { cookielessMode: 1 } })).toBe(
       'options.cookielessMode must be true or false, but it is a number',
     );
+  });
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ...['event', 'distinctId', 'properties', 'groups', 'timestamp', 'disableGeoip', 'options'].map(
+      (field): [string, Record<string, unknown>, string] => [
+        `a getter of ${field}`,
+        Object.defineProperty({ event: 'e' }, field, { get: thrower }),
+        `${field} must `,
+      ],
+    ),
+    ['properties that are revoked', { event: 'e', properties: revokedProxy() }, 'properties must '],
+    ['groups that are revoked', { event: 'e', groups: revokedProxy() }, 'groups must '],
+    [
+      'groups that tell nothing',
+      { event: 'e', groups: new Proxy({}, { ownKeys: thrower }) },
+      'groups could not be read',
+    ],
+    ['options that are revoked', { event: 'e', options: revokedProxy() }, 'options must '],
+    [
+      'a getter of an option',
+      { event: 'e', options: Object.defineProperty({}, 'productTourId', { get: thrower }) },
+      'options.productTourId must ',
+    ],
+    ['an endless list of options', { event: 'e', options: new Array(2 ** 32 - 1) }, 'options must '],
+  ])('names the field that cannot be read: %s', (_, input, named) => {
+    expect(problemOf(input)).toMatch(new RegExp(`^${named}`));
+  });
+
+  it('takes an event that does not list its fields', () => {
+    expect(checkEvent(new Proxy({ event: 'e' }, { ownKeys: thrower }))).toMatchObject({ ok: true, warnings: [] });
+  });
+
+  it('a uuid that cannot be read costs nothing but itself', () => {
+    const input = Object.defineProperty({ event: 'e' }, 'uuid', { get: thrower });
+    expect(checkEvent(input)).toMatchObject({ ok: true, warnings: [expect.stringMatching(/^uuid /)] });
   });
 
   it('gives the name of a refused event, for the report', () => {
