@@ -27,6 +27,7 @@ export default {
     ],
   },
   setupFiles: ['<rootDir>/test/support/setup.ts'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/watch-output.ts'],
   // Hand-made class tokens and AsyncLocalStorage live on globalThis: one per test file.
   testTimeout: 20_000,
 };

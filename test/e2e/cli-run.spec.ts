@@ -7,8 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { runCli } from '../../lib/cli/cli.js';
 import { FakePostHog } from '../../lib/testing/index.js';
 import { ScriptedTerminal } from '../support/scripted-terminal.js';
+import { KEY } from '../support/secrets.js';
 
-const KEY = 'phc_the_right_key';
 const PAGE_VIEW = ['--event', 'page_view', '--distinct-id', 'user_123'];
 
 let posthog: FakePostHog;

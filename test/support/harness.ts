@@ -1,7 +1,15 @@
 import { type INestApplicationContext, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { CaptureService, PostHogCaptureModule, type PostHogCaptureModuleOptions } from 'nestjs-posthog-capture';
+import {
+  CaptureService,
+  type EventDrop,
+  PostHogCaptureModule,
+  type PostHogCaptureModuleOptions,
+} from 'nestjs-posthog-capture';
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { CANARY, expectNoLeak, KEY, watch } from './secrets.js';
+
+export { KEY } from './secrets.js';
 
 /** A Nest application with the module in it, a local PostHog, and what was logged and dropped. */
 export interface Harness {
@@ -12,8 +20,6 @@ export interface Harness {
   readonly drops: { reason: string; event: string; detail: string }[];
 }
 
-export const KEY = 'phc_test_key_0123456789';
-
 const open: (() => Promise<unknown>)[] = [];
 
 /** Has something closed by `closeAll`. */
@@ -23,8 +29,7 @@ export const onClose = (close: () => Promise<unknown>): void => void open.push(c
 const QUICK: PostHogCaptureModuleOptions = { retryBaseMs: 4, retryMaxMs: 40, coolDownMs: 60, flushIntervalMs: 5 };
 
 export async function start(options: PostHogCaptureModuleOptions = {}): Promise<Harness> {
-  const posthog = await FakePostHog.start({ apiKey: KEY });
-  open.push(() => posthog.close());
+  const posthog = await startPostHog();
   return { posthog, ...(await boot({ host: posthog.url, ...options })) };
 }
 
@@ -32,23 +37,68 @@ export async function start(options: PostHogCaptureModuleOptions = {}): Promise<
 export async function boot(options: PostHogCaptureModuleOptions): Promise<Omit<Harness, 'posthog'>> {
   const lines: string[] = [];
   const drops: Harness['drops'] = [];
-  const say = (message: unknown): void => void lines.push(String(message));
-  const logger: LoggerService = { log: say, warn: say, error: say, debug: () => undefined };
   const module = PostHogCaptureModule.forRoot({
     apiKey: KEY,
-    logger,
     ...QUICK,
-    onDrop: (drop) => drops.push(drop),
-    ...options,
+    ...watchedOptions(options, lines),
+    onDrop: (drop): unknown => {
+      watch('onDrop', drop);
+      const theirs: ((told: EventDrop) => unknown) | undefined = options.onDrop;
+      return theirs ? theirs(drop) : drops.push(drop);
+    },
   });
-  const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+  const booting = NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+  booting.catch((error: unknown) => watch('an error at boot', error));
+  const app = await booting;
   open.push(() => app.close());
-  return { app, capture: app.get(CaptureService), lines, drops };
+  const capture = app.get(CaptureService);
+  watchAnswers(capture);
+  return { app, capture, lines, drops };
+}
+
+/** A local PostHog, whose page shows events but no key. */
+export async function startPostHog(): Promise<FakePostHog> {
+  const posthog = await FakePostHog.start({ apiKey: KEY });
+  open.push(async () => {
+    const page = await fetch(posthog.url).catch(() => null);
+    watch('the page', (await page?.text()) ?? '', [KEY]);
+    watch('violations', posthog.violations, [KEY]);
+    await posthog.close();
+  });
+  return posthog;
+}
+
+/** Options with a payload in each event that nothing may show, and a logger that is watched. */
+export function watchedOptions(options: PostHogCaptureModuleOptions, lines: string[]): PostHogCaptureModuleOptions {
+  const say = (message: unknown): void => {
+    watch('a line', message);
+    lines.push(String(message));
+  };
+  const logger: LoggerService = { log: say, warn: say, error: say, debug: (message) => watch('a line', message) };
+  return { logger, superProperties: { canary: CANARY }, ...options };
+}
+
+/** Watches all that a service answers or throws, and the service itself. */
+export function watchAnswers(capture: CaptureService): void {
+  for (const method of ['captureNow', 'flush', 'onApplicationShutdown'] as const) {
+    const original = capture[method].bind(capture) as (...given: unknown[]) => Promise<unknown>;
+    const watched = (...given: unknown[]): Promise<unknown> => {
+      const answer = original(...given);
+      answer.then(
+        (value) => watch(method, value),
+        (error: unknown) => watch(method, error),
+      );
+      return answer;
+    };
+    Object.defineProperty(capture, method, { value: watched, configurable: true });
+  }
+  watch('the service', capture);
 }
 
 /** Closes everything that a test started; the applications first. */
 export async function closeAll(): Promise<void> {
   for (const close of open.splice(0).reverse()) await close();
+  expectNoLeak();
 }
 
 /** What is counted always adds up. */

@@ -1,5 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import { type Terminal } from '../../lib/cli/terminal.js';
+import { watch } from './secrets.js';
 
 /** A terminal without a process: what is read was given, what is written is kept. */
 export class ScriptedTerminal implements Terminal {
@@ -17,11 +18,13 @@ export class ScriptedTerminal implements Terminal {
   }
 
   readonly out = (text: string): void => {
+    watch('standard output', text);
     this.stdout += text;
     for (const look of this.#waiting) look();
   };
 
   readonly err = (text: string): void => {
+    watch('standard error', text);
     this.stderr += text;
   };
 

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { type INestApplication, type LoggerService, Module, type ModuleMetadata } from '@nestjs/common';
+import { type INestApplication, Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { CaptureService, PostHogCaptureModule, type PostHogCaptureModuleOptions } from 'nestjs-posthog-capture';
-import { FakePostHog, type StoredEvent } from 'nestjs-posthog-capture/testing';
-import { KEY, onClose } from './harness.js';
+import { type FakePostHog, type StoredEvent } from 'nestjs-posthog-capture/testing';
+import { KEY, onClose, startPostHog, watchAnswers, watchedOptions } from './harness.js';
 
 export const ADAPTERS = ['express', 'fastify'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
@@ -32,17 +32,13 @@ export interface ServeOptions extends ModuleMetadata {
 
 export async function serve(options: ServeOptions): Promise<Served> {
   const { adapter = 'express', posthog: posthogOptions, without = false, prepare, ...metadata } = options;
-  const posthog = await FakePostHog.start({ apiKey: KEY });
-  onClose(() => posthog.close());
+  const posthog = await startPostHog();
   const lines: string[] = [];
-  const say = (message: unknown): void => void lines.push(String(message));
-  const logger: LoggerService = { log: say, warn: say, error: say, debug: () => undefined };
   const capture = PostHogCaptureModule.forRoot({
     apiKey: KEY,
     host: posthog.url,
-    logger,
     flushIntervalMs: 5,
-    ...posthogOptions,
+    ...watchedOptions(posthogOptions ?? {}, lines),
   });
   @Module({})
   class AppModule {}
@@ -56,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     ? NestFactory.create(root, quiet)
     : NestFactory.create(root, adapter === 'fastify' ? new FastifyAdapter() : adapter, quiet));
   onClose(() => app.close());
+  if (!without) watchAnswers(app.get(CaptureService));
   await prepare?.(app);
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;

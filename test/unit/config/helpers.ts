@@ -1,8 +1,7 @@
 import { PostHogConfigurationError } from '../../../lib/config/configuration-error.js';
 import { resolveOptions, type OptionSources } from '../../../lib/config/resolve-options.js';
 
-/** A project key in PostHog's shape. */
-export const KEY = 'phc_Zx9KqLw3RtVb7NmAs5DfGh2JkPoIuYtReWqZxCvBnM1';
+export { PROJECT_KEY as KEY } from '../../support/secrets.js';
 
 /** A ConfigService that holds these values. */
 export const configOf = (values: Record<string, unknown>) => ({ get: (path: string): unknown => values[path] });
