@@ -10,7 +10,7 @@ const UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const OURS = { $lib: 'nestjs-posthog-capture', $lib_version: LIBRARY_VERSION, $is_server: true, $geoip_disable: true };
 
 it('v0: the key and the send time in the body, events with all they need', async () => {
-  const { capture, posthog } = await start();
+  const { capture, posthog } = await start({ superProperties: {} });
   capture.capture({
     event: 'page_view',
     distinctId: ' user_123 ',
@@ -52,7 +52,7 @@ it('v0: the key and the send time in the body, events with all they need', async
 });
 
 it('v1: a bearer token, a request id, and options beside the properties', async () => {
-  const { capture, posthog } = await start({ captureMode: 'v1' });
+  const { capture, posthog } = await start({ captureMode: 'v1', superProperties: {} });
   capture.capture({
     event: 'page_view',
     distinctId: 'user_123',
@@ -199,4 +199,27 @@ it.each([
 ])('a date in Retry-After counts from the Date of the answer (%s)', (date, expected) => {
   const headers = { 'retry-after': 'Thu, 01 Jan 2026 00:00:10 GMT', date };
   expect(retryAfterMs(headers, Date.parse('2026-01-01T00:00:00Z'))).toBe(expected);
+});
+
+it('v1: what the server takes from headers stays out of the properties', async () => {
+  const { capture, posthog } = await start({ captureMode: 'v1' });
+  capture.capture({ event: 'e', distinctId: 'u', properties: { $lib_custom: 1, $library: 2, $libs: 3 } });
+  await capture.flush();
+  expect(posthog.violations).toEqual([]);
+  expect(posthog.events[0]?.properties).toMatchObject({ $library: 2, $libs: 3 });
+  expect(posthog.events[0]?.properties).not.toHaveProperty('$lib_custom');
+});
+
+it.each<[string, string, string]>([
+  ['a reason', 'event_name_too_long', 'event_name_too_long'],
+  ['the key', `token ${KEY} may not`, 'token *** may not'],
+  ['a value', 'mail ada@example.com is none', 'its words quote the event'],
+  ['the key where it would be cut', `${'x'.repeat(160)}${KEY}`, `${'x'.repeat(160)}***`],
+])('v1: of a refused event it is told why, without secrets: %s', async (_, details, told) => {
+  const { capture, posthog, drops, lines } = await start({ captureMode: 'v1' });
+  posthog.fail({ results: () => ({ result: 'drop', details }) });
+  capture.capture({ event: 'e', distinctId: 'u', properties: { mail: 'ada@example.com' } });
+  await capture.flush();
+  expect(drops).toMatchObject([{ reason: 'rejected', detail: `PostHog API error: event refused: ${told}` }]);
+  expect(JSON.stringify([lines, drops])).not.toMatch(/ada@|phc_/);
 });

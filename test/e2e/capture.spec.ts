@@ -2,8 +2,14 @@ import { ClassSerializerInterceptor } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import * as classTransformer from 'class-transformer';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CaptureEventDto, type CaptureEvent, type PostHogEvent } from 'nestjs-posthog-capture';
+import {
+  CaptureEventDto,
+  type CaptureEvent,
+  type PostHogCaptureModuleOptions,
+  type PostHogEvent,
+} from 'nestjs-posthog-capture';
 import { captureMany, closeAll, expectBalanced, KEY, start } from '../support/harness.js';
+import { doubling, revoked, spiteful } from '../support/hostile-values.js';
 
 afterEach(closeAll);
 
@@ -218,11 +224,132 @@ it('warns of unknown fields, names what was meant, and the event still goes', as
   expect(posthog.events.map(({ distinct_id }) => distinct_id)).toEqual(['a', 'a', 'a', 'from_json']);
 });
 
-it('drops an event over maxEventBytes by name and size, never with its content', async () => {
-  const { capture, lines } = await start({ maxEventBytes: 1000 });
-  expect(capture.capture({ event: 'huge', distinctId: 'a', properties: { secret: 'x'.repeat(1000) } })).toBeNull();
-  expect(lines).toEqual([expect.stringMatching(/"huge".*too_large.*1000 bytes/)]);
-  expect(lines.join()).not.toContain('xxxx');
+it.each<[string, PostHogCaptureModuleOptions, unknown, RegExp]>([
+  ['with its size', {}, 'x'.repeat(1000), /"huge".*too_large.*: 1[23]\d\d bytes, and maxEventBytes is 1000 bytes/],
+  ['in bytes, not characters', {}, '漢'.repeat(400), /"huge".*too_large.*: 1[45]\d\d bytes, and maxEventBytes/],
+  ['without end', {}, doubling(), /"huge".*too_large.*: more than 2000 bytes, and maxEventBytes is 1000 bytes/],
+  [
+    'that beforeSend made so',
+    {
+      beforeSend: (event) => {
+        event.properties.more = 'x'.repeat(1000);
+        return event;
+      },
+    },
+    '',
+    /"huge".*too_large.*: 1[23]\d\d bytes/,
+  ],
+  [
+    'without end, before beforeSend',
+    { beforeSend: (event) => event },
+    doubling(),
+    /"huge".*too_large.*: more than \d{7} bytes/,
+  ],
+])(
+  'drops an event over maxEventBytes by name and size, never with its content: %s',
+  async (_, options, value, line) => {
+    const { capture, posthog, lines, drops } = await start({ maxEventBytes: 1000, ...options });
+    expect(capture.capture({ event: 'huge', distinctId: 'a', properties: { value } })).toBeNull();
+    expect(await capture.captureNow({ event: 'huge', distinctId: 'a', properties: { value } })).toMatchObject({
+      success: false,
+      error: 'Event dropped: too_large',
+    });
+    expect(lines).toEqual([expect.stringMatching(line)]);
+    expect(drops.map(({ reason }) => reason)).toEqual(['too_large', 'too_large']);
+    expect(lines.join()).not.toMatch(/xxxx|漢/);
+    expect(posthog.requests).toHaveLength(0);
+    expectBalanced(capture);
+  },
+);
+
+it('beforeSend may make an event small enough', async () => {
+  const beforeSend = (event: PostHogEvent): PostHogEvent => ({ ...event, properties: { small: true } });
+  const { capture, posthog } = await start({ maxEventBytes: 1000, beforeSend });
+  expect(capture.capture({ event: 'a', distinctId: 'a', properties: { large: 'x'.repeat(100_000) } })).not.toBeNull();
+  await capture.flush();
+  expect(posthog.events[0]?.properties).toEqual({ small: true });
+});
+
+it('says what it left out or replaced of an event that goes all the same', async () => {
+  const { capture, posthog, lines } = await start({
+    beforeSend: (event) => ({ ...event, uuid: 'none' }),
+  });
+  capture.capture({ event: 'a', distinctId: 'a', properties: { $set: 'secret', $cookieless_mode: 'secret' } });
+  await capture.flush();
+  expect(posthog.violations).toEqual([]);
+  expect(posthog.events[0]?.properties).not.toHaveProperty('$set');
+  expect(lines).toEqual([
+    expect.stringMatching(/"a": property "\$cookieless_mode" must be true or false/),
+    expect.stringMatching(/"a": property "\$set" must be an object/),
+    expect.stringMatching(/"a": uuid after beforeSend/),
+  ]);
+  expect(lines.join()).not.toContain('secret');
+});
+
+it('drops an event of PostHog’s own that PostHog would take and lose', async () => {
+  const { capture, posthog, drops } = await start();
+  for (const event of ['$identify', '$create_alias', '$groupidentify', '$exception'])
+    expect(capture.capture({ event })).toBeNull();
+  const options = { processPersonProfile: false };
+  expect(capture.capture({ event: '$identify', distinctId: 'a', options })).toBeNull();
+  capture.capture({ event: '$create_alias', distinctId: 'a', properties: { alias: 'b' } });
+  await capture.flush();
+  expect(posthog.violations).toEqual([]);
+  expect(posthog.events.map(({ event, properties }) => [event, properties.alias, properties.distinct_id])).toEqual([
+    ['$create_alias', 'b', 'a'],
+  ]);
+  expect(drops.map(({ reason }) => reason)).toEqual(Array(5).fill('invalid'));
+});
+
+it('withContext without a function runs nothing, says so, and throws nothing', async () => {
+  const { capture, lines } = await start();
+  expect(capture.withContext({ distinctId: 'a' }, undefined as never)).toBeUndefined();
+  expect(lines).toEqual([expect.stringContaining('withContext()')]);
+});
+
+it.each<[string, (config: { data?: unknown; headers?: unknown }) => unknown]>([
+  ['a spiteful proxy', () => spiteful()],
+  ['a revoked proxy', () => revoked()],
+  ['nothing', () => undefined],
+  [
+    'an error that is its own cause',
+    () => {
+      const error = new Error('');
+      error.cause = error;
+      return error;
+    },
+  ],
+  ['an answer without headers', () => Object.assign(new Error(''), { isAxiosError: true, response: { status: 500 } })],
+  [
+    'an answer that throws',
+    () => ({
+      isAxiosError: true,
+      get response() {
+        throw new Error('no');
+      },
+    }),
+  ],
+  ['the request', ({ data, headers }) => new Error(`refused: ${String(data)} ${JSON.stringify(headers)}`)],
+])('an HttpService may throw %s: the events stay, and nothing is told of them', async (_, thrown) => {
+  const { capture, lines, drops } = await start({
+    captureMode: 'v1',
+    compression: 'none',
+    maxRetries: 0,
+    shutdownTimeoutMs: 0,
+    http: {
+      adapter: (config) => {
+        throw thrown(config);
+      },
+    },
+  });
+  capture.capture({ event: 'a', distinctId: 'a' });
+  expect(await capture.flush()).toMatchObject({
+    pending: 1,
+    error: expect.stringMatching(/^PostHog (connection|API) error/),
+  });
+  expect((await capture.captureNow({ event: 'a', distinctId: 'a' })).success).toBe(false);
+  expect(JSON.stringify([lines, drops])).not.toContain('refused:');
+  expectBalanced(capture);
 });
 
 it('disable() and enable() switch the instance, and what is disabled is not counted', async () => {

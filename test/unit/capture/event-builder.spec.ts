@@ -6,6 +6,7 @@ import { checkIdentify } from '../../../lib/capture/special-events.js';
 import { type ActingContext } from '../../../lib/context/capture-context.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../../lib/version.js';
 import { type PostHogEvent } from '../../../lib/wire/posthog-event.js';
+import { revoked } from '../../support/hostile-values.js';
 
 const LIBRARY = { $lib: LIBRARY_NAME, $lib_version: LIBRARY_VERSION, $is_server: true };
 
@@ -76,6 +77,11 @@ describe('buildEvent', () => {
     expect(propertiesOf({ properties: fake }, { properties: fake }, { superProperties: fake })).toEqual({});
   });
 
+  it('leaves a property that looks like a time alone', () => {
+    const properties = { at: '2026-01-31T12:00:00+02:00', on: '31.1.2026' };
+    expect(propertiesOf({ properties })).toEqual(properties);
+  });
+
   it('leaves a property distinct_id alone', () => {
     expect(propertiesOf({ properties: { distinct_id: 'x' } })).toEqual({ distinct_id: 'x' });
   });
@@ -104,6 +110,11 @@ describe('who', () => {
       'nobody, with a profile by property',
       profile({ properties: { $process_person_profile: true } }),
       ['random', true],
+    ],
+    [
+      'nobody, with a switch that is none',
+      profile({ properties: { $process_person_profile: 'yes' } }),
+      ['random', false],
     ],
     [
       'nobody, where the module asks for profiles',
@@ -184,6 +195,10 @@ describe('groups', () => {
     ],
     ['in properties alone', { properties: { $groups: { a: 'p' } } }, {}, { a: 'p' }],
     ['over something else', { groups: { a: 'e' }, properties: { $groups: ['x'] } }, {}, { a: 'e' }],
+    ['over a revoked proxy', { groups: { a: 'e' }, properties: { $groups: revoked() } }, {}, { a: 'e' }],
+    ['over a text', { groups: { a: 'e' }, properties: { $groups: 'text' } }, {}, { a: 'e' }],
+    ['with a toJSON', { groups: { a: 'e' }, properties: { $groups: { toJSON: () => 'text' } } }, {}, { a: 'e' }],
+    ['something else alone', { properties: { $groups: 'text' } }, {}, undefined],
   ])('%s', (_, event, acting, expected) => {
     const properties = propertiesOf(event, acting);
     expect('$groups' in properties).toBe(expected !== undefined);
@@ -203,6 +218,22 @@ describe('session', () => {
 });
 
 describe('switches', () => {
+  it('and what else PostHog reads itself are checked wherever they come from, with a warning', () => {
+    const warnings: string[] = [];
+    const wrong = { $set: 'secret' };
+    const build = (event: object, acting: ActingContext, settings: Partial<BuilderSettings>): unknown =>
+      built(checkEvent({ event: 'e', distinctId: 'u', ...event }), acting, settings, (text) => warnings.push(text))
+        .properties;
+    for (const properties of [
+      build({ properties: wrong }, {}, {}),
+      build({}, { properties: wrong }, {}),
+      build({}, {}, { superProperties: wrong }),
+    ]) {
+      expect(properties).toStrictEqual(LIBRARY);
+    }
+    expect(warnings).toEqual(Array(3).fill(expect.stringMatching(/^property "\$set" must be an object/)));
+  });
+
   it('stand in properties under their names', () => {
     const options = {
       cookielessMode: true,

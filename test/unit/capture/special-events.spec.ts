@@ -101,6 +101,7 @@ describe('shapes', () => {
   });
 
   const longKey = 'k'.repeat(400);
+  const blankKey = `${'k'.repeat(50)}${' '.repeat(100)}${'k'.repeat(250)}`;
   shapes('$groupidentify', checkGroupIdentify, true, {
     'type and key': {
       input: { groupType: 'company', groupKey: 7 },
@@ -125,7 +126,25 @@ describe('shapes', () => {
     },
   });
 
+  shapes('$groupidentify', checkGroupIdentify, true, {
+    'an id of its own that ends in a blank where it is cut': {
+      input: { groupType: 'company', groupKey: blankKey },
+      distinctId: `$company_${'k'.repeat(50)}`,
+      properties: { $group_type: 'company', $group_key: blankKey, $group_set: {} },
+    },
+    'a toJSON among its properties': {
+      input: { groupType: 't', groupKey: 'k', set: { a: 1, toJSON: () => 'text' } },
+      distinctId: '$t_k',
+      properties: { $group_type: 't', $group_key: 'k', $group_set: { a: 1 } },
+    },
+  });
+
   shapes('$set', checkSetPersonProperties, false, {
+    'a toJSON among its properties': {
+      input: { distinctId: 'u', set: { a: 1, toJSON: () => 'text' } },
+      distinctId: 'u',
+      properties: { $set: { a: 1 } },
+    },
     'set alone': { input: { distinctId: 'u', set: { a: 1 } }, distinctId: 'u', properties: { $set: { a: 1 } } },
     'only what is not empty': {
       input: { distinctId: 'u', set: {}, setOnce: { a: 1 } },
@@ -143,6 +162,18 @@ describe('shapes', () => {
   shapes('$set', checkUnsetPersonProperties, false, {
     unset: { input: { distinctId: 'u', unset: ['a', 'b'] }, distinctId: 'u', properties: { $unset: ['a', 'b'] } },
     'a bag': { input: { distinctId: 'u', properties: ['a'] }, distinctId: 'u', properties: { $unset: ['a'] } },
+    'a list whose iterator never ends': {
+      input: {
+        distinctId: 'u',
+        unset: Object.assign(['a'], {
+          *[Symbol.iterator]() {
+            for (;;) yield 'a';
+          },
+        }),
+      },
+      distinctId: 'u',
+      properties: { $unset: ['a'] },
+    },
     both: {
       input: { distinctId: 'u', unset: ['a'], properties: ['b'] },
       distinctId: 'u',
@@ -229,6 +260,17 @@ describe('warnings', () => {
     ['PostHog’s spelling, which is taken', checkIdentify({ distinct_id: 'u' }), /distinct_id/],
     ['an illegal id', checkIdentify({ distinctId: 'null' }), /^distinctId is "null"/],
     ['an illegal anonymous id', checkIdentify({ distinctId: 'u', anonDistinctId: 'anonymous' }), /^anonDistinctId/],
+    ['an alias of itself', checkAlias({ distinctId: 'u', alias: ' u ' }), /^alias is the distinctId itself/],
+    [
+      'an anonymous id of itself',
+      checkIdentify({ distinctId: 'u', anonDistinctId: 'u' }),
+      /^anonDistinctId is the distinctId/,
+    ],
+    [
+      'an anonymous id that is none, in posthog-node’s bag',
+      checkIdentify({ distinctId: 'u', properties: { $anon_distinct_id: { secret: 1 } } }),
+      /^anonDistinctId is no distinct id: it is an object/,
+    ],
     ['an illegal alias', checkAlias({ distinctId: 'u', alias: 'undefined' }), /^alias/],
     ['a bare id beside an exception', checkException(new Error('x'), 'u'), /captureException/],
   ])('%s', (_, checked, expected) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { MAX_LEVELS, toJson } from '../../../lib/json/safe-json.js';
+import { matches, NOTHING, ODDITIES } from '../../support/hostile-values.js';
 
 const PLENTY = 1_000_000;
 
@@ -170,6 +171,16 @@ describe('toJson makes safe what JSON cannot say', () => {
     for (let level = 0; level < MAX_LEVELS; level += 1) value = [value];
     expect(write({ flat: 1n, value: 1 })).toEqual({ flat: '1', value: 1 });
     expect(toJson(value, PLENTY)).toMatchObject({ text: JSON.stringify(value) });
+  });
+});
+
+describe('toJson writes as PROTOCOL.md says', () => {
+  it.each(Object.entries(ODDITIES))('%s', (_, { make, written }) => {
+    const within = { list: [make(), 'after'], value: make(), after: true };
+    const expected = { list: [written === NOTHING ? null : written, 'after'], after: true };
+    const json = write(within);
+    expect(matches(json, written === NOTHING ? expected : { ...expected, value: written })).toBe(true);
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
   });
 });
 
