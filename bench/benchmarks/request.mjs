@@ -12,8 +12,9 @@ const CAPTURED = app('captured', 'nestjs-posthog-capture: capture() in the handl
 const UNTRACKED = app('untracked', 'nestjs-posthog-capture: a route without events', false);
 const NO_CONTEXT = app('untracked, context off', 'nestjs-posthog-capture: the same with context: false', false);
 const POSTHOG = app('posthog-node', 'posthog-node: interceptor and capture()', true);
+const POSTHOG_100 = app('posthog-node, batches of 100', 'posthog-node: the same with batches of 100', true);
 
-export const APPLICATIONS = { BARE, TRACKED, CAPTURED, UNTRACKED, NO_CONTEXT, POSTHOG };
+export const APPLICATIONS = { BARE, TRACKED, CAPTURED, UNTRACKED, NO_CONTEXT, POSTHOG, POSTHOG_100 };
 
 /** Measures applications in turns of `count` requests. Throws unless each request's event arrived exactly once. */
 export function measureRequests(sink, framework, applications, { warmUp, count, rounds, turns }) {

@@ -56,25 +56,29 @@ const VARIANTS = {
 
   'untracked, context off': (url) => ours({ url, more: { context: false } }, controller()),
 
-  // Its interceptor gives the request a context, and its documentation has the handler capture. The same batches as ours.
-  async 'posthog-node'(url) {
-    const { PostHog } = await import('posthog-node');
-    const { PostHogInterceptor } = await import('posthog-node/nestjs');
-    const client = new PostHog('phc_bench', { host: url, flushAt: 100 });
-    const readAndCapture = (id) => {
-      client.capture(eventOf(id));
-      return order(id);
-    };
-    return {
-      controllers: [controller(readAndCapture)],
-      interceptors: [new PostHogInterceptor(client)],
-      drain: async () => {
-        do await client.flush();
-        while ((client.getPersistedProperty('queue')?.length ?? 0) > 0);
-      },
-    };
-  },
+  'posthog-node': (url) => posthogNode(url, {}),
+
+  'posthog-node, batches of 100': (url) => posthogNode(url, { flushAt: 100 }),
 };
+
+/** Its interceptor gives the request a context, and its documentation has the handler capture. */
+async function posthogNode(url, options) {
+  const { PostHog } = await import('posthog-node');
+  const { PostHogInterceptor } = await import('posthog-node/nestjs');
+  const client = new PostHog('phc_bench', { host: url, ...options });
+  const readAndCapture = (id) => {
+    client.capture(eventOf(id));
+    return order(id);
+  };
+  return {
+    controllers: [controller(readAndCapture)],
+    interceptors: [new PostHogInterceptor(client)],
+    drain: async () => {
+      do await client.flush();
+      while ((client.getPersistedProperty('queue')?.length ?? 0) > 0);
+    },
+  };
+}
 
 async function ours({ url, more }, itsController) {
   const { CaptureService, PostHogCaptureModule } = await import('nestjs-posthog-capture');
@@ -106,7 +110,6 @@ serve({
     return app.getHttpServer().address().port;
   },
   begin() {
-    globalThis.gc();
     cpu = process.cpuUsage();
   },
   /** CPU since, in microseconds, with the delivery of all events. */
