@@ -187,7 +187,6 @@ export class DeliveryPipeline implements EventDelivery {
     const { shutdownTimeoutMs } = this.#options;
     this.#closeAt = performance.now() + shutdownTimeoutMs;
     this.#backlog?.stop();
-    this.#pump.hurry();
     const statement = this.#openStatement();
     let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
     if (how === 'settled') {
@@ -210,7 +209,9 @@ export class DeliveryPipeline implements EventDelivery {
    * lost is tried again until the time is over, unless nothing ever got through from here: then one probe decides.
    */
   async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
+    // A pause that the receiver asked for is no stall: what comes of it is only found out now.
     let before = this.#pump.cooling ? this.#ledger.delivered : -1;
+    this.#pump.hurry();
     let covered = settled;
     for (let failures = 0; ; before = this.#ledger.delivered) {
       const how = await this.#sendUntil(covered, this.#timeLeftMs);
