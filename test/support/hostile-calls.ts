@@ -38,65 +38,65 @@ const oneOf = (...values: unknown[]): fc.Arbitrary<Recipe> => fc.constantFrom(..
 const orOdd = (usual: fc.Arbitrary<Recipe>): fc.Arbitrary<Recipe> =>
   fc.oneof({ arbitrary: usual, weight: 4 }, { arbitrary: recipe, weight: 1 });
 
-const NAMES = ['e', ' padded ', '$pageview', '$set', '$identify', '$create_alias', '$groupidentify', '$exception'];
-const BAD_NAMES = [
-  '',
-  ' \n',
-  'x'.repeat(200),
-  'x'.repeat(201),
-  'é'.repeat(101),
-  `n${'\0'.repeat(120)}`,
-  '\ud800',
-  '\0',
-];
-const names = oneOf(...NAMES, ...NAMES, ...BAD_NAMES);
-const ids = oneOf(
-  'u',
-  'v',
-  ' padded ',
-  5,
-  12n,
-  'null',
-  '[object Object]',
-  '',
-  'x'.repeat(201),
-  `i${'\0'.repeat(120)}`,
-  '\udfff',
-  'é'.repeat(100),
-  10n ** 300n,
-);
-const texts = oneOf(
-  'company',
-  'acme',
-  ' ',
-  'k'.repeat(61) + ' '.repeat(200),
-  'k'.repeat(400),
-  'k'.repeat(401),
-  '\0',
-  '\ud800',
-  7,
-);
-const times = oneOf(
-  '2026-01-31',
-  '2026-01-31T12:00:30.1234567890123+02:00',
-  '0000-01-01T00:00:00+01:00',
-  '+275760-09-13T00:00:00Z',
-  'yesterday',
-  new Date(0),
-  new Date(8.64e15),
-  new Date(-8.64e15),
-  new Date(NaN),
-);
-const wrongUuids = oneOf('none', 7, '0190b5c76a2e7cc39f5e4d2a1b3c5d6e');
-const uuids = fc.oneof(
-  wrongUuids,
-  fc.uuid().map(value),
-  fc.uuid().map((uuid) => value(uuid.toUpperCase())),
-);
-const flags = oneOf(true, false, null, 'true', 0);
+/** Values that PostHog takes, and all that are near them. */
+interface Kind {
+  readonly good: fc.Arbitrary<Recipe>;
+  readonly any: fc.Arbitrary<Recipe>;
+}
+const kind = (good: readonly unknown[], bad: readonly unknown[]): Kind => ({
+  good: oneOf(...good),
+  any: orOdd(oneOf(...good, ...bad)),
+});
 
-/** An object of some of these fields, in any shape. */
-function objectOf(fields: Readonly<Record<string, fc.Arbitrary<Recipe>>>): fc.Arbitrary<Recipe> {
+const NAMES = kind(
+  ['e', ' padded ', '$pageview', '$set', 'x'.repeat(200), `n${'\0'.repeat(60)}`, '\ud800', '\0'],
+  [
+    '$identify',
+    '$create_alias',
+    '$groupidentify',
+    '$exception',
+    '',
+    ' \n',
+    'x'.repeat(201),
+    'é'.repeat(101),
+    `n${'\0'.repeat(120)}`,
+  ],
+);
+const IDS = kind(
+  ['u', ' padded ', 5, 12n, 'null', '[object Object]', `i${'\0'.repeat(60)}`, '\udfff', 'é'.repeat(100)],
+  ['', 'x'.repeat(201), `i${'\0'.repeat(120)}`, 10n ** 300n],
+);
+const TEXTS = kind(
+  ['company', 'k'.repeat(61) + ' '.repeat(200), 'k'.repeat(400), '\0', '\ud800', '__proto__'],
+  [' ', '', 'k'.repeat(401), 7, 10n ** 500n],
+);
+const TIMES = kind(
+  [
+    '2026-01-31',
+    '2026-01-31T12:00:30.1234567890123+02:00',
+    '2026-01-31T12:00:30.1234567890Z',
+    '0000-01-01T00:00:00Z',
+    new Date(0),
+  ],
+  [
+    '0000-01-01T00:00:00+01:00',
+    '+275760-09-13T00:00:00Z',
+    'yesterday',
+    new Date(8.64e15),
+    new Date(-8.64e15),
+    new Date(NaN),
+  ],
+);
+const WRONG_UUIDS = orOdd(oneOf('none', 7, '0190b5c76a2e7cc39f5e4d2a1b3c5d6e'));
+const UUIDS: Kind = {
+  good: fc.constantFrom<Recipe>({ uuid: 'lower' }, { uuid: 'upper' }),
+  any: fc.oneof(fc.constantFrom<Recipe>({ uuid: 'lower' }, { uuid: 'upper' }), WRONG_UUIDS),
+};
+const FLAGS = kind([true, false, null], ['true', 0]);
+const MARKS = kind(['t'], [5]);
+
+/** An object of some of these fields, in any shape, perhaps with one that nobody asked for. */
+function objectOf(fields: Readonly<Record<string, fc.Arbitrary<Recipe>>>, mayStray = true): fc.Arbitrary<Recipe> {
   const some = Object.entries(fields).map(([name, arbitrary]) =>
     fc.option(
       arbitrary.map((made) => [name, made] as const),
@@ -105,7 +105,7 @@ function objectOf(fields: Readonly<Record<string, fc.Arbitrary<Recipe>>>): fc.Ar
   );
   const strays = fc.array(
     fc.tuple(fc.constantFrom('distinct_id', 'userId', '__proto__', 'toJSON', 'porperties'), recipe),
-    { maxLength: 1 },
+    { maxLength: mayStray ? 1 : 0 },
   );
   const shape = fc.constantFrom('plain', 'plain', 'frozen', 'without prototype', 'proxy', 'getters');
   return fc
@@ -114,85 +114,88 @@ function objectOf(fields: Readonly<Record<string, fc.Arbitrary<Recipe>>>): fc.Ar
 }
 
 const switches = {
-  $cookieless_mode: orOdd(flags),
-  $ignore_sent_at: orOdd(flags),
-  $process_person_profile: orOdd(flags),
-  $product_tour_id: orOdd(oneOf('t', 5)),
+  $cookieless_mode: FLAGS.any,
+  $ignore_sent_at: FLAGS.any,
+  $process_person_profile: FLAGS.any,
+  $product_tour_id: MARKS.any,
 };
 const bag = orOdd(objectOf({ a: recipe, '\ud800': recipe, '\0': recipe, toJSON: recipe }));
-const properties = orOdd(
-  objectOf({
+const PROPERTIES: Kind = {
+  good: objectOf({
     ...switches,
     a: recipe,
     $set: bag,
     $set_once: bag,
     $unset: orOdd(oneOf(['a', '\0'], ['a', ''], new Array(3), 'a')),
     $groups: bag,
-    $group_type: orOdd(texts),
-    $group_key: orOdd(texts),
+    $group_type: TEXTS.any,
+    $group_key: TEXTS.any,
     $group_set: bag,
     $exception_list: orOdd(oneOf([{ type: 'E', value: 'v' }], [{ type: 'E' }], [], {})),
-    $session_id: orOdd(texts),
-    $geoip_disable: orOdd(flags),
+    $session_id: TEXTS.any,
+    $geoip_disable: FLAGS.any,
     $lib: recipe,
     $lib_other: recipe,
-    alias: orOdd(ids),
-    distinct_id: orOdd(ids),
+    alias: IDS.any,
+    distinct_id: IDS.any,
     toJSON: recipe,
   }),
-);
-const groups = orOdd(objectOf({ company: orOdd(texts), ' ': orOdd(texts), '\0': orOdd(texts), toJSON: recipe }));
-const options = orOdd(
-  objectOf({
-    cookielessMode: orOdd(flags),
-    disableSkewCorrection: orOdd(flags),
-    processPersonProfile: orOdd(flags),
-    productTourId: orOdd(oneOf('t', 5)),
-  }),
-);
+  any: recipe,
+};
+const GROUPS: Kind = {
+  good: objectOf({ company: TEXTS.good, '\0': TEXTS.good }, false),
+  any: orOdd(objectOf({ company: TEXTS.any, ' ': TEXTS.any, toJSON: recipe })),
+};
+const optionsOf = (flag: fc.Arbitrary<Recipe>, mark: fc.Arbitrary<Recipe>): fc.Arbitrary<Recipe> =>
+  objectOf({ cookielessMode: flag, disableSkewCorrection: flag, processPersonProfile: flag, productTourId: mark });
+const OPTIONS: Kind = { good: optionsOf(FLAGS.good, MARKS.good), any: orOdd(optionsOf(FLAGS.any, MARKS.any)) };
+const BAGS: Kind = { good: bag, any: recipe };
 
-const event = objectOf({
-  event: orOdd(names),
-  distinctId: orOdd(ids),
-  properties,
-  groups,
-  timestamp: orOdd(times),
-  uuid: orOdd(uuids),
-  disableGeoip: orOdd(flags),
-  options,
-  toCaptureEvent: recipe,
+const goodOf = (fields: Readonly<Record<string, Kind>>): Record<string, fc.Arbitrary<Recipe>> =>
+  Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.good]));
+
+/** Objects of which mostly all fields are good but one: what nothing is right of is refused at the door. */
+function inputOf(fields: Readonly<Record<string, Kind>>): fc.Arbitrary<Recipe> {
+  const good = goodOf(fields);
+  const any = Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.any]));
+  const allButOne = fc
+    .constantFrom(...Object.keys(fields))
+    .chain((name) => objectOf({ ...good, [name]: any[name] ?? recipe }));
+  return fc.oneof({ arbitrary: objectOf(good), weight: 3 }, { arbitrary: allButOne, weight: 4 }, objectOf(any), recipe);
+}
+
+const event = inputOf({
+  event: NAMES,
+  distinctId: IDS,
+  properties: PROPERTIES,
+  groups: GROUPS,
+  timestamp: TIMES,
+  uuid: UUIDS,
+  disableGeoip: FLAGS,
+  options: OPTIONS,
 });
-const person = { distinctId: orOdd(ids), set: bag, setOnce: bag, properties };
+const person = { distinctId: IDS, set: BAGS, setOnce: BAGS, properties: PROPERTIES };
+const NAME_LISTS: Kind = { good: oneOf(['a', '\ud800'], ['$set']), any: orOdd(oneOf([], ['a', 5], ['a', ' '])) };
 const INPUTS: Partial<Record<Method, fc.Arbitrary<Recipe>>> = {
-  capture: event,
+  capture: fc.oneof({ arbitrary: event, weight: 9 }, objectOf({ toCaptureEvent: recipe })),
   captureNow: event,
-  identify: objectOf({ ...person, anonDistinctId: orOdd(ids) }),
-  alias: objectOf({ distinctId: orOdd(ids), alias: orOdd(ids) }),
-  groupIdentify: objectOf({
-    groupType: orOdd(texts),
-    groupKey: orOdd(texts),
-    set: bag,
-    properties,
-    distinctId: orOdd(ids),
-  }),
-  setPersonProperties: objectOf(person),
-  unsetPersonProperties: objectOf({
-    distinctId: orOdd(ids),
-    unset: orOdd(oneOf(['a', '\ud800'], [], ['a', 5])),
-    properties: recipe,
-  }),
+  identify: inputOf({ ...person, anonDistinctId: IDS }),
+  alias: inputOf({ distinctId: IDS, alias: IDS }),
+  groupIdentify: inputOf({ groupType: TEXTS, groupKey: TEXTS, set: BAGS, properties: PROPERTIES, distinctId: IDS }),
+  setPersonProperties: inputOf(person),
+  unsetPersonProperties: inputOf({ distinctId: IDS, unset: NAME_LISTS, properties: NAME_LISTS }),
   captureException: recipe,
 };
-const context = orOdd(
-  objectOf({
-    distinctId: orOdd(ids),
-    sessionId: orOdd(texts),
-    groups,
-    properties,
-    optedOut: orOdd(fc.constant(value(true))),
-  }),
+const context = inputOf({
+  distinctId: IDS,
+  sessionId: TEXTS,
+  groups: GROUPS,
+  properties: PROPERTIES,
+  optedOut: { good: oneOf(false), any: orOdd(oneOf(true)) },
+});
+const limits = orOdd(
+  objectOf({ timeoutMs: orOdd(oneOf(1000, 0, -1, NaN, Infinity, '5')), signal: recipe, ...goodOf(person) }),
 );
-const limits = orOdd(objectOf({ timeoutMs: orOdd(oneOf(1000, 0, -1, NaN, Infinity, '5')), signal: recipe, ...person }));
 
 const call: fc.Arbitrary<Call> = fc.oneof(
   { arbitrary: fc.constant<Call>({ method: 'good' }), weight: 5 },
@@ -226,12 +229,12 @@ export type Filter =
   | { readonly does: 'throw' | 'reject' | 'remove' };
 
 const changes = objectOf({
-  event: orOdd(names),
-  distinct_id: orOdd(ids),
-  timestamp: orOdd(times),
+  event: NAMES.any,
+  distinct_id: IDS.any,
+  timestamp: TIMES.any,
   // One that is good would be that of all events.
-  uuid: orOdd(wrongUuids),
-  properties,
+  uuid: WRONG_UUIDS,
+  properties: orOdd(PROPERTIES.good),
   $set: bag,
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createContext, runInContext } from 'node:vm';
 import fc from 'fast-check';
 
@@ -290,6 +291,8 @@ const ODD_NAMES = [
 export type Recipe =
   | { readonly odd: string }
   | { readonly plain: unknown }
+  /** A new one each time: one uuid for two events is no fault of ours. */
+  | { readonly uuid: 'lower' | 'upper' }
   | { readonly list: readonly Recipe[] }
   | { readonly fields: readonly (readonly [name: string, Recipe])[]; readonly as: Shape };
 
@@ -325,6 +328,7 @@ export const recipe: fc.Arbitrary<Recipe> = fc.letrec<{ recipe: Recipe }>((tie) 
 export function build(made: Recipe): unknown {
   if ('odd' in made) return ODDITIES[made.odd]?.make();
   if ('plain' in made) return made.plain;
+  if ('uuid' in made) return made.uuid === 'upper' ? randomUUID().toUpperCase() : randomUUID();
   if ('list' in made) return made.list.map(build);
   const target = (made.as === 'without prototype' ? Object.create(null) : {}) as Record<string, unknown>;
   for (const [key, field] of made.fields) {
@@ -345,6 +349,7 @@ export function build(made: Recipe): unknown {
 export function written(made: Recipe): unknown {
   if ('odd' in made) return ODDITIES[made.odd]?.written;
   if ('plain' in made) return writtenPlain(made.plain);
+  if ('uuid' in made) return ANYTHING;
   if ('list' in made) return made.list.map((item) => orNull(written(item)));
   const fields: Record<string, unknown> = {};
   // A name that was given twice has its last value, and so have two that become one.
