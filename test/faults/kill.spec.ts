@@ -108,7 +108,9 @@ it('loses nothing when processes that share a store are killed side by side', as
   }
   const captured = group.flatMap((child) => child.captured());
   posthog.failAlways(null);
-  const [one, two] = (await Promise.all([drain({}), drain({})])) as { recovered: number }[];
+  // What takes too long is sent again, and would look as if both had it.
+  const patient = { requestTimeoutMs: 30_000 };
+  const [one, two] = (await Promise.all([drain(patient), drain(patient)])) as { recovered: number }[];
   expect(one!.recovered + two!.recovered).toBeGreaterThanOrEqual(captured.length);
   expect(posthog.events).toHaveLength(posthog.rows.length);
   expectStored(captured);
@@ -118,13 +120,17 @@ it.each([
   ['while it runs', 300],
   ['at boot', 1],
 ])('goes on in memory when the disk is full %s, and says so once', async (_, blocks) => {
-  posthog.failAlways({ status: 503 });
   // A limit to the size of files, which is a disk that is full to a process that may write no larger ones.
-  const child = start('capture', { shutdownTimeoutMs: 2000 }, {}, `trap '' XFSZ; ulimit -f ${blocks};`);
+  const child = start('capture', { shutdownTimeoutMs: 20_000 }, {}, `trap '' XFSZ; ulimit -f ${blocks};`);
+  // A process that PostHog has never answered gives up at its end after one attempt.
+  await posthog.waitForEvents(1, { timeoutMs: 30_000 });
+  posthog.failAlways({ status: 503 });
   await child.said(1500);
   posthog.failAlways(null);
   child.process.kill('SIGTERM');
   await child.ended;
+  // What the store has it need not have sent, if PostHog was slow at the end.
+  await drain({});
   expect(child.warnings.filter((line) => line.startsWith('The store fails'))).toEqual([
     expect.stringMatching(/^The store fails: .+\. Events captured from now on are in memory only/),
   ]);
