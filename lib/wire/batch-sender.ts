@@ -46,8 +46,9 @@ const PROTOCOL_SETTINGS: AxiosRequestConfig = {
   // An error's body and headers matter as much as a success's; a redirect would lose the body.
   validateStatus: () => true,
   maxRedirects: 0,
-  maxBodyLength: Infinity,
-  maxContentLength: Infinity,
+  // None, as axios itself has it. Infinity it takes for a limit, and puts every answer through a second stream to count its bytes.
+  maxBodyLength: -1,
+  maxContentLength: -1,
   // The status counts even if the body never ends.
   responseType: 'stream',
   decompress: true,
