@@ -12,6 +12,8 @@ import { planOf } from './tracked-methods.js';
 export interface CallScope {
   readonly scope: ContextScope;
   readonly source: OpenSource;
+  /** The layer in which its route has opened the call of its handler. */
+  entered?: ContextScope | undefined;
 }
 
 /** Raw HTTP requests and Nest's contexts of messages, each with its one context. */

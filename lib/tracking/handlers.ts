@@ -4,7 +4,7 @@ import { type ModulesContainer } from '@nestjs/core';
 import { processWide } from '../process-wide.js';
 import { messageContexts } from './message-contexts.js';
 import { rawOf } from './response-end.js';
-import { type MethodPlan, planOf } from './tracked-methods.js';
+import { type Method, type MethodPlan, planOf } from './tracked-methods.js';
 
 /** The metadata of Nest by which handlers are known, and of what runs around them. */
 const MESSAGE_HANDLERS = ['microservices:pattern', 'websockets:message_mapping'];
@@ -12,7 +12,23 @@ const ROUTE = 'path';
 const GUARDS = '__guards__';
 const INTERCEPTORS = '__interceptors__';
 const FASTIFY_ROUTE_CONFIG = '__fastify_route_config__';
-const PLAN_OF_ROUTE = Symbol.for('nestjs-posthog-capture:route-plan');
+const DUTY = Symbol.for('nestjs-posthog-capture:route-duty');
+
+/** What is done when a request enters a route of Express or Fastify, beside its interceptors. */
+export interface RouteDuty {
+  /** What Nest has for the handler. */
+  readonly handler: Method;
+  readonly plan: MethodPlan;
+  /** Calls that guards deny are captured. */
+  readonly seesDenials: boolean;
+  /** The route opens the call, and no interceptor does: the least that Nest does for one costs as much as capturing the event. */
+  readonly opensCall: boolean;
+  /** What this took from around the handler. */
+  readonly interceptors: readonly unknown[];
+}
+
+/** The interceptors that `@TrackEvent` binds, of both builds. */
+export const ownInterceptors = processWide('own-interceptors', () => new WeakSet<object>());
 
 /** Raw requests that all guards have let pass. */
 const passed = processWide('passed-guards', () => new WeakSet());
@@ -31,33 +47,56 @@ export const forgetGuards = (rawRequest: object): void => void passed.delete(raw
 
 export const hasPassedGuards = (rawRequest: object): boolean => passed.has(rawRequest);
 
-export const wantsDenials = ({ events }: MethodPlan): boolean => events.some(({ on }) => on.includes('denied'));
+const wantsDenials = ({ events }: MethodPlan): boolean => events.some(({ on }) => on.includes('denied'));
 
 /**
- * Marks the routes whose denied calls are captured: a guard ends a call before any interceptor hears of it. Must be done before
- * Nest registers its routes.
+ * Marks the routes that have a duty. Must be done before Nest registers them. What is marked are the methods, which another application
+ * may share: each marks them anew.
  *
+ * @param mayOpenCalls whether routes have contexts, by which a method finds the call that its route has opened
  * @returns whether there are any
  */
-export function prepareDenials(modules: ModulesContainer): boolean {
+export function prepareRoutes(modules: ModulesContainer, mayOpenCalls: boolean): boolean {
   let found = false;
   for (const handler of methodsOf(modules)) {
     const plan = planOf(handler);
-    if (!Reflect.hasMetadata(ROUTE, handler) || !wantsDenials(plan)) continue;
-    found = true;
-    append(GUARDS, handler, lastGuard);
-    // The adapter for Fastify hands this on to the route, and nothing else of the handler.
+    if (plan.events.length === 0 || !Reflect.hasMetadata(ROUTE, handler)) continue;
+    const before = dutyOfRoute(handler);
+    const interceptors = [...(before?.interceptors ?? []), ...listOf(INTERCEPTORS, handler)];
+    const seesDenials = wantsDenials(plan);
+    const opensCall = mayOpenCalls && canOpenCall(handler, plan, interceptors);
+    if (seesDenials) append(GUARDS, handler, lastGuard);
+    if (before !== undefined || opensCall) Reflect.defineMetadata(INTERCEPTORS, opensCall ? [] : interceptors, handler);
+    if (before === undefined && !seesDenials && !opensCall) continue;
+    found ||= seesDenials || opensCall;
+    const duty: RouteDuty = {
+      handler,
+      plan,
+      seesDenials,
+      opensCall,
+      interceptors: opensCall ? interceptors : [],
+    };
+    // Nest hands the metadata of a method on to Express, and this to the routes of Fastify.
+    Reflect.defineMetadata(DUTY, duty, handler);
     const config = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG, handler) as object | undefined;
-    Reflect.defineMetadata(FASTIFY_ROUTE_CONFIG, { ...config, [PLAN_OF_ROUTE]: plan }, handler);
+    Reflect.defineMetadata(FASTIFY_ROUTE_CONFIG, { ...config, [DUTY]: duty }, handler);
   }
   return found;
 }
 
-/** What is asked of the handler of a route of Fastify, by the route's configuration. */
-export function planOfRoute(config: unknown): MethodPlan | undefined {
-  return typeof config === 'object' && config !== null
-    ? (Reflect.get(config, PLAN_OF_ROUTE) as MethodPlan | undefined)
-    : undefined;
+/** Only a success needs nothing that pipes and guards say. Other interceptors of the method stand around it or within, and may fail. */
+function canOpenCall(handler: object, { events }: MethodPlan, interceptors: readonly unknown[]): boolean {
+  return (
+    events.every(({ on }) => on.every((outcome) => outcome === 'success')) &&
+    interceptors.every((one) => typeof one === 'function' && ownInterceptors.has(one)) &&
+    !MESSAGE_HANDLERS.some((key) => Reflect.hasMetadata(key, handler))
+  );
+}
+
+/** The duty of a route, by its handler or, on Fastify, by its configuration. */
+export function dutyOfRoute(route: unknown): RouteDuty | undefined {
+  if (typeof route === 'function') return Reflect.getMetadata(DUTY, route) as RouteDuty | undefined;
+  return typeof route === 'object' && route !== null ? (Reflect.get(route, DUTY) as RouteDuty | undefined) : undefined;
 }
 
 /** Gives all handlers of messages a context, those that wear no decorator of ours too. */
@@ -69,18 +108,21 @@ export function prepareMessages(modules: ModulesContainer): void {
 }
 
 function append(key: string, handler: object, one: unknown, where: 'first' | 'last' = 'last'): void {
-  const others = ((Reflect.getMetadata(key, handler) as unknown[] | undefined) ?? []).filter((other) => other !== one);
+  const others = listOf(key, handler).filter((other) => other !== one);
   Reflect.defineMetadata(key, where === 'first' ? [one, ...others] : [...others, one], handler);
 }
 
+const listOf = (key: string, handler: object): readonly unknown[] =>
+  (Reflect.getMetadata(key, handler) as unknown[] | undefined) ?? [];
+
 /** The methods of all classes of an application, inherited ones too. */
-function* methodsOf(modules: ModulesContainer): Iterable<object> {
+function* methodsOf(modules: ModulesContainer): Iterable<Method> {
   for (const { controllers, providers } of modules.values()) {
     for (const { metatype } of [...controllers.values(), ...providers.values()]) {
       let prototype: unknown = typeof metatype === 'function' ? metatype.prototype : undefined;
       while (typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype) {
         for (const { value } of Object.values(Object.getOwnPropertyDescriptors(prototype))) {
-          if (typeof value === 'function') yield value as object;
+          if (typeof value === 'function') yield value as Method;
         }
         prototype = Object.getPrototypeOf(prototype);
       }

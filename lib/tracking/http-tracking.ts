@@ -1,15 +1,15 @@
 import { acting } from '../context/scopes.js';
 import { pathOf, requestOf, routeOf } from '../context/request-fields.js';
 import { requestScope, within } from './call-scopes.js';
-import { forgetGuards, hasPassedGuards, planOfRoute, wantsDenials } from './handlers.js';
+import { dutyOfRoute, forgetGuards, hasPassedGuards, type RouteDuty } from './handlers.js';
 import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
+import { enterCall, leaveCall } from './route-calls.js';
 import { type RequestTracking, requestTrackingOf } from './request-tracking.js';
 import { onResponseEnd, rawOf, type RawResponse, type ResponseEnd } from './response-end.js';
 import { isSampled } from './sampling.js';
 import { actingPerson, propertiesOf, type TrackingInstance } from './track.js';
 import { millisecondsSince, TrackedCall } from './tracked-call.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
-import { type MethodPlan, planOf } from './tracked-methods.js';
 
 /** What this needs of the application. */
 export interface TrackingApp {
@@ -24,22 +24,31 @@ interface Entry {
 }
 
 /**
- * What the interceptor cannot do over HTTP: give every request its context before anything else runs, capture requests that reach no
- * handler, and calls that a guard denies. Uses Express's and Fastify's own hooks, and only those that something needs.
+ * What the interceptor cannot do over HTTP, or not as cheaply: give every request its context before anything else runs, capture requests
+ * that reach no handler and calls that a guard denies, and open the calls of handlers of which only successes are captured. Uses Express's and Fastify's own hooks, and only those that something needs.
  */
 export class HttpTracking {
   readonly #app: TrackingApp;
   readonly #adapter: () => HttpAdapter | undefined;
-  readonly #seesDenials: boolean;
   readonly #requests: { readonly instance: TrackingInstance; readonly tracking: RequestTracking }[] = [];
   readonly #entries = new WeakMap<object, Entry>();
   #isHooked = false;
+  #watchesRoutes = false;
 
-  /** @param seesDenials whether calls that guards deny are captured at all */
-  constructor(app: TrackingApp, adapter: () => HttpAdapter | undefined, seesDenials: boolean) {
+  constructor(app: TrackingApp, adapter: () => HttpAdapter | undefined) {
     this.#app = app;
     this.#adapter = adapter;
-    this.#seesDenials = seesDenials;
+  }
+
+  /** False for an adapter whose hooks are not known. One that does not exist yet, as in a testing module, is most likely known. */
+  get canWatchRoutes(): boolean {
+    const adapter = this.#adapter();
+    return adapter === undefined || frameworkOf(adapter) !== undefined;
+  }
+
+  /** There are routes with a duty. */
+  watchRoutes(): void {
+    this.#watchesRoutes = true;
   }
 
   /** An instance has come, perhaps before the adapter has: a testing module is compiled before it becomes an application. */
@@ -56,26 +65,24 @@ export class HttpTracking {
     const framework = frameworkOf(this.#adapter());
     if (framework === undefined) return;
     this.#hookRequests(framework);
-    if (!this.#seesDenials) return;
+    if (!this.#watchesRoutes) return;
     if ('fastify' in framework) {
       hookRoutes(framework.fastify, (config, request, reply, done) => {
-        const plan = planOfRoute(config);
-        if (plan !== undefined) this.#enter(plan, request, reply);
-        done();
+        const duty = dutyOfRoute(config);
+        if (duty === undefined) done();
+        else this.#enter(duty, request, reply, done);
       });
       return;
     }
     aroundRoutes(framework.express, (handlers) => {
-      const plan = handlers.map(planOf).find(wantsDenials);
+      const duty = handlers.map(dutyOfRoute).find((one) => one !== undefined);
       return (
-        plan && {
-          enter: (request, response, next) => {
-            this.#enter(plan, request, response);
-            next();
-          },
+        duty && {
+          enter: (request, response, next) => this.#enter(duty, request, response, next),
           leave: (request, _response, next) => {
             const entry = this.#entries.get(request);
             if (entry !== undefined) entry.left = true;
+            leaveCall(request);
             next();
           },
         }
@@ -117,7 +124,13 @@ export class HttpTracking {
     });
   }
 
-  #enter(plan: MethodPlan, request: object, response: object): void {
+  #enter(duty: RouteDuty, request: object, response: object, next: () => void): void {
+    if (duty.seesDenials) this.#watchGuards(duty, request, response);
+    if (duty.opensCall && this.#app.opensContexts) enterCall(duty, request, response, this.#app, next);
+    else next();
+  }
+
+  #watchGuards({ plan }: RouteDuty, request: object, response: object): void {
     const raw = rawOf<RawResponse>(response);
     const events = this.#app.wanted(plan.events);
     if (raw === undefined || events.length === 0) return;

@@ -26,7 +26,7 @@ export function invokeMethod(
 ): unknown {
   const run = (): unknown => original.apply(self, args);
   const visible: unknown = typeof self === 'object' && self !== null ? Reflect.get(self, name) : undefined;
-  const open = openCalls.reach(visible, original, plan, args);
+  const open = openCalls.reach(visible, { self, method: original, plan, args });
   if (open !== undefined) return openCalls.run(open, run);
 
   const tracker = ownerOf(self);

@@ -5,7 +5,6 @@ import {
   Injectable,
   type NestInterceptor,
   Optional,
-  StreamableFile,
 } from '@nestjs/common';
 import { type Observable, tap } from 'rxjs';
 import { Attached } from '../context/attached.js';
@@ -13,6 +12,7 @@ import { type ContextScope, openScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
 import { executionScope, innermost, within } from './call-scopes.js';
 import { isFieldResolver } from './field-resolvers.js';
+import { ownInterceptors } from './handlers.js';
 import { observeStream } from './observe-result.js';
 import { openCalls } from './open-calls.js';
 import { onResponseEnd, rawOf, type RawResponse } from './response-end.js';
@@ -74,7 +74,7 @@ export class TrackEventInterceptor implements NestInterceptor {
       // One operator, and not `finalize` alone, which comes after whoever hears of an error has subscribed again.
       tap({
         next: (value) => {
-          if (response !== undefined) noteResult(call, value);
+          if (response !== undefined) call.noteResult(value);
         },
         error: (error) => {
           attempt.isOpen = false;
@@ -94,11 +94,7 @@ export class TrackEventInterceptor implements NestInterceptor {
   }
 }
 
-function noteResult(call: TrackedCall, value: unknown): void {
-  call.noteResult(value);
-  // Heard before Nest reacts to it by ending the response.
-  if (value instanceof StreamableFile) value.getStream().once('error', (error: Error) => call.noteError(error));
-}
+ownInterceptors.add(TrackEventInterceptor);
 
 function responseOf(execution: ExecutionContext): RawResponse | undefined {
   const raw = rawOf<RawResponse>(execution.switchToHttp().getResponse());

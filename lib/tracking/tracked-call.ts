@@ -1,3 +1,4 @@
+import { StreamableFile } from '@nestjs/common';
 import { type CallSource } from '../context/call-source.js';
 import { type ContextScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
@@ -32,6 +33,10 @@ export class TrackedCall implements CallObserver {
     this.#start = start;
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** The method runs, with these arguments if they are known. */
   reached(args: readonly unknown[] = []): void {
     this.#args ??= args;
@@ -54,6 +59,9 @@ export class TrackedCall implements CallObserver {
   /** For calls that end with their response: what the handler gave to it. */
   noteResult(result: unknown): void {
     this.#result = result;
+    this.again();
+    // Heard before Nest reacts to it by ending the response.
+    if (result instanceof StreamableFile) result.getStream().once('error', (error: Error) => this.noteError(error));
   }
 
   noteError(error: unknown): void {
@@ -90,7 +98,7 @@ export class TrackedCall implements CallObserver {
     const captureAll = (): void => {
       for (const event of events) capture(event, context);
     };
-    if (scope === undefined) captureAll();
+    if (scope === undefined || scope === acting.getStore()) captureAll();
     else acting.run(scope, captureAll);
   }
 

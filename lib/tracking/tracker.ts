@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Opti
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { processWide } from '../process-wide.js';
-import { prepareDenials, prepareMessages } from './handlers.js';
+import { prepareMessages, prepareRoutes } from './handlers.js';
 import { HttpTracking } from './http-tracking.js';
 import { contextsWanted } from './message-contexts.js';
 import { track, type TrackingInstance } from './track.js';
@@ -30,9 +30,9 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
     @Optional() @Inject(HttpAdapterHost) host?: HttpAdapterHost,
   ) {
     this.#modules = modules;
+    this.#http = new HttpTracking(this, () => host?.httpAdapter);
     // Before Nest reads them to register routes.
-    const seesDenials = prepareDenials(modules);
-    this.#http = new HttpTracking(this, () => host?.httpAdapter, seesDenials);
+    if (prepareRoutes(modules, false)) this.#http.watchRoutes();
     running.add(this.#self);
     genuine.add(this);
     applications.generation += 1;
@@ -54,6 +54,7 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
       this.#opensContexts = true;
       contextsWanted.add(this.#self);
       prepareMessages(this.#modules);
+      if (this.#http.canWatchRoutes && prepareRoutes(this.#modules, true)) this.#http.watchRoutes();
     }
     this.#http.register(instance);
   }
