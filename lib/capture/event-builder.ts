@@ -21,7 +21,8 @@ export interface EventSurroundings {
   /** The id of those who act without a name. */
   personlessId(): string;
   newUuid(): string;
-  now(): Date;
+  /** The time of capture, as PostHog has it. */
+  now(): string;
   /** Hears what was left out. */
   readonly warn: (warning: string) => void;
 }
@@ -51,7 +52,7 @@ export function buildEvent(
     uuid: source.uuid ?? surroundings.newUuid(),
     event: source.event,
     distinct_id: distinctId ?? surroundings.personlessId(),
-    timestamp: source.timestamp ?? surroundings.now().toISOString(),
+    timestamp: source.timestamp ?? surroundings.now(),
     properties,
   };
 }

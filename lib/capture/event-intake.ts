@@ -5,6 +5,7 @@ import { type PostHogEvent } from '../wire/posthog-event.js';
 import { type WireFormat } from '../wire/wire-format.js';
 import { applyBeforeSend, type Filtered } from './before-send.js';
 import { buildEvent, type BuilderSettings } from './event-builder.js';
+import { IsoClock } from './iso-clock.js';
 import { requiredProblem } from './required-properties.js';
 import { type SourceEvent } from './source-event.js';
 import { UuidSource } from './uuid.js';
@@ -31,6 +32,8 @@ export type Taken =
 
 type Warn = (warning: string) => void;
 
+/** The event, and its properties. */
+const OWN_LEVELS = 2;
 /** `beforeSend` may take from an event what makes it too large. */
 const MAX_BYTES_BEFORE_FILTERS = 4 * 1024 * 1024;
 /** So many times what it may have, an event's bytes are counted; beyond, they may have no end. */
@@ -43,6 +46,7 @@ export class EventIntake {
   readonly #settings: IntakeSettings;
   readonly #filters: readonly BeforeSendFilter[];
   readonly #uuids = new UuidSource();
+  readonly #clock = new IsoClock();
 
   constructor(contexts: ContextStorage, format: WireFormat, settings: IntakeSettings) {
     this.#contexts = contexts;
@@ -57,13 +61,14 @@ export class EventIntake {
     const distinctId = source.distinctId ?? acting.distinctId ?? '';
     if (acting.optedOut)
       return { ok: false, reason: 'opted_out', detail: 'the acting person opted out', uuid: null, distinctId };
+    const now = Date.now();
     const built = buildEvent(
       source,
       {
         acting,
         personlessId: () => this.#contexts.personlessId(),
-        newUuid: () => this.#uuids.next(),
-        now: () => new Date(),
+        newUuid: () => this.#uuids.next(now),
+        now: () => this.#clock.at(now),
         warn,
       },
       this.#settings,
@@ -82,10 +87,11 @@ export class EventIntake {
     const problem = requiredProblem(event, maxEventBytes);
     if (problem !== null) return refused('invalid', problem, event);
     const encoded = this.#format.encode(event);
-    const written = toJson(encoded, maxEventBytes);
+    // Without filters the event and its properties are nobody else's.
+    const written = toJson(encoded, maxEventBytes, this.#filters.length > 0 ? 0 : OWN_LEVELS);
     if (written === 'too_large')
       return refused('too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes), event);
-    return { ok: true, queued: this.#queued(event, written), distinctId: event.distinct_id };
+    return { ok: true, queued: this.#queued(event, written, now), distinctId: event.distinct_id };
   }
 
   /** Filters see what PostHog would, so they meet neither a getter nor a proxy, and cannot change what the caller holds. */
@@ -97,8 +103,12 @@ export class EventIntake {
     return applyBeforeSend(JSON.parse(written.text) as PostHogEvent, this.#filters, this.#settings, warn);
   }
 
-  #queued({ uuid: id, event: name, distinct_id: orderKey }: PostHogEvent, { text, bytes }: Written): QueuedEvent {
-    return { id, name, orderKey, format: this.#format.mode, payload: text, bytes, capturedAt: Date.now() };
+  #queued(
+    { uuid: id, event: name, distinct_id: orderKey }: PostHogEvent,
+    { text, bytes }: Written,
+    capturedAt: number,
+  ): QueuedEvent {
+    return { id, name, orderKey, format: this.#format.mode, payload: text, bytes, capturedAt };
   }
 }
 

@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 const TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -9,32 +9,43 @@ export function uuidOf(value: unknown): string | null {
   return TEXT.test(text) ? text : null;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-const hex = (byte: number): string => HEX[byte & 0xff] ?? '00';
 const RANDOM_BYTES = 10;
-const POOL_BYTES = 256 * RANDOM_BYTES;
+const HEX_DIGITS = 2 * RANDOM_BYTES;
+const TAIL_LENGTH = '7xxx-xxxx-xxxxxxxxxxxx'.length;
+const POOL_SIZE = 256;
+/** The two bits of the variant are 10: what remains of a digit that holds them. */
+const VARIANTS = '89ab';
 
 /** Makes uuids of version 7 (RFC 9562): they begin with the time, so that they sort by it. */
 export class UuidSource {
-  readonly #pool = new Uint8Array(POOL_BYTES);
-  #used = POOL_BYTES;
+  /** What follows the time, of many uuids as one text: asking the system for randomness and joining texts cost far more than a slice. */
+  #tails = '';
+  #used = 0;
+  #head = '';
+  #headOf = -1;
 
-  next(): string {
-    if (this.#used === POOL_BYTES) {
-      // One call for many ids: asking the system for randomness costs far more than the ids.
-      randomFillSync(this.#pool);
-      this.#used = 0;
+  /** @param now milliseconds since 1970 */
+  next(now: number): string {
+    if (this.#used === this.#tails.length) this.#refill();
+    if (now !== this.#headOf) {
+      const time = now.toString(16).padStart(12, '0');
+      this.#head = `${time.slice(0, 8)}-${time.slice(8)}-`;
+      this.#headOf = now;
     }
-    const pool = this.#pool;
     const at = this.#used;
-    this.#used += RANDOM_BYTES;
-    const random = (index: number): number => pool[at + index] ?? 0;
-    const now = Date.now();
-    const high = Math.floor(now / 0x1_0000);
-    return (
-      `${hex(high >>> 24)}${hex(high >>> 16)}${hex(high >>> 8)}${hex(high)}-${hex(now / 0x100)}${hex(now)}-` +
-      `7${hex(random(0)).charAt(1)}${hex(random(1))}-${hex(0x80 | (random(2) & 0x3f))}${hex(random(3))}-` +
-      `${hex(random(4))}${hex(random(5))}${hex(random(6))}${hex(random(7))}${hex(random(8))}${hex(random(9))}`
-    );
+    this.#used += TAIL_LENGTH;
+    return this.#head + this.#tails.slice(at, this.#used);
+  }
+
+  #refill(): void {
+    const random = randomBytes(POOL_SIZE * RANDOM_BYTES).toString('hex');
+    let tails = '';
+    for (let at = 0; at < random.length; at += HEX_DIGITS) {
+      const digits = random.slice(at, at + HEX_DIGITS);
+      const variant = VARIANTS.charAt(Number.parseInt(digits.charAt(3), 16) & 3);
+      tails += `7${digits.slice(0, 3)}-${variant}${digits.slice(4, 7)}-${digits.slice(8)}`;
+    }
+    this.#tails = tails;
+    this.#used = 0;
   }
 }

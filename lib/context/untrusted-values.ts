@@ -8,7 +8,7 @@ export const UNREADABLE = Symbol('unreadable');
 /** A field of an input, or UNREADABLE, also where it is a proxy that cannot even be looked at. Never throws. */
 export function readField(input: object, field: string): unknown {
   try {
-    const value: unknown = Reflect.get(input, field);
+    const value = (input as Readonly<Record<string, unknown>>)[field];
     // What `instanceof` does, in class-validator as anywhere else.
     if (value !== null && (typeof value === 'object' || typeof value === 'function')) Object.getPrototypeOf(value);
     return value;

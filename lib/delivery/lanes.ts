@@ -21,10 +21,15 @@ export class Lane {
   holder: object | null = null;
   first: Waiting | null = null;
   last: Waiting | null = null;
-  readonly waiting = new Tally();
+  #waiting: Tally | undefined;
   #lent = 0;
 
   constructor(readonly key: string) {}
+
+  /** The events that wait in it; most lanes never see one. */
+  get waiting(): Tally {
+    return (this.#waiting ??= new Tally());
+  }
 
   get idle(): boolean {
     return this.holder === null && this.first === null;

@@ -12,9 +12,11 @@ const UNFIT_ESCAPE = /\\u(?:d[89a-f]|0000)/;
 /** Thrown inside of here where a value needs care. */
 const NEEDS_CARE = new Error('needs care');
 
-/** Bytes that may still be written, counted low: what exceeds it is certainly too large. */
+/** What a copy may do. */
 interface Budget {
+  /** Bytes that may still be written, counted low: what exceeds it is certainly too large. */
   left: number;
+  readonly ownLevels: number;
 }
 
 /**
@@ -24,9 +26,10 @@ interface Budget {
  * throws when it is read by null. For plain values the text is that of JSON.stringify.
  *
  * @param maxBytes UTF-8 bytes that the text may have; also bounds the work, so an endless value is `too_large`
+ * @param ownLevels so many levels of objects were made by the caller and are nobody else's: they are changed instead of copied
  */
-export function toJson(value: unknown, maxBytes: number): JsonText {
-  const budget = { left: maxBytes };
+export function toJson(value: unknown, maxBytes: number, ownLevels = 0): JsonText {
+  const budget = { left: maxBytes, ownLevels };
   const text = plainText(value, budget) ?? (budget.left < 0 ? null : sanitizedText(value, maxBytes));
   if (text === null || text.length > maxBytes) return 'too_large';
   const bytes = Buffer.byteLength(text);
@@ -88,14 +91,16 @@ function copyObject(value: object, level: number, budget: Budget): unknown {
   if (prototype === Array.prototype && Array.isArray(value)) return copyList(value, level, budget);
   if (prototype !== Object.prototype && prototype !== null) throw NEEDS_CARE;
   const record = value as Record<string, unknown>;
-  const copy: Record<string, unknown> = {};
+  const copy: Record<string, unknown> = level <= budget.ownLevels ? record : {};
   spend(budget, 1);
   for (const name of Object.keys(record)) {
     // Assigned, it would be no name.
     if (name === '__proto__') throw NEEDS_CARE;
-    const item = copyPlain(record[name], level + 1, budget);
-    if (item !== undefined && typeof item !== 'symbol') spend(budget, name.length + 3);
-    copy[name] = item;
+    const given = record[name];
+    const item = typeof given === 'string' ? given : copyPlain(given, level + 1, budget);
+    if (typeof given === 'string') spend(budget, name.length + given.length + 5);
+    else if (item !== undefined && typeof item !== 'symbol') spend(budget, name.length + 3);
+    if (copy !== record || item !== given) copy[name] = item;
   }
   return copy;
 }

@@ -15,6 +15,13 @@ const OPTIONS = new Map([
 /** The server takes `$lib` and `$lib_version` from the PostHog-Sdk-Info header, and none of these from the properties. */
 const isFromHeader = (name: string): boolean => name === '$lib' || name.startsWith('$lib_');
 
+function keep(properties: Record<string, unknown>, name: string, value: unknown): void {
+  // Assigned, it would be no name.
+  if (name === '__proto__')
+    Object.defineProperty(properties, name, { value, enumerable: true, configurable: true, writable: true });
+  else properties[name] = value;
+}
+
 /** The one event whose properties hold `distinct_id` besides its root. */
 const ALIAS = '$create_alias';
 
@@ -29,7 +36,7 @@ export const eventsV1: WireFormat = {
   mode: 'v1',
 
   encode({ uuid, event, distinct_id, timestamp, properties }) {
-    const kept: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    const kept: Record<string, unknown> = {};
     let options: Record<string, unknown> | undefined;
     for (const key of Object.keys(properties)) {
       const value = properties[key];
@@ -37,7 +44,7 @@ export const eventsV1: WireFormat = {
       if (option !== undefined) {
         if (value !== undefined && value !== null) (options ??= {})[option] = value;
       } else if (!isFromHeader(key) && (key !== 'distinct_id' || event === ALIAS)) {
-        kept[key] = value;
+        keep(kept, key, value);
       }
     }
     const encoded = { event, uuid, distinct_id, timestamp, properties: kept };
