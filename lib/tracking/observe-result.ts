@@ -21,6 +21,10 @@ type Then = (
  * Streams, iterators and Subjects are values: that the method returned them is its success.
  */
 export function observeResult(result: unknown, observer: CallObserver): unknown {
+  if (typeof result !== 'object' || result === null) {
+    observer.succeeded(result);
+    return result;
+  }
   // A promise with a `then` of its own may begin its work there, as a thenable does.
   if (types.isPromise(result) && Reflect.get(result, 'then') === Promise.prototype.then)
     return observePromise(result, observer);

@@ -2,20 +2,46 @@ import { types } from 'node:util';
 import { type ContextScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
 import { processWide } from '../process-wide.js';
-import { observeResult } from './observe-result.js';
+import { type CallObserver, observeResult } from './observe-result.js';
 import { type TrackedCall } from './tracked-call.js';
 import { type MethodPlan, planOf } from './tracked-methods.js';
 
-interface OpenCall {
-  /** Absent while the route that opened it waits for its method, and when nobody wants its events. */
-  call: TrackedCall | undefined;
-  readonly handler: unknown;
-  /** Begins the call of a route, for the instance that the method is called on; absent where an interceptor watches the call. */
-  readonly begin?: (self: object) => TrackedCall | undefined;
+/** Begins the call of a route, for the instance that its method is called on; undefined when nobody wants its events. */
+type Begin = (self: object) => TrackedCall | undefined;
+
+/** A call that waits for its method, or that its method serves. Hears of the method's result where no interceptor does. */
+class OpenCall implements CallObserver {
   /** The method that the call has reached. */
-  reached: unknown;
+  reached: unknown = undefined;
   /** Whether it has not yet answered. */
-  isRunning: boolean;
+  isRunning = false;
+
+  constructor(
+    readonly handler: unknown,
+    /** Absent while the route that opened it waits for its method, and when nobody wants its events. */
+    public call: TrackedCall | undefined,
+    /** Absent where an interceptor watches the call. */
+    readonly route: { readonly plan: MethodPlan; readonly begin: Begin } | undefined,
+  ) {}
+
+  /** Whether all of it is over: what a request has started may outlive its response. */
+  get isOver(): boolean {
+    return this.route !== undefined && this.call?.hasEnded === true;
+  }
+
+  succeeded(result: unknown): void {
+    this.isRunning = false;
+    this.call?.noteResult(result);
+  }
+
+  failed(error: unknown): void {
+    this.isRunning = false;
+    this.call?.noteError(error);
+  }
+
+  abandoned(): void {
+    this.isRunning = false;
+  }
 }
 
 /** A method that runs now. */
@@ -35,7 +61,7 @@ class OpenCalls {
 
   /** @param scope the context in which the handler will run; it serves no other call meanwhile */
   open(scope: ContextScope, handler: object, call: TrackedCall): () => void {
-    const open: OpenCall = { call, handler, reached: undefined, isRunning: false };
+    const open = new OpenCall(handler, call, undefined);
     scope.serves = open;
     const calls = this.byHandler.get(handler);
     if (calls === undefined) this.byHandler.set(handler, new Set([open]));
@@ -47,20 +73,15 @@ class OpenCalls {
     };
   }
 
-  /**
-   * The same for a route, whose call begins when its method is reached.
-   *
-   * @param begin makes the call; undefined when nobody wants its events
-   */
-  enter(scope: ContextScope, handler: object, begin: (self: object) => TrackedCall | undefined): void {
-    const open: OpenCall = { call: undefined, handler, begin, reached: undefined, isRunning: false };
-    scope.serves = open;
+  /** The same for a route, whose call begins when its method is reached. */
+  enter(scope: ContextScope, handler: object, plan: MethodPlan, begin: Begin): void {
+    scope.serves = new OpenCall(handler, undefined, { plan, begin });
   }
 
   /** The handler of the route is none of the request's any more. */
   leave(scope: ContextScope): void {
     const open = scope.serves as OpenCall | undefined;
-    if (open?.begin !== undefined) scope.serves = undefined;
+    if (open?.route !== undefined) scope.serves = undefined;
   }
 
   /**
@@ -71,11 +92,11 @@ class OpenCalls {
   reach(handler: unknown, { self, method, plan, args }: Reaching): OpenCall | undefined {
     if (typeof handler !== 'function') return undefined;
     const open = this.current(handler);
-    const calls = this.byHandler.get(handler);
+    const calls = open === undefined ? this.byHandler.get(handler) : undefined;
     if (open === undefined && (calls === undefined || calls.size === 0)) return undefined;
     const [event] = plan.events;
-    // Nest has not heard of what a decorator in between has lost, so neither has the interceptor.
-    if (event !== undefined && !planOf(handler).events.includes(event)) return undefined;
+    // Nest has not heard of what a decorator in between has lost, so nobody else has.
+    if (event !== undefined && !(open?.route?.plan ?? planOf(handler)).events.includes(event)) return undefined;
     // Something on the way has left the context of the call, so it could be any that still waits for its method.
     if (open === undefined) {
       const waiting = [...(calls ?? [])].find(({ reached }) => reached !== method);
@@ -88,7 +109,7 @@ class OpenCalls {
     if (open.reached === method && open.isRunning) return undefined;
     if (open.reached === undefined) {
       open.reached = method;
-      open.call ??= open.begin?.(self as object);
+      open.call ??= open.route?.begin(self as object);
       open.call?.reached(args);
     }
     return open;
@@ -96,45 +117,27 @@ class OpenCalls {
 
   /** Runs the method that an open call has reached. */
   run(open: OpenCall, fn: () => unknown): unknown {
-    const ended = (): void => void (open.isRunning = false);
     open.isRunning = true;
     let result: unknown;
     try {
       result = fn();
     } catch (error) {
-      ended();
-      if (open.begin !== undefined) open.call?.noteError(error);
+      if (open.route === undefined) open.isRunning = false;
+      else open.failed(error);
       throw error;
     }
-    if (open.begin !== undefined) return this.noted(result, open);
+    // Of the call of a route nothing else is known but its response.
+    if (open.route !== undefined) return observeResult(result, open);
+    const ended = (): void => void (open.isRunning = false);
     if (types.isPromise(result)) result.then(ended, ended);
     else ended();
     return result;
   }
 
-  /** What the method returns is all that is known of how the call of a route went, but for its response. */
-  private noted(result: unknown, open: OpenCall): unknown {
-    const { call } = open;
-    const ended = (): void => void (open.isRunning = false);
-    return observeResult(result, {
-      succeeded: (value) => {
-        ended();
-        call?.noteResult(value);
-      },
-      failed: (error) => {
-        ended();
-        call?.noteError(error);
-      },
-      abandoned: ended,
-    });
-  }
-
   private current(handler: unknown): OpenCall | undefined {
     for (let scope = acting.getStore(); scope !== undefined; scope = scope.below) {
       const open = scope.serves as OpenCall | undefined;
-      // What a request has started may outlive its response.
-      if (open?.handler === handler)
-        return open?.begin !== undefined && open.call?.hasEnded === true ? undefined : open;
+      if (open?.handler === handler) return open?.isOver === true ? undefined : open;
     }
     return undefined;
   }

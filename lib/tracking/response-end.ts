@@ -43,16 +43,21 @@ export function onResponseEnd(response: RawResponse, listener: Listener): void {
     for (const tell of told) tell({ aborted, statusCode });
   };
   response.once('close', () => finish(true));
-  if (response.writableEnded) finish(isGone(response));
-  else beforeEnd(response, () => finish(isGone(response)));
+  beforeEnd(response, ({ aborted }) => finish(aborted));
 }
 
-function beforeEnd(response: RawResponse, act: () => void): void {
+/** Tells when the last bytes of a response are about to leave, and nothing of one that never ends. The listener must not throw. */
+export function beforeEnd(response: RawResponse, listener: Listener): void {
+  const tell = (): void => listener({ aborted: isGone(response), statusCode: response.statusCode });
+  if (response.writableEnded) {
+    tell();
+    return;
+  }
   const { end } = response;
   const ending: RawResponse['end'] = function (this: RawResponse, ...args) {
     // Not when somebody has wrapped this in the meantime: that one stays.
     if (response.end === ending) response.end = end;
-    act();
+    tell();
     return end.apply(this, args);
   };
   response.end = ending;

@@ -4,7 +4,7 @@ import { acting } from '../context/scopes.js';
 import { innermost, requestScope } from './call-scopes.js';
 import { type RouteDuty } from './handlers.js';
 import { openCalls } from './open-calls.js';
-import { onResponseEnd, rawOf, type RawResponse } from './response-end.js';
+import { beforeEnd, rawOf, type RawResponse } from './response-end.js';
 import { type CallStart, TrackedCall } from './tracked-call.js';
 
 /** Who captures the events of calls. */
@@ -23,7 +23,7 @@ export function enterCall(
   const route = requestScope(request);
   const inside = innermost(route.scope);
   route.entered = inside;
-  openCalls.enter(inside, handler, (self) => {
+  openCalls.enter(inside, handler, plan, (self) => {
     const raw = rawOf<RawResponse>(response);
     const events = app.wanted(plan.events);
     if (raw === undefined || events.length === 0) return undefined;
@@ -37,7 +37,8 @@ export function enterCall(
       scope: innermost(inside),
       capture: app.capture,
     });
-    onResponseEnd(raw, (end) => call.responded(end));
+    // A connection that closes before is no success, which is all that is captured.
+    beforeEnd(raw, (end) => call.responded(end));
     return call;
   });
   if (acting.getStore() === inside) next();

@@ -68,14 +68,20 @@ const DISTINCT_ID: Expectation<string> = {
 const GROUPS: Expectation<GroupKeys> = { text: 'an object of group types and keys', read: groupKeysOf };
 const PROPERTIES: Expectation<Record<string, unknown>> = {
   text: 'an object of names and values',
-  // Copied, so that a getter that throws costs its own value.
-  read: (answer) => {
-    if (!isBag(answer)) return null;
-    const copy = {};
-    copyOwn(copy, answer);
-    return copy;
-  },
+  read: (answer) => (isBag(answer) ? copyOf(answer) : null),
 };
+
+/** A copy; a getter that throws costs its own value. */
+function copyOf(bag: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  try {
+    // It is set later. A literal that begins with a name is copied many times faster than one that begins with a spread.
+    return { $outcome: undefined, ...bag };
+  } catch {
+    const copy = {};
+    copyOwn(copy, bag);
+    return copy;
+  }
+}
 
 /** What the decorator, or its callback, says for one field of the event; undefined for nothing that can be used. */
 function contribution<T>(
