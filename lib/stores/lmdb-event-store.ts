@@ -20,7 +20,7 @@ export interface LmdbEventStoreOptions {
   readonly maxBytes?: number;
   /**
    * When an event is committed. `tick`: at the end of the turn of the event loop in which it was captured, together with
-   * the others of that turn. `capture`: before `capture()` returns, at about five times the cost. Both outlive the death of the
+   * the others of that turn. `capture`: before `capture()` returns, in a commit of its own. Both outlive the death of the
    * process (`kill -9`); neither waits for the disk, so a loss of power may cost the last seconds. Default: `tick`.
    */
   readonly durability?: 'tick' | 'capture';

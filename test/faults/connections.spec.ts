@@ -199,8 +199,9 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
           socket.end('HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
           return;
         }
-        forwarded ??= connect(posthog.port, '127.0.0.1');
-        forwarded.on('error', () => socket.destroy()).on('data', (answer) => socket.write(answer));
+        forwarded ??= connect(posthog.port, '127.0.0.1')
+          .on('error', () => socket.destroy())
+          .on('data', (answer) => socket.write(answer));
         forwarded.write(chunk);
       });
     });
