@@ -1,29 +1,49 @@
 import { nearestName } from '../nearest-name.js';
 import { LIBRARY_VERSION } from '../version.js';
-import { type Flags, readFlags } from './flags.js';
+import { type FlagNames, type Flags, readFlags } from './flags.js';
+import { importEvents } from './import.command.js';
 import { listen } from './listen.command.js';
 import { printable } from './printable.js';
 import { run } from './run.command.js';
 import { EXIT, type Terminal, UsageError } from './terminal.js';
-import { LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
+import { IMPORT_USAGE, LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
 
 interface Command {
   readonly usage: string;
-  readonly flags: readonly string[];
+  readonly takes: FlagNames;
   /** Answers the exit code. Throws UsageError. */
-  readonly run: (values: Flags['values'], terminal: Terminal) => Promise<number>;
+  readonly run: (flags: Flags, terminal: Terminal) => Promise<number>;
 }
 
-const COMMANDS: ReadonlyMap<string, Command> = new Map([
+const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'run',
     {
       usage: RUN_USAGE,
-      flags: ['event', 'distinct-id', 'properties', 'timestamp', 'uuid', 'host', 'input'],
-      run,
+      takes: { values: ['event', 'distinct-id', 'properties', 'timestamp', 'uuid', 'host', 'input'] },
+      run: ({ values }, terminal) => run(values, terminal),
     },
   ],
-  ['listen', { usage: LISTEN_USAGE, flags: ['port', 'api-key'], run: listen }],
+  [
+    'import',
+    {
+      usage: IMPORT_USAGE,
+      takes: {
+        values: ['concurrency', 'rejects', 'host'],
+        switches: ['historical-migration', 'dry-run', 'resume'],
+        argument: 'FILE',
+      },
+      run: importEvents,
+    },
+  ],
+  [
+    'listen',
+    {
+      usage: LISTEN_USAGE,
+      takes: { values: ['port', 'api-key'] },
+      run: ({ values }, terminal) => listen(values, terminal),
+    },
+  ],
 ]);
 
 /**
@@ -49,8 +69,8 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   const command = COMMANDS.get(name);
   if (command === undefined) return complain(terminal, 'posthog-capture', unknownCommand(name));
   try {
-    const { help, values } = readFlags(rest, command.flags);
-    if (!help) return await command.run(values, terminal);
+    const flags = readFlags(rest, command.takes);
+    if (!flags.help) return await command.run(flags, terminal);
     terminal.out(command.usage);
     return EXIT.ok;
   } catch (error) {
@@ -68,6 +88,6 @@ function unknownCommand(name: string): string {
   const commands = [...COMMANDS.keys()];
   // Half a short word may be wrong, more than nearestName would forgive.
   const meant = nearestName(name, commands) ?? commands.find((command) => command[0] === name[0]?.toLowerCase());
-  const list = `commands are ${commands.join(' and ')}`;
+  const list = `commands are ${commands.join(', ')}`;
   return `unknown command "${name}"; ${meant === undefined ? list : `did you mean ${meant}?`} (see posthog-capture --help)`;
 }

@@ -3,51 +3,74 @@ import { nearestName } from '../nearest-name.js';
 import { printable } from './printable.js';
 import { UsageError } from './terminal.js';
 
-/** The flags of a command that take a value, by name without dashes, each with its placeholder in the help. */
-export type FlagNames = readonly string[];
+/** What a command takes. Names are without dashes. */
+export interface FlagNames {
+  /** Flags that take a value. */
+  readonly values: readonly string[];
+  /** Flags that are there or not. Default: none. */
+  readonly switches?: readonly string[];
+  /** The one argument that is no flag, as the help calls it. Default: there is none. */
+  readonly argument?: string;
+}
 
 /** What was given on the command line. */
 export interface Flags {
   /** `--help` or `-h` was among the arguments; nothing else was checked then. */
   readonly help: boolean;
   readonly values: ReadonlyMap<string, string>;
+  readonly switches: ReadonlySet<string>;
+  readonly argument: string | undefined;
 }
 
 /**
- * Reads `--name value` and `--name=value`. Given twice, the last one counts.
+ * Reads `--name value`, `--name=value` and `--switch`. Given twice, the last one counts.
  *
  * @throws UsageError that names the argument, and the flag that was probably meant
  */
-export function readFlags(args: readonly string[], names: FlagNames): Flags {
+export function readFlags(args: readonly string[], takes: FlagNames): Flags {
+  const { values: names, switches = [] } = takes;
   const { tokens } = parseArgs({
     args: [...args],
     options: {
       help: { type: 'boolean', short: 'h' },
       ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+      ...Object.fromEntries(switches.map((name) => [name, { type: 'boolean' as const }])),
     },
     strict: false,
     tokens: true,
   });
   if (tokens.some((token) => token.kind === 'option' && token.name === 'help')) {
-    return { help: true, values: new Map() };
+    return { help: true, values: new Map(), switches: new Set(), argument: undefined };
   }
   const values = new Map<string, string>();
+  const given = new Set<string>();
+  let argument: string | undefined;
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
+      if (takes.argument !== undefined && argument === undefined) {
+        argument = token.value;
+        continue;
+      }
       throw new UsageError(`unexpected argument ${quote(token.value)}: values belong to a flag, such as --${names[0]}`);
     }
-    if (!names.includes(token.name)) throw new UsageError(unknownFlag(token.rawName, token.name, names));
+    if (switches.includes(token.name)) {
+      if (token.value !== undefined) throw new UsageError(`--${token.name} takes no value`);
+      given.add(token.name);
+      continue;
+    }
+    if (!names.includes(token.name))
+      throw new UsageError(unknownFlag(token.rawName, token.name, [...names, ...switches]));
     // `--event --distinct-id x`: a forgotten value rather than an odd one, which can be written --event=--odd.
     if (token.value === undefined || (!token.inlineValue && /^--?[a-z]/i.test(token.value))) {
       throw new UsageError(`--${token.name} needs a value`);
     }
     values.set(token.name, token.value);
   }
-  return { help: false, values };
+  return { help: false, values, switches: given, argument };
 }
 
-function unknownFlag(written: string, name: string, names: FlagNames): string {
+function unknownFlag(written: string, name: string, names: readonly string[]): string {
   const meant = nearestName(name, names);
   return `unknown flag ${printable(written)}; ${meant === undefined ? `flags are ${names.map((one) => `--${one}`).join(', ')}` : `did you mean --${meant}?`}`;
 }

@@ -1,37 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { plainToInstance } from 'class-transformer';
-import { validate, type ValidationError } from 'class-validator';
-import { CaptureEventDto } from '../capture/dto/capture-event.dto.js';
-import { type CaptureEventOptionsDto } from '../capture/dto/capture-event-options.dto.js';
-import { warnOfUnknownFields } from '../context/unknown-fields.js';
+import { type CaptureEventDto } from '../capture/dto/capture-event.dto.js';
+import { checkInput, isObject, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
 import { type Flags } from './flags.js';
 import { cut, printable } from './printable.js';
 import { messageOf, type Terminal, UsageError } from './terminal.js';
 
-type JsonObject = Record<string, unknown>;
-
 /** PostHog stores about 1 MB of an event. A larger file is not an event but a mistake. */
 const MAX_JOB_CHARACTERS = 16 * 1024 * 1024;
-
-/** Every field of a job file; the compiler keeps it complete. */
-const FIELDS = Object.keys({
-  event: true,
-  distinct_id: true,
-  properties: true,
-  timestamp: true,
-  uuid: true,
-  groups: true,
-  disable_geoip: true,
-  options: true,
-} satisfies Record<Exclude<keyof CaptureEventDto, 'toCaptureEvent'>, true>);
-
-const OPTION_FIELDS = Object.keys({
-  cookieless_mode: true,
-  disable_skew_correction: true,
-  process_person_profile: true,
-  product_tour_id: true,
-} satisfies Record<keyof CaptureEventOptionsDto, true>);
 
 /** The fields of an event that have a flag, which wins over the job file. */
 const FLAG_FIELDS = [
@@ -50,7 +26,7 @@ const FLAG_FIELDS = [
 export async function readJob(values: Flags['values'], terminal: Terminal): Promise<CaptureEventDto> {
   const input = values.get('input');
   const job = input === undefined ? {} : await readJobFile(input, terminal);
-  warnOfUnknown(job, terminal);
+  complainOfUnknown(job, terminal);
 
   for (const [flag, field] of FLAG_FIELDS) if (values.has(flag)) job[field] = values.get(flag);
   const properties = values.get('properties');
@@ -61,23 +37,14 @@ export async function readJob(values: Flags['values'], terminal: Terminal): Prom
       throw new UsageError(`${field} is missing: give --${flag}, or "${field}" in the file of --input`);
     }
   }
-  const known = Object.fromEntries(Object.entries(job).filter(([field]) => FIELDS.includes(field)));
-  const dto = plainToInstance(CaptureEventDto, known);
-  const problems = (await validate(dto)).flatMap(describeProblem);
+  const { dto, problems } = checkInput(job);
   if (problems.length === 0) return dto;
   throw new UsageError(problems.join('; '));
 }
 
-/** The sentences about one field and those inside it. */
-function describeProblem({ constraints = {}, children = [] }: ValidationError): string[] {
-  return [...Object.values(constraints), ...children.flatMap(describeProblem)];
-}
-
-function warnOfUnknown(job: JsonObject, { err }: Terminal): void {
+function complainOfUnknown(job: JsonObject, { err }: Terminal): void {
   const warnings: string[] = [];
-  const collect = (warning: string): void => void warnings.push(warning);
-  warnOfUnknownFields(job, FIELDS, collect);
-  if (isObject(job.options)) warnOfUnknownFields(job.options, OPTION_FIELDS, collect, 'options');
+  warnOfUnknown(job, (warning) => void warnings.push(warning));
   if (warnings.length > 0) err(`posthog-capture run: warning: ${printable(warnings.join('; '))}\n`);
 }
 
@@ -111,13 +78,4 @@ function parseObject(text: string, name: string): JsonObject {
   }
   if (isObject(value)) return value;
   throw new UsageError(`${name} must be a JSON object such as {"plan":"pro"}, not ${kindOf(value)}`);
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }

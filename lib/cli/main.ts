@@ -20,6 +20,7 @@ void runCli(process.argv.slice(2), {
   },
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  interactive: process.stderr.isTTY,
   get columns() {
     return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : WITHOUT_TERMINAL;
   },

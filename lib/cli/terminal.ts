@@ -9,6 +9,8 @@ export interface Terminal {
   readonly out: (text: string) => void;
   /** Writes to standard error: diagnostics. */
   readonly err: (text: string) => void;
+  /** Whether standard error is looked at by a person, so that a line may be written over. */
+  readonly interactive: boolean;
   /** Characters that fit into one line of standard output. */
   readonly columns: number;
   /** Aborted when the command is to end. */

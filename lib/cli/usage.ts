@@ -4,6 +4,7 @@ export const USAGE = `Sends events to PostHog, and shows what applications would
 Usage: posthog-capture <command> [flags]
 
   run      send one event and print PostHog's answer as JSON
+  import   send a file of events
   listen   be a local PostHog that shows each event as it arrives
 
   posthog-capture <command> --help   says more about a command
@@ -31,6 +32,29 @@ the other POSTHOG_* settings. It is no flag, because other users of a machine ca
 
 Exit code: 0 PostHog has the event, 1 PostHog refused it or could not be reached, 2 wrong usage: nothing was sent,
 130 interrupted before there was an answer.
+`;
+
+/** The help of `posthog-capture import`. */
+export const IMPORT_USAGE = `Sends a file of events to PostHog, one JSON object a line, whatever the size of the file.
+
+Usage: posthog-capture import events.ndjson [flags]
+
+  {"event":"page_view","distinct_id":"user_123","timestamp":"2026-01-31T12:00:00Z","properties":{"path":"/"}}
+
+  --historical-migration   tells PostHog that these are old events, which it takes apart from new ones
+  --dry-run                checks every line and sends nothing; needs no key
+  --resume                 goes on where an import of the same file was interrupted
+  --concurrency N          requests in flight (default: POSTHOG_CONCURRENCY, else 4)
+  --rejects FILE           where bad lines are reported, as {"line":7,"reason":"…"} (default: FILE.rejects.ndjson)
+  --host URL               where PostHog is (default: POSTHOG_HOST, else https://us.posthog.com)
+
+How far it came is kept in FILE.import-state.json until all is done. An event without a uuid gets one that its line decides,
+so whatever is sent twice is stored once. One without a timestamp has that of the beginning of the import.
+
+The last line on standard output says what became of the lines. Progress is on standard error.
+
+Exit code: 0 PostHog has every line, 1 some lines are in the file of rejects or PostHog could not be reached, 2 wrong usage:
+nothing was sent, 130 interrupted: --resume goes on.
 `;
 
 /** The help of `posthog-capture listen`. */

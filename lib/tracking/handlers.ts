@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
+import { RouterExplorer } from '@nestjs/core/router/router-explorer.js';
 import { processWide } from '../process-wide.js';
 import { messageContexts } from './message-contexts.js';
 import { rawOf } from './response-end.js';
@@ -26,6 +27,9 @@ export interface RouteDuty {
   /** What this took from around the handler. */
   readonly interceptors: readonly unknown[];
 }
+
+/** Whether Nest hands the metadata of handlers on to the routes: 10.0 and 10.1 do not. */
+export const routesKnowTheirHandlers = 'copyMetadataToCallback' in RouterExplorer.prototype;
 
 /** The interceptors that `@TrackEvent` binds, of both builds. */
 export const ownInterceptors = processWide('own-interceptors', () => new WeakSet<object>());

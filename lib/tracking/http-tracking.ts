@@ -1,7 +1,7 @@
 import { acting } from '../context/scopes.js';
 import { pathOf, requestOf, routeOf } from '../context/request-fields.js';
 import { requestScope, within } from './call-scopes.js';
-import { dutyOfRoute, forgetGuards, hasPassedGuards, type RouteDuty } from './handlers.js';
+import { dutyOfRoute, forgetGuards, hasPassedGuards, type RouteDuty, routesKnowTheirHandlers } from './handlers.js';
 import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
 import { enterCall, leaveCall } from './route-calls.js';
 import { type RequestTracking, requestTrackingOf } from './request-tracking.js';
@@ -40,10 +40,10 @@ export class HttpTracking {
     this.#adapter = adapter;
   }
 
-  /** False for an adapter whose hooks are not known. One that does not exist yet, as in a testing module, is most likely known. */
+  /** False where routes cannot be told apart, and for an adapter whose hooks are not known. One that does not exist yet, as in a testing module, is most likely known. */
   get canWatchRoutes(): boolean {
     const adapter = this.#adapter();
-    return adapter === undefined || frameworkOf(adapter) !== undefined;
+    return routesKnowTheirHandlers && (adapter === undefined || frameworkOf(adapter) !== undefined);
   }
 
   /** There are routes with a duty. */

@@ -250,7 +250,7 @@ describe('posthog-capture', () => {
   it.each([
     ['lisen', 'unknown command "lisen"; did you mean listen?'],
     ['rum', 'unknown command "rum"; did you mean run?'],
-    ['--event', 'unknown command "--event"; commands are run and listen'],
+    ['--event', 'unknown command "--event"; commands are run, import, listen'],
     ['\u001b[31m', 'unknown command "\\u001b[31m"'],
   ])('takes %j for no command', async (name, message) => {
     const terminal = new ScriptedTerminal();

@@ -7,14 +7,20 @@ export class ScriptedTerminal implements Terminal {
   stdout = '';
   stderr = '';
   readonly columns: number;
+  readonly interactive: boolean;
   readonly input: Readable;
   readonly #interruption = new AbortController();
   readonly #waiting = new Set<() => void>();
 
   /** @param input what standard input holds; null: it stays open and silent */
-  constructor({ input = '', columns = 200 }: { input?: string | null; columns?: number } = {}) {
+  constructor({
+    input = '',
+    columns = 200,
+    interactive = false,
+  }: { input?: string | null; columns?: number; interactive?: boolean } = {}) {
     this.input = input === null ? new PassThrough() : Readable.from([Buffer.from(input)], { objectMode: false });
     this.columns = columns;
+    this.interactive = interactive;
   }
 
   readonly out = (text: string): void => {

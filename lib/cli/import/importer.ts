@@ -1,0 +1,187 @@
+import { type Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type CaptureEvent } from '../../capture/capture-event.js';
+import { type CaptureService } from '../../capture/capture.service.js';
+import { uuidOf } from '../../capture/uuid.js';
+import { type EventDelivery, type EventDrop } from '../../posthog-capture.options.js';
+import { checkInput, isObject, kindOf, warnOfUnknown } from '../event-input.js';
+import { cut } from '../printable.js';
+import { type Line, readLines } from './lines.js';
+import { OpenLines } from './open-lines.js';
+import { type Counts } from './progress.js';
+import { type RejectsFile } from './rejects-file.js';
+import { stableUuid } from './stable-uuid.js';
+import { type ImportState } from './state-file.js';
+
+/** PostHog stores about 1 MB of an event; a longer line is none. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
+/** Different unknown fields that are warned of. */
+const MAX_WARNINGS = 20;
+/** Attempts in a row of which none delivers anything. */
+const MAX_FAILURES = 5;
+const PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 30_000;
+const READY_MS = 2000;
+const MAX_REASON_LENGTH = 500;
+/** A key or an address that is wrong stays wrong: no reason to try again when nothing was ever delivered. */
+const REFUSAL = /^PostHog API error: HTTP (?!408|429)[34]\d\d/;
+
+/** Raised when PostHog takes nothing any more; the message says what it answered. */
+export class GivenUp extends Error {
+  override readonly name = 'GivenUp';
+}
+
+/** How an importer works. */
+export interface ImporterOptions {
+  /** Where it begins, and what was done before. */
+  readonly state: ImportState;
+  readonly rejects: RejectsFile;
+  /** Events that wait to be sent, at most. */
+  readonly maxPending: number;
+  /** Nothing is sent: what was captured is answered for. */
+  readonly isDry: boolean;
+  readonly signal: AbortSignal;
+  readonly warn: (text: string) => void;
+}
+
+/** Captures the lines of a stream, keeps account of each, and waits when too many are on their way. */
+export class Importer {
+  readonly #options: ImporterOptions;
+  readonly #lines: OpenLines;
+  readonly #warned = new Set<string>();
+  /** Lines that are answered for, also those after one that is not. */
+  #settled: number;
+  #rejected = 0;
+  #hasDelivered = false;
+  /** Why the event that is being captured was dropped. */
+  #refusal: string | null = null;
+
+  constructor(options: ImporterOptions) {
+    this.#options = options;
+    this.#lines = new OpenLines(options.state);
+    this.#settled = options.state.number;
+  }
+
+  /** How far all lines are answered for. */
+  get state(): ImportState {
+    return { ...this.#lines.answered, startedAt: this.#options.state.startedAt };
+  }
+
+  get counts(): Counts {
+    return { bytes: this.#lines.answered.end, lines: this.#settled, rejected: this.#rejected };
+  }
+
+  /** For option `onDelivery`. */
+  readonly delivered = ({ uuids }: EventDelivery): void => {
+    for (const uuid of uuids) {
+      if (this.#lines.settle(uuid, 'delivered') !== undefined) this.#settled += 1;
+    }
+    this.#hasDelivered = true;
+  };
+
+  /** For option `onDrop`. */
+  readonly dropped = ({ uuid, reason, detail }: EventDrop): void => {
+    this.#refusal = detail;
+    // What was not sent in time is sent by `--resume`.
+    if (uuid === null || reason === 'shutdown') return;
+    const line = this.#lines.settle(uuid, 'rejected');
+    if (line !== undefined) this.#reject(line, detail);
+  };
+
+  /**
+   * Captures every line, and waits until all are answered for, or until the signal.
+   *
+   * @param stream the file from where `state` says
+   * @throws GivenUp
+   */
+  async run(stream: Readable, capture: CaptureService): Promise<void> {
+    const { signal, maxPending, rejects, state } = this.#options;
+    const pending = (): number => capture.stats().pending;
+    for await (const line of readLines(stream, state, MAX_LINE_BYTES)) {
+      if (signal.aborted) return;
+      const event = this.#eventOf(line);
+      if (typeof event === 'string') {
+        this.#lines.reject(line);
+        this.#reject(line.number, event);
+      } else {
+        // Two lines of one uuid are one row, but each is a line to answer for.
+        if (this.#lines.has(event.uuid)) await this.#until(capture, () => !this.#lines.has(event.uuid));
+        this.#capture(capture, line, event);
+      }
+      if (rejects.isFull) await rejects.write();
+      if (pending() > maxPending) await this.#until(capture, () => pending() <= maxPending);
+    }
+    await this.#until(capture, () => pending() === 0);
+  }
+
+  #capture(capture: CaptureService, line: Line, event: Imported): void {
+    this.#refusal = null;
+    this.#lines.open(line, event.uuid);
+    const isCaptured = capture.capture(event) !== null;
+    if (isCaptured && !this.#options.isDry) return;
+    // A refusal that had a uuid was told already.
+    if (this.#lines.settle(event.uuid, isCaptured ? 'delivered' : 'rejected') === undefined) return;
+    if (isCaptured) this.#settled += 1;
+    else this.#reject(line.number, this.#lastRefusal());
+  }
+
+  #lastRefusal(): string {
+    return this.#refusal ?? 'it was not captured';
+  }
+
+  /** The event of a line, or what is wrong with it. */
+  #eventOf({ number, text }: Line): Imported | string {
+    if (text === null) return `it is longer than ${MAX_LINE_BYTES} bytes`;
+    const input = parse(text);
+    if (input === undefined) return 'it is not valid JSON';
+    if (!isObject(input)) return `it must be a JSON object, not ${kindOf(input)}`;
+    const { dto, problems } = checkInput(input);
+    if (problems.length > 0) return problems.join('; ');
+    warnOfUnknown(input, (warning) => this.#warn(number, warning));
+    const event = dto.toCaptureEvent();
+    const uuid = uuidOf(event.uuid) ?? stableUuid({ number, text });
+    return { ...event, uuid, timestamp: event.timestamp ?? this.#options.state.startedAt };
+  }
+
+  /** Once for each warning: a million lines may well have the same field. */
+  #warn(line: number, warning: string): void {
+    if (this.#warned.has(warning) || this.#warned.size >= MAX_WARNINGS) return;
+    this.#warned.add(warning);
+    this.#options.warn(`line ${line}: ${warning}`);
+  }
+
+  #reject(line: number, reason: string): void {
+    this.#settled += 1;
+    this.#rejected += 1;
+    this.#options.rejects.add({ line, reason: cut(reason, MAX_REASON_LENGTH) });
+  }
+
+  /** Sends until `isSo`, until the signal, or until PostHog takes nothing any more. */
+  async #until(capture: CaptureService, isSo: () => boolean): Promise<void> {
+    const { signal } = this.#options;
+    for (let failures = 0; !isSo() && !signal.aborted;) {
+      const before = this.#settled;
+      // The cheap way first: a flush leaves no batch to fill up.
+      await capture.ready({ timeoutMs: READY_MS });
+      if (isSo()) return;
+      const { error } = await capture.flush();
+      if (this.#settled > before) failures = 0;
+      else if (error !== null) {
+        failures += 1;
+        if (failures >= MAX_FAILURES || (!this.#hasDelivered && REFUSAL.test(error))) throw new GivenUp(error);
+        await wait(Math.min(PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+}
+
+type Imported = CaptureEvent & { readonly uuid: string };
+
+/** undefined for what is no JSON. Not why: the parser's message quotes the text. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

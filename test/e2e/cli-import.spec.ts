@@ -1,0 +1,250 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { runCli } from '../../lib/cli/cli.js';
+import { FakePostHog } from '../../lib/testing/index.js';
+import { ScriptedTerminal } from '../support/scripted-terminal.js';
+import { KEY } from '../support/secrets.js';
+
+let posthog: FakePostHog;
+let folder: string;
+const environment = { ...process.env };
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'posthog-import-'));
+  posthog = await FakePostHog.start({ apiKey: KEY });
+  for (const name of Object.keys(process.env))
+    if (name.startsWith('POSTHOG_')) Reflect.deleteProperty(process.env, name);
+  Object.assign(process.env, { POSTHOG_API_KEY: KEY, POSTHOG_HOST: posthog.url, POSTHOG_RETRY_BASE_MS: '1' });
+});
+
+afterEach(async () => {
+  await posthog.close();
+  process.env = { ...environment };
+  rmSync(folder, { recursive: true });
+});
+
+const event = (index: number, more: object = {}): object => ({
+  event: 'page_view',
+  distinct_id: `user_${index % 7}`,
+  timestamp: '2026-01-31T12:00:00.000Z',
+  properties: { index },
+  ...more,
+});
+
+function file(lines: readonly (object | string)[], name = 'events.ndjson'): string {
+  const path = join(folder, name);
+  writeFileSync(path, lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''));
+  return path;
+}
+
+async function run(args: readonly string[], terminal = new ScriptedTerminal()) {
+  const code = await runCli(['import', ...args], terminal);
+  return { code, answer: JSON.parse(terminal.stdout || 'null') as unknown, stderr: terminal.stderr };
+}
+
+const rejectsOf = (path: string): unknown[] =>
+  readFileSync(`${path}.rejects.ndjson`, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+
+describe('posthog-capture import', () => {
+  it('sends every line once, with the fields that it has', async () => {
+    const path = file([
+      `\uFEFF${JSON.stringify(event(0, { groups: { company: 'acme' } }))}`,
+      '',
+      `${JSON.stringify(event(1, { uuid: '0190B5C7-6A2E-7CC3-9F5E-4D2A1B3C5D6E' }))}\r`,
+      event(2, { timestamp: undefined }),
+    ]);
+    writeFileSync(path, readFileSync(path, 'utf8').trimEnd());
+    expect(await run([path])).toEqual({
+      code: 0,
+      answer: { success: true, lines: 4, delivered: 3, rejected: 0, error: null },
+      stderr: '',
+    });
+    expect(posthog.violations).toEqual([]);
+    expect(posthog.events.map(({ properties }) => properties.index).sort()).toEqual([0, 1, 2]);
+    const [first, second] = posthog.events;
+    expect(first).toMatchObject({
+      event: 'page_view',
+      distinct_id: 'user_0',
+      timestamp: '2026-01-31T12:00:00.000Z',
+      properties: { $groups: { company: 'acme' } },
+    });
+    expect(second!.uuid).toBe('0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e');
+    expect(existsSync(`${path}.import-state.json`)).toBe(false);
+    expect(existsSync(`${path}.rejects.ndjson`)).toBe(false);
+  });
+
+  it('tells PostHog of a migration when it is asked to, and not otherwise', async () => {
+    const path = file([event(0)]);
+    await run([path]);
+    await run([path, '--historical-migration']);
+    expect(posthog.requests.map(({ json }) => (json as { historical_migration?: true }).historical_migration)).toEqual([
+      undefined,
+      true,
+    ]);
+  });
+
+  it('stores nothing twice when a file is imported twice', async () => {
+    const path = file(Array.from({ length: 20 }, () => event(1)));
+    await run([path]);
+    expect((await run([path])).code).toBe(0);
+    expect(posthog.events).toHaveLength(40);
+    expect(posthog.rows).toHaveLength(20);
+  });
+
+  it('reports each bad line with its number and reason, never with its text, and sends the others', async () => {
+    const path = file([
+      event(0),
+      '{"event":"page_view",',
+      '[1]',
+      { event: 'page_view' },
+      event(1, { timestamp: 'yesterday' }),
+      event(2, { uuid: 'none' }),
+      event(3, { properties: { text: 'x'.repeat(950_000) } }),
+      event(4, { properties: 5 }),
+      event(5),
+    ]);
+    const { code, answer, stderr } = await run([path]);
+    expect(code).toBe(1);
+    expect(answer).toEqual({ success: false, lines: 9, delivered: 2, rejected: 7, error: null });
+    expect(rejectsOf(path)).toEqual([
+      { line: 2, reason: 'it is not valid JSON' },
+      { line: 3, reason: 'it must be a JSON object, not an array' },
+      { line: 4, reason: expect.stringContaining('distinct_id') },
+      { line: 5, reason: expect.stringContaining('timestamp') },
+      { line: 6, reason: expect.stringContaining('uuid') },
+      { line: 7, reason: expect.stringMatching(/^\d+ bytes, and maxEventBytes is \d+ bytes$/) },
+      { line: 8, reason: expect.stringContaining('properties') },
+    ]);
+    expect(stderr).toContain('7 lines were rejected');
+    expect(stderr).not.toContain('xxx');
+  });
+
+  it('reports the line of an event that PostHog refuses', async () => {
+    process.env.POSTHOG_CAPTURE_MODE = 'v1';
+    posthog.failAlways({
+      results: ({ distinct_id }) =>
+        distinct_id === 'user_3' ? { result: 'drop', details: 'no such person' } : { result: 'ok' },
+    });
+    const path = file(Array.from({ length: 7 }, (_, index) => event(index)));
+    expect((await run([path])).answer).toMatchObject({ delivered: 6, rejected: 1 });
+    expect(rejectsOf(path)).toEqual([{ line: 4, reason: expect.stringContaining('no such person') }]);
+  });
+
+  it('warns once of a field that means nothing', async () => {
+    const path = file(Array.from({ length: 5 }, (_, index) => event(index, { userId: 'u' })));
+    const { code, stderr } = await run([path]);
+    expect(code).toBe(0);
+    expect(stderr).toBe(
+      'posthog-capture import: warning: line 1: unknown field "userId" was ignored: did you mean "distinct_id"?\n',
+    );
+  });
+
+  it('checks every line of a dry run, and needs no key and no PostHog', async () => {
+    Reflect.deleteProperty(process.env, 'POSTHOG_API_KEY');
+    const path = file([event(0), 'x', event(1)]);
+    const { code, answer } = await run([path, '--dry-run']);
+    expect({ code, answer }).toEqual({
+      code: 1,
+      answer: { success: false, lines: 3, delivered: 0, rejected: 1, error: null },
+    });
+    expect(rejectsOf(path)).toEqual([{ line: 2, reason: 'it is not valid JSON' }]);
+    expect(posthog.requests).toEqual([]);
+    expect(existsSync(`${path}.import-state.json`)).toBe(false);
+  });
+
+  it('delivers every line, whatever fails meanwhile', async () => {
+    let request = 0;
+    posthog.failWhen(() =>
+      (request += 1) % 3 === 0 ? { status: 503 } : request % 3 === 1 ? null : { reset: 'after' },
+    );
+    process.env.POSTHOG_MAX_BATCH_EVENTS = '50';
+    process.env.POSTHOG_COOL_DOWN_MS = '1';
+    const path = file(Array.from({ length: 2000 }, (_, index) => event(index)));
+    expect((await run([path, '--concurrency', '2'])).answer).toMatchObject({ success: true, delivered: 2000 });
+    expect(posthog.rows).toHaveLength(2000);
+  });
+
+  it('ends when PostHog refuses the key, and goes on with --resume when it is right', async () => {
+    const path = file(Array.from({ length: 30 }, (_, index) => event(index)));
+    process.env.POSTHOG_API_KEY = 'phc_another_key';
+    const { code, answer, stderr } = await run([path]);
+    expect(code).toBe(1);
+    expect(answer).toMatchObject({ success: false, delivered: 0, error: 'PostHog API error: HTTP 401' });
+    expect(stderr).toContain('--resume goes on after it');
+    process.env.POSTHOG_API_KEY = KEY;
+    expect((await run([path])).code).toBe(2);
+    expect(posthog.events).toEqual([]);
+    expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 30, lines: 30 } });
+    expect(posthog.rows).toHaveLength(30);
+  });
+
+  it('goes on after an interruption with what is left, and keeps its reports', async () => {
+    process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
+    process.env.POSTHOG_CONCURRENCY = '1';
+    process.env.POSTHOG_SHUTDOWN_TIMEOUT_MS = '50';
+    const path = file(
+      Array.from({ length: 60 }, (_, index) =>
+        index === 4 || index === 44 ? 'x' : event(0, { properties: { index } }),
+      ),
+    );
+    const terminal = new ScriptedTerminal();
+    posthog.failWhen(({ index }) => (index < 3 ? null : { hang: true }));
+    const interrupted = run([path], terminal);
+    await posthog.waitForRequests(4);
+    terminal.interrupt();
+    const { code, answer } = await interrupted;
+    expect(code).toBe(130);
+    expect(answer).toMatchObject({ success: false, lines: 31, delivered: 30, error: 'interrupted' });
+    posthog.failWhen(null);
+    expect(await run([path, '--resume'])).toMatchObject({ code: 1, answer: { lines: 60, delivered: 58, rejected: 2 } });
+    expect(rejectsOf(path).map((reject) => (reject as { line: number }).line)).toEqual([5, 45]);
+    expect(posthog.events).toHaveLength(58);
+    expect(existsSync(`${path}.import-state.json`)).toBe(false);
+  });
+
+  it('does not go on in a file that has changed', async () => {
+    const path = file([event(0), event(1)]);
+    process.env.POSTHOG_API_KEY = 'phc_another_key';
+    await run([path]);
+    const state = JSON.parse(readFileSync(`${path}.import-state.json`, 'utf8')) as object;
+    writeFileSync(`${path}.import-state.json`, JSON.stringify({ ...state, end: 20 }));
+    const { code, stderr } = await run([path, '--resume']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('has changed; delete it to begin anew');
+  });
+
+  it('reads standard input', async () => {
+    const terminal = new ScriptedTerminal({
+      input: [0, 1, 2].map((index) => `${JSON.stringify(event(index))}\n`).join(''),
+    });
+    expect((await run(['-'], terminal)).answer).toMatchObject({ success: true, delivered: 3 });
+  });
+
+  it('shows a person how far it is, on one line', async () => {
+    const terminal = new ScriptedTerminal({ interactive: true });
+    await run([file(Array.from({ length: 50 }, (_, index) => event(index)))], terminal);
+    expect(terminal.stderr.split('\r').at(-1)).toMatch(/^\[#{24}\] 100 % {2}50 lines {2}\d+\/s {2}0 s left/);
+  });
+
+  it.each([
+    [[], 'the file is missing'],
+    [['nowhere.ndjson'], 'cannot read nowhere.ndjson'],
+    [['.'], '. is no file'],
+    [['-', '--resume'], '--resume needs a file'],
+    [['x', '--dry-run', '--resume'], 'leave out --resume'],
+    [['x', '--concurrency', '0'], '--concurrency must be a whole number from 1'],
+    [['x', '--dry-run=yes'], '--dry-run takes no value'],
+    [['x', 'y'], 'unexpected argument "y"'],
+    [['x', '--historic-migration'], 'did you mean --historical-migration?'],
+  ])('%j is wrong usage', async (args, problem) => {
+    const terminal = new ScriptedTerminal();
+    expect(await runCli(['import', ...args], terminal)).toBe(2);
+    expect(terminal.stderr).toContain(problem);
+    expect(terminal.stdout).toBe('');
+  });
+});
