@@ -1,0 +1,157 @@
+// Applications as users have them, with the package installed from its archive: for the scripts that look how it does there.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { ROOT } from './lib.mjs';
+
+export const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+
+/** Every peer that an application may do without. */
+export const OPTIONAL_PEERS = Object.keys(manifest.peerDependenciesMeta);
+
+/** The names by which code can be imported from the package. */
+export const SUB_PATHS = Object.keys(manifest.exports)
+  .filter((path) => !path.endsWith('.json'))
+  .map((path) => manifest.name + path.slice(1));
+
+/** Majors of Nest's other packages that go with one of Nest. */
+const COMPANIONS = {
+  10: { axios: 3, config: 3, 'event-emitter': 2, schedule: 4, cqrs: 10 },
+  11: { axios: 4, config: 4, 'event-emitter': 3, schedule: 6, cqrs: 11 },
+  12: { axios: 12, config: 12, 'event-emitter': 12, schedule: 12, cqrs: 12 },
+};
+
+/** These packages in the versions that are developed with. */
+export function own(...names) {
+  return Object.fromEntries(names.map((name) => [name, manifest.devDependencies[name]]));
+}
+
+/** What an application of a major version of Nest has, and more packages of Nest by their short names. */
+export function nest(major, ...more) {
+  const versions = ['common', 'core', 'axios', 'config', ...more].map((name) => [
+    `@nestjs/${name}`,
+    `^${COMPANIONS[major][name] ?? major}.0.0`,
+  ]);
+  return {
+    ...Object.fromEntries(versions),
+    ...own('axios', 'class-transformer', 'class-validator', 'reflect-metadata', 'rxjs'),
+  };
+}
+
+/** The oldest versions that the package allows, of all peers that it needs. */
+export function oldestPeers() {
+  return Object.fromEntries(
+    Object.entries(manifest.peerDependencies)
+      .filter(([name]) => !OPTIONAL_PEERS.includes(name))
+      .map(([name, range]) => [name, /\d+\.\d+\.\d+/.exec(range)[0]]),
+  );
+}
+
+/** All folders of this process, gone when it ends. */
+let home;
+
+/** A new folder, which goes away with this process at the latest. */
+export function newFolder(name) {
+  if (home === undefined) {
+    home = mkdtempSync(join(tmpdir(), 'package-'));
+    process.once('exit', () => rmSync(home, { recursive: true, force: true }));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+  }
+  return mkdtempSync(join(home, `${name}-`));
+}
+
+let archive;
+
+/** The path of the package's archive, packed once in this process from what is built. */
+export function packed() {
+  if (archive === undefined) {
+    const folder = newFolder('archive');
+    const { stdout } = run(ROOT, 'npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder]);
+    archive = join(folder, basename(stdout.trim().split('\n').at(-1)));
+  }
+  return archive;
+}
+
+/** A new folder with these packages, and with the package itself unless `bare`. */
+export function install(name, dependencies, { bare = false } = {}) {
+  const folder = newFolder(name);
+  writeJson(folder, 'package.json', { name: 'application', private: true });
+  addPackages(folder, bare ? dependencies : { ...dependencies, [manifest.name]: `file:${packed()}` });
+  return folder;
+}
+
+/** Installs more packages into the folder. */
+export function addPackages(folder, dependencies) {
+  const its = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  writeJson(folder, 'package.json', { ...its, dependencies: { ...its.dependencies, ...dependencies } });
+  run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** Copies a folder or a file of this repository. */
+export function copy(from, folder, to) {
+  cpSync(join(ROOT, from), join(folder, to), { recursive: true });
+}
+
+export function write(folder, file, text) {
+  mkdirSync(dirname(join(folder, file)), { recursive: true });
+  writeFileSync(join(folder, file), text);
+}
+
+export function writeJson(folder, file, value) {
+  write(folder, file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** The options of TypeScript that every application here has. */
+export const STRICT = {
+  target: 'es2022',
+  lib: ['es2023'],
+  types: ['node'],
+  strict: true,
+  skipLibCheck: false,
+  experimentalDecorators: true,
+  emitDecoratorMetadata: true,
+};
+
+/** Settings of swc that compile what Nest needs. */
+export function swcOptions(module) {
+  return {
+    jsc: {
+      target: 'es2022',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true },
+      keepClassNames: true,
+    },
+    module: { type: module },
+  };
+}
+
+/**
+ * Runs a command to its end and returns what it wrote.
+ *
+ * @param command `node` stands for a Node.js
+ * @param node that Node.js; default: the one of this process
+ * @param show shows the output instead of returning it
+ * @throws when it fails or does not end in time, with all that it wrote
+ */
+export function run(
+  folder,
+  command,
+  args,
+  { node = process.execPath, env = {}, show = false, timeoutMs = 600_000 } = {},
+) {
+  const { status, error, stdout, stderr } = spawnSync(command === 'node' ? node : command, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', ...(show ? ['inherit', 'inherit'] : ['pipe', 'pipe'])],
+    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, ...env },
+    shell: process.platform === 'win32' && command !== 'node',
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  if (status === 0) return { stdout, stderr };
+  const end =
+    error?.code === 'ETIMEDOUT' ? `did not end within ${timeoutMs} ms` : (error?.message ?? `ended with ${status}`);
+  throw new Error(`${[command, ...args].join(' ')} ${end}\n${stdout ?? ''}${stderr ?? ''}`);
+}
