@@ -73,10 +73,10 @@ export function packed() {
   return archive;
 }
 
-/** A new folder with these packages, and with the package itself unless `bare`. */
-export function install(name, dependencies, { bare = false } = {}) {
+/** A new folder with these packages, and with the package itself unless `bare`; `type` is that of its modules. */
+export function install(name, dependencies, { bare = false, type = 'commonjs' } = {}) {
   const folder = newFolder(name);
-  writeJson(folder, 'package.json', { name: 'application', private: true });
+  writeJson(folder, 'package.json', { name: 'application', private: true, type });
   addPackages(folder, bare ? dependencies : { ...dependencies, [manifest.name]: `file:${packed()}` });
   return folder;
 }
@@ -100,6 +100,11 @@ export function write(folder, file, text) {
 
 export function writeJson(folder, file, value) {
   write(folder, file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** What `type` in package.json says of modules that are CommonJS or ES modules. */
+export function typeOf(modules) {
+  return modules === 'CommonJS' ? 'commonjs' : 'module';
 }
 
 /** The options of TypeScript that every application here has. */

@@ -38,7 +38,7 @@ class NameGuard implements CanActivate {
   }
 }
 
-/** Injected by its type alone, which needs a compiler that writes the types of parameters down. */
+/** Injected by its type alone. */
 @Injectable()
 export class ByType {
   constructor(readonly posthog: CaptureService) {}
@@ -93,6 +93,11 @@ export class PurchasesController {
     }),
   ],
   controllers: [PurchasesController],
-  providers: [NameGuard, ByType, { provide: 'alias', useExisting: getCaptureToken() }],
+  providers: [
+    NameGuard,
+    { provide: 'alias', useExisting: getCaptureToken() },
+    // Only where the compiler writes the types of parameters down.
+    ...(process.env.METADATA ? [ByType] : []),
+  ],
 })
 export class AppModule {}
