@@ -1,9 +1,12 @@
 // Applications as users have them, with the package installed from its archive: for the scripts that look how it does there.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { ROOT } from './lib.mjs';
+
+const IS_WINDOWS = process.platform === 'win32';
 
 export const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
@@ -48,16 +51,18 @@ export function oldestPeers() {
   );
 }
 
-/** All folders of this process, gone when it ends. */
+/** All folders of this process, and the command that it runs: both gone when it ends. */
 let home;
+let running;
+process.once('exit', () => {
+  stop(running);
+  if (home !== undefined) rmSync(home, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 /** A new folder, which goes away with this process at the latest. */
 export function newFolder(name) {
-  if (home === undefined) {
-    home = mkdtempSync(join(tmpdir(), 'package-'));
-    process.once('exit', () => rmSync(home, { recursive: true, force: true }));
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
-  }
+  home ??= mkdtempSync(join(tmpdir(), 'package-'));
   return mkdtempSync(join(home, `${name}-`));
 }
 
@@ -65,27 +70,29 @@ let archive;
 
 /** The path of the package's archive, packed once in this process from what is built. */
 export function packed() {
-  if (archive === undefined) {
-    const folder = newFolder('archive');
-    const { stdout } = run(ROOT, 'npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder]);
-    archive = join(folder, basename(stdout.trim().split('\n').at(-1)));
-  }
+  archive ??= pack(newFolder('archive'));
   return archive;
 }
 
+async function pack(folder) {
+  const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
+  const { stdout } = await run(ROOT, 'npm', args);
+  return join(folder, basename(stdout.trim().split('\n').at(-1)));
+}
+
 /** A new folder with these packages, and with the package itself unless `bare`; `type` is that of its modules. */
-export function install(name, dependencies, { bare = false, type = 'commonjs' } = {}) {
+export async function install(name, dependencies, { bare = false, type = 'commonjs' } = {}) {
   const folder = newFolder(name);
   writeJson(folder, 'package.json', { name: 'application', private: true, type });
-  addPackages(folder, bare ? dependencies : { ...dependencies, [manifest.name]: `file:${packed()}` });
+  await addPackages(folder, bare ? dependencies : { ...dependencies, [manifest.name]: `file:${await packed()}` });
   return folder;
 }
 
 /** Installs more packages into the folder. */
-export function addPackages(folder, dependencies) {
+export async function addPackages(folder, dependencies) {
   const its = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   writeJson(folder, 'package.json', { ...its, dependencies: { ...its.dependencies, ...dependencies } });
-  run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
+  await run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
 /** Copies a folder or a file of this repository. */
@@ -139,24 +146,39 @@ export function swcOptions(module) {
  * @param show shows the output instead of returning it
  * @throws when it fails or does not end in time, with all that it wrote
  */
-export function run(
+export async function run(
   folder,
   command,
   args,
-  { node = process.execPath, env = {}, show = false, timeoutMs = 600_000 } = {},
+  { node = process.execPath, env = {}, show, timeoutMs = 600_000 } = {},
 ) {
-  const { status, error, stdout, stderr } = spawnSync(command === 'node' ? node : command, args, {
+  const child = spawn(command === 'node' ? node : command, args, {
     cwd: folder,
-    encoding: 'utf8',
     stdio: ['ignore', ...(show ? ['inherit', 'inherit'] : ['pipe', 'pipe'])],
     env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, ...env },
-    shell: process.platform === 'win32' && command !== 'node',
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-    maxBuffer: 64 * 1024 * 1024,
+    shell: IS_WINDOWS && command !== 'node',
+    // A group of its own, so that what it has started ends with it.
+    detached: !IS_WINDOWS,
   });
-  if (status === 0) return { stdout, stderr };
-  const end =
-    error?.code === 'ETIMEDOUT' ? `did not end within ${timeoutMs} ms` : (error?.message ?? `ended with ${status}`);
-  throw new Error(`${[command, ...args].join(' ')} ${end}\n${stdout ?? ''}${stderr ?? ''}`);
+  running = child;
+  const output = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'])
+    child[stream]?.setEncoding('utf8').on('data', (text) => (output[stream] += text));
+  let end;
+  const timer = setTimeout(() => {
+    end = `did not end within ${timeoutMs} ms`;
+    stop(child);
+  }, timeoutMs);
+  const [code, signal] = await once(child, 'close');
+  clearTimeout(timer);
+  running = undefined;
+  if (code === 0) return output;
+  const words = [command, ...args].join(' ');
+  throw new Error(`${words} ${end ?? `ended with ${code ?? signal}`}\n${output.stdout}${output.stderr}`);
+}
+
+function stop(child) {
+  if (child?.pid === undefined) return;
+  if (IS_WINDOWS) child.kill('SIGKILL');
+  else process.kill(-child.pid, 'SIGKILL');
 }

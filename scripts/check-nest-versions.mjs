@@ -27,16 +27,16 @@ const JEST = {
 await ensureInstalled();
 const wanted = process.argv.slice(2);
 for (const major of ['10', '11']) {
-  if (wanted.length === 0 || wanted.includes(major)) check(major);
+  if (wanted.length === 0 || wanted.includes(major)) await check(major);
 }
 
-function check(major) {
+async function check(major) {
   console.log(`Nest ${major}:`);
-  const folder = install(`nest-${major}`, { ...nest(major, ...NEST), ...own(...TOOLS) });
+  const folder = await install(`nest-${major}`, { ...nest(major, ...NEST), ...own(...TOOLS) });
   writeJson(folder, 'jest.config.json', JEST);
   for (const tests of ['support', 'e2e/tracking']) copy(`test/${tests}`, folder, `test/${tests}`);
   try {
-    run(folder, 'node', ['node_modules/jest/bin/jest.js', '--config', 'jest.config.json'], { show: true });
+    await run(folder, 'node', ['node_modules/jest/bin/jest.js', '--config', 'jest.config.json'], { show: true });
   } catch {
     console.error(`The tests of tracking failed on Nest ${major}.`);
     process.exitCode = 1;

@@ -75,9 +75,9 @@ if (process.features.require_module) {
   await module.close();
 }
 
-const archive = packed();
+const archive = await packed();
 const [{ files, size, unpackedSize }] = Object.values(
-  JSON.parse(run(ROOT, 'npm', ['pack', '--dry-run', '--json', '--ignore-scripts']).stdout),
+  JSON.parse((await run(ROOT, 'npm', ['pack', '--dry-run', '--json', '--ignore-scripts'])).stdout),
 );
 const stray = files
   .map(({ path }) => path)
@@ -85,8 +85,8 @@ const stray = files
 assert.deepEqual(stray, [], 'files that should not be published');
 assert.ok(statSync(archive).size <= MAX_PACKED_BYTES, `the archive has ${size} bytes`);
 assert.ok(unpackedSize <= MAX_UNPACKED_BYTES, `the archive unpacks to ${unpackedSize} bytes`);
-run(ROOT, 'npx', ['--no-install', 'publint', 'run', archive, '--strict']);
-run(ROOT, 'npx', ['--no-install', 'attw', archive]);
+await run(ROOT, 'npx', ['--no-install', 'publint', 'run', archive, '--strict']);
+await run(ROOT, 'npx', ['--no-install', 'attw', archive]);
 console.log(
   `package: ${files.length} files, ${Math.round(size / KIB)} KiB packed, ${Math.round(unpackedSize / KIB)} KiB unpacked; publint and attw agree`,
 );

@@ -22,27 +22,27 @@ assert.ok(kinds.length + runners.length > 0, `no kind has ${words.join(' and ')}
 /** The core has the Node.js of this process and no other. */
 const nodesOf = (kind) => (core ? kind.nodes.slice(0, 1).map(() => undefined) : kind.nodes);
 
-const tools = installTools(
+const tools = await installTools(
   kinds.map(({ compiler }) => COMPILERS[compiler]),
   new Set([...kinds, ...runners].flatMap(nodesOf).filter((node) => node !== undefined)),
 );
 const failed = [];
-for (const version of new Set(kinds.map((kind) => kind.nest))) checkApplications(version);
-for (const runner of runners) check(runner, () => runTests(runner, tools, nodesOf(runner)));
+for (const version of new Set(kinds.map((kind) => kind.nest))) await checkApplications(version);
+for (const runner of runners) await check(runner, () => runTests(runner, tools, nodesOf(runner)));
 console.log(`test:package: ${kinds.length + runners.length - failed.length} kinds passed, ${failed.length} failed`);
 for (const name of failed) console.log(`✗ ${name}`);
 if (failed.length > 0) process.exitCode = 1;
 
 /** Those of one version of Nest share one folder of packages: at first without any optional peer, and then with all of them. */
-function checkApplications(version) {
+async function checkApplications(version) {
   const its = kinds.filter((kind) => kind.nest === version);
-  const folder = install(`nest-${version}`, packagesOf(version));
+  const folder = await install(`nest-${version}`, packagesOf(version));
   const run = (kind) => check(kind, () => runApplication(folder, kind, tools, nodesOf(kind)));
   for (const peer of OPTIONAL_PEERS) assert.ok(!existsSync(join(folder, 'node_modules', peer)), `${peer} is there`);
-  for (const kind of its.filter(({ peers }) => !peers)) run(kind);
+  for (const kind of its.filter(({ peers }) => !peers)) await run(kind);
   const withPeers = its.filter(({ peers }) => peers);
-  if (withPeers.length > 0) addPackages(folder, own(...OPTIONAL_PEERS));
-  for (const kind of withPeers) run(kind);
+  if (withPeers.length > 0) await addPackages(folder, own(...OPTIONAL_PEERS));
+  for (const kind of withPeers) await run(kind);
 }
 
 function packagesOf(version) {
@@ -51,10 +51,10 @@ function packagesOf(version) {
   return { ...peers, '@nestjs/platform-express': peers['@nestjs/common'], ...own('@types/node') };
 }
 
-function check({ name }, run) {
+async function check({ name }, run) {
   const start = Date.now();
   try {
-    const nodes = run();
+    const nodes = await run();
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     console.log(`✓ ${name}${nodes.length > 0 ? `: Node ${nodes.join(', ')}` : ''} (${seconds} s)`);
   } catch (error) {

@@ -13,17 +13,17 @@ const LIFE_MS = 60_000;
  * @param nodes versions of Node.js to run it on, or undefined for the one of this process
  * @returns what ran it
  */
-export function runApplication(folder, kind, tools, nodes) {
-  const programs = compile(folder, kind, tools);
-  return nodes.map((wanted) => {
-    const node = tools.node(wanted);
-    for (const program of kind.programs) runProgram(folder, join(programs, program), kind, tools, node);
-    return node.version;
-  });
+export async function runApplication(folder, kind, tools, nodes) {
+  const programs = await compile(folder, kind, tools);
+  const used = nodes.map((wanted) => tools.node(wanted));
+  for (const node of used) {
+    for (const program of kind.programs) await runProgram(folder, join(programs, program), kind, tools, node);
+  }
+  return used.map((node) => node.version);
 }
 
 /** Compiles into a folder of its own within the one that has its packages; returns where its programs are. */
-function compile(folder, { sources, modules, compiler, name }, tools) {
+async function compile(folder, { sources, modules, compiler, name }, tools) {
   const { typescript, module, resolution, swc, tsx } = COMPILERS[compiler];
   const place = name.replaceAll(/\W+/g, '-');
   writeJson(folder, `${place}/package.json`, { type: typeOf(modules) });
@@ -36,7 +36,7 @@ function compile(folder, { sources, modules, compiler, name }, tools) {
 
   if (tsx) return join(place, 'src');
   if (swc) compileWithSwc(join(folder, place), swcOptions(modules === 'CommonJS' ? 'commonjs' : 'es6'), tools);
-  else run(folder, 'node', [tools.tsc(typescript), '-p', place]);
+  else await run(folder, 'node', [tools.tsc(typescript), '-p', place]);
   return join(place, 'dist');
 }
 
@@ -54,7 +54,7 @@ function compileWithSwc(folder, options, tools) {
 }
 
 /** A program that is content is silent, and ends. */
-function runProgram(folder, program, { nest, modules, http, compiler }, tools, { path, version }) {
+async function runProgram(folder, program, { nest, modules, http, compiler }, tools, { path, version }) {
   const { tsx } = COMPILERS[compiler];
   const args = ['--trace-warnings', ...(tsx ? ['--import', tools.tsx, `${program}.ts`] : [`${program}.js`])];
   const env = {
@@ -65,6 +65,6 @@ function runProgram(folder, program, { nest, modules, http, compiler }, tools, {
     DENIALS: nest === 'oldest' ? '' : 'yes',
     TSX_TSCONFIG_PATH: join(folder, program, '../../tsconfig.json'),
   };
-  const { stdout, stderr } = run(folder, 'node', args, { node: path, env, timeoutMs: LIFE_MS });
+  const { stdout, stderr } = await run(folder, 'node', args, { node: path, env, timeoutMs: LIFE_MS });
   assert.equal(stdout + stderr, '', `${program} on Node ${version} wrote something`);
 }

@@ -7,7 +7,7 @@ import { install, own } from '../../scripts/application.mjs';
 const THIS_NODE = { path: process.execPath, version: process.versions.node };
 
 /** @param nodes major versions of Node.js; the one of this process is always there */
-export function installTools(compilers, nodes) {
+export async function installTools(compilers, nodes) {
   const packages = {};
   for (const { typescript } of compilers) {
     if (typescript) packages[`typescript-${typescript}`] = `npm:typescript@~${typescript}.0`;
@@ -15,7 +15,7 @@ export function installTools(compilers, nodes) {
   if (compilers.some(({ swc }) => swc)) Object.assign(packages, own('@swc/core'));
   if (compilers.some(({ tsx }) => tsx)) packages.tsx = '^4.20.0';
   for (const node of nodes) packages[`node-${node}`] = `npm:node-${process.platform}-${process.arch}@${node}`;
-  const modules = join(install('tools', packages, { bare: true }), 'node_modules');
+  const modules = join(await install('tools', packages, { bare: true }), 'node_modules');
 
   return {
     tsc: (version) => join(modules, `typescript-${version}/bin/tsc`),
