@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
-import { ROOT } from './lib.mjs';
+import { ensureBuilt, ROOT } from './lib.mjs';
 
 const IS_WINDOWS = process.platform === 'win32';
 
@@ -42,6 +42,13 @@ export function nest(major, ...more) {
   };
 }
 
+/** All optional peers, in versions that go with one of Nest. */
+export function optionalPeers(major) {
+  const prefix = '@nestjs/';
+  const ofNest = OPTIONAL_PEERS.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  return { ...own(...OPTIONAL_PEERS), ...nest(major, ...ofNest) };
+}
+
 /** The oldest versions that the package allows, of all peers that it needs. */
 export function oldestPeers() {
   return Object.fromEntries(
@@ -68,13 +75,14 @@ export function newFolder(name) {
 
 let archive;
 
-/** The path of the package's archive, packed once in this process from what is built. */
+/** The path of the package's archive, packed once in this process. */
 export function packed() {
   archive ??= pack(newFolder('archive'));
   return archive;
 }
 
 async function pack(folder) {
+  await ensureBuilt();
   const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
   const { stdout } = await run(ROOT, 'npm', args);
   return join(folder, basename(stdout.trim().split('\n').at(-1)));

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { runsOn } from '../test/package/table.mjs';
 import { manifest, OPTIONAL_PEERS, packed, run, SUB_PATHS } from './application.mjs';
-import { ensureInstalled, ROOT } from './lib.mjs';
+import { ensureBuilt, ensureInstalled, ROOT } from './lib.mjs';
 
 const KIB = 1024;
 /** Of the archive, and of what is in it. */
@@ -20,6 +20,7 @@ const OWN_PEERS = {
 };
 
 await ensureInstalled();
+await ensureBuilt();
 const pathsOf = (entry) => (typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(pathsOf));
 for (const [subPath, entry] of Object.entries(manifest.exports)) {
   const needed = Object.keys(manifest.peerDependencies).filter((name) => !OPTIONAL_PEERS.includes(name));

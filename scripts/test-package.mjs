@@ -8,7 +8,7 @@ import { runApplication } from '../test/package/run-application.mjs';
 import { runTests } from '../test/package/run-tests.mjs';
 import { RUNNERS } from '../test/package/runners.mjs';
 import { installTools } from '../test/package/tools.mjs';
-import { addPackages, install, nest, oldestPeers, OPTIONAL_PEERS, own } from './application.mjs';
+import { addPackages, install, nest, oldestPeers, OPTIONAL_PEERS, optionalPeers, own } from './application.mjs';
 import { ensureInstalled } from './lib.mjs';
 
 await ensureInstalled();
@@ -41,7 +41,7 @@ async function checkApplications(version) {
   for (const peer of OPTIONAL_PEERS) assert.ok(!existsSync(join(folder, 'node_modules', peer)), `${peer} is there`);
   for (const kind of its.filter(({ peers }) => !peers)) await run(kind);
   const withPeers = its.filter(({ peers }) => peers);
-  if (withPeers.length > 0) await addPackages(folder, own(...OPTIONAL_PEERS));
+  if (withPeers.length > 0) await addPackages(folder, optionalPeers(version));
   for (const kind of withPeers) await run(kind);
 }
 

@@ -1,7 +1,8 @@
 // The kinds of applications that the package runs in, as data for scripts/test-package.mjs. Not every combination, but every
 // version of Node.js with every one of Nest in both kinds of modules, and each pair of which one may break the other.
 
-import { NODES } from './nodes.mjs';
+/** Those that the package supports. */
+const NODES = ['20', '22', '24', '26'];
 
 /** What turns sources into what runs. Those of TypeScript check the types of all packages, and find them by `resolution`. */
 export const COMPILERS = {

@@ -1,6 +1,5 @@
 // The applications in which scripts/test-package.mjs runs the examples of docs/testing.md (test/runners): the ways to test.
 import { swcOptions } from '../../scripts/application.mjs';
-import { NODES } from './nodes.mjs';
 
 /** Settings of Jest; `transform` is what compiles. */
 const jest = (transform, more = {}) => ({
@@ -35,9 +34,9 @@ const NODE10 = { module: 'commonjs', moduleResolution: 'node', types: ['node', '
 const NODENEXT = { module: 'nodenext', types: ['node', 'jest'] };
 const BUNDLER = { module: 'esnext', moduleResolution: 'bundler', types: ['node'] };
 
-const runner = (name, tests, modules, settings) => ({ name, tests, modules, nodes: NODES, ...settings });
+const runner = (name, tests, modules, settings) => ({ name, tests, modules, nodes: ['20', '26'], ...settings });
 
-/** `core`: what the fast core is. */
+/** On the oldest and the newest Node.js. `core`: what the fast core is. */
 export const RUNNERS = [
   runner('Jest 29 with ts-jest, Nest 10, CommonJS, TypeScript 5.4 (node10)', 'jest', 'CommonJS', {
     core: true,
@@ -95,7 +94,7 @@ export const RUNNERS = [
   }),
   runner('Vitest 5, Nest 12, ES modules, TypeScript 6.0 (bundler)', 'vitest', 'ES modules', {
     // It does not take Node.js 20.
-    nodes: ['22', '24', '26'],
+    nodes: ['22', '26'],
     nest: '12',
     dependencies: { vitest: '^5.0.0', typescript: '~6.0.0' },
     compilerOptions: BUNDLER,
