@@ -28,5 +28,5 @@ export async function installTools(compilers, nodes) {
 
 function nodeIn(folder) {
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  return { path: join(folder, 'bin/node'), version };
+  return { path: join(folder, 'bin/node'), version: version.replace(/^v/, '') };
 }
