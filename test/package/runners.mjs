@@ -96,7 +96,7 @@ export const RUNNERS = [
     // It does not take Node.js 20.
     nodes: ['22', '26'],
     nest: '12',
-    dependencies: { vitest: '^5.0.0', typescript: '~6.0.0' },
+    dependencies: { vitest: '^5.0.0', '@types/node': '^22.0.0', typescript: '~6.0.0' },
     compilerOptions: BUNDLER,
     files: vitest,
     run: RUN_VITEST,
