@@ -36,10 +36,11 @@ const BUNDLER = { module: 'esnext', moduleResolution: 'bundler', types: ['node']
 
 const runner = (name, tests, modules, settings) => ({ name, tests, modules, nodes: ['20', '26'], ...settings });
 
-/** On the oldest and the newest Node.js. `core`: what the fast core is. */
+/** `core`: what the fast core is. */
 export const RUNNERS = [
   runner('Jest 29 with ts-jest, Nest 10, CommonJS, TypeScript 5.4 (node10)', 'jest', 'CommonJS', {
     core: true,
+    nodes: ['20'],
     nest: '10',
     dependencies: { ...JEST_29, 'ts-jest': '^29.2.0', typescript: '~5.4.0' },
     compilerOptions: NODE10,
@@ -71,6 +72,7 @@ export const RUNNERS = [
   }),
   runner('Jest 30 with swc, Nest 12, ES modules, TypeScript 6.0 (nodenext)', 'jest', 'ES modules', {
     core: true,
+    nodes: ['20'],
     nest: '12',
     dependencies: { ...JEST_30, ...SWC, typescript: '~6.0.0' },
     compilerOptions: NODENEXT,
@@ -86,6 +88,7 @@ export const RUNNERS = [
   }),
   runner('Vitest 4, Nest 11, ES modules, TypeScript 6.0 (bundler)', 'vitest', 'ES modules', {
     core: true,
+    nodes: ['20'],
     nest: '11',
     dependencies: { vitest: '^4.0.0', typescript: '~6.0.0' },
     compilerOptions: BUNDLER,
