@@ -1,20 +1,51 @@
-// Looks at what would be published: both builds load by the package's name, every entry of `exports` exists, and the
-// archive holds what it should and nothing else.
+// Looks at what would be published: both builds load by the package's name, every entry of `exports` exists and needs no
+// package that it should not, and the archive holds what it should and nothing else. publint and attw look at it, too.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { ensureInstalled, ROOT } from './lib.mjs';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+import { runsOn } from '../test/package/table.mjs';
+import { manifest, OPTIONAL_PEERS, packed, run, SUB_PATHS } from './application.mjs';
+import { ensureBuilt, ensureInstalled, ROOT } from './lib.mjs';
+
+const KIB = 1024;
+/** Of the archive, and of what is in it. */
+const MAX_PACKED_BYTES = 400 * KIB;
+const MAX_UNPACKED_BYTES = 2048 * KIB;
+/** What only the sub-path of that name may need. */
+const OWN_PEERS = {
+  './testing/jest': ['@jest/globals', 'expect'],
+  './testing/vitest': ['vitest'],
+};
 
 await ensureInstalled();
-const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+await ensureBuilt();
 const pathsOf = (entry) => (typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(pathsOf));
-for (const path of pathsOf(manifest.exports)) assert.ok(existsSync(`${ROOT}${path}`), `exports: ${path} is missing`);
+for (const [subPath, entry] of Object.entries(manifest.exports)) {
+  const needed = Object.keys(manifest.peerDependencies).filter((name) => !OPTIONAL_PEERS.includes(name));
+  const allowed = [...needed, ...(OWN_PEERS[subPath] ?? [])];
+  for (const path of pathsOf(entry)) {
+    assert.ok(existsSync(join(ROOT, path)), `exports: ${path} is missing`);
+    const strangers = [...packagesBehind(join(ROOT, path))].filter((name) => !allowed.includes(name));
+    assert.deepEqual(strangers, [], `packages that ${path} must not need`);
+  }
+}
+
+assert.equal(manifest.dependencies ?? manifest.optionalDependencies, undefined, 'the package has dependencies');
+for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) {
+  assert.equal(manifest.scripts[script], undefined, `the package has a script ${script}`);
+}
+
+assert.ok(
+  readFileSync(`${ROOT}README.md`, 'utf8').includes(runsOn()),
+  `README.md: "Runs on" must have this table:\n${runsOn()}`,
+);
 
 const require = createRequire(import.meta.url);
 const testing = 'nestjs-posthog-capture/testing';
-// Its matchers load in their test runners only: scripts/check-test-runners.mjs.
-for (const entry of ['nestjs-posthog-capture', 'nestjs-posthog-capture/lmdb', testing]) {
+// Matchers load in their test runners only: scripts/test-package.mjs.
+for (const entry of SUB_PATHS.filter((path) => !path.startsWith(`${testing}/`))) {
   const esm = await import(entry);
   assert.ok(Object.keys(esm).length > 0, `${entry} exports nothing`);
   // The CommonJS build loads Nest 12, which is ESM only, where Node can require it.
@@ -45,16 +76,35 @@ if (process.features.require_module) {
   await module.close();
 }
 
-const packed = JSON.parse(
-  execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  }),
+const archive = await packed();
+const [{ files, size, unpackedSize }] = Object.values(
+  JSON.parse((await run(ROOT, 'npm', ['pack', '--dry-run', '--json', '--ignore-scripts'])).stdout),
 );
-const [archive] = Array.isArray(packed) ? packed : Object.values(packed);
-const stray = archive.files
+const stray = files
   .map(({ path }) => path)
   .filter((path) => !/^(dist\/|docs\/|package\.json|README\.md|CHANGELOG\.md|LICENSE)/.test(path));
 assert.deepEqual(stray, [], 'files that should not be published');
-console.log(`package: ${archive.files.length} files, ${Math.round(archive.size / 1024)} KiB packed`);
+assert.ok(statSync(archive).size <= MAX_PACKED_BYTES, `the archive has ${size} bytes`);
+assert.ok(unpackedSize <= MAX_UNPACKED_BYTES, `the archive unpacks to ${unpackedSize} bytes`);
+await run(ROOT, 'npx', ['--no-install', 'publint', 'run', archive, '--strict']);
+await run(ROOT, 'npx', ['--no-install', 'attw', archive]);
+console.log(
+  `package: ${files.length} files, ${Math.round(size / KIB)} KiB packed, ${Math.round(unpackedSize / KIB)} KiB unpacked; publint and attw agree`,
+);
+
+/** The packages that a built file, or its declarations, and all files behind it name: in imports at once, later, and of types. */
+function packagesBehind(file, seen = new Set()) {
+  const packages = new Set();
+  if (seen.has(file) || file.endsWith('.json')) return packages;
+  seen.add(file);
+  const ending = file.endsWith('.d.ts') ? '.d.ts' : '.js';
+  for (const { fileName: name } of ts.preProcessFile(readFileSync(file, 'utf8'), true, true).importedFiles) {
+    if (name.startsWith('.')) {
+      const next = join(dirname(file), name.replace(/\.js$/, ending));
+      for (const behind of packagesBehind(next, seen)) packages.add(behind);
+    } else if (!name.startsWith('node:')) {
+      packages.add(/^(@[^/]+\/)?[^/]+/.exec(name)[0]);
+    }
+  }
+  return packages;
+}

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+/** The last file that the build writes. */
+export const LIBRARY = 'dist/cjs/package.json';
+
 const OLDEST_NODE = [20, 11];
 
 /** Runs a command in the repository's root with this terminal, and resolves with its exit code. */
@@ -52,6 +55,14 @@ export async function ensureInstalled() {
   // A link to where the repository was before it was moved.
   rmSync(self, { force: true });
   symlinkSync(ROOT, self, 'junction');
+}
+
+/** Builds the library unless what is built is newer than all it is made of. */
+export async function ensureBuilt() {
+  const sources = ['lib', 'tsconfig.base.json', 'tsconfig.esm.json', 'tsconfig.cjs.json', 'scripts/build.mjs'];
+  if (isFresh(LIBRARY, sources)) return;
+  console.log('Building the library …');
+  await must(process.execPath, ['scripts/build.mjs']);
 }
 
 function refuseOldNode() {

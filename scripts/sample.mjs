@@ -1,6 +1,6 @@
 // `node scripts/sample.mjs 03-every-transport`: compiles one of the samples and runs it.
 import { existsSync } from 'node:fs';
-import { compile, ensureInstalled, must, ROOT, run } from './lib.mjs';
+import { compile, ensureBuilt, ensureInstalled, ROOT, run } from './lib.mjs';
 
 const [name = ''] = process.argv.slice(2);
 const folder = `sample/${name}`;
@@ -9,6 +9,6 @@ if (!/^[\w-]+$/.test(name) || !existsSync(`${ROOT}${folder}/tsconfig.build.json`
   process.exit(1);
 }
 await ensureInstalled();
-if (!existsSync(`${ROOT}dist/cjs/package.json`)) await must(process.execPath, ['scripts/build.mjs']);
+await ensureBuilt();
 await compile(`${folder}/tsconfig.build.json`);
 process.exitCode = await run(process.execPath, [`${folder}/dist/main.js`]);

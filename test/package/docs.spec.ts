@@ -19,7 +19,7 @@ function blocksOf(file: string, tag: string): string[] {
 const plain = (code: string): string => code.replace(/(from '\.[^']*)\.js'/g, "$1'").trim();
 
 describe('docs/testing.md', () => {
-  // scripts/check-test-runners.mjs runs them all in applications of their own.
+  // scripts/test-package.mjs runs them all in applications of their own.
   const runners = `${ROOT}test/runners`;
   const sources = readdirSync(runners, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))

@@ -1,0 +1,42 @@
+// Two lives of an application with a store: what the first cannot send, the second does. What ends well prints nothing.
+import 'reflect-metadata';
+import { deepEqual, equal } from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type INestApplicationContext } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
+import { lmdbEventStore } from 'nestjs-posthog-capture/lmdb';
+import { FakePostHog } from 'nestjs-posthog-capture/testing';
+
+async function main(): Promise<void> {
+  const posthog = await FakePostHog.start();
+  const path = await mkdtemp(join(tmpdir(), 'posthog-store-'));
+  // By the option's object and by its path, which loads the store by itself.
+  const stores = { object: lmdbEventStore({ path }), path };
+
+  posthog.failAlways({ status: 503 });
+  const first = await boot(posthog.url, stores.object);
+  const uuid = first.get(CaptureService).capture({ event: 'order_placed', distinctId: 'user_1' });
+  await first.close();
+  equal(posthog.events.length, 0);
+
+  posthog.failAlways(null);
+  const second = await boot(posthog.url, stores.path);
+  equal(second.get(CaptureService).stats().recovered, 1);
+  await second.close();
+  deepEqual(
+    posthog.rows.map((row) => row.uuid),
+    [uuid],
+  );
+  await posthog.close();
+  await rm(path, { recursive: true });
+}
+
+function boot(host: string, store: string | ReturnType<typeof lmdbEventStore>): Promise<INestApplicationContext> {
+  const module = PostHogCaptureModule.forRoot({ apiKey: 'phc_test', host, store, shutdownTimeoutMs: 500 });
+  return NestFactory.createApplicationContext(module, { logger: ['error'] });
+}
+
+void main();
