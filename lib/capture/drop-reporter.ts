@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { type LoggerService } from '@nestjs/common';
 import { type DropReason, type SendFailure } from '../delivery/delivery.js';
+import { type EventWatchers } from './event-watcher.js';
 import { LogLimiter } from './log-limiter.js';
 
 /** One event that will not arrive. */
@@ -33,14 +34,16 @@ const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
 export class DropReporter {
   readonly #logger: LoggerService;
   readonly #onDrop: ((drop: ReportedDrop) => void) | undefined;
+  readonly #watchers: EventWatchers | undefined;
   readonly #limiter = new LogLimiter();
   readonly #counts: Partial<Record<DropReason, number>> = {};
   #total = 0;
   #telling = false;
 
-  constructor(logger: LoggerService, onDrop?: (drop: ReportedDrop) => void) {
+  constructor(logger: LoggerService, onDrop?: (drop: ReportedDrop) => void, watchers?: EventWatchers) {
     this.#logger = logger;
     this.#onDrop = onDrop;
+    this.#watchers = watchers;
   }
 
   get total(): number {
@@ -55,6 +58,7 @@ export class DropReporter {
     const { reason, event, detail } = drop;
     this.#total += 1;
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
+    if (this.#watchers?.any) this.#watchers.tell('dropped', drop);
     const remedy = REMEDIES[reason];
     if (remedy === undefined) this.#debug(reason, `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`);
     else

@@ -32,6 +32,8 @@ export interface CourierRoute {
   answered(): void;
   /** An attempt failed and may be followed by another. */
   failed(failure: SendFailure): void;
+  /** These wait so long for their next attempt. */
+  retrying(events: readonly QueuedEvent[], delayMs: number, failure: SendFailure): void;
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
 }
@@ -181,7 +183,9 @@ async function carryPart(
     const { retryAfterMs } = outcome;
     if (attempt > route.maxRetries()) return { failure, retryAfterMs };
     if (retryAfterMs !== undefined && retryAfterMs > backoff.retryMaxMs) return { failure, retryAfterMs };
-    if (!(await route.wait(backoffMs(attempt, backoff), retryAfterMs))) return { failure };
+    const delayMs = backoffMs(attempt, backoff);
+    route.retrying(batch.events, Math.max(delayMs, retryAfterMs ?? 0), failure);
+    if (!(await route.wait(delayMs, retryAfterMs))) return { failure };
     if (route.wanted) batch = { ...batch, events: batch.events.filter((event) => route.wanted?.(event) ?? true) };
     if (batch.events.length === 0) return 'done';
   }

@@ -43,8 +43,14 @@ export interface SendFailure {
   readonly remedy: string;
 }
 
+/** What one attempt came to. */
+export type BatchOutcome = Answer & {
+  /** For statistics: the receiver's code, or a word for why there is none. Opaque. */
+  readonly code?: number | string;
+};
+
 /** The closed set of answers to one attempt. Events of a `settled` batch that are named nowhere were stored. */
-export type BatchOutcome =
+type Answer =
   | {
       readonly kind: 'settled';
       readonly rejected: readonly { readonly id: string; readonly detail: string }[];

@@ -1,4 +1,4 @@
-import { type QueuedEvent } from './delivery.js';
+import { type QueuedEvent, type SendBatch } from './delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
 import { backgroundTimer, type Timer } from './timers.js';
 
@@ -94,6 +94,14 @@ export class DurableEvents {
   /** Resolves when all that was appended is kept, or known not to be; null when nothing is being written. */
   get written(): Promise<unknown> | null {
     return this.#writes.size === 0 ? null : Promise.all([...this.#writes.values()].map(({ done }) => done));
+  }
+
+  /** Like `send`, but nothing is sent before it is kept. */
+  keptFirst(send: SendBatch): SendBatch {
+    return async (batch, attempt) => {
+      await this.written;
+      return send(batch, attempt);
+    };
   }
 
   /** Whether a later process will find the event, as far as is known now: see `written`. */

@@ -23,11 +23,15 @@ export interface ExpressOptions extends LeaseLimits, RetryPolicy {
 
 /** Who is told what becomes of the events. Must not throw. */
 export interface ExpressListener {
+  /** A call waits. */
+  queued(event: QueuedEvent): void;
   /** A call has its answer. */
   settled(call: object, event: QueuedEvent, outcome: ExpressOutcome): void;
   /** One request delivered these; each was told as settled before. */
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   retried(): void;
+  /** These wait so long for their next attempt. */
+  retrying(events: readonly QueuedEvent[], delayMs: number, failure: SendFailure): void;
   /** The receiver is there and takes events. */
   answered(): void;
   /** A request is over, whatever came of it. */
@@ -111,6 +115,7 @@ export class ExpressLane {
       this.#calls.add(passenger);
       this.#waiting.add(event);
       this.#queue.add(passenger);
+      this.#listener.queued(event);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (signal?.aborted) onAbort();
       else this.#schedule();
@@ -179,6 +184,7 @@ export class ExpressLane {
         },
         answered: () => this.#listener.answered(),
         failed: (failure) => (group.lastFailure = failure),
+        retrying: (events, delayMs, failure) => this.#listener.retrying(events, delayMs, failure),
         delivered: (events, attempts, durationMs) => {
           const awaited = events.filter(({ id }) => passengers.get(id)?.group === group);
           for (const { id } of awaited) passengers.get(id)?.answer({ delivered: true });
