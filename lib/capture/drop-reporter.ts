@@ -91,14 +91,16 @@ export class DropReporter {
   }
 
   storeWorks(): void {
-    if (this.#limiter.pass('store works') !== null)
-      this.#write('log', 'The store works again and holds all that is pending.');
+    this.note('store works', 'The store works again and holds all that is pending.');
   }
 
   recovered(pending: number): void {
-    if (this.#limiter.pass('recovered') !== null) {
-      this.#write('log', `PostHog answers again; ${pending} events are on their way.`);
-    }
+    this.note('recovered', `PostHog answers again; ${pending} events are on their way.`);
+  }
+
+  /** Good news. One line per kind and minute. */
+  note(kind: string, text: string): void {
+    if (this.#limiter.pass(kind) !== null) this.#write('log', text);
   }
 
   /** One line per kind and minute; those between are counted in the next. */

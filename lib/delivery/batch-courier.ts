@@ -105,7 +105,7 @@ export async function carry(events: readonly QueuedEvent[], route: CourierRoute)
     const said = witness ? await carryPart([witness], route, accepted) : null;
     if (said === 'done') continue;
     if (said && !('halve' in said)) return said;
-    return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING } };
+    return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING, refusesAll: true } };
   }
   route.refusals.unproven += suspects.length;
   convict();
@@ -176,8 +176,9 @@ async function carryPart(
         for (const event of batch.events) route.dropped(event, 'quota', outcome.failure.message);
         return 'done';
       case 'refused':
-        route.failed(outcome.failure);
-        return { failure: outcome.failure };
+        failure = { ...outcome.failure, refusesAll: true };
+        route.failed(failure);
+        return { failure };
     }
     route.failed(failure);
     const { retryAfterMs } = outcome;

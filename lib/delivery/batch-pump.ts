@@ -91,6 +91,11 @@ export class BatchPump {
     return !this.#gate.open;
   }
 
+  /** Milliseconds until a probe may leave; null when sending has not stalled. */
+  get coolDownLeftMs(): number | null {
+    return this.#gate.coolDownLeftMs;
+  }
+
   /** Sends everything that waits, also for a retry; with one probe if sending has stalled. */
   sendAll(): void {
     this.#due = true;

@@ -8,7 +8,7 @@ import { type DeliveryStats, type EventDelivery } from './event-delivery.js';
 import { EventQueue } from './event-queue.js';
 import { type ExpressCall, ExpressLane, type ExpressListener, type ExpressOutcome } from './express-lane.js';
 import { Ledger } from './ledger.js';
-import { observed } from './requests.js';
+import { RequestLog } from './requests.js';
 import { Tally } from './tally.js';
 import { deadlineTimer, type Timer, within } from './timers.js';
 import { Waiters } from './waiters.js';
@@ -29,6 +29,7 @@ export class DeliveryPipeline implements EventDelivery {
   readonly #pump: BatchPump;
   readonly #express: ExpressLane;
   readonly #ledger = new Ledger();
+  readonly #requests = new RequestLog();
   readonly #durable: DurableEvents | null;
   readonly #backlog: Backlog | null;
   /** Events that stay in the store when the pipeline is closed. */
@@ -62,7 +63,7 @@ export class DeliveryPipeline implements EventDelivery {
           }
         },
       });
-    const request = observed(send, observer);
+    const request = this.#requests.observed(send, observer);
     const onTheWay: Pick<PumpListener & ExpressListener, 'delivered' | 'retried' | 'retrying' | 'returned'> = {
       delivered: (events, attempts, durationMs) => observer.delivered(events, attempts, durationMs),
       retried: () => (this.#ledger.retries += 1),
@@ -90,6 +91,9 @@ export class DeliveryPipeline implements EventDelivery {
   }
 
   stats(): DeliveryStats {
+    const now = Date.now();
+    const oldest = Math.min(this.#queue.oldestCapturedAt ?? Infinity, this.#express.oldestCapturedAt ?? Infinity);
+    const coolDownLeftMs = this.#pump.coolDownLeftMs;
     return {
       recovered: this.#ledger.recovered,
       delivered: this.#ledger.delivered,
@@ -97,6 +101,11 @@ export class DeliveryPipeline implements EventDelivery {
       pendingBytes: this.#queue.bytes + this.#express.bytes + this.#left.bytes,
       inFlight: this.#queue.leased + this.#express.inFlight,
       retries: this.#ledger.retries,
+      requests: this.#requests.stats,
+      oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
+      coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
+      lastFailure: this.#pump.lastFailure,
+      storeFailing: this.#durable?.failing ?? false,
     };
   }
 

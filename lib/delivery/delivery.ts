@@ -41,6 +41,8 @@ export interface Attempt {
 export interface SendFailure {
   readonly message: string;
   readonly remedy: string;
+  /** The receiver takes nothing at all from us, and will not of its own accord. Default: false. */
+  readonly refusesAll?: boolean;
 }
 
 /** What one attempt came to. */

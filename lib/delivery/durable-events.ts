@@ -114,6 +114,11 @@ export class DurableEvents {
     return this.#volatile.size + this.#writes.size === 0;
   }
 
+  /** Whether it is left alone because it failed, or misses events that are pending. */
+  get failing(): boolean {
+    return this.#failing || this.#volatile.size > 0;
+  }
+
   get #fails(): boolean {
     return this.#failing;
   }

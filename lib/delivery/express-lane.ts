@@ -84,6 +84,12 @@ export class ExpressLane {
     return this.#waiting.bytes;
   }
 
+  /** When the oldest of them was captured, in epoch milliseconds; null when there is none. */
+  get oldestCapturedAt(): number | null {
+    for (const { event } of this.#calls) return event.capturedAt;
+    return null;
+  }
+
   /** Calls whose event is in a request. */
   get inFlight(): number {
     return this.#calls.size - this.#queue.size;
