@@ -39,6 +39,7 @@ export { attachContext, withJobContext } from './tracking/job-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 
 export { type DeliveryReport, type DropReason, type QueuedEvent, type SendFailure } from './delivery/delivery.js';
+export { type PendingLimits } from './delivery/event-delivery.js';
 export { type RequestStats } from './delivery/requests.js';
 export { type EventStore, type Recovery, type RecoveryRequest } from './delivery/event-store.js';
 export { type CaptureMode } from './wire/wire-format.js';

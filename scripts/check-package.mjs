@@ -14,7 +14,8 @@ for (const path of pathsOf(manifest.exports)) assert.ok(existsSync(`${ROOT}${pat
 const require = createRequire(import.meta.url);
 const testing = 'nestjs-posthog-capture/testing';
 // Its matchers load in their test runners only: scripts/check-test-runners.mjs.
-for (const entry of ['nestjs-posthog-capture', 'nestjs-posthog-capture/lmdb', testing]) {
+const BESIDE = ['health', 'lmdb', 'opentelemetry', 'testing'].map((path) => `nestjs-posthog-capture/${path}`);
+for (const entry of ['nestjs-posthog-capture', ...BESIDE]) {
   const esm = await import(entry);
   assert.ok(Object.keys(esm).length > 0, `${entry} exports nothing`);
   // The CommonJS build loads Nest 12, which is ESM only, where Node can require it.

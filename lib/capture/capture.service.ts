@@ -2,7 +2,7 @@ import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
 import { type ContextStorage } from '../context/context-storage.js';
 import { type DeliveryReport, type DropReason, type SendFailure } from '../delivery/delivery.js';
-import { type EventDelivery, NOTHING_DELIVERED } from '../delivery/event-delivery.js';
+import { type EventDelivery, NOTHING_DELIVERED, type PendingLimits } from '../delivery/event-delivery.js';
 import { type RequestStats } from '../delivery/requests.js';
 import { processWide } from '../process-wide.js';
 import {
@@ -55,6 +55,8 @@ export interface CaptureStats {
   oldestPendingMs: number | null;
   /** When a cool-down ends and one request goes as a probe, in epoch milliseconds; null when there is no cool-down. */
   coolDownUntil: number | null;
+  /** The options that bound what is pending; null for a disabled instance. */
+  limits: PendingLimits | null;
   /** What PostHog or the network last answered to what is pending, and what to do; null when PostHog answers. */
   lastFailure: SendFailure | null;
   /** Whether events are in memory only because the store fails. */

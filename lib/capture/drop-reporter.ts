@@ -12,14 +12,21 @@ export interface ReportedDrop {
   detail: string;
 }
 
+/** What can be done about a queue that fills up. */
+export const QUEUE_REMEDY =
+  'PostHog is slower than the events come: raise maxQueueEvents and maxQueueBytes, or await ready() in bulk work';
+
+/** What can be done about a store that fails. */
+export const STORE_REMEDY =
+  'look at the free space of its disk, its maxBytes, and whether this process may write there';
+
 /** What can be done about a loss; `undefined` where it is what somebody chose, and deserves no warning. */
 const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
   invalid: 'correct the call',
   opted_out: undefined,
   before_send: undefined,
   too_large: 'send less in properties, or raise maxEventBytes up to what PostHog stores (about 1 MB)',
-  queue_full:
-    'PostHog is slower than the events come: raise maxQueueEvents and maxQueueBytes, or await ready() in bulk work',
+  queue_full: QUEUE_REMEDY,
   rejected: 'the reason is PostHog’s: correct the event',
   quota: "the project is over its quota: see the billing page of PostHog's settings",
   undelivered: 'the caller of captureNow was told; capture() would have kept the event and tried again',
@@ -86,7 +93,7 @@ export class DropReporter {
     this.warn(
       'store failed',
       `The store fails: ${problem}. Events captured from now on are in memory only, until it works again. ` +
-        'Remedy: look at the free space of its disk, its maxBytes, and whether this process may write there.',
+        `Remedy: ${STORE_REMEDY}.`,
     );
   }
 

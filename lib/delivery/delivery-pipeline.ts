@@ -91,6 +91,7 @@ export class DeliveryPipeline implements EventDelivery {
   }
 
   stats(): DeliveryStats {
+    const { maxQueueEvents, maxQueueBytes, maxEventAgeMs } = this.#options;
     const now = Date.now();
     const oldest = Math.min(this.#queue.oldestCapturedAt ?? Infinity, this.#express.oldestCapturedAt ?? Infinity);
     const coolDownLeftMs = this.#pump.coolDownLeftMs;
@@ -104,6 +105,7 @@ export class DeliveryPipeline implements EventDelivery {
       requests: this.#requests.stats,
       oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
       coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
+      limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs },
       lastFailure: this.#pump.lastFailure,
       storeFailing: this.#durable?.failing ?? false,
     };

@@ -2,6 +2,14 @@ import { type DeliveryReport, type QueuedEvent, type SendFailure } from './deliv
 import { type ExpressCall, type ExpressOutcome } from './express-lane.js';
 import { NO_REQUESTS, type RequestStats } from './requests.js';
 
+/** How much may be pending, and for how long. */
+export interface PendingLimits {
+  readonly maxQueueEvents: number;
+  readonly maxQueueBytes: number;
+  /** null: for ever. */
+  readonly maxEventAgeMs: number | null;
+}
+
 /** What is held now, and what was done. `inFlight` counts events, which are pending ones too. */
 export interface DeliveryStats {
   /** Brought back from a store. */
@@ -17,6 +25,8 @@ export interface DeliveryStats {
   readonly oldestPendingMs: number | null;
   /** When the next probe leaves, in epoch milliseconds; now or past while there is one, null when sending has not stalled. */
   readonly coolDownUntil: number | null;
+  /** What may be pending; null where nothing is bounded. */
+  readonly limits: PendingLimits | null;
   /** What the receiver or the network last answered, while it has answered nothing better since. */
   readonly lastFailure: SendFailure | null;
   /** Whether the store does not hold all that is pending, because it fails. */
@@ -33,6 +43,7 @@ export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
   requests: NO_REQUESTS,
   oldestPendingMs: null,
   coolDownUntil: null,
+  limits: null,
   lastFailure: null,
   storeFailing: false,
 });
