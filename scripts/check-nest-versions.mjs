@@ -1,4 +1,4 @@
-// Runs the tests of tracking in applications of the older versions of Nest: CommonJS ones, with the package installed from
+// Runs the tests of tracking and of health in applications of the older versions of Nest: CommonJS ones, with the package installed from
 // its archive as a user would. Nest 12 is what `npm test` runs on.
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
@@ -8,8 +8,8 @@ import { ensureInstalled, ROOT } from './lib.mjs';
 
 /** Majors of Nest's packages that go together. */
 const VERSIONS = {
-  10: { axios: 3, config: 3, 'event-emitter': 2, schedule: 4, cqrs: 10 },
-  11: { axios: 4, config: 4, 'event-emitter': 3, schedule: 6, cqrs: 11 },
+  10: { axios: 3, config: 3, 'event-emitter': 2, schedule: 4, cqrs: 10, terminus: 10 },
+  11: { axios: 4, config: 4, 'event-emitter': 3, schedule: 6, cqrs: 11, terminus: 11 },
 };
 const SAME_MAJOR = [
   'common',
@@ -63,14 +63,14 @@ function check(major, packages) {
     };
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'application', private: true, dependencies }));
     writeFileSync(join(folder, 'jest.config.cjs'), JEST);
-    for (const tests of ['support', 'e2e/tracking']) {
+    for (const tests of ['support', 'e2e/tracking', 'e2e/health.spec.ts']) {
       cpSync(`${ROOT}test/${tests}`, join(folder, 'test', tests), { recursive: true });
     }
     run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']);
     console.log(`Nest ${major}:`);
     run(process.execPath, ['node_modules/jest/bin/jest.js', '--config', 'jest.config.cjs']);
   } catch {
-    console.error(`The tests of tracking failed on Nest ${major}.`);
+    console.error(`The tests failed on Nest ${major}.`);
     process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
