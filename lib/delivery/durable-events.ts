@@ -203,10 +203,11 @@ export class DurableEvents {
     for (let from = 0; from < missed.length; from += RETRY_EVENTS) this.#write(missed.slice(from, from + RETRY_EVENTS));
     this.#removeNow();
     await this.written;
-    // Nothing was asked of it, so nothing is known.
-    if (this.#fails || !asked) return;
+    if (this.#fails) return;
+    // What it fails at from now on is another failure.
     this.#reported = false;
-    this.#listener.storeWorks();
+    // Where nothing was asked of it, nothing is known.
+    if (asked) this.#listener.storeWorks();
   }
 }
 
