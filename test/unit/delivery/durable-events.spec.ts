@@ -3,8 +3,8 @@ import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
 import { DurableEvents } from '../../../lib/delivery/durable-events.js';
 import { MemoryEventStore } from '../../support/memory-event-store.js';
 
-beforeEach(() => jest.useFakeTimers());
-afterEach(() => jest.useRealTimers());
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
 
 const EVENT: QueuedEvent = { id: '1', name: 'a', orderKey: 'a', format: 'v0', payload: '{}', bytes: 2, capturedAt: 0 };
 const LEFT_ALONE_MS = 10_000;
