@@ -180,6 +180,8 @@ async function carryPart(
         route.failed(failure);
         return { failure };
     }
+    // What we cut short ourselves says nothing of the receiver.
+    if (signal.aborted) return { failure };
     route.failed(failure);
     const { retryAfterMs } = outcome;
     if (attempt > route.maxRetries()) return { failure, retryAfterMs };

@@ -171,6 +171,7 @@ export class ExpressLane {
   async #travel(group: Group): Promise<void> {
     this.#groups += 1;
     const passengers = new Map([...group.passengers].map((passenger) => [passenger.event.id, passenger]));
+    const isAwaited = ({ id }: QueuedEvent): boolean => passengers.get(id)?.group === group;
     const signal = group.abort.signal;
     const handBack = await carry(
       [...passengers.values()].map(({ event }) => event),
@@ -181,7 +182,7 @@ export class ExpressLane {
         // Whoever waits is told of a refusal, and nothing is kept.
         refusals: { unproven: 0 },
         // Whoever was told that it failed must not find it stored later.
-        wanted: ({ id }) => passengers.get(id)?.group === group,
+        wanted: isAwaited,
         signal,
         wait: async (ms, retryAfterMs = 0) => {
           const go = !signal.aborted && (await group.retries.sleep(Math.max(ms, retryAfterMs)));
@@ -190,9 +191,9 @@ export class ExpressLane {
         },
         answered: () => this.#listener.answered(),
         failed: (failure) => (group.lastFailure = failure),
-        retrying: (events, delayMs, failure) => this.#listener.retrying(events, delayMs, failure),
+        retrying: (events, delayMs, failure) => this.#listener.retrying(events.filter(isAwaited), delayMs, failure),
         delivered: (events, attempts, durationMs) => {
-          const awaited = events.filter(({ id }) => passengers.get(id)?.group === group);
+          const awaited = events.filter(isAwaited);
           for (const { id } of awaited) passengers.get(id)?.answer({ delivered: true });
           if (awaited.length > 0) this.#listener.delivered(awaited, attempts, durationMs);
         },

@@ -21,7 +21,7 @@ export interface RequestObserver {
 /** The requests that are over, whatever came of them. */
 export interface RequestStats {
   readonly total: number;
-  /** By HTTP status, such as `200`; those without one as `timeout`, `network` and `aborted`. */
+  /** By the status of the answer, such as `200`; those without one as `timeout`, `network` and `aborted`. */
   readonly byStatus: Readonly<Record<string, number>>;
   /** Half of the last 1000 took at most so many milliseconds, answer included; null before the first. */
   readonly p50Ms: number | null;

@@ -34,7 +34,7 @@ export class PostHogCaptureHealthIndicator {
 
   /**
    * @param key the name of the result. Default: `posthog`
-   * @throws with Terminus 10 and 11 its HealthCheckError when down, as these want it
+   * @throws where there is no such instance; and with Terminus 10 and 11 its HealthCheckError when down, as these want it
    */
   check(
     key = 'posthog',

@@ -65,6 +65,64 @@ it('shows an event whose caller waits for it', async () => {
   expect(told).toEqual(['queued never', 'dropped never (undelivered): PostHog request aborted']);
 });
 
+it('shows no retry of an event whose caller went away', async () => {
+  const { capture, posthog } = await start();
+  posthog.failAlways({ hang: true });
+  const { told } = listen(capture);
+  const caller = new AbortController();
+  let answered = (): void => undefined;
+  const over = new Promise<void>((resolve) => (answered = resolve));
+  watchEvents(capture, { sending: () => caller.abort(), answered: () => answered() });
+  await capture.captureNow({ event: 'a', distinctId: 'ann' }, { signal: caller.signal });
+  await over;
+  // What is told of the request comes in the same turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(told).toEqual([
+    'queued a',
+    'sending a, attempt 1',
+    'dropped a (undelivered): PostHog request aborted',
+    'answered aborted for 1, attempt 1',
+  ]);
+});
+
+it('shows a retry of those alone whose callers still wait', async () => {
+  const { capture, posthog } = await start({ maxRetries: 1 });
+  const { told } = listen(capture);
+  const caller = new AbortController();
+  posthog.failWhen(({ index }) => {
+    if (index > 0) return null;
+    caller.abort();
+    return { status: 503, delayMs: 30 };
+  });
+  await Promise.all([
+    capture.captureNow({ event: 'a', distinctId: 'ann' }, { signal: caller.signal }),
+    capture.captureNow({ event: 'b', distinctId: 'bob' }),
+  ]);
+  expect(told.slice(2)).toEqual([
+    'sending a b, attempt 1',
+    'dropped a (undelivered): PostHog request aborted',
+    'answered 503 for 2, attempt 1',
+    'retrying b soon: PostHog API error: HTTP 503',
+    'sending b, attempt 2',
+    'answered 200 for 1, attempt 2',
+    'delivered b',
+  ]);
+});
+
+it('shows no retry of what the end of the application cuts short', async () => {
+  const { app, capture, posthog } = await start({ shutdownTimeoutMs: 30 });
+  posthog.failAlways({ hang: true });
+  const { told } = listen(capture);
+  capture.capture({ event: 'a', distinctId: 'ann' });
+  await app.close();
+  expect(told).toEqual([
+    'queued a',
+    'sending a, attempt 1',
+    'answered aborted for 1, attempt 1',
+    expect.stringMatching(/^dropped a \(shutdown\): /),
+  ]);
+});
+
 it('shows retries, a cool-down with its end, and that PostHog answers again', async () => {
   const { capture, posthog } = await start({ maxRetries: 1, coolDownMs: 60_000 });
   const { told } = listen(capture);
@@ -95,7 +153,7 @@ it('shows retries, a cool-down with its end, and that PostHog answers again', as
 });
 
 it('tells why a request has no status', async () => {
-  const { capture, posthog } = await start({ maxRetries: 0, requestTimeoutMs: 500, coolDownMs: 60_000 });
+  const { capture, posthog } = await start({ maxRetries: 0, requestTimeoutMs: 1500, coolDownMs: 60_000 });
   const { told } = listen(capture);
   posthog.failAlways({ reset: 'before' });
   capture.capture({ event: 'a', distinctId: 'ann' });
