@@ -16,7 +16,7 @@ const ROOTS = [
   'assemble-capture.ts',
   'instance-module.ts',
 ];
-const BESIDE = ['testing', 'health', 'inspector', 'cli', 'stores'];
+const BESIDE = ['testing', 'health', 'opentelemetry', 'inspector', 'cli', 'stores'];
 const zones = [
   never(
     'delivery',

@@ -6,7 +6,9 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^nestjs-posthog-capture$': '<rootDir>/lib/index.ts',
+    '^nestjs-posthog-capture/health$': '<rootDir>/lib/health/index.ts',
     '^nestjs-posthog-capture/lmdb$': '<rootDir>/lib/stores/lmdb-event-store.ts',
+    '^nestjs-posthog-capture/opentelemetry$': '<rootDir>/lib/opentelemetry/index.ts',
     '^nestjs-posthog-capture/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-posthog-capture/testing/jest$': '<rootDir>/lib/testing/jest.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

@@ -2,6 +2,8 @@ import { Logger } from '@nestjs/common';
 import { CaptureService } from './capture/capture.service.js';
 import { DropReporter } from './capture/drop-reporter.js';
 import { EventIntake } from './capture/event-intake.js';
+import { EventWatchers } from './capture/event-watcher.js';
+import { rememberWatchers } from './capture/watch-events.js';
 import { type ResolvedOptions } from './config/resolve-options.js';
 import { CallInterpreter } from './context/call-interpreter.js';
 import { type Warn } from './context/check-context.js';
@@ -23,9 +25,16 @@ export interface Connection {
  * Connects an instance.
  *
  * @param reporter is told what becomes of events that do not arrive
+ * @param watchers are told what happens to events on their way
  * @param shutDown ends the instance as the application's end would
  */
-export type Connect = (reporter: DropReporter, shutDown: () => Promise<unknown>) => Promise<Connection> | Connection;
+export type Connect = (
+  reporter: DropReporter,
+  watchers: EventWatchers,
+  shutDown: () => Promise<unknown>,
+) => Promise<Connection> | Connection;
+
+const WATCHER_FAILED = 'A watcher of events failed and is told no more. The events are not affected.';
 
 /**
  * Puts one instance together around whoever takes its events.
@@ -39,14 +48,16 @@ export async function assembleCapture(
   connect: Connect,
 ): Promise<CaptureService> {
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
-  const reporter = new DropReporter(logger, options.onDrop);
+  const watchers = new EventWatchers(() => reporter.warn('watcher', WATCHER_FAILED));
+  const reporter = new DropReporter(logger, options.onDrop, watchers);
   for (const warning of warnings) reporter.warn(`options: ${warning}`, warning);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const intake = new EventIntake(contexts, formatOf(options.captureMode), options);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
-  const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
+  const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, watchers, shutDown) : {};
   const service: CaptureService = new CaptureService({ contexts, intake, pipeline, reporter, ...hooks });
+  rememberWatchers(service, watchers);
   rememberSettings(service, {
     context: options.enabled && options.context,
     requests: options.enabled && options.requests,

@@ -38,7 +38,9 @@ export { type RequestTrackingOptions } from './tracking/request-tracking.js';
 export { attachContext, withJobContext } from './tracking/job-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 
-export { type DeliveryReport, type DropReason, type QueuedEvent } from './delivery/delivery.js';
+export { type DeliveryReport, type DropReason, type QueuedEvent, type SendFailure } from './delivery/delivery.js';
+export { type PendingLimits } from './delivery/event-delivery.js';
+export { type RequestStats } from './delivery/requests.js';
 export { type EventStore, type Recovery, type RecoveryRequest } from './delivery/event-store.js';
 export { type CaptureMode } from './wire/wire-format.js';
 export { type PostHogEvent } from './wire/posthog-event.js';

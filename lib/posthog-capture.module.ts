@@ -5,11 +5,13 @@ import { type ModuleRef } from '@nestjs/core';
 import { assembleCapture } from './assemble-capture.js';
 import { type CaptureService } from './capture/capture.service.js';
 import { type DropReporter } from './capture/drop-reporter.js';
+import { type EventWatchers } from './capture/event-watcher.js';
 import { PostHogConfigurationError } from './config/configuration-error.js';
 import { describeName } from './config/describe-value.js';
 import { variableOf } from './config/environment.js';
 import { resolveOptions } from './config/resolve-options.js';
-import { type DeliveryObserver, DeliveryPipeline } from './delivery/delivery-pipeline.js';
+import { type DeliveryObserver } from './delivery/delivery-observer.js';
+import { DeliveryPipeline } from './delivery/delivery-pipeline.js';
 import { type Durability } from './delivery/durable-events.js';
 import { eventStoreOf } from './event-stores.js';
 import { instanceModule, type InstanceSource, requireFactory } from './instance-module.js';
@@ -51,9 +53,12 @@ export class PostHogCaptureModule extends ConfigurableModuleClass {
 function createCapture({ explicit, name, config, modules }: InstanceSource): Promise<CaptureService> {
   const resolved = resolveOptions({ explicit, name, config });
   const { options } = resolved;
-  return assembleCapture(resolved, name, async (reporter, shutDown) => {
+  return assembleCapture(resolved, name, async (reporter, watchers, shutDown) => {
     const client = httpClient(options, modules);
-    const pipeline = createPipeline(options, name, client, reporter, await durabilityOf(options));
+    const sender = createSender(options, name, client);
+    const observer = createObserver(options, client, reporter, watchers);
+    const deliveryOptions = { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
+    const pipeline = new DeliveryPipeline(deliveryOptions, sender.send, observer, await durabilityOf(options));
     await pipeline.recover().catch((error: unknown) => {
       const { message } = Object(error) as { message?: unknown };
       const problem = String(message).replaceAll(options.apiKey, '***');
@@ -63,15 +68,12 @@ function createCapture({ explicit, name, config, modules }: InstanceSource): Pro
   });
 }
 
-function createPipeline(
+function createSender(
   options: Readonly<PostHogCaptureOptions>,
   name: string | undefined,
   client: HttpClient,
-  reporter: DropReporter,
-  durability: Durability | undefined,
-): DeliveryPipeline {
-  const { onDelivery } = options;
-  const sender = new BatchSender(client, {
+): BatchSender {
+  return new BatchSender(client, {
     ...options,
     host: ingestionHost(options.host),
     names: {
@@ -80,21 +82,49 @@ function createPipeline(
       captureMode: variableOf('captureMode', name) ?? '',
     },
   });
-  const observer: DeliveryObserver = {
+}
+
+/** Tells the log and the application what they want to know, and whoever watches everything. */
+function createObserver(
+  { onDelivery, apiKey }: Readonly<PostHogCaptureOptions>,
+  client: HttpClient,
+  reporter: DropReporter,
+  watchers: EventWatchers,
+): DeliveryObserver {
+  return {
+    queued: (event) => {
+      if (watchers.any) watchers.tell('queued', event);
+    },
+    sending: (events, attempt) => {
+      if (watchers.any) watchers.tell('sending', events, attempt);
+    },
+    answered: ({ code, ...request }) => {
+      if (!watchers.any) return;
+      const [status, failure] = typeof code === 'number' ? [code, null] : [null, code];
+      watchers.tell('answered', { ...request, status, failure });
+    },
+    retrying: (events, delayMs, { message }) => {
+      if (watchers.any) watchers.tell('retrying', events, delayMs, message);
+    },
     delivered: (events, attempts, durationMs) => {
+      if (watchers.any) watchers.tell('delivered', events);
       if (onDelivery)
         reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => id), attempts, durationMs });
     },
     dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: id, detail }),
-    stalled: (failure, pending) => reporter.stalled(failure, pending),
-    recovered: (pending) => reporter.recovered(pending),
+    stalled: (failure, pending, coolDownMs) => {
+      reporter.stalled(failure, pending);
+      if (watchers.any) watchers.tell('coolingDown', failure.message, Date.now() + coolDownMs);
+    },
+    recovered: (pending) => {
+      reporter.recovered(pending);
+      if (watchers.any) watchers.tell('recovered');
+    },
     idle: () => client.releaseConnections(),
-    storeFailed: (error, events) => reporter.storeFailed(describeStoreError(error, options.apiKey, events)),
+    storeFailed: (error, events) => reporter.storeFailed(describeStoreError(error, apiKey, events)),
     storeWorks: () => reporter.storeWorks(),
     storeWarned: (warning) => reporter.warn(`store: ${warning}`, warning),
   };
-  const deliveryOptions = { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
-  return new DeliveryPipeline(deliveryOptions, sender.send, observer, durability);
 }
 
 async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<Durability | undefined> {

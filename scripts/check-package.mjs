@@ -15,6 +15,8 @@ const MAX_PACKED_BYTES = 400 * KIB;
 const MAX_UNPACKED_BYTES = 2048 * KIB;
 /** What only the sub-path of that name may need. */
 const OWN_PEERS = {
+  './health': ['@nestjs/terminus'],
+  './opentelemetry': ['@opentelemetry/api'],
   './testing/jest': ['@jest/globals', 'expect'],
   './testing/vitest': ['vitest'],
 };

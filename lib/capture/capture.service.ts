@@ -1,8 +1,9 @@
 import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
 import { type ContextStorage } from '../context/context-storage.js';
-import { type DeliveryReport, type DropReason } from '../delivery/delivery.js';
-import { type EventDelivery } from '../delivery/event-delivery.js';
+import { type DeliveryReport, type DropReason, type SendFailure } from '../delivery/delivery.js';
+import { type EventDelivery, NOTHING_DELIVERED, type PendingLimits } from '../delivery/event-delivery.js';
+import { type RequestStats } from '../delivery/requests.js';
 import { processWide } from '../process-wide.js';
 import {
   type AliasInput,
@@ -45,6 +46,21 @@ export interface CaptureStats {
   inFlight: number;
   /** Requests that were repeated. */
   retries: number;
+  /** Requests that are over: how many, by status, and how long the last 1000 of them took. */
+  requests: RequestStats;
+  /**
+   * Milliseconds since the oldest pending event was captured; null when none is pending. A growing age says that events do
+   * not get through. By the clock of the machine: one that is set makes it wrong until the events are gone.
+   */
+  oldestPendingMs: number | null;
+  /** When a cool-down ends and one request goes as a probe, in epoch milliseconds; null when there is no cool-down. */
+  coolDownUntil: number | null;
+  /** The options that bound what is pending; null for a disabled instance. */
+  limits: PendingLimits | null;
+  /** What PostHog or the network last answered to what is pending, and what to do; null when PostHog answers. */
+  lastFailure: SendFailure | null;
+  /** Whether events are in memory only because the store fails. */
+  storeFailing: boolean;
 }
 
 /** What CaptureService is made of; a disabled instance has no pipeline. */
@@ -199,24 +215,14 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /** Counts of this moment. A disabled instance counts nothing. */
   stats(): CaptureStats {
     const { pipeline, reporter } = this.#parts;
-    const {
-      recovered = 0,
-      delivered = 0,
-      pending = 0,
-      pendingBytes = 0,
-      inFlight = 0,
-      retries = 0,
-    } = pipeline?.stats() ?? {};
+    const { recovered, delivered, ...held } = pipeline?.stats() ?? NOTHING_DELIVERED;
     return {
       captured: this.#captured,
       recovered,
       delivered,
       dropped: reporter.total,
       droppedByReason: reporter.byReason,
-      pending,
-      pendingBytes,
-      inFlight,
-      retries,
+      ...held,
     };
   }
 
@@ -256,10 +262,17 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /** Sends what is left, within `shutdownTimeoutMs`, and reports. Idempotent, never rejects. Nest calls it. */
   async onApplicationShutdown(): Promise<DeliveryReport> {
-    const { pipeline, reporter, onClose } = this.#parts;
+    const { pipeline, onClose } = this.#parts;
     onClose?.();
     if (!pipeline) return NOTHING_DONE;
     const report = await pipeline.close();
+    this.#sayWhatCameOf(report);
+    return report;
+  }
+
+  #sayWhatCameOf(report: DeliveryReport): void {
+    const { reporter } = this.#parts;
+    const { requests, delivered, dropped } = this.stats();
     const lost = report.dropped.shutdown ?? 0;
     if (lost + report.pending > 0) {
       const kept = report.pending > 0 ? `, ${report.pending} stay in the store for the next start` : '';
@@ -268,8 +281,11 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
         'shutdown',
         `Shut down: ${report.delivered} events were delivered${kept}, ${lost} were lost.${why}`,
       );
+    } else if (requests.total > 0) {
+      // A process that sent nothing has nothing to say.
+      const all = `since the start ${delivered} events were delivered and ${dropped} dropped`;
+      reporter.note('shut down', `Shut down: ${all}; none is left.`);
     }
-    return report;
   }
 
   #enqueue(check: () => Checked): string | null {

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { type LoggerService } from '@nestjs/common';
 import { type DropReason, type SendFailure } from '../delivery/delivery.js';
+import { type EventWatchers } from './event-watcher.js';
 import { LogLimiter } from './log-limiter.js';
 
 /** One event that will not arrive. */
@@ -11,14 +12,21 @@ export interface ReportedDrop {
   detail: string;
 }
 
+/** What can be done about a queue that fills up. */
+export const QUEUE_REMEDY =
+  'PostHog is slower than the events come: raise maxQueueEvents and maxQueueBytes, or await ready() in bulk work';
+
+/** What can be done about a store that fails. */
+export const STORE_REMEDY =
+  'look at the free space of its disk, its maxBytes, and whether this process may write there';
+
 /** What can be done about a loss; `undefined` where it is what somebody chose, and deserves no warning. */
 const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
   invalid: 'correct the call',
   opted_out: undefined,
   before_send: undefined,
   too_large: 'send less in properties, or raise maxEventBytes up to what PostHog stores (about 1 MB)',
-  queue_full:
-    'PostHog is slower than the events come: raise maxQueueEvents and maxQueueBytes, or await ready() in bulk work',
+  queue_full: QUEUE_REMEDY,
   rejected: 'the reason is PostHog’s: correct the event',
   quota: "the project is over its quota: see the billing page of PostHog's settings",
   undelivered: 'the caller of captureNow was told; capture() would have kept the event and tried again',
@@ -33,14 +41,16 @@ const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
 export class DropReporter {
   readonly #logger: LoggerService;
   readonly #onDrop: ((drop: ReportedDrop) => void) | undefined;
+  readonly #watchers: EventWatchers | undefined;
   readonly #limiter = new LogLimiter();
   readonly #counts: Partial<Record<DropReason, number>> = {};
   #total = 0;
   #telling = false;
 
-  constructor(logger: LoggerService, onDrop?: (drop: ReportedDrop) => void) {
+  constructor(logger: LoggerService, onDrop?: (drop: ReportedDrop) => void, watchers?: EventWatchers) {
     this.#logger = logger;
     this.#onDrop = onDrop;
+    this.#watchers = watchers;
   }
 
   get total(): number {
@@ -55,6 +65,7 @@ export class DropReporter {
     const { reason, event, detail } = drop;
     this.#total += 1;
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
+    if (this.#watchers?.any) this.#watchers.tell('dropped', drop);
     const remedy = REMEDIES[reason];
     if (remedy === undefined) this.#debug(reason, `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`);
     else
@@ -82,19 +93,21 @@ export class DropReporter {
     this.warn(
       'store failed',
       `The store fails: ${problem}. Events captured from now on are in memory only, until it works again. ` +
-        'Remedy: look at the free space of its disk, its maxBytes, and whether this process may write there.',
+        `Remedy: ${STORE_REMEDY}.`,
     );
   }
 
   storeWorks(): void {
-    if (this.#limiter.pass('store works') !== null)
-      this.#write('log', 'The store works again and holds all that is pending.');
+    this.note('store works', 'The store works again and holds all that is pending.');
   }
 
   recovered(pending: number): void {
-    if (this.#limiter.pass('recovered') !== null) {
-      this.#write('log', `PostHog answers again; ${pending} events are on their way.`);
-    }
+    this.note('recovered', `PostHog answers again; ${pending} events are on their way.`);
+  }
+
+  /** Good news. One line per kind and minute. */
+  note(kind: string, text: string): void {
+    if (this.#limiter.pass(kind) !== null) this.#write('log', text);
   }
 
   /** One line per kind and minute; those between are counted in the next. */

@@ -32,6 +32,8 @@ export interface CourierRoute {
   answered(): void;
   /** An attempt failed and may be followed by another. */
   failed(failure: SendFailure): void;
+  /** These wait so long for their next attempt. */
+  retrying(events: readonly QueuedEvent[], delayMs: number, failure: SendFailure): void;
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
 }
@@ -103,7 +105,7 @@ export async function carry(events: readonly QueuedEvent[], route: CourierRoute)
     const said = witness ? await carryPart([witness], route, accepted) : null;
     if (said === 'done') continue;
     if (said && !('halve' in said)) return said;
-    return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING } };
+    return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING, refusesAll: true } };
   }
   route.refusals.unproven += suspects.length;
   convict();
@@ -174,14 +176,19 @@ async function carryPart(
         for (const event of batch.events) route.dropped(event, 'quota', outcome.failure.message);
         return 'done';
       case 'refused':
-        route.failed(outcome.failure);
-        return { failure: outcome.failure };
+        failure = { ...outcome.failure, refusesAll: true };
+        route.failed(failure);
+        return { failure };
     }
+    // What we cut short ourselves says nothing of the receiver.
+    if (signal.aborted) return { failure };
     route.failed(failure);
     const { retryAfterMs } = outcome;
     if (attempt > route.maxRetries()) return { failure, retryAfterMs };
     if (retryAfterMs !== undefined && retryAfterMs > backoff.retryMaxMs) return { failure, retryAfterMs };
-    if (!(await route.wait(backoffMs(attempt, backoff), retryAfterMs))) return { failure };
+    const delayMs = backoffMs(attempt, backoff);
+    route.retrying(batch.events, Math.max(delayMs, retryAfterMs ?? 0), failure);
+    if (!(await route.wait(delayMs, retryAfterMs))) return { failure };
     if (route.wanted) batch = { ...batch, events: batch.events.filter((event) => route.wanted?.(event) ?? true) };
     if (batch.events.length === 0) return 'done';
   }

@@ -23,8 +23,10 @@ export interface PumpListener {
   /** One request delivered these; each was told as settled before. */
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   retried(): void;
-  /** A cool-down starts, or goes on after a probe that failed. */
-  stalled(failure: SendFailure): void;
+  /** These wait for their next attempt: so long, or, where `delayMs` is null, in the queue again. */
+  retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void;
+  /** A cool-down of `coolDownMs` starts, or goes on after a probe that failed. */
+  stalled(failure: SendFailure, coolDownMs: number): void;
   /** A cool-down is over. */
   recovered(): void;
   /** A request is over, whatever came of it. */
@@ -87,6 +89,11 @@ export class BatchPump {
   /** Whether sending has stalled, and only a probe may leave. */
   get cooling(): boolean {
     return !this.#gate.open;
+  }
+
+  /** Milliseconds until a probe may leave; null when sending has not stalled. */
+  get coolDownLeftMs(): number | null {
+    return this.#gate.coolDownLeftMs;
   }
 
   /** Sends everything that waits, also for a retry; with one probe if sending has stalled. */
@@ -183,11 +190,16 @@ export class BatchPump {
 
   async #travel(lease: Lease, events: readonly QueuedEvent[], probe: boolean): Promise<void> {
     const handBack = await this.#carry(lease, events, probe);
+    const back = handBack ? events.filter(({ id }) => lease.open.has(id)) : [];
     this.#queue.release(lease);
     if (this.#abort.signal.aborted) return;
-    if (handBack) this.#stall(handBack, probe);
-    // A probe that ended in a decision about its events is an answer as well.
-    else this.answered();
+    if (handBack) {
+      this.#listener.retrying(back, null, handBack.failure);
+      this.#stall(handBack, probe);
+    } else {
+      // A probe that ended in a decision about its events is an answer as well.
+      this.answered();
+    }
   }
 
   #withoutExpired(lease: Lease): readonly QueuedEvent[] {
@@ -212,6 +224,7 @@ export class BatchPump {
       wait: (ms, retryAfterMs) => this.#waitForRetry(ms, retryAfterMs),
       answered: () => this.answered(),
       failed: (failure) => (this.#lastFailure = failure),
+      retrying: (waiting, delayMs, failure) => this.#listener.retrying(waiting, delayMs, failure),
       delivered: (delivered, attempts, durationMs) => {
         for (const event of delivered) this.#settle(lease, event, null, '');
         this.#listener.delivered(delivered, attempts, durationMs);
@@ -242,7 +255,8 @@ export class BatchPump {
     const asked = Math.min(retryAfterMs, coolDownMs * LONGEST_PAUSE_IN_COOL_DOWNS);
     this.#due = true;
     this.#lastFailure = failure;
-    if (this.#coolDown(Math.max(coolDownMs, asked), probe)) this.#listener.stalled(failure);
+    const pauseMs = Math.max(coolDownMs, asked);
+    if (this.#coolDown(pauseMs, probe)) this.#listener.stalled(failure, pauseMs);
   }
 
   /** Batches that wait for a retry come back. Returns false when it was cooling already. */

@@ -1,18 +1,14 @@
 import { backoffMs } from './backoff.js';
 import { Backlog } from './backlog.js';
-import { BatchPump, type PumpOptions } from './batch-pump.js';
-import {
-  type DeliveryReport,
-  type DropReason,
-  type QueuedEvent,
-  type SendBatch,
-  type SendFailure,
-} from './delivery.js';
-import { DurableEvents, type Durability, type DurabilityListener } from './durable-events.js';
+import { BatchPump, type PumpListener, type PumpOptions } from './batch-pump.js';
+import { type DeliveryReport, type DropReason, type QueuedEvent, type SendBatch } from './delivery.js';
+import { type DeliveryObserver } from './delivery-observer.js';
+import { DurableEvents, type Durability } from './durable-events.js';
 import { type DeliveryStats, type EventDelivery } from './event-delivery.js';
 import { EventQueue } from './event-queue.js';
-import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
+import { type ExpressCall, ExpressLane, type ExpressListener, type ExpressOutcome } from './express-lane.js';
 import { Ledger } from './ledger.js';
+import { RequestLog } from './requests.js';
 import { Tally } from './tally.js';
 import { deadlineTimer, type Timer, within } from './timers.js';
 import { Waiters } from './waiters.js';
@@ -20,19 +16,6 @@ import { Waiters } from './waiters.js';
 /** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
 export interface DeliveryOptions extends PumpOptions {
   readonly shutdownTimeoutMs: number;
-}
-
-/** Who is told what becomes of events. Must not throw. */
-export interface DeliveryObserver extends DurabilityListener {
-  /** One request delivered these. */
-  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
-  dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
-  /** Sending failed for good for now; what is pending stays. Told at each start of a cool-down. */
-  stalled(failure: SendFailure, pending: number): void;
-  /** The receiver answers again after a cool-down. */
-  recovered(pending: number): void;
-  /** After `close` nothing is in flight any more: connections may be closed. Told again after late events. */
-  idle(): void;
 }
 
 /**
@@ -46,6 +29,7 @@ export class DeliveryPipeline implements EventDelivery {
   readonly #pump: BatchPump;
   readonly #express: ExpressLane;
   readonly #ledger = new Ledger();
+  readonly #requests = new RequestLog();
   readonly #durable: DurableEvents | null;
   readonly #backlog: Backlog | null;
   /** Events that stay in the store when the pipeline is closed. */
@@ -73,38 +57,44 @@ export class DeliveryPipeline implements EventDelivery {
         recovered: (events) => {
           this.#ledger.recovered += events.length;
           for (const event of events) this.#queue.push(event);
-          for (const event of events) this.#pump.arrived(event);
+          for (const event of events) {
+            observer.queued(event);
+            this.#pump.arrived(event);
+          }
         },
       });
-    // Nothing is sent before it is kept.
-    const sendKept: SendBatch = async (batch, attempt) => {
-      await durable?.written;
-      return send(batch, attempt);
-    };
-    this.#pump = new BatchPump(options, this.#queue, durable ? sendKept : send, {
-      settled: (event, seq, reason, detail) => this.#settled(event, seq, reason, detail),
+    const request = this.#requests.observed(send, observer);
+    const onTheWay: Pick<PumpListener & ExpressListener, 'delivered' | 'retried' | 'retrying' | 'returned'> = {
       delivered: (events, attempts, durationMs) => observer.delivered(events, attempts, durationMs),
       retried: () => (this.#ledger.retries += 1),
-      stalled: (failure) => {
-        observer.stalled(failure, this.#pending);
+      retrying: (events, delayMs, failure) => observer.retrying(events, delayMs, failure),
+      returned: () => this.#returned(),
+    };
+    this.#pump = new BatchPump(options, this.#queue, durable?.keptFirst(request) ?? request, {
+      ...onTheWay,
+      settled: (event, seq, reason, detail) => this.#settled(event, seq, reason, detail),
+      stalled: (failure, coolDownMs) => {
+        observer.stalled(failure, this.#pending, coolDownMs);
         for (const giveUp of this.#impatient) giveUp();
       },
       recovered: () => observer.recovered(this.#pending),
-      returned: () => this.#returned(),
     });
-    this.#express = new ExpressLane(options, send, {
+    this.#express = new ExpressLane(options, request, {
+      ...onTheWay,
+      queued: (event) => observer.queued(event),
       settled: (call, event, outcome) => {
         if (outcome.delivered) this.#settled(event, call, null, '');
         else this.#settled(event, call, outcome.reason, outcome.message);
       },
-      delivered: (events, attempts, durationMs) => observer.delivered(events, attempts, durationMs),
-      retried: () => (this.#ledger.retries += 1),
       answered: () => this.#pump.answered(),
-      returned: () => this.#returned(),
     });
   }
 
   stats(): DeliveryStats {
+    const { maxQueueEvents, maxQueueBytes, maxEventAgeMs } = this.#options;
+    const now = Date.now();
+    const oldest = Math.min(this.#queue.oldestCapturedAt ?? Infinity, this.#express.oldestCapturedAt ?? Infinity);
+    const coolDownLeftMs = this.#pump.coolDownLeftMs;
     return {
       recovered: this.#ledger.recovered,
       delivered: this.#ledger.delivered,
@@ -112,6 +102,12 @@ export class DeliveryPipeline implements EventDelivery {
       pendingBytes: this.#queue.bytes + this.#express.bytes + this.#left.bytes,
       inFlight: this.#queue.leased + this.#express.inFlight,
       retries: this.#ledger.retries,
+      requests: this.#requests.stats,
+      oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
+      coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
+      limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs },
+      lastFailure: this.#pump.lastFailure,
+      storeFailing: this.#durable?.failing ?? false,
     };
   }
 
@@ -141,7 +137,10 @@ export class DeliveryPipeline implements EventDelivery {
       else this.#durable?.remove(evicted.event);
       this.#told(evicted.event, evicted.seq, 'queue_full', 'the queue is full');
     }
-    if (kept) this.#durable?.append(event);
+    if (kept) {
+      this.#durable?.append(event);
+      this.#observer.queued(event);
+    }
     if (this.#closing) this.#sendLate();
     else this.#pump.arrived(event);
     return kept;

@@ -41,10 +41,18 @@ export interface Attempt {
 export interface SendFailure {
   readonly message: string;
   readonly remedy: string;
+  /** The receiver takes nothing at all from us, and will not of its own accord. Default: false. */
+  readonly refusesAll?: boolean;
 }
 
+/** What one attempt came to. */
+export type BatchOutcome = Answer & {
+  /** For statistics: the receiver's code, or a word for why there is none. Opaque. */
+  readonly code?: number | string;
+};
+
 /** The closed set of answers to one attempt. Events of a `settled` batch that are named nowhere were stored. */
-export type BatchOutcome =
+type Answer =
   | {
       readonly kind: 'settled';
       readonly rejected: readonly { readonly id: string; readonly detail: string }[];

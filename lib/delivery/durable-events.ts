@@ -1,4 +1,4 @@
-import { type QueuedEvent } from './delivery.js';
+import { type QueuedEvent, type SendBatch } from './delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
 import { backgroundTimer, type Timer } from './timers.js';
 
@@ -96,6 +96,14 @@ export class DurableEvents {
     return this.#writes.size === 0 ? null : Promise.all([...this.#writes.values()].map(({ done }) => done));
   }
 
+  /** Like `send`, but nothing is sent before it is kept. */
+  keptFirst(send: SendBatch): SendBatch {
+    return async (batch, attempt) => {
+      await this.written;
+      return send(batch, attempt);
+    };
+  }
+
   /** Whether a later process will find the event, as far as is known now: see `written`. */
   keeps(event: QueuedEvent): boolean {
     return !this.#volatile.has(event);
@@ -104,6 +112,11 @@ export class DurableEvents {
   /** Whether a later process will surely find all events that are pending. */
   get keepsAll(): boolean {
     return this.#volatile.size + this.#writes.size === 0;
+  }
+
+  /** Whether it is left alone because it failed, or misses events that are pending. */
+  get failing(): boolean {
+    return this.#failing || this.#volatile.size > 0;
   }
 
   get #fails(): boolean {
@@ -190,10 +203,11 @@ export class DurableEvents {
     for (let from = 0; from < missed.length; from += RETRY_EVENTS) this.#write(missed.slice(from, from + RETRY_EVENTS));
     this.#removeNow();
     await this.written;
-    // Nothing was asked of it, so nothing is known.
-    if (this.#fails || !asked) return;
+    if (this.#fails) return;
+    // What it fails at from now on is another failure.
     this.#reported = false;
-    this.#listener.storeWorks();
+    // Where nothing was asked of it, nothing is known.
+    if (asked) this.#listener.storeWorks();
   }
 }
 

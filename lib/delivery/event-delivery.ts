@@ -1,5 +1,14 @@
-import { type DeliveryReport, type QueuedEvent } from './delivery.js';
+import { type DeliveryReport, type QueuedEvent, type SendFailure } from './delivery.js';
 import { type ExpressCall, type ExpressOutcome } from './express-lane.js';
+import { NO_REQUESTS, type RequestStats } from './requests.js';
+
+/** How much may be pending, and for how long. */
+export interface PendingLimits {
+  readonly maxQueueEvents: number;
+  readonly maxQueueBytes: number;
+  /** null: for ever. */
+  readonly maxEventAgeMs: number | null;
+}
 
 /** What is held now, and what was done. `inFlight` counts events, which are pending ones too. */
 export interface DeliveryStats {
@@ -9,8 +18,35 @@ export interface DeliveryStats {
   readonly pending: number;
   readonly pendingBytes: number;
   readonly inFlight: number;
+  /** Requests that were repeated. */
   readonly retries: number;
+  readonly requests: RequestStats;
+  /** How old the oldest pending event is, by the clock; null when there is none. */
+  readonly oldestPendingMs: number | null;
+  /** When the next probe leaves, in epoch milliseconds; now or past while there is one, null when sending has not stalled. */
+  readonly coolDownUntil: number | null;
+  /** What may be pending; null where nothing is bounded. */
+  readonly limits: PendingLimits | null;
+  /** What the receiver or the network last answered, while it has answered nothing better since. */
+  readonly lastFailure: SendFailure | null;
+  /** Whether the store does not hold all that is pending, because it fails. */
+  readonly storeFailing: boolean;
 }
+
+export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
+  recovered: 0,
+  delivered: 0,
+  pending: 0,
+  pendingBytes: 0,
+  inFlight: 0,
+  retries: 0,
+  requests: NO_REQUESTS,
+  oldestPendingMs: null,
+  coolDownUntil: null,
+  limits: null,
+  lastFailure: null,
+  storeFailing: false,
+});
 
 /** Who takes events over, and answers for each of them: delivered, or reported as dropped. Nothing here throws or rejects. */
 export interface EventDelivery {

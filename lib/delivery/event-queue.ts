@@ -45,6 +45,7 @@ export class EventQueue {
   readonly #lanes = new Map<string, Lane>();
   /** Lanes that nobody holds and in which events wait: the first to be served. */
   readonly #free = new Set<Lane>();
+  readonly #leases = new Set<Lease>();
   readonly #held = new Tally();
   readonly #leased = new Tally();
   /** Those that wait behind a key on loan. */
@@ -67,6 +68,16 @@ export class EventQueue {
   /** Events on loan. */
   get leased(): number {
     return this.#leased.events;
+  }
+
+  /** When the oldest event held was captured, in epoch milliseconds; null when there is none. */
+  get oldestCapturedAt(): number | null {
+    const first = this.#waiting.oldest?.event ?? this.#arrivals[this.#head];
+    let oldest = first?.capturedAt ?? Infinity;
+    for (const { events, open } of this.#leases) {
+      for (const { id, capturedAt } of events) if (capturedAt < oldest && open.has(id)) oldest = capturedAt;
+    }
+    return oldest === Infinity ? null : oldest;
   }
 
   /** Events that a lease could take now; some of them may yet turn out to wait for their key. */
@@ -159,7 +170,9 @@ export class EventQueue {
       return true;
     };
     if (this.#takeWaiting(lease, take)) this.#takeArrivals(lease, take);
-    return events.length > 0 ? lease : null;
+    if (events.length === 0) return null;
+    this.#leases.add(lease);
+    return lease;
   }
 
   /**
@@ -179,6 +192,7 @@ export class EventQueue {
 
   /** Ends a lease: what was not acknowledged goes back to its place. */
   release(lease: Lease): void {
+    this.#leases.delete(lease);
     const returned: WaitingEvent[] = [];
     for (const event of lease.events) {
       const seq = lease.open.get(event.id);

@@ -23,11 +23,15 @@ export interface ExpressOptions extends LeaseLimits, RetryPolicy {
 
 /** Who is told what becomes of the events. Must not throw. */
 export interface ExpressListener {
+  /** A call waits. */
+  queued(event: QueuedEvent): void;
   /** A call has its answer. */
   settled(call: object, event: QueuedEvent, outcome: ExpressOutcome): void;
   /** One request delivered these; each was told as settled before. */
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   retried(): void;
+  /** These wait so long for their next attempt. */
+  retrying(events: readonly QueuedEvent[], delayMs: number, failure: SendFailure): void;
   /** The receiver is there and takes events. */
   answered(): void;
   /** A request is over, whatever came of it. */
@@ -80,6 +84,12 @@ export class ExpressLane {
     return this.#waiting.bytes;
   }
 
+  /** When the oldest of them was captured, in epoch milliseconds; null when there is none. */
+  get oldestCapturedAt(): number | null {
+    for (const { event } of this.#calls) return event.capturedAt;
+    return null;
+  }
+
   /** Calls whose event is in a request. */
   get inFlight(): number {
     return this.#calls.size - this.#queue.size;
@@ -111,6 +121,7 @@ export class ExpressLane {
       this.#calls.add(passenger);
       this.#waiting.add(event);
       this.#queue.add(passenger);
+      this.#listener.queued(event);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (signal?.aborted) onAbort();
       else this.#schedule();
@@ -160,6 +171,7 @@ export class ExpressLane {
   async #travel(group: Group): Promise<void> {
     this.#groups += 1;
     const passengers = new Map([...group.passengers].map((passenger) => [passenger.event.id, passenger]));
+    const isAwaited = ({ id }: QueuedEvent): boolean => passengers.get(id)?.group === group;
     const signal = group.abort.signal;
     const handBack = await carry(
       [...passengers.values()].map(({ event }) => event),
@@ -170,7 +182,7 @@ export class ExpressLane {
         // Whoever waits is told of a refusal, and nothing is kept.
         refusals: { unproven: 0 },
         // Whoever was told that it failed must not find it stored later.
-        wanted: ({ id }) => passengers.get(id)?.group === group,
+        wanted: isAwaited,
         signal,
         wait: async (ms, retryAfterMs = 0) => {
           const go = !signal.aborted && (await group.retries.sleep(Math.max(ms, retryAfterMs)));
@@ -179,8 +191,9 @@ export class ExpressLane {
         },
         answered: () => this.#listener.answered(),
         failed: (failure) => (group.lastFailure = failure),
+        retrying: (events, delayMs, failure) => this.#listener.retrying(events.filter(isAwaited), delayMs, failure),
         delivered: (events, attempts, durationMs) => {
-          const awaited = events.filter(({ id }) => passengers.get(id)?.group === group);
+          const awaited = events.filter(isAwaited);
           for (const { id } of awaited) passengers.get(id)?.answer({ delivered: true });
           if (awaited.length > 0) this.#listener.delivered(awaited, attempts, durationMs);
         },

@@ -12,6 +12,8 @@ export class SendGate {
   /** Pauses that are not over. */
   readonly #pauses = new Set<Timer>();
   #state: 'open' | 'cooling' | 'probing' = 'open';
+  /** By the clock that nobody sets. */
+  #cooledAt = 0;
 
   /** @param onPassable told when a pause or a cool-down is over */
   constructor(onPassable: () => void) {
@@ -26,6 +28,12 @@ export class SendGate {
   /** Whether a pause or a cool-down lasts. */
   get paused(): boolean {
     return this.#pauses.size > 0;
+  }
+
+  /** Milliseconds until a cool-down is over and a probe may leave; 0 while there is one, null when it is not cooling. */
+  get coolDownLeftMs(): number | null {
+    if (this.#state === 'open') return null;
+    return this.#state === 'probing' ? 0 : Math.max(0, this.#cooledAt - performance.now());
   }
 
   /** Requests that may be in flight now. */
@@ -54,6 +62,7 @@ export class SendGate {
   coolDown(ms: number, probe: boolean): boolean {
     if (this.#state !== 'open' && !probe) return false;
     this.#state = 'cooling';
+    this.#cooledAt = performance.now() + ms;
     this.endPauses();
     this.pause(ms);
     return true;
@@ -61,7 +70,9 @@ export class SendGate {
 
   /** Lets one request through at once, though the cool-down is not over. */
   allowProbe(): void {
-    if (this.#state === 'cooling') this.endPauses();
+    if (this.#state !== 'cooling') return;
+    this.#cooledAt = 0;
+    this.endPauses();
   }
 
   /** Takes note that a request leaves. Returns whether it is the probe, which is tried only once. */

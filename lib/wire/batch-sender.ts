@@ -80,7 +80,7 @@ export class BatchSender {
       if (attempt.signal.aborted) abort();
       return await this.#attempt(batch, attempt, deadline.signal);
     } catch (error) {
-      return this.#failed(error, deadline.signal.aborted && !attempt.signal.aborted);
+      return this.#failed(error, attempt.signal.aborted ? 'aborted' : deadline.signal.aborted ? 'timeout' : 'network');
     } finally {
       clearTimeout(timer);
       attempt.signal.removeEventListener('abort', abort);
@@ -101,7 +101,7 @@ export class BatchSender {
       ...(compressed ? { 'Content-Encoding': 'gzip' } : {}),
     });
     if (answer.status >= 200 && answer.status < 300)
-      return withoutKey(format.interpret(answer.body, batch, answer.retryAfterMs), apiKey);
+      return { ...withoutKey(format.interpret(answer.body, batch, answer.retryAfterMs), apiKey), code: answer.status };
     // What leaves later goes uncompressed; not this attempt, as a server that changes its mind must not be hammered.
     if (answer.status === 415) this.#compression = 'none';
     return outcomeOfStatus(answer.status, answer.retryAfterMs, names);
@@ -117,15 +117,16 @@ export class BatchSender {
     };
   }
 
-  #failed(error: unknown, timedOut: boolean): BatchOutcome {
+  #failed(error: unknown, code: 'aborted' | 'timeout' | 'network'): BatchOutcome {
     const { requestTimeoutMs, apiKey, names } = this.#options;
     const remedy = `check ${names.host} and that this machine may reach it`;
     const refusal = statusOf(error);
     if (refusal) return outcomeOfStatus(refusal.status, refusal.retryAfterMs, names);
-    const message = timedOut
-      ? `PostHog request timed out after ${requestTimeoutMs} ms`
-      : `PostHog connection error: ${describeError(error, apiKey)}`;
-    return { kind: 'retryable', failure: { message, remedy } };
+    const message =
+      code === 'timeout'
+        ? `PostHog request timed out after ${requestTimeoutMs} ms`
+        : `PostHog connection error: ${describeError(error, apiKey)}`;
+    return { kind: 'retryable', failure: { message, remedy }, code };
   }
 }
 

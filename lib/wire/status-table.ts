@@ -14,16 +14,17 @@ export interface RemedyNames {
  */
 export function outcomeOfStatus(status: number, retryAfterMs: number | undefined, names: RemedyNames): BatchOutcome {
   const failure: SendFailure = { message: `PostHog API error: HTTP ${status}`, remedy: remedyFor(status, names) };
-  if (status === 408 || status === 429 || status >= 500) return { kind: 'retryable', failure, retryAfterMs };
+  const code = status;
+  if (status === 408 || status === 429 || status >= 500) return { kind: 'retryable', failure, retryAfterMs, code };
   switch (status) {
     case 400:
-      return { kind: 'rejected', failure };
+      return { kind: 'rejected', failure, code };
     case 402:
-      return { kind: 'quota', failure };
+      return { kind: 'quota', failure, code };
     case 413:
-      return { kind: 'tooLarge', failure };
+      return { kind: 'tooLarge', failure, code };
     default:
-      return { kind: 'refused', failure };
+      return { kind: 'refused', failure, code };
   }
 }
 

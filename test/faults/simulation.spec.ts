@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from 'nestjs-posthog-capture';
 import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
-import { type DeliveryObserver, type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
+import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
+import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
 /** Schedules of each run. A long run: `FAULT_SCHEDULES=2000 FAULT_SEED=7 npm test -- test/faults/simulation`. */
@@ -129,6 +130,10 @@ it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
         for (const { id } of events) settle(id, 'delivered');
       },
       dropped: ({ id }, reason) => settle(id, reason),
+      queued: ignore,
+      sending: ignore,
+      answered: ignore,
+      retrying: ignore,
       stalled: ignore,
       recovered: ignore,
       idle: ignore,

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent, type Recovery, type RecoveryRequest } from 'nestjs-posthog-capture';
 import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
-import { type DeliveryObserver, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
+import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
+import { DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
@@ -129,6 +130,10 @@ class World {
         life.dropped += 1;
         if (settle(id)) this.dropped.set(id, reason);
       },
+      queued: ignore,
+      sending: ignore,
+      answered: ignore,
+      retrying: ignore,
       stalled: ignore,
       recovered: ignore,
       idle: ignore,

@@ -1,5 +1,5 @@
 import { type DropReason, type DeliveryReport, type QueuedEvent } from '../../delivery/delivery.js';
-import { type DeliveryStats, type EventDelivery } from '../../delivery/event-delivery.js';
+import { type DeliveryStats, type EventDelivery, NOTHING_DELIVERED } from '../../delivery/event-delivery.js';
 import { type ExpressCall, type ExpressOutcome } from '../../delivery/express-lane.js';
 
 /** Who is told of events. Must not throw. */
@@ -33,7 +33,7 @@ export class RecordingDelivery implements EventDelivery {
   stats(): DeliveryStats {
     const pendingBytes = this.#pending.reduce((sum, { bytes }) => sum + bytes, 0);
     const pending = this.#pending.length;
-    return { recovered: 0, delivered: this.#delivered, pending, pendingBytes, inFlight: 0, retries: 0 };
+    return { ...NOTHING_DELIVERED, delivered: this.#delivered, pending, pendingBytes };
   }
 
   accept(event: QueuedEvent): boolean {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
-import { type DeliveryObserver, DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
+import { type DeliveryObserver } from '../../../lib/delivery/delivery-observer.js';
+import { DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
 
 const OPTIONS = {
   flushAt: 100,
@@ -20,6 +21,10 @@ const OPTIONS = {
 const IGNORE: DeliveryObserver = {
   delivered: noop,
   dropped: noop,
+  queued: noop,
+  sending: noop,
+  answered: noop,
+  retrying: noop,
   stalled: noop,
   recovered: noop,
   idle: noop,

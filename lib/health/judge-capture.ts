@@ -1,0 +1,74 @@
+import { type CaptureStats } from '../capture/capture.service.js';
+import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/drop-reporter.js';
+import { type Health } from './terminus.js';
+
+/** From when on an instance counts as degraded. */
+export interface CaptureHealthThresholds {
+  /** So much of the queue is full, by events or by bytes: 0 to 1. Default: 0.5. */
+  readonly maxQueueShare?: number;
+  /** The oldest pending event is older, in milliseconds. Default: 5 minutes, or half of `maxEventAgeMs` where that is less. */
+  readonly maxPendingAgeMs?: number;
+}
+
+/** What is wrong, in a sentence, and what a person can do about it. */
+export interface HealthProblem {
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** What the figures of an instance come to. */
+export interface Judgement {
+  readonly health: Health;
+  /** Share of the queue that is full, by events or bytes: 0 to 1. */
+  readonly queueShare: number;
+  /** The worst first. */
+  readonly problems: readonly HealthProblem[];
+}
+
+const DEFAULT_QUEUE_SHARE = 0.5;
+const DEFAULT_AGE_MS = 300_000;
+
+/** Down: it needs a person. Degraded: events wait, and nothing is lost yet. */
+export function judgeCapture(stats: CaptureStats, thresholds: CaptureHealthThresholds = {}): Judgement {
+  const queueShare = shareOf(stats);
+  const lasting = lastingProblems(stats);
+  const problems = [...lasting, ...passingProblems(stats, queueShare, thresholds)];
+  const health = lasting.length > 0 ? 'down' : problems.length > 0 ? 'degraded' : 'up';
+  return { health, queueShare, problems };
+}
+
+function shareOf({ limits, pending, pendingBytes }: CaptureStats): number {
+  if (!limits) return 0;
+  const share = Math.max(pending / limits.maxQueueEvents, pendingBytes / limits.maxQueueBytes);
+  return Math.round(share * 1000) / 1000;
+}
+
+function lastingProblems({ lastFailure, storeFailing }: CaptureStats): HealthProblem[] {
+  const problems: HealthProblem[] = [];
+  if (lastFailure?.refusesAll) problems.push({ message: lastFailure.message, remedy: lastFailure.remedy });
+  if (storeFailing) problems.push({ message: 'The store fails: events are in memory only', remedy: STORE_REMEDY });
+  return problems;
+}
+
+function passingProblems(
+  { coolDownUntil, lastFailure, oldestPendingMs, limits }: CaptureStats,
+  queueShare: number,
+  { maxQueueShare = DEFAULT_QUEUE_SHARE, maxPendingAgeMs = defaultAgeMs(limits) }: CaptureHealthThresholds,
+): HealthProblem[] {
+  const problems: HealthProblem[] = [];
+  if (coolDownUntil !== null && !lastFailure?.refusesAll) {
+    const { message = 'PostHog does not answer', remedy = 'nothing to do unless it lasts' } = lastFailure ?? {};
+    problems.push({ message, remedy });
+  }
+  if (queueShare > maxQueueShare)
+    problems.push({ message: `The queue is ${Math.round(queueShare * 100)} % full`, remedy: QUEUE_REMEDY });
+  if ((oldestPendingMs ?? 0) > maxPendingAgeMs) {
+    const seconds = Math.round((oldestPendingMs ?? 0) / 1000);
+    problems.push({ message: `The oldest event has waited for ${seconds} s`, remedy: QUEUE_REMEDY });
+  }
+  return problems;
+}
+
+function defaultAgeMs(limits: CaptureStats['limits']): number {
+  return Math.min(DEFAULT_AGE_MS, (limits?.maxEventAgeMs ?? Infinity) / 2);
+}

@@ -1,0 +1,2 @@
+export { type CaptureMetricsOptions, PostHogCaptureMetricsModule } from './capture-metrics.module.js';
+export { observeCapture, type ObserveCaptureOptions } from './observe-capture.js';

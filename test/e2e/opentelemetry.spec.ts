@@ -1,0 +1,156 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type Meter, metrics } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { CaptureService, getCaptureToken, PostHogCaptureModule } from 'nestjs-posthog-capture';
+import { observeCapture, PostHogCaptureMetricsModule } from 'nestjs-posthog-capture/opentelemetry';
+import { closeAll, KEY, onClose, start, startPostHog } from '../support/harness.js';
+
+afterEach(async () => {
+  metrics.disable();
+  await closeAll();
+});
+
+const LATE = { flushIntervalMs: 60_000, flushAt: 500, coolDownMs: 60_000 };
+
+interface Point {
+  readonly attributes: object;
+  readonly value: unknown;
+}
+
+/** OpenTelemetry's own SDK, exporting to memory. */
+function startSdk(): { provider: MeterProvider; meter: Meter; collect: () => Promise<Map<string, Point[]>> } {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  const provider = new MeterProvider({ readers: [reader] });
+  onClose(() => provider.shutdown());
+  const collect = async (): Promise<Map<string, Point[]>> => {
+    exporter.reset();
+    await provider.forceFlush();
+    const exported = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
+    return new Map(
+      exported.flatMap((scope) =>
+        scope.metrics.map(({ descriptor, dataPoints }) => [descriptor.name, dataPoints] as [string, Point[]]),
+      ),
+    );
+  };
+  return { provider, meter: provider.getMeter('test'), collect };
+}
+
+it('observes what stats() says, in the units of the conventions', async () => {
+  const { capture, posthog } = await start({
+    ...LATE,
+    maxRetries: 1,
+    maxQueueEvents: 50,
+    beforeSend: (event) => (event.event === 'secret' ? null : event),
+  });
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter);
+  capture.capture({ event: 'a', distinctId: 'ann' });
+  await capture.flush();
+  capture.capture({ event: 'secret', distinctId: 'ann' });
+  posthog.failAlways({ status: 503 });
+  capture.capture({ event: 'b', distinctId: 'ann' });
+  await capture.flush();
+  const points = await collect();
+  const values = Object.fromEntries(
+    [...points]
+      .filter(([name]) => name !== 'posthog.capture.request.duration' && name !== 'posthog.capture.queue.age')
+      .map(([name, all]) => [
+        name,
+        all.map(({ value, attributes }) => [value, ...(Object.values(attributes) as unknown[])]),
+      ]),
+  );
+  expect(values).toEqual({
+    'posthog.capture.events.captured': [[3]],
+    'posthog.capture.events.recovered': [[0]],
+    'posthog.capture.events.delivered': [[1]],
+    'posthog.capture.events.dropped': [[1, 'before_send']],
+    'posthog.capture.queue.events': [
+      [1, 'waiting'],
+      [0, 'in_flight'],
+    ],
+    'posthog.capture.queue.capacity': [[50]],
+    'posthog.capture.queue.memory': [[capture.stats().pendingBytes]],
+    'posthog.capture.request.retries': [[1]],
+    'posthog.capture.cooling_down': [[1]],
+    'posthog.capture.store.failing': [[0]],
+  });
+  const [age] = points.get('posthog.capture.queue.age') ?? [];
+  expect(age?.value).toBeGreaterThan(0);
+  expect(age?.value).toBeLessThan(60);
+});
+
+it('takes the duration of each request, with what came of it', async () => {
+  const { capture, posthog } = await start({ ...LATE, maxRetries: 0, requestTimeoutMs: 1500 });
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter, { name: 'billing' });
+  capture.capture({ event: 'a', distinctId: 'ann' });
+  for (const fault of [{ status: 503 }, { hang: true }, null] as const) {
+    posthog.failAlways(fault);
+    await capture.flush();
+  }
+  const points = (await collect()).get('posthog.capture.request.duration') ?? [];
+  expect(points.map(({ attributes }) => attributes)).toEqual([
+    { 'posthog.capture.instance': 'billing', 'http.response.status_code': 503, 'error.type': '503' },
+    { 'posthog.capture.instance': 'billing', 'error.type': 'timeout' },
+    { 'posthog.capture.instance': 'billing', 'http.response.status_code': 200 },
+  ]);
+  const [, timeout] = points.map(({ value }) => value as { count: number; sum: number; buckets: object });
+  expect(timeout).toMatchObject({ count: 1, buckets: { boundaries: expect.arrayContaining([0.005, 10]) } });
+  expect(timeout?.sum).toBeGreaterThanOrEqual(1.45);
+  expect(timeout?.sum).toBeLessThan(15);
+});
+
+it('is over when its end is called, after one more collection', async () => {
+  const { capture } = await start(LATE);
+  const { meter, collect } = startSdk();
+  const end = observeCapture(capture, meter);
+  await capture.captureNow({ event: 'a', distinctId: 'ann' });
+  end();
+  await capture.captureNow({ event: 'b', distinctId: 'ann' });
+  expect((await collect()).get('posthog.capture.events.delivered')).toMatchObject([{ value: 2 }]);
+  await capture.captureNow({ event: 'c', distinctId: 'ann' });
+  const later = await collect();
+  expect(later.get('posthog.capture.events.delivered')?.[0]?.value ?? 2).toBe(2);
+  expect(later.get('posthog.capture.request.duration')).toMatchObject([{ value: { count: 1 } }]);
+});
+
+@Module({})
+class AppModule {}
+
+describe('PostHogCaptureMetricsModule', () => {
+  it('observes each instance, with the global MeterProvider, to the last event at the end', async () => {
+    const posthog = await startPostHog();
+    const { provider, collect } = startSdk();
+    metrics.setGlobalMeterProvider(provider);
+    const options = { apiKey: KEY, host: posthog.url, logger: false, ...LATE } as const;
+    const { logger, ...settings } = options;
+    const app = await NestFactory.createApplicationContext(
+      {
+        module: AppModule,
+        imports: [
+          PostHogCaptureModule.forRoot(settings),
+          PostHogCaptureModule.forRoot({ ...settings, name: 'billing', isGlobal: false }),
+          PostHogCaptureMetricsModule.forRoot(),
+          PostHogCaptureMetricsModule.forRoot({ name: 'billing' }),
+        ],
+      },
+      { logger },
+    );
+    onClose(() => app.close());
+    app.get(CaptureService).capture({ event: 'a', distinctId: 'ann' });
+    app.get<CaptureService>(getCaptureToken('billing')).capture({ event: 'b', distinctId: 'ann' });
+    await app.close();
+    expect((await collect()).get('posthog.capture.events.delivered')).toMatchObject([
+      { value: 1, attributes: {} },
+      { value: 1, attributes: { 'posthog.capture.instance': 'billing' } },
+    ]);
+  });
+});

@@ -1,0 +1,177 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
+import { boot, captureMany, closeAll, expectBalanced, start } from '../support/harness.js';
+import { record } from '../support/recording.js';
+
+afterEach(closeAll);
+
+const LATE = { flushIntervalMs: 60_000, flushAt: 500, coolDownMs: 60_000 };
+
+describe('requests', () => {
+  it('are counted by their status, and those without one by what went wrong', async () => {
+    const { capture, posthog } = await start({ ...LATE, maxRetries: 1, requestTimeoutMs: 1500 });
+    expect(capture.stats().requests).toEqual({ total: 0, byStatus: {}, p50Ms: null, p90Ms: null, p99Ms: null });
+    capture.capture({ event: 'a', distinctId: 'ann' });
+    posthog.failAlways({ status: 503 });
+    await capture.flush();
+    posthog.failAlways({ reset: 'before' });
+    await capture.flush();
+    posthog.failAlways({ hang: true });
+    await capture.flush();
+    posthog.failAlways(null);
+    await capture.flush();
+    await capture.captureNow({ event: 'b', distinctId: 'ann' });
+    const { requests, retries } = capture.stats();
+    expect(requests.byStatus).toEqual({ 200: 2, 503: 2, network: 1, timeout: 1 });
+    expect([requests.total, retries]).toEqual([6, 1]);
+    expect(posthog.requests).toHaveLength(6);
+  });
+
+  it('are timed: half of them, most of them, nearly all of them', async () => {
+    const { capture, posthog } = await start(LATE);
+    posthog.failWhen(({ index }) => (index >= 8 ? { delayMs: 300 } : null));
+    for (let index = 0; index < 10; index += 1) await capture.captureNow({ event: 'a', distinctId: 'ann' });
+    const { p50Ms, p90Ms, p99Ms } = capture.stats().requests;
+    expect(p50Ms).toBeGreaterThan(0);
+    expect(p50Ms).toBeLessThan(p90Ms as number);
+    expect(p90Ms).toBeGreaterThanOrEqual(295);
+    expect(p99Ms).toBeGreaterThanOrEqual(p90Ms as number);
+  });
+
+  it('that are aborted by the end of the application are no failures of PostHog', async () => {
+    const { app, capture, posthog } = await start({ ...LATE, shutdownTimeoutMs: 30 });
+    posthog.failAlways({ hang: true });
+    capture.capture({ event: 'a', distinctId: 'ann' });
+    await app.close();
+    expect(capture.stats().requests.byStatus).toEqual({ aborted: 1 });
+  });
+});
+
+describe('the oldest pending event', () => {
+  it('ages while it waits, is on its way, or waits again, and is gone when nothing is pending', async () => {
+    const { capture, posthog } = await start({ ...LATE, maxRetries: 0, maxQueueEvents: 9, maxEventAgeMs: 60_000 });
+    expect(capture.stats().limits).toEqual({ maxQueueEvents: 9, maxQueueBytes: 64 * 1024 ** 2, maxEventAgeMs: 60_000 });
+    const age = (): number | null => capture.stats().oldestPendingMs;
+    expect(age()).toBeNull();
+    capture.capture({ event: 'a', distinctId: 'ann' });
+    expect(age()).toBeGreaterThanOrEqual(0);
+    const asked: number[] = [];
+    posthog.failWhen(() => {
+      asked.push(age() ?? -1);
+      return { status: 503, delayMs: 50 };
+    });
+    await capture.flush();
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).toBeGreaterThanOrEqual(0);
+    capture.capture({ event: 'b', distinctId: 'bob' });
+    expect(age()).toBeGreaterThanOrEqual(50);
+    posthog.failWhen(null);
+    await capture.flush();
+    expect(age()).toBeNull();
+  });
+
+  it('may be one whose caller waits', async () => {
+    const { capture, posthog } = await start(LATE);
+    let age: number | null = null;
+    posthog.failWhen(() => {
+      age = capture.stats().oldestPendingMs;
+      return null;
+    });
+    await capture.captureNow({ event: 'a', distinctId: 'ann' });
+    expect(age).toBeGreaterThanOrEqual(0);
+    expect(capture.stats().oldestPendingMs).toBeNull();
+  });
+
+  it('has its age from an earlier process', async () => {
+    const memory = new SharedMemory();
+    const first = await start({ ...LATE, maxRetries: 0, store: new MemoryEventStore(memory) });
+    first.posthog.failAlways({ status: 503 });
+    captureMany(first.capture, 2);
+    await first.app.close();
+    for (const [event, record] of [...memory.events]) {
+      memory.events.delete(event);
+      memory.events.set({ ...event, capturedAt: event.capturedAt - 3_600_000 }, record);
+    }
+    const second = await boot({ ...LATE, host: first.posthog.url, store: new MemoryEventStore(memory) });
+    expect(second.capture.stats().oldestPendingMs).toBeGreaterThanOrEqual(3_600_000);
+    expect(second.capture.stats()).toMatchObject({ recovered: 2, pending: 2 });
+  });
+});
+
+describe('trouble', () => {
+  it('is named with its remedy and its end while it lasts', async () => {
+    const { capture, posthog } = await start({ ...LATE, maxRetries: 0 });
+    expect(capture.stats()).toMatchObject({ coolDownUntil: null, lastFailure: null, storeFailing: false });
+    posthog.failAlways({ status: 503 });
+    capture.capture({ event: 'a', distinctId: 'ann' });
+    const before = Date.now();
+    await capture.flush();
+    const { coolDownUntil, lastFailure } = capture.stats();
+    expect(coolDownUntil).toBeGreaterThanOrEqual(before + 60_000 - 50);
+    expect(coolDownUntil).toBeLessThanOrEqual(Date.now() + 60_000);
+    expect(lastFailure).toEqual({
+      message: 'PostHog API error: HTTP 503',
+      remedy: expect.stringContaining('nothing to do unless it lasts'),
+    });
+    posthog.failAlways(null);
+    await capture.flush();
+    expect(capture.stats()).toMatchObject({ coolDownUntil: null, lastFailure: null });
+  });
+
+  it.each([401, 404])('of a kind that does not pass says so: %i', async (status) => {
+    const { capture, posthog } = await start({ ...LATE, maxRetries: 0 });
+    posthog.failAlways({ status });
+    capture.capture({ event: 'a', distinctId: 'ann' });
+    await capture.flush();
+    expect(capture.stats().lastFailure).toMatchObject({
+      message: `PostHog API error: HTTP ${status}`,
+      refusesAll: true,
+    });
+  });
+
+  it('tells of a receiver that refuses one event after the other', async () => {
+    const { capture, posthog } = await start(LATE);
+    posthog.failAlways({ status: 400 });
+    captureMany(capture, 40);
+    await capture.flush();
+    expect(capture.stats().lastFailure).toMatchObject({ refusesAll: true });
+    expectBalanced(capture);
+  });
+
+  it('with the store is told', async () => {
+    const store = new MemoryEventStore();
+    store.append = () => {
+      throw new Error('disk full');
+    };
+    const { capture } = await start({ ...LATE, store });
+    expect(capture.stats().storeFailing).toBe(false);
+    capture.capture({ event: 'a', distinctId: 'ann' });
+    expect(capture.stats().storeFailing).toBe(true);
+  });
+});
+
+it('balances and counts nothing of delivery where a recorder stands in for it', async () => {
+  const { capture } = await record();
+  capture.capture({ event: 'a', distinctId: 'ann' });
+  await capture.flush();
+  expectBalanced(capture);
+  expect(capture.stats()).toMatchObject({ delivered: 1, requests: { total: 0 }, oldestPendingMs: null });
+});
+
+describe('the end', () => {
+  it('is told in one line where something was sent', async () => {
+    const { app, capture, lines } = await start(LATE);
+    captureMany(capture, 3);
+    capture.capture({ event: '', distinctId: 'ann' });
+    await app.close();
+    expect(lines.at(-1)).toBe('Shut down: since the start 3 events were delivered and 1 dropped; none is left.');
+    await capture.onApplicationShutdown();
+    expect(lines.filter((line) => line.startsWith('Shut down'))).toHaveLength(1);
+  });
+
+  it('is not told where nothing was', async () => {
+    const { app, lines } = await start(LATE);
+    await app.close();
+    expect(lines).toEqual([]);
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import { type CaptureStats } from 'nestjs-posthog-capture';
+import { type CaptureHealthThresholds, judgeCapture } from '../../../lib/health/judge-capture.js';
+import { terminus10 } from '../../../lib/health/terminus.js';
+
+const QUIET: CaptureStats = {
+  captured: 0,
+  recovered: 0,
+  delivered: 0,
+  dropped: 0,
+  droppedByReason: {},
+  pending: 0,
+  pendingBytes: 0,
+  inFlight: 0,
+  retries: 0,
+  requests: { total: 0, byStatus: {}, p50Ms: null, p90Ms: null, p99Ms: null },
+  oldestPendingMs: null,
+  coolDownUntil: null,
+  limits: { maxQueueEvents: 100, maxQueueBytes: 1000, maxEventAgeMs: null },
+  lastFailure: null,
+  storeFailing: false,
+};
+const LIMITS = QUIET.limits as NonNullable<CaptureStats['limits']>;
+const FAILURE = { message: 'HTTP 503', remedy: 'wait' };
+
+it.each<[string, Partial<CaptureStats>, CaptureHealthThresholds, string, number]>([
+  ['nothing', {}, {}, 'up', 0],
+  ['a failure that is tried again', { lastFailure: FAILURE }, {}, 'up', 0],
+  ['a cool-down', { coolDownUntil: 1, lastFailure: FAILURE }, {}, 'degraded', 1],
+  ['a cool-down that nobody explains', { coolDownUntil: 1 }, {}, 'degraded', 1],
+  ['a refusal', { coolDownUntil: 1, lastFailure: { ...FAILURE, refusesAll: true } }, {}, 'down', 1],
+  ['a store that fails', { storeFailing: true }, {}, 'down', 1],
+  ['both', { storeFailing: true, lastFailure: { ...FAILURE, refusesAll: true } }, {}, 'down', 2],
+  ['half a queue', { pending: 50 }, {}, 'up', 0],
+  ['more than half a queue', { pending: 51 }, {}, 'degraded', 1],
+  ['more than half its bytes', { pending: 1, pendingBytes: 501 }, {}, 'degraded', 1],
+  ['a stricter share', { pending: 11 }, { maxQueueShare: 0.1 }, 'degraded', 1],
+  ['a laxer share', { pending: 99 }, { maxQueueShare: 1 }, 'up', 0],
+  ['five minutes', { oldestPendingMs: 300_000 }, {}, 'up', 0],
+  ['more than five minutes', { oldestPendingMs: 300_001 }, {}, 'degraded', 1],
+  ['half of a short life', { oldestPendingMs: 501, limits: { ...LIMITS, maxEventAgeMs: 1000 } }, {}, 'degraded', 1],
+  ['an hour where that is fine', { oldestPendingMs: 3_600_000 }, { maxPendingAgeMs: 7_200_000 }, 'up', 0],
+  ['no bounds', { limits: null, pending: 1_000_000 }, {}, 'up', 0],
+  ['all that passes', { coolDownUntil: 1, pending: 90, oldestPendingMs: 400_000 }, {}, 'degraded', 3],
+])('%s', (_what, stats, thresholds, health, problems) => {
+  const judgement = judgeCapture({ ...QUIET, ...stats }, thresholds);
+  expect([judgement.health, judgement.problems.length]).toEqual([health, problems]);
+});
+
+describe('Terminus 10 and 11', () => {
+  class HealthCheckError extends Error {
+    constructor(
+      message: string,
+      readonly causes: unknown,
+    ) {
+      super(message);
+    }
+  }
+  const terminus = terminus10(HealthCheckError);
+
+  it('are told up for degraded, which the details tell', () => {
+    const details = { health: 'degraded' };
+    expect(terminus.result('posthog', 'degraded', details)).toEqual({ posthog: { status: 'up', health: 'degraded' } });
+    expect(terminus.result('posthog', 'up', {})).toEqual({ posthog: { status: 'up' } });
+  });
+
+  it('are thrown what is down, in their own error', () => {
+    const causes = { posthog: { status: 'down', health: 'down' } };
+    expect(() => terminus.result('posthog', 'down', { health: 'down' })).toThrow(
+      expect.objectContaining({ message: 'posthog is down', causes }),
+    );
+  });
+});
