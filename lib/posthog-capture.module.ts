@@ -6,6 +6,7 @@ import { assembleCapture } from './assemble-capture.js';
 import { type CaptureService } from './capture/capture.service.js';
 import { type DropReporter } from './capture/drop-reporter.js';
 import { type EventWatchers } from './capture/event-watcher.js';
+import { ownText } from './capture/uuid.js';
 import { PostHogConfigurationError } from './config/configuration-error.js';
 import { describeName } from './config/describe-value.js';
 import { variableOf } from './config/environment.js';
@@ -109,9 +110,9 @@ function createObserver(
     delivered: (events, attempts, durationMs) => {
       if (watchers.any) watchers.tell('delivered', events);
       if (onDelivery)
-        reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => id), attempts, durationMs });
+        reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => ownText(id)), attempts, durationMs });
     },
-    dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: id, detail }),
+    dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: ownText(id), detail }),
     stalled: (failure, pending, coolDownMs) => {
       reporter.stalled(failure, pending);
       if (watchers.any) watchers.tell('coolingDown', failure.message, Date.now() + coolDownMs);

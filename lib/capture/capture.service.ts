@@ -148,7 +148,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       signal: followed?.signal,
     });
     followed?.release();
-    return answer(distinctId, outcome.delivered ? null : outcome.message, queued.id);
+    return answer(distinctId, outcome.delivered ? null : outcome.message, taken.uuid);
   }
 
   /**
@@ -292,7 +292,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     const { pipeline } = this.#parts;
     if (!pipeline || !this.#enabled) return null;
     const taken = this.#take(check());
-    return taken.ok && pipeline.accept(taken.queued) ? taken.queued.id : null;
+    return taken.ok && pipeline.accept(taken.queued) ? taken.uuid : null;
   }
 
   /** Counts the call, and reports what it has to say; an event that is refused here is accounted for. */

@@ -9,6 +9,9 @@ export function uuidOf(value: unknown): string | null {
   return TEXT.test(text) ? text : null;
 }
 
+/** The same text in memory of its own: a part of a larger one keeps all of that. */
+export const ownText = (uuid: string): string => Buffer.from(uuid, 'latin1').toString('latin1');
+
 const RANDOM_BYTES = 10;
 const HEX_DIGITS = 2 * RANDOM_BYTES;
 const TAIL_LENGTH = '7xxx-xxxx-xxxxxxxxxxxx'.length;

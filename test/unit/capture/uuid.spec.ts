@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { uuidOf, UuidSource } from '../../../lib/capture/uuid.js';
+import { ownText, uuidOf, UuidSource } from '../../../lib/capture/uuid.js';
 
 describe('uuidOf', () => {
   const v7 = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
@@ -31,4 +31,9 @@ describe('UuidSource', () => {
       expect(uuidOf(uuid)).toBe(uuid);
     }
   });
+});
+
+it('copies the text of a uuid', () => {
+  const payload = `{"uuid":"0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e"}`;
+  expect(ownText(payload.slice(9, 45))).toBe('0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e');
 });
