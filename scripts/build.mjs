@@ -1,6 +1,9 @@
 // `npm run build`: the same sources twice, as ES modules and as CommonJS, with declarations for each.
-import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ensureInstalled, must, ROOT } from './lib.mjs';
+
+// The page is read as it is; what checks its types stays here.
+const isPartOfPage = (path) => !path.endsWith('.json');
 
 await ensureInstalled();
 rmSync(`${ROOT}dist`, { recursive: true, force: true });
@@ -9,10 +12,13 @@ for (const [kind, type] of [
   ['cjs', 'commonjs'],
 ]) {
   await must(process.execPath, ['node_modules/typescript/bin/tsc', '-p', `tsconfig.${kind}.json`]);
+  cpSync(`${ROOT}lib/live/page`, `${ROOT}dist/${kind}/live/page`, { recursive: true, filter: isPartOfPage });
   writeFileSync(`${ROOT}dist/${kind}/package.json`, `${JSON.stringify({ type }, null, 2)}\n`);
 }
 // What stands in for a module that only ESM can have takes its name.
-for (const ending of ['js', 'd.ts']) {
-  renameSync(`${ROOT}dist/cjs/stores/location.cjs.${ending}`, `${ROOT}dist/cjs/stores/location.${ending}`);
+for (const room of ['stores', 'live']) {
+  for (const ending of ['js', 'd.ts']) {
+    renameSync(`${ROOT}dist/cjs/${room}/location.cjs.${ending}`, `${ROOT}dist/cjs/${room}/location.${ending}`);
+  }
 }
 chmodSync(`${ROOT}dist/esm/cli/main.js`, 0o755);

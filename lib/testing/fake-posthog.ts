@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { isCrossSite, LiveView } from '../live/live-view.js';
 import { type Fault, FaultScript } from './faults.js';
 import { Ingestion } from './ingestion.js';
 import { Memory } from './memory.js';
-import { renderPage } from './page.js';
+import { pageSource } from './page.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
 import { Timers } from './timers.js';
 import { Waiting } from './waiting.js';
@@ -41,7 +42,7 @@ const DEFAULT_TIMEOUT_MS = 5000;
  * await posthog.close();
  * ```
  *
- * `GET /` is a page of the stored events, `GET /events` the same as JSON, newest first.
+ * `GET /` is a live page of what is stored and refused, `GET /events` are the stored events as JSON, newest first.
  */
 export class FakePostHog {
   /** The key that `start` was given; null: any. */
@@ -51,8 +52,10 @@ export class FakePostHog {
   readonly #timers = new Timers();
   readonly #waiting = new Waiting(this.#timers);
   readonly #listeners = new Set<(event: StoredEvent) => void>();
+  readonly #changeListeners = new Set<() => void>();
   readonly #ingestion: Ingestion;
   readonly #server: Server;
+  #view: LiveView | null = null;
   #port = 0;
   #closing: Promise<void> | null = null;
 
@@ -65,7 +68,7 @@ export class FakePostHog {
       memory: this.#memory,
       faults: this.#faults,
       timers: this.#timers,
-      changed: () => this.#waiting.changed(),
+      changed: () => this.#changed(),
       stored: (event) => [...this.#listeners].forEach((listener) => listener(event)),
     });
     this.#server = createServer((request, response) => this.#handle(request, response));
@@ -181,7 +184,7 @@ export class FakePostHog {
     this.#memory.clear();
     this.#faults.clear();
     this.#ingestion.clear();
-    this.#waiting.changed();
+    this.#changed();
   }
 
   /** Stops listening, breaks every connection, ends every wait. What was stored can still be read. May be called again. */
@@ -189,6 +192,7 @@ export class FakePostHog {
     this.#closing ??= new Promise((resolve) => {
       this.#waiting.abandon('the local PostHog was closed');
       this.#timers.close();
+      this.#view?.close();
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
@@ -207,13 +211,16 @@ export class FakePostHog {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
-    const path = request.url?.split('?', 1)[0];
+    const [path, query] = request.url?.split('?', 2) ?? [];
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (isRead && path === '/') {
-      const { events, requests, violations, version } = this.#memory;
-      const anyKey = this.apiKey === null;
-      const page = renderPage({ url: this.url, events, requests, violations, version, anyKey });
-      response.writeHead(200, page.headers).end(page.html);
+      this.#liveView().answerPage(response);
+    } else if (isRead && (path === '/stream' || path === '/event') && isCrossSite(request)) {
+      response.writeHead(403).end();
+    } else if (request.method === 'GET' && path === '/stream') {
+      this.#liveView().answerStream(response);
+    } else if (isRead && path === '/event') {
+      this.#liveView().answerEvent(new URLSearchParams(query).get('id') ?? '', response);
     } else if (isRead && path === '/events') {
       const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
       response.writeHead(200, headers).end(JSON.stringify([...this.events].reverse(), null, 2));
@@ -222,6 +229,20 @@ export class FakePostHog {
     } else {
       void this.#ingestion.handle(request, response);
     }
+  }
+
+  #liveView(): LiveView {
+    const { url, apiKey } = this;
+    const onChange = (listener: () => void): (() => void) => {
+      this.#changeListeners.add(listener);
+      return () => void this.#changeListeners.delete(listener);
+    };
+    return (this.#view ??= new LiveView(pageSource({ url, apiKey, memory: this.#memory, onChange })));
+  }
+
+  #changed(): void {
+    this.#waiting.changed();
+    for (const listener of this.#changeListeners) listener();
   }
 
   #wait(condition: () => boolean, what: string, { timeoutMs = DEFAULT_TIMEOUT_MS }: WaitOptions = {}): Promise<void> {

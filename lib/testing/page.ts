@@ -1,154 +1,186 @@
-import { randomUUID } from 'node:crypto';
-import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
+import { type EventFeed } from '../live/event-feed.js';
+import { type LiveProbe, type LiveSource } from '../live/live-view.js';
+import { type LiveFace, type LiveSample, type LiveState } from '../live/messages.js';
+import { type Memory } from './memory.js';
+import { emptyHint } from './page-hint.js';
+import { type RecordedRequest, type StoredEvent } from './recorded.js';
 
-/** What the page shows. */
-export interface PageContent {
+/** The server whose page it is. */
+export interface PageParts {
   readonly url: string;
-  readonly events: readonly StoredEvent[];
-  readonly requests: readonly RecordedRequest[];
-  readonly violations: readonly Violation[];
-  /** Changes with every change of the rest. */
-  readonly version: number;
-  /** Whether any API key will do. */
-  readonly anyKey: boolean;
+  /** The only key that is accepted; null: any. */
+  readonly apiKey: string | null;
+  readonly memory: Memory;
+  /** Calls the listener after every change of the memory. Returns what ends it. */
+  readonly onChange: (listener: () => void) => () => void;
 }
 
-/** An HTML page and the headers that it must be sent with. */
-export interface Page {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly html: string;
-}
+/** How many events of the past a page shows that is opened late. */
+const MAX_PAST = 500;
+/** What a StoredEvent says of its request. */
+const OUR_FIELDS = new Set(['format', 'requestIndex', 'receivedAt']);
 
-const MAX_SHOWN = 200;
-const REFRESH_MS = 2000;
-
-const STYLE = `
-:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
-body{margin:0 auto;max-width:60rem;padding:1rem}
-h1{font-size:1.3rem;margin:0}
-code,pre{font:.85rem/1.45 ui-monospace,monospace}
-pre{overflow-x:auto;padding:.75rem;border-radius:.4rem;background:color-mix(in srgb,CanvasText 7%,Canvas)}
-details{border-top:1px solid color-mix(in srgb,CanvasText 18%,Canvas);padding:.6rem 0}
-summary{cursor:pointer;overflow-wrap:anywhere}
-.quiet{color:color-mix(in srgb,CanvasText 65%,Canvas);font-size:.9rem;overflow-wrap:anywhere}
-.wrong{border-left:.3rem solid #d33;padding:.2rem .8rem;overflow-wrap:anywhere}
-.wrong ul{padding-left:1.2rem}`;
-
-// Only <main> is replaced, and only when it changed: what the reader opened or selected stays.
-const SCRIPT = `
-setInterval(async () => {
-  try {
-    const answer = await fetch(location.href, { cache: 'no-store' });
-    const next = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
-    const now = document.querySelector('main');
-    if (!next || next.dataset.version === now.dataset.version) return;
-    const open = new Set([...now.querySelectorAll('details[open]')].map((one) => one.id));
-    for (const one of next.querySelectorAll('details')) one.open = open.has(one.id);
-    now.replaceWith(next);
-  } catch {}
-}, ${REFRESH_MS});`;
-
-/** Renders the page of events, newest first. Everything that was received is escaped, and no script but the page's own may run. */
-export function renderPage(content: PageContent): Page {
-  const nonce = randomUUID();
-  const html = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Local PostHog</title>
-<link rel="icon" href="data:,">
-<noscript><meta http-equiv="refresh" content="${REFRESH_MS / 1000}"></noscript>
-<style nonce="${nonce}">${STYLE}</style>
-</head>
-<body>
-<main data-version="${content.version}">
-<h1>Local PostHog</h1>
-<p class="quiet">${summary(content)} · <a href="events">as JSON</a></p>
-${violationList(content.violations)}
-${content.events.length === 0 ? emptyState(content) : eventList(content.events)}
-</main>
-<script nonce="${nonce}">${SCRIPT}</script>
-</body>
-</html>
-`;
-  const policy = [
-    "default-src 'none'",
-    `script-src 'nonce-${nonce}'`,
-    `style-src 'nonce-${nonce}'`,
-    "connect-src 'self'",
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ];
-  const headers = {
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': policy.join('; '),
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cache-control': 'no-store',
+/** What the page of a local PostHog shows: the events that it stored, and those that it refused, with the rule that was broken. */
+export function pageSource(parts: PageParts): LiveSource {
+  const face: LiveFace = {
+    title: 'Local PostHog',
+    about: 'What it stored, and what it refused and why.',
+    fates: [
+      { id: 'stored', label: 'stored', tone: 'good', isFinal: true },
+      { id: 'altered', label: 'stored, rule broken', tone: 'warn', isFinal: true },
+      { id: 'refused', label: 'refused', tone: 'bad', isFinal: true },
+    ],
+    charts: [
+      { label: 'Events stored', unit: 'rate', series: [{ key: 'stored', label: 'stored' }] },
+      {
+        label: 'Requests',
+        unit: 'rate',
+        series: [
+          { key: 'requests', label: 'all' },
+          { key: 'refused', label: 'refused' },
+        ],
+      },
+      { label: 'Events per request', unit: 'count', series: [{ key: 'size', label: 'events' }] },
+    ],
+    counters: [
+      { key: 'stored', label: 'Stored' },
+      { key: 'refused', label: 'Refused' },
+    ],
+    hint: emptyHint(parts.url, parts.apiKey === null),
   };
-  return { headers, html };
+  return { face, attach: (feed) => new PageProbe(parts, feed) };
 }
 
-function summary({ events, requests }: PageContent): string {
-  const shown = events.length > MAX_SHOWN ? `, the newest ${MAX_SHOWN} of them below` : '';
-  return `${count(events.length, 'event')}${shown} · ${count(requests.length, 'request')}`;
+/** Looks at every request once, when it has been answered. */
+class PageProbe implements LiveProbe {
+  readonly #parts: PageParts;
+  readonly #feed: EventFeed;
+  readonly #open = new Set<RecordedRequest>();
+  readonly detach: () => void;
+  #next: number;
+  #last: RecordedRequest | null = null;
+  #second = { requests: 0, refused: 0, stored: 0 };
+
+  constructor(parts: PageParts, feed: EventFeed) {
+    this.#parts = parts;
+    this.#feed = feed;
+    this.#next = firstShown(parts.memory.requests);
+    this.#look();
+    this.#second = { requests: 0, refused: 0, stored: 0 };
+    this.detach = parts.onChange(() => this.#look());
+  }
+
+  state(): LiveState {
+    const { memory } = this.#parts;
+    const count = `${memory.events.length} ${memory.events.length === 1 ? 'event' : 'events'} stored`;
+    const last = this.#last;
+    if (last === null) return { tone: 'idle', text: 'Listening; no event has arrived yet', nextAt: null };
+    if (!isRefusal(last)) return { tone: 'good', text: `Listening; ${count}`, nextAt: null };
+    const answer = last.status === null ? 'got no answer' : `was answered ${last.status}`;
+    return { tone: 'bad', text: `The last request ${answer}; ${count}`, nextAt: null };
+  }
+
+  sample(): LiveSample {
+    const { requests, refused, stored } = this.#second;
+    this.#second = { requests: 0, refused: 0, stored: 0 };
+    return { requests, refused, stored, size: requests === 0 ? null : stored / requests };
+  }
+
+  #look(): void {
+    const { requests } = this.#parts.memory;
+    const newest = requests.at(-1)?.index ?? -1;
+    // It was told to forget everything, and counts from 0 again.
+    if (newest < this.#next - 1) {
+      this.#next = 0;
+      this.#open.clear();
+    }
+    for (let at = requests.length - 1; at >= 0; at--) {
+      const request = requests[at];
+      if (request === undefined || request.index < this.#next) break;
+      this.#open.add(request);
+    }
+    this.#next = newest + 1;
+    for (const request of [...this.#open].sort((one, other) => one.index - other.index)) {
+      if (request.status === null && !request.aborted) continue;
+      this.#open.delete(request);
+      this.#show(request);
+    }
+  }
+
+  #show(request: RecordedRequest): void {
+    const { memory } = this.#parts;
+    const stored = memory.events.filter(({ requestIndex }) => requestIndex === request.index);
+    const broken = memory.violations.filter(({ requestIndex }) => requestIndex === request.index);
+    const why = broken.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ');
+    this.#last = request;
+    this.#second.requests += 1;
+    this.#second.stored += stored.length;
+    if (isRefusal(request)) this.#second.refused += 1;
+
+    stored.forEach((event, index) => {
+      this.#add(request, index, storedFields(event), why === '' ? 'stored' : 'altered', why);
+      this.#feed.count(event.event, 'stored');
+    });
+    const kept = new Set(stored.map(({ uuid }) => uuid));
+    const lost = batchOf(request).filter(({ uuid }) => !kept.has(String(uuid).toLowerCase()));
+    const answer = request.status === null ? 'not answered' : `answered ${request.status}`;
+    const note = why === '' ? answer : `${answer}; ${why}`;
+    lost.forEach((event, index) => {
+      this.#add(request, stored.length + index, event, 'refused', note);
+      this.#feed.count(nameOf(event), 'refused');
+    });
+    if (stored.length + lost.length > 0) return;
+    const name = `${request.method} ${request.path}`;
+    this.#feed.add(
+      { id: `request-${request.index}`, name, text: null, bytes: 0, at: request.receivedAt },
+      'refused',
+      note,
+    );
+  }
+
+  #add(
+    request: RecordedRequest,
+    index: number,
+    event: Readonly<Record<string, unknown>>,
+    fate: string,
+    note: string,
+  ): void {
+    const { apiKey } = this.#parts;
+    const whole = JSON.stringify(event);
+    const text = apiKey === null ? whole : whole.replaceAll(apiKey, '***');
+    // One uuid may have been sent twice.
+    const id = `${String(event.uuid)}/${request.index}.${index}`;
+    const bytes = Buffer.byteLength(text);
+    this.#feed.add({ id, name: nameOf(event), text, bytes, at: request.receivedAt }, fate, note);
+  }
 }
 
-function violationList(violations: readonly Violation[]): string {
-  if (violations.length === 0) return '';
-  const items = violations
-    .slice(-20)
-    .reverse()
-    .map(({ rule, detail }) => `<li><code>${escapeHtml(rule)}</code> ${escapeHtml(detail)}</li>`);
-  return `<section class="wrong"><strong>${count(violations.length, 'broken rule')}</strong> of PostHog's API<ul>${items.join('')}</ul></section>`;
+function isRefusal({ status }: RecordedRequest): boolean {
+  return status === null || status >= 300;
 }
 
-function eventList(events: readonly StoredEvent[]): string {
-  const newest = events.slice(-MAX_SHOWN).reverse();
-  return newest.map((event) => eventDetails(event)).join('\n');
+function nameOf(event: Readonly<Record<string, unknown>>): string {
+  return typeof event.event === 'string' ? event.event : '(no name)';
 }
 
-function eventDetails(event: StoredEvent): string {
-  const { uuid, format } = event;
-  // One uuid may stand here twice: with its request the id is one event's alone, and stays when others arrive.
-  const id = `${uuid}-${event.requestIndex}`;
-  const arrival = new Date(event.receivedAt).toISOString();
-  return `<details id="${escapeHtml(id)}">
-<summary><strong>${escapeHtml(event.event)}</strong> ${escapeHtml(event.distinct_id)} <time class="quiet">${escapeHtml(event.timestamp)}</time></summary>
-<pre>${escapeHtml(JSON.stringify(event.properties, null, 2))}</pre>
-<p class="quiet">${escapeHtml(uuid)} · ${format} · arrived ${arrival}${rootFields(event)}</p>
-</details>`;
+/** The fields that PostHog knows. */
+function storedFields(event: StoredEvent): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(event).filter(([field]) => !OUR_FIELDS.has(field)));
 }
 
-function rootFields({ options, session_id: sessionId }: StoredEvent): string {
-  const fields = [
-    ...(options === undefined ? [] : [`options ${JSON.stringify(options)}`]),
-    ...(sessionId === undefined ? [] : [`session ${sessionId}`]),
-  ];
-  return fields.map((field) => ` · ${escapeHtml(field)}`).join('');
+function batchOf({ json }: RecordedRequest): Record<string, unknown>[] {
+  const { batch } = Object(json) as { batch?: unknown };
+  const isObject = (item: unknown): item is Record<string, unknown> => typeof item === 'object' && item !== null;
+  return Array.isArray(batch) ? batch.filter(isObject) : [];
 }
 
-function emptyState({ url, anyKey }: PageContent): string {
-  const key = anyKey ? 'phc_local' : '<the key this server was started with>';
-  const now = new Date().toISOString();
-  const event = { event: 'hello', distinct_id: 'me', uuid: randomUUID(), timestamp: now, properties: {} };
-  const body = JSON.stringify({ api_key: key, batch: [event], sent_at: now });
-  const curl = `curl ${url}/batch/ -H 'Content-Type: application/json' \\\n  -d '${body}'`;
-  return `<p><strong>No event has arrived yet.</strong> Point an application here:</p>
-<pre>${escapeHtml(`POSTHOG_HOST=${url}\nPOSTHOG_API_KEY=${key}`)}</pre>
-<p>or send one from a terminal:</p>
-<pre>${escapeHtml(curl)}</pre>
-<p class="quiet">This page refreshes itself.</p>`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
+/** The index of the oldest of those requests that bring the newest `MAX_PAST` events. */
+function firstShown(requests: readonly RecordedRequest[]): number {
+  let events = 0;
+  let first = requests.at(-1)?.index ?? 0;
+  for (let at = requests.length - 1; at >= 0 && events < MAX_PAST; at--) {
+    events += Math.max(1, requests[at]?.events ?? 0);
+    first = requests[at]?.index ?? first;
+  }
+  return first;
 }

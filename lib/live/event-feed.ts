@@ -1,0 +1,162 @@
+import { type LiveDetail, type LiveEvent, type LiveName, type LiveProgress } from './messages.js';
+import { type MaskedText } from './mask.js';
+
+/** Bounds of a feed. */
+export interface FeedLimits {
+  /** Most events that are remembered; the oldest are forgotten. */
+  readonly maxEvents: number;
+  /** Most UTF-16 units of their texts. */
+  readonly maxLength: number;
+}
+
+/** An event that the feed has not seen. */
+export interface NewEvent {
+  readonly id: string;
+  readonly name: string;
+  /** Its JSON; null when it was never serialized. */
+  readonly text: string | null;
+  /** UTF-8 length of `text`. */
+  readonly bytes: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+interface Entry extends NewEvent {
+  fate: string;
+  note: string;
+  attempts: number;
+  shown: LiveEvent | null;
+}
+
+const NAME_LENGTH = 200;
+const TEXT_LENGTH = 8192;
+const NOTE_LENGTH = 500;
+const MAX_NAMES = 200;
+const NAMES_SENT = 50;
+const OTHER_NAMES = '(other names)';
+
+/**
+ * The events that the page shows, within bounds, and what changed since it was last asked. Text is masked only when it is
+ * about to be shown, and once.
+ */
+export class EventFeed {
+  readonly #limits: FeedLimits;
+  readonly #mask: (text: string) => MaskedText;
+  readonly #entries = new Map<string, Entry>();
+  #length = 0;
+  #added = new Set<string>();
+  #moved = new Set<string>();
+  readonly #names = new Map<string, Record<string, number>>();
+  #namesChanged = false;
+
+  constructor(limits: FeedLimits, mask: (text: string) => MaskedText) {
+    this.#limits = limits;
+    this.#mask = mask;
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Adds an event at the end. One with the same id is replaced. */
+  add(event: NewEvent, fate: string, note = ''): void {
+    this.#forget(event.id);
+    this.#entries.set(event.id, { ...event, fate, note: cut(note, NOTE_LENGTH), attempts: 0, shown: null });
+    this.#length += lengthOf(event);
+    this.#added.add(event.id);
+    for (const id of this.#entries.keys()) {
+      if (this.#entries.size <= this.#limits.maxEvents && this.#length <= this.#limits.maxLength) break;
+      this.#forget(id);
+    }
+  }
+
+  /** Says what has become of an event. One that was forgotten stays so. */
+  move(id: string, fate: string, { note = '', attempts }: { note?: string; attempts?: number } = {}): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    Object.assign(entry, { fate, note: cut(note, NOTE_LENGTH), attempts: attempts ?? entry.attempts });
+    if (!this.#added.has(id)) this.#moved.add(id);
+  }
+
+  /** Counts a name under a key. */
+  count(name: string, key: string): void {
+    const short = cut(name, NAME_LENGTH);
+    const known = this.#names.has(short) || this.#names.size < MAX_NAMES ? short : OTHER_NAMES;
+    const counts = this.#names.get(known) ?? {};
+    counts[key] = (counts[key] ?? 0) + 1;
+    this.#names.set(known, counts);
+    this.#namesChanged = true;
+  }
+
+  /** All of it, oldest first. */
+  events(): LiveEvent[] {
+    return [...this.#entries.values()].map((entry) => this.#show(entry));
+  }
+
+  /** The names that were counted most. */
+  names(): LiveName[] {
+    const total = (counts: Readonly<Record<string, number>>): number =>
+      Object.values(counts).reduce((sum, count) => sum + count, 0);
+    return [...this.#names]
+      .map(([name, counts]) => ({ name, counts }))
+      .sort((one, other) => total(other.counts) - total(one.counts))
+      .slice(0, NAMES_SENT);
+  }
+
+  /** What changed since the last call. */
+  takeChanges(): { added: LiveEvent[]; moved: LiveProgress[]; names?: LiveName[] } {
+    const of = (ids: Set<string>): Entry[] => [...ids].flatMap((id) => this.#entries.get(id) ?? []);
+    const changes = {
+      added: of(this.#added).map((entry) => this.#show(entry)),
+      moved: of(this.#moved).map(({ id, fate, note, attempts }) => ({ id, fate, note, attempts })),
+      ...(this.#namesChanged && { names: this.names() }),
+    };
+    this.#added = new Set();
+    this.#moved = new Set();
+    this.#namesChanged = false;
+    return changes;
+  }
+
+  /** An event with its whole text, or undefined when it is not here (any more). */
+  detail(id: string): LiveDetail | undefined {
+    const entry = this.#entries.get(id);
+    return entry && { id, text: entry.text === null ? null : this.#mask(entry.text).text };
+  }
+
+  #show(entry: Entry): LiveEvent {
+    const { id, name, at, bytes, fate, note, attempts } = entry;
+    if (entry.shown === null) {
+      const { text, who } = entry.text === null ? { text: '', who: '' } : this.#mask(entry.text);
+      entry.shown = {
+        id,
+        name: cut(name, NAME_LENGTH),
+        who: cut(who, NAME_LENGTH),
+        at,
+        bytes,
+        fate,
+        note,
+        attempts,
+        text: text.slice(0, TEXT_LENGTH),
+        isCut: text.length > TEXT_LENGTH,
+      };
+    }
+    return { ...entry.shown, fate, note, attempts };
+  }
+
+  #forget(id: string): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    this.#entries.delete(id);
+    this.#added.delete(id);
+    this.#moved.delete(id);
+    this.#length -= lengthOf(entry);
+  }
+}
+
+function lengthOf({ text }: NewEvent): number {
+  return text?.length ?? 0;
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}

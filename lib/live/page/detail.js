@@ -1,0 +1,139 @@
+/** One event, with its whole text. */
+
+/** Longer text is shown without colours, so that the page stays quick. */
+const MAX_COLOURED = 100_000;
+/** Longer text is not laid out as a whole; copying still takes all of it. */
+const MAX_LAID_OUT = 300_000;
+
+class Detail {
+  /** @param {string} base the path of this page */
+  constructor(base) {
+    this.base = base;
+    this.panel = byId('detail');
+    /** @type {string | null} */
+    this.id = null;
+    /** @type {string | null} */
+    this.text = null;
+    this.isPretty = true;
+    byId('pretty').addEventListener('click', () => this.#choose(true));
+    byId('raw').addEventListener('click', () => this.#choose(false));
+    byId('copy').addEventListener('click', () => void this.#copy());
+  }
+
+  get isOpen() {
+    return !this.panel.hidden;
+  }
+
+  close() {
+    this.panel.hidden = true;
+    this.id = null;
+    this.text = null;
+  }
+
+  /**
+   * @param {LiveEvent} event
+   * @param {LiveFate} fate
+   */
+  show(event, fate) {
+    this.panel.hidden = false;
+    byId('detail-name').textContent = visible(event.name);
+    const badge = byId('detail-fate');
+    badge.replaceChildren(
+      fateBadge(event, fate),
+      ...(event.note === '' ? [] : [make('span', '', ` ${visible(event.note)}`)]),
+    );
+    const facts = [
+      ['distinct id', event.who === '' ? '–' : visible(event.who)],
+      ['uuid', visible(event.id)],
+      ['seen', new Date(event.at).toLocaleString()],
+      ...(event.bytes > 0 ? [['size', bytesText(event.bytes)]] : []),
+      ...(event.attempts > 0 ? [['sent', event.attempts === 1 ? 'once' : `${event.attempts} times`]] : []),
+    ];
+    byId('detail-facts').replaceChildren(
+      ...facts.flatMap(([term = '', fact = '']) => [make('dt', '', term), make('dd', '', fact)]),
+    );
+    if (this.id === event.id) return;
+    this.id = event.id;
+    this.text = event.isCut ? null : event.text;
+    this.#draw(event.isCut ? 'Loading …' : '');
+    if (event.isCut) void this.#load(event);
+  }
+
+  /** @param {LiveEvent} event */
+  async #load({ id, text }) {
+    try {
+      const answer = await fetch(`${this.base}/event?id=${encodeURIComponent(id)}`);
+      const { text: whole } = /** @type {LiveDetail} */ (await answer.json());
+      if (this.id !== id) return;
+      this.text = whole ?? text;
+      this.#draw(whole === null ? 'The server has forgotten the rest.' : '');
+    } catch {
+      if (this.id !== id) return;
+      this.text = text;
+      this.#draw('The rest could not be loaded.');
+    }
+  }
+
+  /** @param {boolean} isPretty */
+  #choose(isPretty) {
+    this.isPretty = isPretty;
+    byId('pretty').setAttribute('aria-pressed', String(isPretty));
+    byId('raw').setAttribute('aria-pressed', String(!isPretty));
+    this.#draw('');
+  }
+
+  /** @param {string} note */
+  #draw(note) {
+    const json = byId('json');
+    const text = this.isPretty ? prettyJson(this.text ?? '') : (this.text ?? '');
+    const shown = text.slice(0, MAX_LAID_OUT);
+    if (this.isPretty && shown.length <= MAX_COLOURED) json.replaceChildren(...coloured(shown));
+    else json.textContent = visible(shown, true);
+    const isShort = text.length > shown.length;
+    byId('json-note').textContent =
+      this.text === ''
+        ? 'It was never serialized: there is nothing to show.'
+        : isShort
+          ? 'Only the begin is shown; Copy takes all of it.'
+          : note;
+  }
+
+  async #copy() {
+    const button = byId('copy');
+    try {
+      await navigator.clipboard.writeText(this.isPretty ? prettyJson(this.text ?? '') : (this.text ?? ''));
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = 'Not allowed';
+    }
+    setTimeout(() => (button.textContent = 'Copy'), 1500);
+  }
+}
+
+/** @param {string} text */
+function prettyJson(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * The parts of pretty JSON, coloured.
+ *
+ * @param {string} text
+ */
+function coloured(text) {
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g)) {
+    const [whole, string, colon] = match;
+    if (match.index > end) parts.push(visible(text.slice(end, match.index), true));
+    const kind = string === undefined ? 'other' : colon === undefined ? 'string' : 'key';
+    parts.push(make('span', kind, visible(string ?? whole)), ...(colon === undefined ? [] : [colon]));
+    end = match.index + whole.length;
+  }
+  parts.push(visible(text.slice(end), true));
+  return parts;
+}

@@ -1,0 +1,252 @@
+/** The events: what is known of them, which of them are shown, and the one that is chosen. */
+
+/** Properties that every event has, and nobody looks for in a line. */
+const USUAL = new Set(['$lib', '$lib_version', '$is_server', '$geoip_disable']);
+const PREVIEW_LENGTH = 300;
+/** The fate of events whose process ended, or that were forgotten, before it was known. */
+const LOST = { id: '', label: 'lost sight of', tone: 'idle', isFinal: true };
+
+class EventList {
+  /** @param {(event: LiveEvent | null, isAsked: boolean) => void} choose told of the chosen event, and whether it is to be opened */
+  constructor(choose) {
+    this.choose = choose;
+    this.list = byId('list');
+    /** @type {Map<string, LiveEvent>} oldest first */
+    this.events = new Map();
+    /** @type {Map<string, HTMLElement>} */
+    this.rows = new Map();
+    /** @type {Map<string, LiveFate>} */
+    this.fates = new Map();
+    /** @type {Set<string>} what `clear` took away, which a snapshot might bring back */
+    this.cleared = new Set();
+    /** @type {Set<string>} fates that are shown; none: all */
+    this.shownFates = new Set();
+    this.search = '';
+    this.max = 500;
+    this.isPaused = false;
+    this.missed = 0;
+    /** @type {string | null} */
+    this.chosen = null;
+    /** @type {WeakMap<LiveEvent, string>} */
+    this.searchable = new WeakMap();
+    this.list.addEventListener('click', (event) => {
+      const row = event.target instanceof Element ? event.target.closest('li') : null;
+      if (row?.dataset.id !== undefined) this.pick(row.dataset.id, true);
+    });
+  }
+
+  /**
+   * Begins anew, or goes on after an interruption: what the server no longer knows stays as it was last seen.
+   *
+   * @param {LiveSnapshot} snapshot
+   */
+  begin({ face, maxEvents, events }) {
+    this.max = maxEvents;
+    this.fates = new Map(face.fates.map((fate) => [fate.id, fate]));
+    const known = new Set(events.map(({ id }) => id));
+    for (const [id, event] of this.events) {
+      if (!known.has(id) && !this.fateOf(event).isFinal) this.events.set(id, { ...event, fate: LOST.id, note: '' });
+    }
+    for (const event of events) if (!this.cleared.has(event.id)) this.events.set(event.id, event);
+    this.trim();
+    if (!this.isPaused) this.draw();
+  }
+
+  /** @param {LiveUpdate} update */
+  change({ added, moved }) {
+    for (const event of added) {
+      this.cleared.delete(event.id);
+      this.events.delete(event.id);
+      this.events.set(event.id, event);
+    }
+    for (const progress of moved) {
+      const event = this.events.get(progress.id);
+      if (event) this.events.set(progress.id, { ...event, ...progress });
+    }
+    this.trim();
+    if (this.isPaused) {
+      this.missed += added.length;
+      return;
+    }
+    for (const { id } of added) {
+      this.rows.get(id)?.remove();
+      this.rows.delete(id);
+      const event = this.events.get(id);
+      if (event) this.list.prepend(this.#row(event));
+    }
+    for (const { id } of moved) {
+      const [event, row] = [this.events.get(id), this.rows.get(id)];
+      if (event && row) this.#fill(row, event);
+    }
+    for (const [id, row] of this.rows) if (!this.events.has(id)) this.#drop(id, row);
+    const { chosen } = this;
+    if (chosen !== null && moved.some(({ id }) => id === chosen)) this.choose(this.events.get(chosen) ?? null, false);
+  }
+
+  /** Draws all rows again. */
+  draw() {
+    this.missed = 0;
+    this.rows.clear();
+    const rows = [...this.events.values()].map((event) => this.#row(event)).reverse();
+    this.list.replaceChildren(...rows);
+    if (this.chosen !== null) this.#mark(this.chosen);
+  }
+
+  /** Shows those that the search and the chosen fates leave. */
+  filter() {
+    for (const [id, row] of this.rows) {
+      const event = this.events.get(id);
+      if (event) row.hidden = !this.matches(event);
+    }
+  }
+
+  clear() {
+    for (const id of this.events.keys()) this.cleared.add(id);
+    this.events.clear();
+    this.pick(null, false);
+    this.draw();
+  }
+
+  /** @param {LiveEvent} event */
+  matches(event) {
+    if (this.shownFates.size > 0 && !this.shownFates.has(event.fate)) return false;
+    if (this.search === '') return true;
+    let text = this.searchable.get(event);
+    if (text === undefined) {
+      text = `${event.name}\n${event.who}\n${event.id}\n${event.note}\n${event.text}`.toLowerCase();
+      this.searchable.set(event, text);
+    }
+    return text.includes(this.search);
+  }
+
+  /** @param {LiveEvent} event @returns {LiveFate} */
+  fateOf(event) {
+    return this.fates.get(event.fate) ?? /** @type {LiveFate} */ (LOST);
+  }
+
+  /** How many events there are of each fate. @returns {Map<string, number>} */
+  counts() {
+    const counts = new Map();
+    for (const { fate } of this.events.values()) counts.set(fate, (counts.get(fate) ?? 0) + 1);
+    return counts;
+  }
+
+  get shown() {
+    return [...this.rows.values()].filter((row) => !row.hidden);
+  }
+
+  /**
+   * Moves the choice.
+   *
+   * @param {number} steps down the list; Infinity: to its end
+   */
+  walk(steps) {
+    const shown = this.shown;
+    const rows = [...shown].sort((one, other) => (one.compareDocumentPosition(other) & 4 ? -1 : 1));
+    const at = rows.findIndex(({ dataset }) => dataset.id === this.chosen);
+    const next = at === -1 ? 0 : Math.max(0, Math.min(rows.length - 1, at + steps));
+    this.pick(rows[next]?.dataset.id ?? null, false);
+  }
+
+  /**
+   * Chooses an event, or none.
+   *
+   * @param {string | null} id
+   * @param {boolean} isAsked whether it is to be opened
+   */
+  pick(id, isAsked) {
+    const before = this.chosen === null ? undefined : this.rows.get(this.chosen);
+    before?.setAttribute('aria-selected', 'false');
+    this.chosen = id;
+    if (id === null) this.list.removeAttribute('aria-activedescendant');
+    else this.#mark(id)?.scrollIntoView({ block: 'nearest' });
+    this.choose(id === null ? null : (this.events.get(id) ?? null), isAsked);
+  }
+
+  trim() {
+    for (const id of this.events.keys()) {
+      if (this.events.size <= this.max) break;
+      this.events.delete(id);
+    }
+    for (const id of this.cleared) {
+      if (this.cleared.size <= this.max) break;
+      this.cleared.delete(id);
+    }
+  }
+
+  /** @param {string} id */
+  #mark(id) {
+    const row = this.rows.get(id);
+    row?.setAttribute('aria-selected', 'true');
+    if (row) this.list.setAttribute('aria-activedescendant', row.id);
+    return row;
+  }
+
+  /** @param {string} id @param {HTMLElement} row */
+  #drop(id, row) {
+    row.remove();
+    this.rows.delete(id);
+    if (this.chosen === id) this.list.removeAttribute('aria-activedescendant');
+  }
+
+  /** @param {LiveEvent} event */
+  #row(event) {
+    const row = make('li');
+    row.setAttribute('role', 'option');
+    row.setAttribute('aria-selected', String(event.id === this.chosen));
+    row.id = `row-${event.id}`;
+    row.dataset.id = event.id;
+    const time = make('time', '', clockText(event.at));
+    time.setAttribute('datetime', new Date(event.at).toISOString());
+    const name = make('span', 'name', visible(event.name));
+    const who = make('span', 'who', event.who === '' ? '–' : visible(event.who));
+    row.append(time, make('span', 'fate'), name, who, make('span', 'more'));
+    this.rows.set(event.id, row);
+    this.#fill(row, event);
+    return row;
+  }
+
+  /** What changes in a row. @param {HTMLElement} row @param {LiveEvent} event */
+  #fill(row, event) {
+    row.hidden = !this.matches(event);
+    const { tone } = this.fateOf(event);
+    row.querySelector('.fate')?.replaceWith(fateBadge(event, this.fateOf(event)));
+    const more = row.querySelector('.more');
+    if (!more) return;
+    const isNote = event.note !== '';
+    more.className = isNote ? 'more note' : 'more';
+    more.setAttribute('data-tone', tone);
+    more.textContent = isNote ? visible(event.note) : preview(event);
+  }
+}
+
+/**
+ * The fate in words, with its colour; how often it was tried, when that was more than once.
+ *
+ * @param {LiveEvent} event
+ * @param {LiveFate} fate
+ */
+function fateBadge({ attempts }, { label, tone, isFinal }) {
+  const times = attempts > 1 || (attempts > 0 && tone === 'warn' && !isFinal) ? ` (${attempts})` : '';
+  const badge = make('span', 'fate', make('i'), label + times);
+  badge.dataset.tone = tone;
+  return badge;
+}
+
+/**
+ * The properties in a line.
+ *
+ * @param {LiveEvent} event
+ */
+function preview({ text, isCut }) {
+  if (text === '') return '';
+  try {
+    const { properties } = isCut ? { properties: text } : JSON.parse(text);
+    if (typeof properties === 'string') return visible(properties.slice(0, PREVIEW_LENGTH));
+    const shown = Object.entries(properties ?? {}).filter(([key]) => !USUAL.has(key));
+    const parts = shown.slice(0, 12).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+    return visible(parts.join('  ').slice(0, PREVIEW_LENGTH));
+  } catch {
+    return visible(text.slice(0, PREVIEW_LENGTH));
+  }
+}

@@ -1,0 +1,187 @@
+/** Puts the parts of the page together. */
+
+// A token in the address has done its work, and is nobody's to read over a shoulder.
+if (location.search !== '') history.replaceState(null, '', location.pathname);
+const pagePath = location.pathname.replace(/\/+$/, '');
+
+const detail = new Detail(pagePath);
+const list = new EventList((chosen, isAsked) => {
+  if (chosen === null) return closeDetail();
+  if (!isAsked && !detail.isOpen) return;
+  detail.show(chosen, list.fateOf(chosen));
+  // Where the detail covers the page, the focus goes with it.
+  if (isAsked && getComputedStyle(byId('detail')).position === 'fixed') byId('detail-close').focus();
+});
+const names = new Names((name) => {
+  searchBox.value = name;
+  search();
+});
+const searchBox = /** @type {HTMLInputElement} */ (byId('search'));
+/** @type {Chart[]} */
+let charts = [];
+/** @type {LiveSample[]} */
+let samples = [];
+/** @type {LiveFace | null} */
+let face = null;
+/** @type {LiveState | null} */
+let state = null;
+/** @type {number | null} */
+let awaySince = null;
+let clockSkew = 0;
+
+connect(`${pagePath}/stream`, {
+  snapshot(snapshot) {
+    awaySince = null;
+    clockSkew = snapshot.now - Date.now();
+    if (face === null || JSON.stringify(face) !== JSON.stringify(snapshot.face)) showFace(snapshot.face);
+    list.begin(snapshot);
+    names.show(snapshot.names);
+    samples = [...snapshot.samples];
+    state = snapshot.state;
+    showAll();
+  },
+  update(update) {
+    list.change(update);
+    if (update.names) names.show(update.names);
+    if (update.sample) samples = [...samples, update.sample].slice(-120);
+    if (update.state) state = update.state;
+    showAll();
+  },
+  away(since) {
+    awaySince = since;
+    showState();
+  },
+});
+setInterval(showState, 1000);
+
+/** @param {LiveFace} next */
+function showFace(next) {
+  face = next;
+  document.title = next.title;
+  byId('title').textContent = next.title;
+  byId('about').textContent = next.about;
+  names.begin(next.counters);
+  charts = next.charts.map((chart) => new Chart(chart));
+  byId('charts').replaceChildren(...charts.map(({ figure }) => figure));
+  byId('fates').replaceChildren(...next.fates.map((fate) => fateButton(fate)));
+  const parts = next.hint.parts.map(({ text = '', code }) =>
+    code === undefined ? make('p', '', text) : make('pre', '', code),
+  );
+  byId('hint').replaceChildren(make('h2', '', next.hint.title), ...parts);
+}
+
+/** @param {LiveFate} fate */
+function fateButton({ id, label, tone }) {
+  const button = make('button', '', make('i'), make('span', '', label), make('b'));
+  button.setAttribute('type', 'button');
+  button.setAttribute('aria-pressed', 'false');
+  button.dataset.fate = id;
+  button.dataset.tone = tone;
+  button.addEventListener('click', () => {
+    if (!list.shownFates.delete(id)) list.shownFates.add(id);
+    button.setAttribute('aria-pressed', String(list.shownFates.has(id)));
+    list.filter();
+    showCounts();
+  });
+  return button;
+}
+
+function showAll() {
+  for (const chart of charts) chart.show(samples);
+  showState();
+  showCounts();
+}
+
+function showState() {
+  const line = byId('state');
+  document.body.classList.toggle('is-away', awaySince !== null);
+  const seconds = (/** @type {number} */ ms) => Math.max(0, Math.round(ms / 1000));
+  let text = state?.text ?? 'Connecting …';
+  if (state !== null && state.nextAt !== null) {
+    text = text.replace('{next}', `${seconds(state.nextAt - Date.now() - clockSkew)} s`);
+  }
+  if (awaySince !== null) text = `Disconnected for ${seconds(Date.now() - awaySince)} s: trying again`;
+  const tone = awaySince === null ? (state?.tone ?? 'idle') : 'bad';
+  line.dataset.tone = tone;
+  if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
+}
+
+function showCounts() {
+  const counts = list.counts();
+  for (const button of byId('fates').querySelectorAll('button')) {
+    const figure = button.querySelector('b');
+    if (figure) figure.textContent = countText(counts.get(button.dataset.fate ?? '') ?? 0);
+  }
+  const all = list.events.size;
+  const shown = list.shown.length;
+  const isFiltered = list.search !== '' || list.shownFates.size > 0;
+  byId('shown').textContent = isFiltered
+    ? `${countText(shown)} of the last ${countText(all)} events`
+    : `${all >= list.max ? 'The last ' : ''}${countText(all)} ${all === 1 ? 'event' : 'events'}, newest first`;
+  byId('waiting').textContent = list.isPaused
+    ? `Paused${list.missed > 0 ? `, ${countText(list.missed)} new` : ''}`
+    : '';
+  byId('hint').hidden = list.rows.size > 0;
+  byId('list').hidden = list.rows.size === 0;
+}
+
+function search() {
+  list.search = searchBox.value.trim().toLowerCase();
+  list.filter();
+  showCounts();
+}
+
+function togglePause() {
+  list.isPaused = !list.isPaused;
+  byId('pause').setAttribute('aria-pressed', String(list.isPaused));
+  byId('pause').textContent = list.isPaused ? 'Go on' : 'Pause';
+  if (!list.isPaused) list.draw();
+  showCounts();
+}
+
+function closeDetail() {
+  if (!detail.isOpen) return;
+  const hadFocus = byId('detail').contains(document.activeElement);
+  detail.close();
+  if (hadFocus) byId('list').focus();
+}
+
+searchBox.addEventListener('input', search);
+byId('pause').addEventListener('click', togglePause);
+byId('detail-close').addEventListener('click', closeDetail);
+byId('clear').addEventListener('click', () => {
+  list.clear();
+  showCounts();
+});
+
+/** @type {Record<string, number>} */
+const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const target = event.target instanceof HTMLElement ? event.target : document.body;
+  const isTyping = target === searchBox;
+  if (event.key === 'Escape') {
+    if (isTyping && searchBox.value !== '') searchBox.value = '';
+    else if (isTyping) byId('list').focus();
+    else closeDetail();
+    search();
+  } else if (isTyping) {
+    if (event.key !== 'Enter' && event.key !== 'ArrowDown') return;
+    byId('list').focus();
+    list.walk(0);
+  } else if (event.key === '/') {
+    searchBox.focus();
+    searchBox.select();
+  } else if (event.key === 'p' || (event.key === ' ' && target.tagName !== 'BUTTON' && target.tagName !== 'PRE')) {
+    togglePause();
+  } else if (event.key in STEPS && (target === byId('list') || target === document.body)) {
+    byId('list').focus();
+    list.walk(STEPS[event.key] ?? 0);
+  } else if (event.key === 'Enter' && target === byId('list') && list.chosen !== null) {
+    list.pick(list.chosen, true);
+  } else {
+    return;
+  }
+  event.preventDefault();
+});
