@@ -173,6 +173,8 @@ export default tseslint.config(
         URL: 'readonly',
         setImmediate: 'readonly',
         setTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
         clearTimeout: 'readonly',
         fetch: 'readonly',
         performance: 'readonly',

@@ -7,6 +7,7 @@ export default {
   moduleNameMapper: {
     '^nestjs-posthog-capture$': '<rootDir>/lib/index.ts',
     '^nestjs-posthog-capture/health$': '<rootDir>/lib/health/index.ts',
+    '^nestjs-posthog-capture/inspector$': '<rootDir>/lib/inspector/index.ts',
     '^nestjs-posthog-capture/lmdb$': '<rootDir>/lib/stores/lmdb-event-store.ts',
     '^nestjs-posthog-capture/opentelemetry$': '<rootDir>/lib/opentelemetry/index.ts',
     '^nestjs-posthog-capture/testing$': '<rootDir>/lib/testing/index.ts',

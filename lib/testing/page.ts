@@ -27,7 +27,7 @@ export function pageSource(parts: PageParts): LiveSource {
     about: 'What it stored, and what it refused and why.',
     fates: [
       { id: 'stored', label: 'stored', tone: 'good', isFinal: true },
-      { id: 'altered', label: 'stored, rule broken', tone: 'warn', isFinal: true },
+      { id: 'altered', label: 'rule broken', tone: 'warn', isFinal: true },
       { id: 'refused', label: 'refused', tone: 'bad', isFinal: true },
     ],
     charts: [

@@ -10,6 +10,7 @@ import { isSampled } from './sampling.js';
 import { actingPerson, propertiesOf, type TrackingInstance } from './track.js';
 import { millisecondsSince, TrackedCall } from './tracked-call.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
+import { isUntracked } from './untracked-requests.js';
 
 /** What this needs of the application. */
 export interface TrackingApp {
@@ -161,7 +162,7 @@ function captureRequest(
     const fields = requestOf({ transport: 'http', request });
     const route = routeOf(fields);
     const names = [pathOf(fields), route].filter((name) => name !== undefined);
-    if (capture.disabled || ignores(names)) return;
+    if (capture.disabled || isUntracked(rawOf(request) ?? request) || ignores(names)) return;
     if (sampleRate < 1 && !isSampled(event, actingPerson(capture), sampleRate)) return;
     const outcome = aborted ? 'aborted' : statusCode !== undefined && statusCode >= 400 ? 'error' : 'success';
     capture.capture({

@@ -1,0 +1,135 @@
+import { type CaptureService, type CaptureStats } from '../capture/capture.service.js';
+import { type EventWatcher, type WatchedDrop, type WatchedRequest } from '../capture/event-watcher.js';
+import { watchEvents } from '../capture/watch-events.js';
+import { type QueuedEvent } from '../delivery/delivery.js';
+import { type EventFeed } from '../live/event-feed.js';
+import { type LiveProbe } from '../live/live-view.js';
+import { type LiveSample, type LiveState } from '../live/messages.js';
+
+/** Most requests of one second whose latency is kept. */
+const MAX_DURATIONS = 1000;
+
+/** Tells a feed what happens to the events of an instance. */
+export class CaptureProbe implements LiveProbe, EventWatcher {
+  readonly detach: () => void;
+  readonly #capture: CaptureService;
+  readonly #feed: EventFeed;
+  #before: CaptureStats;
+  #durations: number[] = [];
+  #failed = 0;
+  #refusedEarly = 0;
+  #last: WatchedRequest | null = null;
+  #coolDown: { readonly nextAt: number } | null = null;
+
+  constructor(capture: CaptureService, feed: EventFeed) {
+    this.#capture = capture;
+    this.#feed = feed;
+    this.#before = capture.stats();
+    this.detach = watchEvents(capture, this);
+  }
+
+  queued(event: QueuedEvent): void {
+    this.#feed.count(event.name, 'captured');
+    this.#add(event, 'queued');
+  }
+
+  sending(events: readonly QueuedEvent[], attempt: number): void {
+    for (const event of events) {
+      // It waited before anybody looked, or so long that it was forgotten.
+      if (!this.#feed.has(event.id)) this.#add(event, 'sending');
+      this.#feed.move(event.id, 'sending', { attempts: attempt });
+    }
+  }
+
+  answered(request: WatchedRequest): void {
+    this.#last = request;
+    if (!isSuccess(request)) this.#failed += 1;
+    if (this.#durations.length < MAX_DURATIONS) this.#durations.push(request.durationMs);
+  }
+
+  retrying(events: readonly QueuedEvent[], delayMs: number | null, message: string): void {
+    const when =
+      delayMs === null
+        ? 'when sending goes on'
+        : `in ${delayMs < 1000 ? `${Math.round(delayMs)} ms` : `${Math.round(delayMs / 100) / 10} s`}`;
+    for (const { id } of events) this.#feed.move(id, 'retrying', { note: `${message}; again ${when}` });
+  }
+
+  delivered(events: readonly QueuedEvent[]): void {
+    for (const { id, name } of events) {
+      this.#feed.count(name, 'delivered');
+      this.#feed.move(id, 'delivered');
+    }
+  }
+
+  dropped({ uuid, event, reason, detail }: WatchedDrop): void {
+    const note = `${reason}: ${detail}`;
+    this.#feed.count(event, 'dropped');
+    if (uuid !== null && this.#feed.has(uuid)) {
+      this.#feed.move(uuid, 'dropped', { note });
+      return;
+    }
+    const id = uuid ?? `refused-${++this.#refusedEarly}`;
+    this.#feed.add({ id, name: event, text: null, bytes: 0, at: Date.now() }, 'dropped', note);
+  }
+
+  coolingDown(_message: string, untilMs: number): void {
+    this.#coolDown = { nextAt: untilMs };
+  }
+
+  recovered(): void {
+    this.#coolDown = null;
+  }
+
+  state(): LiveState {
+    const { pending } = this.#capture.stats();
+    const waiting =
+      `${pending === 0 ? 'nothing' : pending} ${pending === 0 ? '' : pending === 1 ? 'event ' : 'events '}waiting`.replace(
+        '  ',
+        ' ',
+      );
+    if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is switched off; ${waiting}`, nextAt: null };
+    const last = this.#last;
+    const answer = last === null ? 'PostHog was not asked yet' : answerOf(last);
+    if (this.#coolDown !== null) {
+      const { nextAt } = this.#coolDown;
+      return { tone: 'bad', text: `${answer}: cooling down, next attempt in {next}; ${waiting}`, nextAt };
+    }
+    if (last === null) return { tone: 'idle', text: `${answer}; ${waiting}`, nextAt: null };
+    return isSuccess(last)
+      ? { tone: 'good', text: `PostHog answers; ${waiting}`, nextAt: null }
+      : { tone: 'warn', text: `${answer}; ${waiting}`, nextAt: null };
+  }
+
+  sample(): LiveSample {
+    const stats = this.#capture.stats();
+    const durations = this.#durations.sort((one, other) => one - other);
+    const sample = {
+      pending: stats.pending,
+      inFlight: stats.inFlight,
+      captured: stats.captured - this.#before.captured,
+      delivered: stats.delivered - this.#before.delivered,
+      retries: stats.retries - this.#before.retries,
+      failed: this.#failed,
+      median: durations[Math.floor(durations.length / 2)] ?? null,
+      slowest: durations.at(-1) ?? null,
+    };
+    this.#before = stats;
+    this.#durations = [];
+    this.#failed = 0;
+    return sample;
+  }
+
+  #add({ id, name, payload, bytes, capturedAt }: QueuedEvent, fate: string): void {
+    this.#feed.add({ id, name, text: payload, bytes, at: capturedAt }, fate);
+  }
+}
+
+function isSuccess({ status }: WatchedRequest): boolean {
+  return status !== null && status >= 200 && status < 300;
+}
+
+function answerOf({ status, failure }: WatchedRequest): string {
+  if (status !== null) return `PostHog answers HTTP ${status}`;
+  return failure === 'timeout' ? 'PostHog does not answer in time' : 'PostHog cannot be reached';
+}

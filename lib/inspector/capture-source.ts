@@ -1,0 +1,67 @@
+import { type CaptureService } from '../capture/capture.service.js';
+import { type LiveSource } from '../live/live-view.js';
+import { type LiveFace } from '../live/messages.js';
+import { CaptureProbe } from './capture-probe.js';
+
+/** What the page shows of an instance. */
+export function captureSource(capture: CaptureService, name: string | undefined): LiveSource {
+  const face: LiveFace = {
+    title: name === undefined ? 'Events to PostHog' : `Events to PostHog: ${name}`,
+    about: 'What happens to them, since this page was opened.',
+    fates: [
+      { id: 'queued', label: 'queued', tone: 'idle', isFinal: false },
+      { id: 'sending', label: 'in flight', tone: 'busy', isFinal: false },
+      { id: 'retrying', label: 'retrying', tone: 'warn', isFinal: false },
+      { id: 'delivered', label: 'delivered', tone: 'good', isFinal: true },
+      { id: 'dropped', label: 'dropped', tone: 'bad', isFinal: true },
+    ],
+    charts: [
+      {
+        label: 'Queue',
+        unit: 'count',
+        series: [
+          { key: 'pending', label: 'waiting' },
+          { key: 'inFlight', label: 'in flight' },
+        ],
+      },
+      {
+        label: 'Events',
+        unit: 'rate',
+        series: [
+          { key: 'captured', label: 'captured' },
+          { key: 'delivered', label: 'delivered' },
+        ],
+      },
+      {
+        label: 'Request latency',
+        unit: 'ms',
+        series: [
+          { key: 'median', label: 'median' },
+          { key: 'slowest', label: 'slowest' },
+        ],
+      },
+      {
+        label: 'Failed requests',
+        unit: 'rate',
+        series: [
+          { key: 'failed', label: 'failed' },
+          { key: 'retries', label: 'retries' },
+        ],
+      },
+    ],
+    counters: [
+      { key: 'captured', label: 'Captured' },
+      { key: 'delivered', label: 'Delivered' },
+      { key: 'dropped', label: 'Dropped' },
+    ],
+    hint: {
+      title: 'No event yet',
+      parts: [
+        {
+          text: 'This page shows what happens from now on: capture an event, and it appears here with what becomes of it. Nothing is remembered while nobody looks.',
+        },
+      ],
+    },
+  };
+  return { face, attach: (feed) => new CaptureProbe(capture, feed) };
+}

@@ -1,0 +1,7 @@
+export { PostHogCaptureInspectorModule, type PostHogCaptureInspectorModuleAsyncOptions } from './inspector.module.js';
+export {
+  type PostHogCaptureInspectorExtras,
+  type PostHogCaptureInspectorModuleOptions,
+  type PostHogCaptureInspectorOptions,
+} from './inspector.options.js';
+export { type Mask } from '../live/mask.js';

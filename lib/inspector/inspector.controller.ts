@@ -1,0 +1,41 @@
+import { Controller, Get, Inject, Req, Res, SetMetadata, type Type, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { InspectorGate } from './inspector.gate.js';
+import { INSPECTOR, type Inspector } from './inspector.js';
+import { type PostHogCaptureInspectorExtras } from './inspector.options.js';
+import { rawRequest, takeResponse } from './raw-messages.js';
+
+/** What @nestjs/swagger, which need not be there, looks for on controllers that it leaves out. */
+const HIDDEN_FROM_SWAGGER = 'swagger/apiExcludeController';
+
+/** Makes the controller of one inspector: a controller of Nest like others, so that guards are asked as they are used to. */
+export function inspectorController(path: string, extras: PostHogCaptureInspectorExtras): Type<object> {
+  const { guard, decorators = [] } = extras;
+
+  @Controller({ path, version: VERSION_NEUTRAL })
+  @UseGuards(InspectorGate, ...(guard === undefined ? [] : [guard]))
+  @SetMetadata(HIDDEN_FROM_SWAGGER, [true])
+  class InspectorController {
+    readonly #inspector: Inspector;
+
+    constructor(@Inject(INSPECTOR) inspector: Inspector) {
+      this.#inspector = inspector;
+    }
+
+    @Get()
+    page(@Req() request: object, @Res() response: object): void {
+      this.#inspector.answerPage(rawRequest(request), takeResponse(response));
+    }
+
+    @Get('stream')
+    stream(@Res() response: object): void {
+      this.#inspector.answerStream(takeResponse(response));
+    }
+
+    @Get('event')
+    event(@Req() request: object, @Res() response: object): void {
+      this.#inspector.answerEvent(rawRequest(request), takeResponse(response));
+    }
+  }
+  for (const decorate of decorators) decorate(InspectorController);
+  return InspectorController;
+}

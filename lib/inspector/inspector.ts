@@ -1,0 +1,46 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { type CaptureService } from '../capture/capture.service.js';
+import { LiveView } from '../live/live-view.js';
+import { cookieFor, queryOf } from './access.js';
+import { captureSource } from './capture-source.js';
+import { type InspectorSettings } from './inspector.options.js';
+
+/** The token of the Inspector, within its module. */
+export const INSPECTOR = 'POSTHOG_CAPTURE_INSPECTOR';
+
+/** The page of one instance. Whether it may be seen is decided before: see inspector.gate.ts. */
+export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly settings: InspectorSettings;
+  readonly #view: LiveView;
+
+  constructor(capture: CaptureService, name: string | undefined, settings: InspectorSettings) {
+    const { maxEvents, mask } = settings;
+    this.settings = settings;
+    this.#view = new LiveView(captureSource(capture, name), { maxEvents, mask });
+  }
+
+  onApplicationBootstrap(): void {
+    new Logger('PostHogCaptureInspector').log(this.settings.report);
+  }
+
+  /** Before the server closes, which would wait for open streams. */
+  onModuleDestroy(): void {
+    this.#view.close();
+  }
+
+  answerPage(request: IncomingMessage, response: ServerResponse): void {
+    const { token } = this.settings;
+    // The token in the address was right, or the gate had not let it pass.
+    const isGiven = token !== null && queryOf(request).has('token');
+    this.#view.answerPage(response, isGiven ? { 'set-cookie': cookieFor(token, request) } : undefined);
+  }
+
+  answerStream(response: ServerResponse): void {
+    this.#view.answerStream(response);
+  }
+
+  answerEvent(request: IncomingMessage, response: ServerResponse): void {
+    this.#view.answerEvent(queryOf(request).get('id') ?? '', response);
+  }
+}

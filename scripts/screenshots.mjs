@@ -1,0 +1,101 @@
+// `npm run screenshots`: the pictures of the inspector in docs/images. A small application captures events for a minute and a
+// half, in which its local PostHog fails and comes back, while three browsers look. Needs Chromium (CHROMIUM says where it is).
+import { mkdirSync } from 'node:fs';
+import { ensureInstalled, must, ROOT } from './lib.mjs';
+
+await ensureInstalled();
+await must(process.execPath, ['scripts/build.mjs']);
+
+const { chromium } = await import('playwright-core');
+const { Module } = await import('@nestjs/common');
+const { NestFactory } = await import('@nestjs/core');
+const { CaptureService, PostHogCaptureModule } = await import('nestjs-posthog-capture');
+const { PostHogCaptureInspectorModule } = await import('nestjs-posthog-capture/inspector');
+const { FakePostHog } = await import('nestjs-posthog-capture/testing');
+
+const FOLDER = `${ROOT}docs/images/`;
+mkdirSync(FOLDER, { recursive: true });
+const seconds = (count) => new Promise((resolve) => setTimeout(resolve, count * 1000));
+
+let seed = 7;
+const random = (below) => Math.floor(((seed = (seed * 48271) % 2147483647) / 2147483647) * below);
+
+const EVENTS = [
+  ['page_view', () => ({ path: ['/', '/pricing', '/docs', '/cart'][random(4)], referrer: 'https://example.com/' })],
+  ['page_view', () => ({ path: '/products/coffee', utm_source: 'newsletter' })],
+  ['product_viewed', () => ({ product: ['coffee', 'cake', 'tea'][random(3)], price: 3 + random(9) })],
+  ['order_placed', () => ({ total: 12 + random(80), currency: 'EUR', items: 1 + random(4), email: 'ann@example.com' })],
+  ['signed_up', () => ({ plan: ['free', 'pro'][random(2)], email: 'bob@example.com' })],
+  ['search_performed', () => ({ query: ['espresso', 'gift card', 'decaf'][random(3)], results: random(40) })],
+];
+
+const posthog = await FakePostHog.start();
+const AppModule = class {};
+Module({
+  imports: [
+    PostHogCaptureModule.forRoot({
+      apiKey: 'phc_local',
+      host: posthog.url,
+      flushIntervalMs: 700,
+      retryBaseMs: 900,
+      maxRetries: 2,
+      coolDownMs: 14_000,
+      logger: { log() {}, warn() {}, error() {} },
+    }),
+    PostHogCaptureInspectorModule.forRoot({ mask: ['*email*'] }),
+  ],
+})(AppModule);
+const app = await NestFactory.create(AppModule, { logger: false });
+await app.listen(0, '127.0.0.1');
+const url = `http://localhost:${app.getHttpServer().address().port}/_posthog`;
+const capture = app.get(CaptureService);
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox'],
+});
+const open = async (options) => {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  await page.goto(url);
+  return page;
+};
+const desk = { viewport: { width: 1280, height: 800 } };
+const light = await open({ ...desk, colorScheme: 'light' });
+const dark = await open({ ...desk, colorScheme: 'dark' });
+const phone = await open({
+  viewport: { width: 390, height: 844 },
+  colorScheme: 'light',
+  deviceScaleFactor: 1.5,
+  isMobile: true,
+  hasTouch: true,
+});
+const shoot = (page, name) => page.screenshot({ path: `${FOLDER}${name}.png` });
+
+const busy = setInterval(() => {
+  for (let count = random(5); count >= 0; count--) {
+    const [event, properties] = EVENTS[random(EVENTS.length)];
+    capture.capture({ event, distinctId: `user_${100 + random(60)}`, properties: properties() });
+  }
+  if (random(60) === 0)
+    capture.capture({ event: 'order_placed', distinctId: 'user_7', properties: { note: 'x'.repeat(1024 * 1024) } });
+}, 220);
+// A server in the next room, not in the same process.
+posthog.failWhen(() => ({ delayMs: 20 + random(90) }));
+
+await seconds(64);
+await dark.keyboard.press('ArrowDown');
+for (let row = 0; row < 6; row++) await dark.keyboard.press('ArrowDown');
+await dark.locator('#list li', { hasText: 'order_placed' }).filter({ hasText: 'delivered' }).first().click();
+await seconds(1);
+await shoot(dark, 'inspector-dark');
+posthog.failWhen(() => ({ status: 503, delayMs: 60 }));
+await seconds(9);
+await shoot(light, 'inspector');
+await shoot(phone, 'inspector-phone');
+
+clearInterval(busy);
+posthog.failWhen(null);
+await browser.close();
+await app.close();
+await posthog.close();
