@@ -37,8 +37,8 @@ Module({
       apiKey: 'phc_local',
       host: posthog.url,
       flushIntervalMs: 700,
-      retryBaseMs: 900,
-      maxRetries: 2,
+      retryBaseMs: 400,
+      maxRetries: 1,
       coolDownMs: 14_000,
       logger: { log() {}, warn() {}, error() {} },
     }),
@@ -60,13 +60,13 @@ const open = async (options) => {
   await page.goto(url);
   return page;
 };
-const desk = { viewport: { width: 1280, height: 800 } };
+const desk = { viewport: { width: 1180, height: 720 } };
 const light = await open({ ...desk, colorScheme: 'light' });
 const dark = await open({ ...desk, colorScheme: 'dark' });
 const phone = await open({
   viewport: { width: 390, height: 844 },
   colorScheme: 'light',
-  deviceScaleFactor: 1.5,
+  deviceScaleFactor: 1.25,
   isMobile: true,
   hasTouch: true,
 });
@@ -77,9 +77,9 @@ const busy = setInterval(() => {
     const [event, properties] = EVENTS[random(EVENTS.length)];
     capture.capture({ event, distinctId: `user_${100 + random(60)}`, properties: properties() });
   }
-  if (random(60) === 0)
+  if (random(40) === 0)
     capture.capture({ event: 'order_placed', distinctId: 'user_7', properties: { note: 'x'.repeat(1024 * 1024) } });
-}, 220);
+}, 450);
 // A server in the next room, not in the same process.
 posthog.failWhen(() => ({ delayMs: 20 + random(90) }));
 
@@ -90,7 +90,7 @@ await dark.locator('#list li', { hasText: 'order_placed' }).filter({ hasText: 'd
 await seconds(1);
 await shoot(dark, 'inspector-dark');
 posthog.failWhen(() => ({ status: 503, delayMs: 60 }));
-await seconds(9);
+await seconds(3.4);
 await shoot(light, 'inspector');
 await shoot(phone, 'inspector-phone');
 

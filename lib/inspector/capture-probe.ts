@@ -48,10 +48,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 
   retrying(events: readonly QueuedEvent[], delayMs: number | null, message: string): void {
-    const when =
-      delayMs === null
-        ? 'when sending goes on'
-        : `in ${delayMs < 1000 ? `${Math.round(delayMs)} ms` : `${Math.round(delayMs / 100) / 10} s`}`;
+    const when = delayMs === null ? 'when sending goes on' : `in ${(delayMs / 1000).toFixed(1)} s`;
     for (const { id } of events) this.#feed.move(id, 'retrying', { note: `${message}; again ${when}` });
   }
 
@@ -83,11 +80,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   state(): LiveState {
     const { pending } = this.#capture.stats();
-    const waiting =
-      `${pending === 0 ? 'nothing' : pending} ${pending === 0 ? '' : pending === 1 ? 'event ' : 'events '}waiting`.replace(
-        '  ',
-        ' ',
-      );
+    const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting`;
     if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is switched off; ${waiting}`, nextAt: null };
     const last = this.#last;
     const answer = last === null ? 'PostHog was not asked yet' : answerOf(last);

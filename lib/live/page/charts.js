@@ -90,7 +90,11 @@ class Chart {
     const isPointed = this.pointed !== null && this.samples[place] !== undefined;
     this.cursor.setAttribute('d', isPointed ? `M${this.pointed} 0V${CHART_HEIGHT}` : '');
     this.ago.textContent = isPointed ? `${this.samples.length - 1 - place} s ago` : '2 min ago';
-    this.value.replaceChildren(...this.#readings(values.map((line) => line[place] ?? null)));
+    // A second without any request has no latency; the last that there was still tells something.
+    const isHeld = unit === 'ms' && !isPointed;
+    const read = (/** @type {(number | null)[]} */ line) =>
+      (isHeld ? line.findLast((value) => value !== null) : line[place]) ?? null;
+    this.value.replaceChildren(...this.#readings(values.map(read)));
     const said = series.map(({ label: name }, index) => `${name} ${values[index]?.at(-1) ?? 'nothing'}`);
     this.svg.setAttribute('aria-label', `${label}: now ${said.join(', ')}; highest ${Math.round(highest)}`);
   }
@@ -100,7 +104,8 @@ class Chart {
     const [first = null, second = null] = readings;
     if (first === null) return ['–'];
     const [number, sign] = measure(first, this.chart.unit);
-    const other = second === null ? '' : ` · ${measure(second, this.chart.unit).join(' ').trim()}`;
+    const other =
+      second === null ? '' : ` · ${measure(second, this.chart.unit)[0]} ${this.chart.series[1]?.label ?? ''}`;
     return [number, make('small', '', ` ${sign}${other}`)];
   }
 }

@@ -44,7 +44,7 @@ class Detail {
     );
     const facts = [
       ['distinct id', event.who === '' ? '–' : visible(event.who)],
-      ['uuid', visible(event.id)],
+      ['uuid', visible(event.id.replace(/\/.*$/, ''))],
       ['seen', new Date(event.at).toLocaleString()],
       ...(event.bytes > 0 ? [['size', bytesText(event.bytes)]] : []),
       ...(event.attempts > 0 ? [['sent', event.attempts === 1 ? 'once' : `${event.attempts} times`]] : []),

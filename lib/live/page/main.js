@@ -28,6 +28,7 @@ let state = null;
 /** @type {number | null} */
 let awaySince = null;
 let clockSkew = 0;
+let said = '';
 
 connect(`${pagePath}/stream`, {
   snapshot(snapshot) {
@@ -104,6 +105,11 @@ function showState() {
   const tone = awaySince === null ? (state?.tone ?? 'idle') : 'bad';
   line.dataset.tone = tone;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
+  // A screen reader is told what is new, not every count.
+  const news = text.replaceAll(/\d+ (events?|s)\b/g, '$1');
+  if (news === said) return;
+  said = news;
+  byId('said').textContent = text;
 }
 
 function showCounts() {

@@ -1,0 +1,111 @@
+import { describe, expect, it } from '@jest/globals';
+import { EventFeed } from '../../../lib/live/event-feed.js';
+import { masker } from '../../../lib/live/mask.js';
+
+const feedOf = (limits: { maxEvents?: number; maxLength?: number } = {}, mask: string[] = []): EventFeed =>
+  new EventFeed({ maxEvents: 100, maxLength: 1_000_000, ...limits }, masker(mask));
+
+const event = (id: string, fields: Record<string, unknown> = {}) => {
+  const text = JSON.stringify({ event: `event ${id}`, distinct_id: `person ${id}`, properties: fields });
+  return { id, name: `event ${id}`, text, bytes: Buffer.byteLength(text), at: 0 };
+};
+
+const idsOf = (events: readonly { id: string }[]): string[] => events.map(({ id }) => id);
+
+describe('the feed of a page', () => {
+  it('tells what is new once, then what became of it', () => {
+    const feed = feedOf();
+    feed.add(event('a'), 'queued');
+    feed.move('a', 'sending', { attempts: 1 });
+    expect(feed.takeChanges()).toEqual({
+      added: [
+        {
+          id: 'a',
+          name: 'event a',
+          who: 'person a',
+          at: 0,
+          bytes: event('a').bytes,
+          text: event('a').text,
+          isCut: false,
+          fate: 'sending',
+          note: '',
+          attempts: 1,
+        },
+      ],
+      moved: [],
+    });
+    feed.move('a', 'retrying', { note: 'HTTP 503' });
+    expect(feed.takeChanges()).toEqual({
+      added: [],
+      moved: [{ id: 'a', fate: 'retrying', note: 'HTTP 503', attempts: 1 }],
+    });
+    expect(feed.takeChanges()).toEqual({ added: [], moved: [] });
+  });
+
+  it('forgets the oldest when there are too many', () => {
+    const feed = feedOf({ maxEvents: 3 });
+    for (const id of 'abcde') feed.add(event(id), 'queued');
+    expect(idsOf(feed.events())).toEqual(['c', 'd', 'e']);
+    expect(idsOf(feed.takeChanges().added)).toEqual(['c', 'd', 'e']);
+    feed.move('a', 'delivered');
+    expect(feed.takeChanges().moved).toEqual([]);
+    expect(feed.detail('a')).toBeUndefined();
+  });
+
+  it('forgets the oldest when their texts are too long together, and the length of what was replaced', () => {
+    const long = 'x'.repeat(400);
+    const feed = feedOf({ maxLength: 1500 });
+    for (const id of 'abc') feed.add(event(id, { long }), 'queued');
+    for (let time = 0; time < 10; time++) feed.add(event('c', { long }), 'queued');
+    expect(idsOf(feed.events())).toEqual(['a', 'b', 'c']);
+    feed.add(event('d', { long }), 'queued');
+    expect(idsOf(feed.events())).toEqual(['b', 'c', 'd']);
+  });
+
+  it('shows the begin of a long text, and has all of it', () => {
+    const feed = feedOf();
+    const long = event('a', { long: 'x'.repeat(100_000) });
+    feed.add(long, 'queued');
+    const [shown] = feed.events();
+    expect(shown).toMatchObject({ isCut: true, bytes: long.bytes });
+    expect(shown?.text.length).toBeLessThan(10_000);
+    expect(feed.detail('a')).toEqual({ id: 'a', text: long.text });
+  });
+
+  it('cuts names, ids and notes of any length', () => {
+    const feed = feedOf();
+    const endless = 'n'.repeat(1_000_000);
+    const text = JSON.stringify({ distinct_id: endless });
+    feed.add({ id: 'a', name: endless, text, bytes: text.length, at: 0 }, 'dropped', endless);
+    feed.count(endless, 'captured');
+    expect(JSON.stringify([feed.events(), feed.names()]).length).toBeLessThan(12_000);
+  });
+
+  it('masks what it shows, everywhere', () => {
+    const feed = feedOf({}, ['email', 'distinct_id']);
+    feed.add(event('a', { email: 'ann@example.com' }), 'queued');
+    const everything = JSON.stringify([feed.takeChanges(), feed.events(), feed.detail('a')]);
+    expect(everything).toContain('•••');
+    expect(everything).not.toContain('ann@example.com');
+    expect(everything).not.toContain('person a');
+  });
+
+  it('has no text for an event that was never serialized', () => {
+    const feed = feedOf();
+    feed.add({ id: 'a', name: 'a', text: null, bytes: 0, at: 0 }, 'dropped', 'invalid: no name');
+    expect(feed.events()).toMatchObject([{ text: '', who: '', note: 'invalid: no name' }]);
+    expect(feed.detail('a')).toEqual({ id: 'a', text: null });
+  });
+
+  it('counts names, the most frequent first, and of too many the rest together', () => {
+    const feed = feedOf();
+    for (let name = 0; name < 1000; name++) feed.count(`name ${name}`, 'captured');
+    for (let time = 0; time < 5; time++) feed.count('name 7', 'delivered');
+    const names = feed.names();
+    expect(names).toHaveLength(50);
+    expect(names[0]).toEqual({ name: '(other names)', counts: { captured: 800 } });
+    expect(names[1]).toEqual({ name: 'name 7', counts: { captured: 1, delivered: 5 } });
+    expect(feed.takeChanges().names).toEqual(names);
+    expect(feed.takeChanges().names).toBeUndefined();
+  });
+});
