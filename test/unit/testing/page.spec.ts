@@ -1,118 +1,144 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FakePostHog } from '../../../lib/testing/index.js';
+import { type LiveEvent } from '../../../lib/live/messages.js';
+import { openStream, snapshotOf } from '../../support/live-stream.js';
 import { capture, type RawAnswer, send, validEvent } from './wire-client.js';
 
-const HOSTILE = `<script>alert(1)</script><img src=x onerror="alert(1)">'&`;
-
-describe('the page of events', () => {
+describe('the page of a local PostHog', () => {
   let posthog: FakePostHog;
   beforeEach(async () => {
     posthog = await FakePostHog.start();
   });
   afterEach(() => posthog.close());
-  const get = (path: string): Promise<RawAnswer> => send(posthog, { method: 'GET', path });
+  const get = (path: string, headers?: Record<string, string>): Promise<RawAnswer> =>
+    send(posthog, { method: 'GET', path, ...(headers && { headers }) });
+  const shown = async (): Promise<readonly LiveEvent[]> => (await snapshotOf(`${posthog.url}/stream`)).events;
 
   it('says how to send an event while there is none, and what it says works', async () => {
-    const { status, headers, text } = await get('/');
-    expect(status).toBe(200);
-    expect(headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(text).toContain('No event has arrived yet');
-    expect(text).toContain(`POSTHOG_HOST=${posthog.url}`);
+    const { face, state } = await snapshotOf(`${posthog.url}/stream`);
+    expect(state.text).toBe('Listening; no event has arrived yet');
+    expect(face.hint.title).toBe('No event has arrived yet');
+    const codes = face.hint.parts.flatMap(({ code }) => code ?? []).join('\n');
+    expect(codes).toContain(`POSTHOG_HOST=${posthog.url}\nPOSTHOG_API_KEY=phc_local`);
 
-    const curl = unescaped(text);
-    const url = /curl (\S+)/.exec(curl)?.[1];
-    const body = /-d '([^']*)'/.exec(curl)?.[1];
+    const url = /curl (\S+)/.exec(codes)?.[1];
+    const body = /-d '([^']*)'/.exec(codes)?.[1];
     expect(url).toBe(`${posthog.url}/batch/`);
     const sent = { 'content-type': 'application/json', 'user-agent': 'curl/8.0.0' };
     expect((await send(posthog, { path: '/batch/', headers: sent, body })).json).toEqual({ status: 'Ok' });
     expect(posthog.violations).toEqual([]);
-    expect((await get('/')).text).toContain('<strong>hello</strong>');
+    expect(await shown()).toMatchObject([{ name: 'hello', who: 'me', fate: 'stored' }]);
   });
 
   it('never shows the key', async () => {
     const strict = await FakePostHog.start({ apiKey: 'phc_secret' });
+    const event = validEvent({ properties: { mistake: 'phc_secret' } });
+    await capture(strict, 'v0', [event], { root: { api_key: 'phc_secret' } });
+    await capture(strict, 'v0', [event], { root: { api_key: 'phc_other' } });
+    const snapshot = await snapshotOf(`${strict.url}/stream`);
     const { text } = await send(strict, { method: 'GET', path: '/' });
     await strict.close();
-    expect(text).not.toContain('phc_secret');
-    expect(text).toContain('the key this server was started with');
+    expect(snapshot.events).toMatchObject([{ fate: 'stored' }, { fate: 'refused' }]);
+    expect(JSON.stringify(snapshot)).toContain('the key this server was started with');
+    expect(text + JSON.stringify(snapshot)).not.toContain('phc_secret');
   });
 
-  it('shows events newest first, with their properties', async () => {
+  it('shows what was stored, as PostHog would keep it', async () => {
     await capture(posthog, 'v0', [validEvent({ event: 'older' }), validEvent({ event: 'newer' })]);
     const event = validEvent({ event: 'newest', options: { cookieless_mode: true }, session_id: 's1' });
     await capture(posthog, 'v1', [event]);
-    const { text } = await get('/');
-    expect([...text.matchAll(/<strong>(\w+)<\/strong>/g)].map(([, name]) => name)).toEqual([
-      'newest',
-      'newer',
-      'older',
+    const events = await shown();
+    expect(events.map(({ name, who, fate }) => [name, who, fate])).toEqual([
+      ['older', 'user_1', 'stored'],
+      ['newer', 'user_1', 'stored'],
+      ['newest', 'user_1', 'stored'],
     ]);
-    expect(unescaped(text)).toContain('"total": 42');
-    expect(unescaped(text)).toContain('options {"cookieless_mode":true} · session s1');
-    expect(text).toContain('user_1');
-    expect(text).toContain(String(event.timestamp));
-    expect(text).toContain('3 events · 2 requests');
-    expect(text).not.toContain('No event has arrived yet');
+    const { format: _, requestIndex, receivedAt, ...fields } = posthog.events[2] ?? {};
+    expect([requestIndex, receivedAt]).toEqual([1, events[2]?.at]);
+    expect(JSON.parse(events[2]?.text ?? '')).toEqual(fields);
+    expect((await snapshotOf(`${posthog.url}/stream`)).state).toMatchObject({ text: 'Listening; 3 events stored' });
   });
 
-  it('shows at most the newest 200', async () => {
-    await capture(
-      posthog,
-      'v0',
-      Array.from({ length: 201 }, (_, index) => validEvent({ event: `event_${index}_` })),
-    );
-    const { text } = await get('/');
-    expect(text.match(/<details /g)).toHaveLength(200);
-    expect(text).toContain('201 events, the newest 200');
-    expect(text).not.toContain('event_0_');
-  });
-
-  it('escapes everything that was received', async () => {
-    const hostile = { [HOSTILE]: HOSTILE };
-    const event = { event: HOSTILE, distinct_id: HOSTILE, timestamp: HOSTILE, properties: hostile };
-    await capture(posthog, 'v0', [validEvent(event)]);
-    await capture(posthog, 'v1', [
-      validEvent({ session_id: HOSTILE, properties: hostile, options: { product_tour_id: HOSTILE, [HOSTILE]: true } }),
+  it('shows what was refused, with the rule that was broken', async () => {
+    await capture(posthog, 'v0', [validEvent({ event: 'blank', distinct_id: ' ' }), validEvent({ event: 'innocent' })]);
+    const events = await shown();
+    expect(events).toMatchObject([
+      { name: 'blank', fate: 'refused' },
+      { name: 'innocent', fate: 'refused' },
     ]);
-    expect(posthog.events).toHaveLength(2);
-    const { text } = await get('/');
-    expect(text).not.toContain('<script>alert');
-    expect(text).not.toContain('<img');
-    expect(text).not.toContain('onerror="');
-    expect(text.match(/<script/g)).toHaveLength(1);
-    expect(unescaped(text)).toContain(`<strong>${HOSTILE}</strong> ${HOSTILE}`);
+    expect(events[0]?.note).toMatch(/^answered 400; distinct_id_blank: /);
+    expect(posthog.events).toEqual([]);
   });
 
-  it('lists broken rules', async () => {
-    await capture(posthog, 'v0', [validEvent({ distinct_id: ' <b>x' })]);
-    const { text } = await get('/');
-    expect(text).toContain('1 broken rule<');
-    expect(text).toContain('<code>distinct_id_untrimmed</code>');
-    expect(text).not.toContain('<b>x');
+  it('shows what was stored although a rule was broken', async () => {
+    await capture(posthog, 'v0', [validEvent({ distinct_id: ' padded' })]);
+    const [event] = await shown();
+    expect(event?.fate).toBe('altered');
+    expect(event?.note).toMatch(/^distinct_id_untrimmed: /);
   });
 
-  it('lets no script run but its own, and loads nothing from elsewhere', async () => {
-    const [first, second] = [await get('/'), await get('/')];
-    const policy = String(first.headers['content-security-policy']);
-    const nonce = /script-src 'nonce-([^']+)'(;|$)/.exec(policy)?.[1];
-    expect(nonce).toBeDefined();
-    expect(policy).toMatch(/^default-src 'none'/);
+  it('shows a request that holds no event at all', async () => {
+    await send(posthog, { path: '/nowhere', body: '{}' });
+    const [event] = await shown();
+    expect(event).toMatchObject({ name: 'POST /nowhere', fate: 'refused', text: '' });
+    expect(event?.note).toMatch(/^answered 404; path: /);
+  });
+
+  it('shows an event that was stored twice twice', async () => {
+    const event = validEvent();
+    await capture(posthog, 'v0', [event, event]);
+    await capture(posthog, 'v0', [event]);
+    const ids = (await shown()).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  it('tells viewers what arrives while they look, and goes on after clear()', async () => {
+    const stream = await openStream(`${posthog.url}/stream`);
+    await stream.until(({ kind }) => kind === 'snapshot');
+    await capture(posthog, 'v0', [validEvent({ event: 'before' })]);
+    await stream.until(({ data }) => data.added?.some(({ name }) => name === 'before'));
+    posthog.clear();
+    await capture(posthog, 'v0', [validEvent({ event: 'after' })]);
+    await stream.until(({ data }) => data.added?.some(({ name }) => name === 'after'));
+    stream.close();
+  });
+
+  it('shows at most the newest 500', async () => {
+    const events = Array.from({ length: 501 }, (_, index) => validEvent({ event: `event_${index}_` }));
+    await capture(posthog, 'v0', events);
+    const shownEvents = await shown();
+    expect(shownEvents).toHaveLength(500);
+    expect(shownEvents[0]?.name).toBe('event_1_');
+  });
+
+  it('has the whole text of a long event', async () => {
+    await capture(posthog, 'v0', [validEvent({ properties: { long: 'x'.repeat(50_000) } })]);
+    const stream = await openStream(`${posthog.url}/stream`);
+    const { data } = await stream.until(({ kind }) => kind === 'snapshot');
+    const [event] = data.events;
+    expect(event?.isCut).toBe(true);
+    const { json } = await get(`/event?id=${encodeURIComponent(event?.id ?? '')}`);
+    expect(JSON.parse((json as { text: string }).text)).toMatchObject({ properties: { long: 'x'.repeat(50_000) } });
+    expect((await get('/event?id=unknown')).status).toBe(404);
+    stream.close();
+  });
+
+  it('lets no script run but its own, loads nothing from elsewhere, and is nobody else’s to read', async () => {
+    const { headers, text } = await get('/');
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toMatch(/^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+';/);
+    expect(policy).toContain("frame-ancestors 'none'");
     expect(policy).not.toContain('unsafe');
-    expect(first.text).toContain(`<script nonce="${nonce ?? ''}">`);
-    expect(second.headers['content-security-policy']).not.toBe(policy);
-    expect(first.text).not.toMatch(/(src|href)="(https?:)?\/\//);
-    expect(first.text).toContain('name="viewport"');
-    expect(first.text).toContain('color-scheme:light dark');
-    expect(first.headers['x-content-type-options']).toBe('nosniff');
-  });
-
-  it('changes its version with what it shows, and only then', async () => {
-    const version = async (): Promise<string | undefined> => /data-version="(\d+)"/.exec((await get('/')).text)?.[1];
-    const before = await version();
-    expect(before).toBeDefined();
-    expect(await version()).toBe(before);
-    await capture(posthog, 'v0', [validEvent()]);
-    expect(await version()).not.toBe(before);
+    expect(text.match(/<script/g)).toHaveLength(1);
+    expect(text).not.toMatch(/(src|href)="(https?:)?\/\//);
+    expect(text).not.toContain('innerHTML');
+    expect(headers).toMatchObject({
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store, no-transform',
+    });
+    expect((await get('/stream', { origin: 'https://attacker.example' })).status).toBe(403);
+    expect((await get('/event?id=x', { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
   });
 
   it('is there as JSON, newest first', async () => {
@@ -127,18 +153,10 @@ describe('the page of events', () => {
   it('is not among the requests', async () => {
     await get('/');
     await get('/events');
+    await shown();
     expect((await get('/favicon.ico')).status).toBe(204);
     expect((await send(posthog, { method: 'HEAD', path: '/' })).text).toBe('');
     expect(posthog.requests).toEqual([]);
     expect(posthog.violations).toEqual([]);
   });
 });
-
-function unescaped(html: string): string {
-  return html
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&#39;', "'")
-    .replaceAll('&amp;', '&');
-}

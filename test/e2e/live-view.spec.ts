@@ -1,0 +1,187 @@
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type EventFeed } from '../../lib/live/event-feed.js';
+import { LiveView, type LiveViewOptions } from '../../lib/live/live-view.js';
+import { type LiveFace } from '../../lib/live/messages.js';
+import { closeAll, onClose } from '../support/harness.js';
+import { type LiveMessage, openStream } from '../support/live-stream.js';
+
+const FACE: LiveFace = {
+  title: 'Test',
+  about: '',
+  fates: [{ id: 'seen', label: 'seen', tone: 'good', isFinal: true }],
+  charts: [],
+  counters: [],
+  hint: { title: '', parts: [] },
+};
+
+/** A view on a server of Node, with a source that says when it is watched. */
+async function serveView(options?: LiveViewOptions) {
+  let feed: EventFeed | null = null;
+  let attached = 0;
+  const view = new LiveView(
+    {
+      face: FACE,
+      attach: (its) => {
+        feed = its;
+        attached += 1;
+        return {
+          state: () => ({ tone: 'good', text: 'fine', nextAt: null }),
+          sample: () => ({ count: 1 }),
+          detach: () => void (feed = null),
+        };
+      },
+    },
+    options,
+  );
+  const server: Server = createServer((_, response) => view.answerStream(response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onClose(async () => {
+    view.close();
+    if (!server.listening) return;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return {
+    url,
+    server,
+    view,
+    get feed() {
+      return feed;
+    },
+    get attached() {
+      return attached;
+    },
+    async until(condition: () => boolean) {
+      for (let looks = 0; !condition(); looks++) {
+        if (looks > 1000) throw new Error('waited ten seconds in vain');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    },
+  };
+}
+
+const add = (feed: EventFeed | null, id: string, text = '{}'): void =>
+  feed?.add({ id, name: id, text, bytes: text.length, at: 0 }, 'seen');
+
+describe('the live view', () => {
+  afterEach(closeAll);
+
+  it('watches from the first viewer until some time after the last, and then begins anew', async () => {
+    const served = await serveView({ lingerMs: 30 });
+    expect(served.feed).toBeNull();
+    const [one, two] = [await openStream(served.url), await openStream(served.url)];
+    const { data } = await one.until(({ kind }) => kind === 'snapshot');
+    await two.until(({ kind }) => kind === 'snapshot');
+    expect(served.attached).toBe(1);
+    add(served.feed, 'a');
+    await two.until((message) => message.kind === 'update' && message.data.added.length > 0);
+    one.close();
+    two.close();
+    await served.until(() => served.feed === null);
+    const again = await openStream(served.url);
+    const snapshot = await again.until(({ kind }) => kind === 'snapshot');
+    expect(snapshot.data.events).toEqual([]);
+    expect(snapshot.data.run).not.toBe(data.run);
+    expect(served.attached).toBe(2);
+  });
+
+  it('remembers all for a viewer who comes back at once', async () => {
+    const served = await serveView();
+    const one = await openStream(served.url);
+    await one.until(({ kind }) => kind === 'snapshot');
+    add(served.feed, 'a');
+    one.close();
+    const two = await openStream(served.url);
+    expect((await two.until(({ kind }) => kind === 'snapshot')).data.events).toMatchObject([{ id: 'a' }]);
+    expect(served.attached).toBe(1);
+  });
+
+  it('tells each viewer everything once, whenever it came', async () => {
+    const served = await serveView();
+    const one = await openStream(served.url);
+    await one.until(({ kind }) => kind === 'snapshot');
+    add(served.feed, 'a');
+    const two = await openStream(served.url);
+    await two.until(({ kind }) => kind === 'snapshot');
+    add(served.feed, 'b');
+    for (const stream of [one, two]) {
+      await stream.until(({ data }) => data.added?.some(({ id }) => id === 'b'));
+      const seen = stream.messages.flatMap(({ data }) => [...(data.events ?? []), ...(data.added ?? [])]);
+      expect(seen.map(({ id }) => id)).toEqual(['a', 'b']);
+    }
+  });
+
+  it('sends figures each second, so that a silent server is known to be one', async () => {
+    const served = await serveView();
+    const stream = await openStream(served.url);
+    await stream.until(({ kind, data }) => kind === 'update' && data.sample?.count === 1);
+  });
+
+  it('takes ten viewers, and tells the eleventh why not', async () => {
+    const served = await serveView();
+    const streams = await Promise.all(Array.from({ length: 10 }, () => openStream(served.url)));
+    const refused = await fetch(served.url);
+    expect([refused.status, await refused.text()]).toEqual([503, '10 pages are open already.']);
+    streams[0]?.close();
+    let status = 503;
+    for (let tries = 0; status !== 200 && tries < 100; tries++) {
+      const { response, close } = await openStream(served.url);
+      ({ status } = response);
+      if (status !== 200) close();
+    }
+    expect(status).toBe(200);
+  });
+
+  it('keeps little for a viewer who does not read, and gives it a snapshot when it reads again', async () => {
+    const served = await serveView({ maxEvents: 300 });
+    const slow = await new Promise<IncomingMessage>((resolve) => get(served.url, resolve));
+    slow.pause();
+    const quick = await openStream(served.url);
+    await quick.until(({ kind }) => kind === 'snapshot');
+    const text = JSON.stringify({ filler: 'x'.repeat(8000) });
+    const holds = (id: string) => (message: LiveMessage) =>
+      [...(message.data.added ?? []), ...(message.data.events ?? [])].some((one) => one.id === id);
+    // Until the slow one's socket is full, the bound is reached, and beyond.
+    for (let round = 0; round < 6; round++) {
+      for (let index = 0; index < 300; index++) add(served.feed, `${round}.${index}`, text);
+      await quick.until(holds(`${round}.299`));
+    }
+    add(served.feed, 'last');
+    await quick.until(holds('last'));
+    let heard = '';
+    slow.setEncoding('utf8').on('data', (chunk: string) => (heard += chunk));
+    slow.resume();
+    await served.until(() => heard.endsWith('\n\n') && heard.split('event: snapshot').at(-1)?.includes('"last"') === true);
+    expect(heard.match(/event: snapshot/g)).toHaveLength(2);
+    const rounds = new Set([...heard.matchAll(/"id":"(\d+)\.\d+"/g)].map(([, round]) => round));
+    expect(rounds.size).toBeLessThan(6);
+    slow.destroy();
+  });
+
+  it('ends every stream at close, and the server can close, whoever does not read', async () => {
+    const served = await serveView();
+    const reader = await openStream(served.url);
+    await reader.until(({ kind }) => kind === 'snapshot');
+    const stalled = await new Promise<IncomingMessage>((resolve) => get(served.url, resolve));
+    stalled.pause().on('error', () => undefined);
+    const text = JSON.stringify({ filler: 'x'.repeat(8000) });
+    for (let index = 0; index < 500; index++) add(served.feed, `${index}`, text);
+    await reader.until(({ data }) => data.added?.some(({ id }) => id === '499'));
+    served.view.close();
+    expect(served.feed).toBeNull();
+    await new Promise((resolve) => served.server.close(resolve));
+    await reader.ended;
+    stalled.destroy();
+  });
+
+  it('opens no stream after close', async () => {
+    const served = await serveView();
+    served.view.close();
+    expect((await fetch(served.url)).status).toBe(503);
+  });
+});

@@ -1,0 +1,107 @@
+import { type IncomingMessage } from 'node:http';
+import { describe, expect, it } from '@jest/globals';
+import { asksForLoopback, cookieFor, hasToken, isFromLoopback } from '../../../lib/inspector/access.js';
+import { isCrossSite } from '../../../lib/live/live-view.js';
+
+const TOKEN = 'a-token-of-some-length';
+
+const request = (headers: Record<string, string>, remoteAddress = '127.0.0.1', url = '/_posthog'): IncomingMessage =>
+  ({ headers, url, socket: { remoteAddress } }) as unknown as IncomingMessage;
+
+describe('who may look', () => {
+  it.each([
+    ['127.0.0.1', true],
+    ['127.8.9.10', true],
+    ['::1', true],
+    ['::ffff:127.0.0.1', true],
+    ['10.0.0.1', false],
+    ['172.17.0.1', false],
+    ['::ffff:10.0.0.1', false],
+    ['fe80::1', false],
+    ['127.evil.example', false],
+    ['', false],
+  ])('from %j: %s', (address, expected) => {
+    // What a proxy says of it changes nothing.
+    for (const headers of [{}, { 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-for': '10.0.0.1' }])
+      expect(isFromLoopback(request(headers, address))).toBe(expected);
+  });
+
+  it.each([
+    [{ host: 'localhost:3000' }, true],
+    [{ host: 'LOCALHOST' }, true],
+    [{ host: 'shop.localhost:3000' }, true],
+    [{ host: '127.0.0.1:3000' }, true],
+    [{ host: '[::1]:3000' }, true],
+    [{ host: 'attacker.example:3000' }, false],
+    [{ host: 'localhost.attacker.example' }, false],
+    [{ host: '127.0.0.1.attacker.example' }, false],
+    [{ host: 'notlocalhost' }, false],
+    [{}, false],
+    [{ host: 'localhost', 'x-forwarded-for': '127.0.0.1' }, false],
+    [{ host: 'localhost', forwarded: 'for=127.0.0.1' }, false],
+  ])('asking for %j: %s', (headers, expected) => expect(asksForLoopback(request(headers))).toBe(expected));
+
+  it.each([
+    ['its own page', { host: 'localhost:3000', 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }, false],
+    [
+      'an address that was typed',
+      { host: 'localhost:3000', 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' },
+      false,
+    ],
+    [
+      'a link elsewhere',
+      { host: 'localhost:3000', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+      false,
+    ],
+    ['no browser', { host: 'localhost:3000' }, false],
+    [
+      "another site's script",
+      { host: 'localhost:3000', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+      true,
+    ],
+    [
+      'another port of this machine',
+      { host: 'localhost:3000', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' },
+      true,
+    ],
+    ['an old browser, elsewhere', { host: 'localhost:3000', origin: 'https://attacker.example' }, true],
+    ['a sandboxed frame', { host: 'localhost:3000', origin: 'null' }, true],
+    ['an old browser, its own page', { host: 'localhost:3000', origin: 'http://localhost:3000' }, false],
+  ])('a request of %s is cross-site: %#', (_, headers, expected) =>
+    expect(isCrossSite(request(headers as Record<string, string>))).toBe(expected),
+  );
+
+  it('a token opens as a bearer, in the address and as the cookie that it is worth', () => {
+    const [cookie = ''] = cookieFor(TOKEN, request({})).split(';');
+    expect(hasToken(TOKEN, request({ authorization: `Bearer ${TOKEN}` }))).toBe(true);
+    expect(hasToken(TOKEN, request({ authorization: `bearer ${TOKEN}` }))).toBe(true);
+    expect(hasToken(TOKEN, request({}, '127.0.0.1', `/_posthog?token=${TOKEN}`))).toBe(true);
+    expect(hasToken(TOKEN, request({ cookie: `a=b; ${cookie}; c=d` }))).toBe(true);
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ['nothing', {}, '/_posthog'],
+    ['a wrong one', { authorization: 'Bearer a-token-of-some-lengtH' }, '/_posthog'],
+    ['a begin of it', { authorization: 'Bearer a-token' }, '/_posthog?token=a-token'],
+    ['nothing at all', { authorization: 'Bearer ', cookie: 'posthog_inspector=' }, '/_posthog?token='],
+    ['the token in the place of the cookie', { cookie: `posthog_inspector=${TOKEN}` }, '/_posthog'],
+    [
+      'the cookie in the place of the token',
+      { authorization: `Bearer ${cookieFor(TOKEN, request({})).slice(18, 61)}` },
+      '/_posthog',
+    ],
+    [
+      'the cookie of another token',
+      { cookie: cookieFor('another-token-of-length', request({})).split(';')[0] ?? '' },
+      '/_posthog',
+    ],
+  ])('%s does not open', (_, headers, url) => expect(hasToken(TOKEN, request(headers, '127.0.0.1', url))).toBe(false));
+
+  it('the cookie is for the page alone, out of reach of scripts, and does not hold the token', () => {
+    const cookie = cookieFor(TOKEN, request({}, '127.0.0.1', '/api/_posthog/?token=x'));
+    expect(cookie).toMatch(/^posthog_inspector=[\w-]{43}; Path=\/api\/_posthog; HttpOnly; SameSite=Strict$/);
+    expect(cookie).not.toContain(TOKEN);
+    const secure = { headers: {}, url: '/_posthog', socket: { encrypted: true } } as unknown as IncomingMessage;
+    expect(cookieFor(TOKEN, secure)).toMatch(/; Secure$/);
+  });
+});
