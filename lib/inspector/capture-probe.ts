@@ -61,13 +61,14 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   dropped({ uuid, event, reason, detail }: WatchedDrop): void {
     const note = `${reason}: ${detail}`;
-    this.#feed.count(event, 'dropped');
+    const name = event.trim() === '' ? '(no name)' : event;
+    this.#feed.count(name, 'dropped');
     if (uuid !== null && this.#feed.has(uuid)) {
       this.#feed.move(uuid, 'dropped', { note });
       return;
     }
     const id = uuid ?? `refused-${++this.#refusedEarly}`;
-    this.#feed.add({ id, name: event, text: null, bytes: 0, at: Date.now() }, 'dropped', note);
+    this.#feed.add({ id, name, text: null, bytes: 0, at: Date.now() }, 'dropped', note);
   }
 
   coolingDown(_message: string, untilMs: number): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { runCli } from '../../lib/cli/cli.js';
 import { FakePostHog } from '../../lib/testing/index.js';
+import { snapshotOf } from '../support/live-stream.js';
 import { ScriptedTerminal } from '../support/scripted-terminal.js';
 
 /** Runs `listen` on a free port for the length of a function. */
@@ -44,7 +45,7 @@ describe('posthog-capture listen', () => {
       await send(url, { properties: { plan: 'pro', $lib: 'nestjs-posthog-capture' } });
       await terminal.printed('page_view');
       expect(lastLine(terminal)).toMatch(/^\d\d:\d\d:\d\d {2}page_view +user_123 +\{"plan":"pro"\}$/);
-      expect(await (await fetch(url)).text()).toContain('page_view');
+      expect((await snapshotOf(`${url}/stream`)).events).toMatchObject([{ name: 'page_view', fate: 'stored' }]);
     });
   });
 

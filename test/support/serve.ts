@@ -26,12 +26,21 @@ export interface ServeOptions extends ModuleMetadata {
   readonly posthog?: PostHogCaptureModuleOptions;
   /** Leaves the module out. */
   readonly without?: boolean;
+  /** Default: a free one. */
+  readonly port?: number;
   /** What main.ts would do between creating the application and listening. */
   readonly prepare?: (app: INestApplication) => unknown;
 }
 
 export async function serve(options: ServeOptions): Promise<Served> {
-  const { adapter = 'express', posthog: posthogOptions, without = false, prepare, ...metadata } = options;
+  const {
+    adapter = 'express',
+    posthog: posthogOptions,
+    without = false,
+    port: wanted = 0,
+    prepare,
+    ...metadata
+  } = options;
   const posthog = await startPostHog();
   const lines: string[] = [];
   const capture = PostHogCaptureModule.forRoot({
@@ -54,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   onClose(() => app.close());
   if (!without) watchAnswers(app.get(CaptureService));
   await prepare?.(app);
-  await app.listen(0, '127.0.0.1');
+  await app.listen(wanted, '127.0.0.1');
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
   return {
     app,
