@@ -73,11 +73,11 @@ const phone = await open({
 const shoot = (page, name) => page.screenshot({ path: `${FOLDER}${name}.png` });
 
 const busy = setInterval(() => {
-  for (let count = random(5); count >= 0; count--) {
+  for (let count = random(3); count >= 0; count--) {
     const [event, properties] = EVENTS[random(EVENTS.length)];
     capture.capture({ event, distinctId: `user_${100 + random(60)}`, properties: properties() });
   }
-  if (random(40) === 0)
+  if (random(25) === 0)
     capture.capture({ event: 'order_placed', distinctId: 'user_7', properties: { note: 'x'.repeat(1024 * 1024) } });
 }, 450);
 // A server in the next room, not in the same process.

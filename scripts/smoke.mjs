@@ -36,12 +36,13 @@ async function shop() {
     const good = await post(address, JSON.parse(body));
     assert.equal(good.status, 200);
     assert.equal(await good.text(), '{"success":true,"event":"page_view","distinct_id":"user_123","error":null}');
-    assert.match(await (await fetch(events)).text(), /page_view/);
+    const stored = async () => (await fetch(new URL('/events', events))).text();
+    assert.match(await stored(), /page_view/);
     const bad = await post(`${base}/capture`, { event: 'smoke_view' });
     assert.equal(bad.status, 400);
     assert.match(await bad.text(), /distinct_id/);
     assert.equal((await post(`${base}/orders`, { customer: 'user_9', product: 'tea', quantity: 2 })).status, 201);
-    await until(async () => (await (await fetch(events)).text()).includes('order_placed'));
+    await until(async () => (await stored()).includes('order_placed'));
   } catch (error) {
     console.error(output);
     throw error;

@@ -7,7 +7,7 @@ import { CaptureProbe } from './capture-probe.js';
 export function captureSource(capture: CaptureService, name: string | undefined): LiveSource {
   const face: LiveFace = {
     title: name === undefined ? 'Events to PostHog' : `Events to PostHog: ${name}`,
-    about: 'What happens to them from now on. Nothing is remembered while nobody looks.',
+    about: 'What happens to them from now on.',
     fates: [
       { id: 'queued', label: 'queued', tone: 'idle', isFinal: false },
       { id: 'sending', label: 'in flight', tone: 'busy', isFinal: false },
@@ -33,7 +33,7 @@ export function captureSource(capture: CaptureService, name: string | undefined)
         ],
       },
       {
-        label: 'Request latency',
+        label: 'Latency',
         unit: 'ms',
         series: [
           { key: 'median', label: 'median' },
@@ -58,7 +58,7 @@ export function captureSource(capture: CaptureService, name: string | undefined)
       title: 'No event yet',
       parts: [
         {
-          text: 'This page shows what happens from now on. Capture an event, and it appears here with what becomes of it.',
+          text: 'This page shows what happens from now on. Capture an event, and it appears here with what becomes of it. Nothing is remembered while nobody looks.',
         },
       ],
     },

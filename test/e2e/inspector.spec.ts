@@ -124,7 +124,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       properties: { email: 'ann@example.com', total: 5 },
     });
     const { data } = await stream.until((message) => message.data.added?.some((event) => event.id === id) === true);
-    expect(data.added[0]).toMatchObject({ name: 'paid', who: 'ann' });
+    expect(data.added?.[0]).toMatchObject({ name: 'paid', who: 'ann' });
     const isDelivered = (event: { id: string; fate: string }): boolean => event.id === id && event.fate === 'delivered';
     await stream.until((message) => [...(message.data.added ?? []), ...(message.data.moved ?? [])].some(isDelivered));
     await stream.until((message) => message.data.state?.text === 'PostHog answers; nothing waiting');

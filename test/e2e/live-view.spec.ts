@@ -79,7 +79,7 @@ describe('the live view', () => {
     await two.until(({ kind }) => kind === 'snapshot');
     expect(served.attached).toBe(1);
     add(served.feed, 'a');
-    await two.until((message) => message.kind === 'update' && message.data.added.length > 0);
+    await two.until((message) => message.kind === 'update' && (message.data.added ?? []).length > 0);
     one.close();
     two.close();
     await served.until(() => served.feed === null);
@@ -156,7 +156,9 @@ describe('the live view', () => {
     let heard = '';
     slow.setEncoding('utf8').on('data', (chunk: string) => (heard += chunk));
     slow.resume();
-    await served.until(() => heard.endsWith('\n\n') && heard.split('event: snapshot').at(-1)?.includes('"last"') === true);
+    await served.until(
+      () => heard.endsWith('\n\n') && heard.split('event: snapshot').at(-1)?.includes('"last"') === true,
+    );
     expect(heard.match(/event: snapshot/g)).toHaveLength(2);
     const rounds = new Set([...heard.matchAll(/"id":"(\d+)\.\d+"/g)].map(([, round]) => round));
     expect(rounds.size).toBeLessThan(6);

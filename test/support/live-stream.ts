@@ -3,7 +3,7 @@ import { type LiveSnapshot, type LiveUpdate } from '../../lib/live/messages.js';
 /** What a viewer was told, in the order in which it arrived. */
 export interface LiveMessage {
   readonly kind: string;
-  readonly data: LiveSnapshot & LiveUpdate;
+  readonly data: Partial<LiveSnapshot & LiveUpdate>;
 }
 
 /** A viewer of a live page: an open stream of server-sent events. */
@@ -11,7 +11,7 @@ export interface LiveStream {
   readonly response: Response;
   readonly messages: LiveMessage[];
   /** Waits for a message, among those that were there and those to come. */
-  until(condition: (message: LiveMessage) => boolean): Promise<LiveMessage>;
+  until(condition: (message: LiveMessage) => boolean | undefined): Promise<LiveMessage>;
   /** Resolves when the server has ended the stream. */
   readonly ended: Promise<void>;
   close(): void;
@@ -64,7 +64,7 @@ export async function openStream(url: string, headers: Record<string, string> = 
 export async function snapshotOf(streamUrl: string): Promise<LiveSnapshot> {
   const stream = await openStream(streamUrl);
   try {
-    return (await stream.until(({ kind }) => kind === 'snapshot')).data;
+    return (await stream.until(({ kind }) => kind === 'snapshot')).data as LiveSnapshot;
   } finally {
     stream.close();
   }

@@ -2,6 +2,7 @@ import { Module, ValidationPipe } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { APP_PIPE } from '@nestjs/core';
 import { PostHogCaptureModule } from 'nestjs-posthog-capture';
+import { PostHogCaptureInspectorModule } from 'nestjs-posthog-capture/inspector';
 import { CaptureController } from './capture.controller.js';
 import { HomeController } from './home.controller.js';
 import { OrdersModule } from './orders/orders.module.js';
@@ -10,6 +11,7 @@ import { OrdersModule } from './orders/orders.module.js';
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
     PostHogCaptureModule.forRoot(), // reads POSTHOG_API_KEY, POSTHOG_HOST, … from the environment or .env
+    PostHogCaptureInspectorModule.forRoot(), // what happens to events, live: /_posthog
     OrdersModule,
   ],
   controllers: [HomeController, CaptureController],

@@ -19,6 +19,7 @@ async function bootstrap(port: number): Promise<void> {
   const url = `http://localhost:${port}`;
   console.log(`Shop:    ${url}
 Events:  ${eventsPage(process.env.POSTHOG_HOST)}
+On their way there: ${url}/_posthog
 Send an event:
   curl -X POST ${url}/capture -H 'Content-Type: application/json' -d '{"event":"page_view","distinct_id":"user_123"}'
 Ctrl-C ends it.`);

@@ -22,8 +22,8 @@ describe('who may look', () => {
     ['', false],
   ])('from %j: %s', (address, expected) => {
     // What a proxy says of it changes nothing.
-    for (const headers of [{}, { 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-for': '10.0.0.1' }])
-      expect(isFromLoopback(request(headers, address))).toBe(expected);
+    for (const client of ['127.0.0.1', '10.0.0.1'])
+      expect(isFromLoopback(request({ 'x-forwarded-for': client }, address))).toBe(expected);
   });
 
   it.each([

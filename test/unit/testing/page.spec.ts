@@ -53,8 +53,8 @@ describe('the page of a local PostHog', () => {
       ['newer', 'user_1', 'stored'],
       ['newest', 'user_1', 'stored'],
     ]);
-    const { format: _, requestIndex, receivedAt, ...fields } = posthog.events[2] ?? {};
-    expect([requestIndex, receivedAt]).toEqual([1, events[2]?.at]);
+    const { format, requestIndex, receivedAt, ...fields } = posthog.events[2] ?? {};
+    expect([format, requestIndex, receivedAt]).toEqual(['v1', 1, events[2]?.at]);
     expect(JSON.parse(events[2]?.text ?? '')).toEqual(fields);
     expect((await snapshotOf(`${posthog.url}/stream`)).state).toMatchObject({ text: 'Listening; 3 events stored' });
   });
@@ -115,7 +115,7 @@ describe('the page of a local PostHog', () => {
     await capture(posthog, 'v0', [validEvent({ properties: { long: 'x'.repeat(50_000) } })]);
     const stream = await openStream(`${posthog.url}/stream`);
     const { data } = await stream.until(({ kind }) => kind === 'snapshot');
-    const [event] = data.events;
+    const [event] = data.events ?? [];
     expect(event?.isCut).toBe(true);
     const { json } = await get(`/event?id=${encodeURIComponent(event?.id ?? '')}`);
     expect(JSON.parse((json as { text: string }).text)).toMatchObject({ properties: { long: 'x'.repeat(50_000) } });
