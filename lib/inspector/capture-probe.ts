@@ -19,7 +19,6 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   #failed = 0;
   #refusedEarly = 0;
   #last: WatchedRequest | null = null;
-  #coolDown: { readonly nextAt: number } | null = null;
 
   constructor(capture: CaptureService, feed: EventFeed) {
     this.#capture = capture;
@@ -71,28 +70,25 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     this.#feed.add({ id, name, text: null, bytes: 0, at: Date.now() }, 'dropped', note);
   }
 
-  coolingDown(_message: string, untilMs: number): void {
-    this.#coolDown = { nextAt: untilMs };
-  }
-
-  recovered(): void {
-    this.#coolDown = null;
-  }
-
   state(): LiveState {
-    const { pending } = this.#capture.stats();
+    const { pending, coolDownUntil, lastFailure, requests } = this.#capture.stats();
     const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting`;
     if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is switched off; ${waiting}`, nextAt: null };
-    const last = this.#last;
-    const answer = last === null ? 'PostHog was not asked yet' : answerOf(last);
-    if (this.#coolDown !== null) {
-      const { nextAt } = this.#coolDown;
-      return { tone: 'bad', text: `${answer}: cooling down, next attempt in {next}; ${waiting}`, nextAt };
+    // It comes from a timer, and is a millisecond off from one look to the next.
+    const nextAt = coolDownUntil === null ? null : Math.round(coolDownUntil / 1000) * 1000;
+    // Before the first request that was watched, the instance remembers how it went.
+    const answer = this.#last ? answerOf(this.#last) : (lastFailure?.message ?? 'PostHog answers');
+    if (nextAt !== null) {
+      return {
+        tone: 'bad',
+        text: `${answer}: cooling down, next attempt in {next}; ${waiting}`,
+        nextAt,
+        remedy: lastFailure?.remedy,
+      };
     }
-    if (last === null) return { tone: 'idle', text: `${answer}; ${waiting}`, nextAt: null };
-    return isSuccess(last)
-      ? { tone: 'good', text: `PostHog answers; ${waiting}`, nextAt: null }
-      : { tone: 'warn', text: `${answer}; ${waiting}`, nextAt: null };
+    if (requests.total === 0) return { tone: 'idle', text: `PostHog was not asked yet; ${waiting}`, nextAt };
+    const isWell = this.#last ? isSuccess(this.#last) : lastFailure === null;
+    return { tone: isWell ? 'good' : 'warn', text: `${answer}; ${waiting}`, nextAt, remedy: lastFailure?.remedy };
   }
 
   sample(): LiveSample {
@@ -124,6 +120,7 @@ function isSuccess({ status }: WatchedRequest): boolean {
 }
 
 function answerOf({ status, failure }: WatchedRequest): string {
+  if (status !== null && status < 300) return 'PostHog answers';
   if (status !== null) return `PostHog answers HTTP ${status}`;
   return failure === 'timeout' ? 'PostHog does not answer in time' : 'PostHog cannot be reached';
 }

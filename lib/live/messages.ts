@@ -49,6 +49,8 @@ export interface LiveState {
   readonly text: string;
   /** When the next attempt is, in epoch milliseconds of the server; null when none is awaited. */
   readonly nextAt: number | null;
+  /** What a person can do about it. */
+  readonly remedy?: string | undefined;
 }
 
 /** One second's figures; null: there was nothing to measure. */

@@ -144,7 +144,8 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const { data } = await stream.until(({ data: { state } }) => state?.tone === 'bad');
     expect(data.state?.text).toBe('PostHog answers HTTP 503: cooling down, next attempt in {next}; 1 event waiting');
     expect(Number(data.state?.nextAt) - Date.now()).toBeGreaterThan(30_000);
-    const { events, names } = await snapshotOf(`${url}/_posthog/stream`);
+    const { events, names, state } = await snapshotOf(`${url}/_posthog/stream`);
+    expect(state.text).toBe(data.state?.text);
     expect(events.find((event) => event.id === id)).toMatchObject({ fate: 'retrying', attempts: 1 });
     expect(events.find((event) => event.id === id)?.note).toContain('HTTP 503');
     expect(events.find((event) => event.id !== id)).toMatchObject({ fate: 'dropped', text: '' });
@@ -153,6 +154,20 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     posthog.failAlways(null);
     await capture.flush();
     await stream.until(({ data: { state } }) => state?.text === 'PostHog answers; nothing waiting');
+  });
+
+  it('knows of a cool-down that began before anybody looked', async () => {
+    const { url, capture, posthog } = await inspected(undefined, { posthog: { maxRetries: 0, coolDownMs: 60_000 } });
+    posthog.failAlways({ status: 401 });
+    capture.capture({ event: 'paid', distinctId: 'ann' });
+    await capture.flush();
+    const { state, events } = await snapshotOf(`${url}/_posthog/stream`);
+    expect(state).toMatchObject({
+      tone: 'bad',
+      text: 'PostHog API error: HTTP 401: cooling down, next attempt in {next}; 1 event waiting',
+      remedy: expect.stringContaining('POSTHOG_API_KEY'),
+    });
+    expect(events).toEqual([]);
   });
 
   it('lets the application close while browsers look', async () => {

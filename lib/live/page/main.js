@@ -105,6 +105,9 @@ function showState() {
   const tone = awaySince === null ? (state?.tone ?? 'idle') : 'bad';
   line.dataset.tone = tone;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
+  const remedy = awaySince === null ? (state?.remedy ?? '') : '';
+  byId('remedy').textContent = `${remedy.slice(0, 1).toUpperCase()}${remedy.slice(1)}`;
+  byId('remedy').hidden = remedy === '';
   // A screen reader is told what is new, not every count.
   const news = text.replaceAll(/\d+ (events?|s)\b/g, '$1');
   if (news === said) return;
