@@ -61,8 +61,9 @@ const MAX_EVENTS = 5000;
 /** @throws PostHogConfigurationError naming everything that cannot work */
 export function decideSettings(
   options: PostHogCaptureInspectorOptions,
-  { path = '/_posthog', guard, name }: PostHogCaptureInspectorExtras,
+  { path: given = '/_posthog', guard, name }: PostHogCaptureInspectorExtras,
 ): InspectorSettings {
+  const path = `/${given.replace(/^\/+|\/+$/g, '')}`;
   const { token, mask, maxEvents, allowRemote = false } = options;
   const isProtected = token !== undefined || guard !== undefined;
   const isProduction = process.env.NODE_ENV === 'production';
@@ -87,7 +88,7 @@ export function decideSettings(
   const off = options.enabled === false ? 'by option' : 'in production it needs a token or a guard';
   return {
     isOn,
-    path: `/${path.replace(/^\/+|\/+$/g, '')}`,
+    path,
     token: token ?? null,
     isProtected,
     allowRemote,

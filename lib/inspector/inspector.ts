@@ -31,7 +31,7 @@ export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
 
   answerPage(request: IncomingMessage, response: ServerResponse): void {
     const { token } = this.settings;
-    // The token in the address was right, or the gate had not let it pass.
+    // Whoever comes this far has shown the token: the gate saw to it.
     const isGiven = token !== null && queryOf(request).has('token');
     this.#view.answerPage(response, isGiven ? { 'set-cookie': cookieFor(token, request) } : undefined);
   }

@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  decideSettings,
+  type PostHogCaptureInspectorExtras,
+  type PostHogCaptureInspectorOptions,
+} from '../../../lib/inspector/inspector.options.js';
+
+const TOKEN = 'a-token-of-some-length';
+const guard = { canActivate: () => true };
+
+describe('whether there is a page, and what the log says of it', () => {
+  let environment: string | undefined;
+  beforeEach(() => {
+    environment = process.env.NODE_ENV;
+  });
+  afterEach(() => {
+    process.env.NODE_ENV = environment;
+  });
+
+  it.each<[string, PostHogCaptureInspectorOptions, PostHogCaptureInspectorExtras, boolean, string]>([
+    ['development', {}, {}, true, 'The inspector is at /_posthog, from this machine only.'],
+    ['development', { enabled: false }, {}, false, 'The inspector is off: by option.'],
+    ['production', {}, {}, false, 'The inspector is off: in production it needs a token or a guard.'],
+    [
+      'production',
+      { token: undefined },
+      { guard: undefined },
+      false,
+      'The inspector is off: in production it needs a token or a guard.',
+    ],
+    [
+      'production',
+      { token: TOKEN },
+      { path: 'internal/' },
+      true,
+      'The inspector is at /internal, from this machine only, protected by a token, in production.',
+    ],
+    [
+      'production',
+      { token: TOKEN, allowRemote: true },
+      { guard },
+      true,
+      'The inspector is at /_posthog, from everywhere, protected by a token and a guard, in production.',
+    ],
+    ['production', { enabled: false }, { guard }, false, 'The inspector is off: by option.'],
+  ])('in %s with %j', (nodeEnv, options, extras, isOn, report) => {
+    process.env.NODE_ENV = nodeEnv;
+    expect(decideSettings(options, extras)).toMatchObject({ isOn, report });
+    expect(report).not.toContain(TOKEN);
+  });
+
+  it('names every problem at once, and no secret', () => {
+    process.env.NODE_ENV = 'production';
+    const decide = () => decideSettings({ enabled: true, allowRemote: true, maxEvents: 0, mask: [1] as never }, {});
+    expect(decide).toThrow(/allowRemote: [^]*enabled: in production [^]*maxEvents: [^]*mask: /);
+    expect(() => decideSettings({ token: 'shortsecret' }, {})).toThrow(/^(?![^]*shortsecret)/);
+  });
+});
