@@ -20,7 +20,7 @@ export const SUB_PATHS = Object.keys(manifest.exports)
 
 /** Majors of Nest's other packages that go with one of Nest. */
 const COMPANIONS = {
-  10: { axios: 3, config: 3, 'event-emitter': 2, schedule: 4, cqrs: 10 },
+  10: { axios: 3, config: 3, 'event-emitter': 2, schedule: 4, cqrs: 10, swagger: 7 },
   11: { axios: 4, config: 4, 'event-emitter': 3, schedule: 6, cqrs: 11 },
   12: { axios: 12, config: 12, 'event-emitter': 12, schedule: 12, cqrs: 12 },
 };

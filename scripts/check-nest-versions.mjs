@@ -1,4 +1,4 @@
-// Runs the tests of tracking and of health in applications of the older versions of Nest: CommonJS ones, with the package installed from
+// Runs the tests of tracking, of health and of the inspector in applications of the older versions of Nest: CommonJS ones, with the package installed from
 // its archive as a user would. Nest 12 is what `npm test` runs on. Some: check-nest-versions.mjs 10
 import { copy, install, nest, own, run, swcOptions, writeJson } from './application.mjs';
 import { ensureInstalled } from './lib.mjs';
@@ -14,6 +14,7 @@ const NEST = [
   'schedule',
   'cqrs',
   'terminus',
+  'swagger',
 ];
 const TOOLS = ['socket.io-client', 'jest', '@jest/globals', '@swc/core', '@swc/jest'];
 
@@ -35,11 +36,12 @@ async function check(major) {
   console.log(`Nest ${major}:`);
   const folder = await install(`nest-${major}`, { ...nest(major, ...NEST), ...own(...TOOLS) });
   writeJson(folder, 'jest.config.json', JEST);
-  for (const tests of ['support', 'e2e/tracking', 'e2e/health.spec.ts']) copy(`test/${tests}`, folder, `test/${tests}`);
+  for (const tests of ['support', 'e2e/tracking', 'e2e/health.spec.ts', 'e2e/inspector.spec.ts'])
+    copy(`test/${tests}`, folder, `test/${tests}`);
   try {
     await run(folder, 'node', ['node_modules/jest/bin/jest.js', '--config', 'jest.config.json'], { show: true });
   } catch {
-    console.error(`The tests of tracking and health failed on Nest ${major}.`);
+    console.error(`The tests failed on Nest ${major}.`);
     process.exitCode = 1;
   }
 }
