@@ -1,7 +1,6 @@
-import { plainToInstance } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 import { CaptureEventDto } from '../capture/dto/capture-event.dto.js';
-import { type CaptureEventOptionsDto } from '../capture/dto/capture-event-options.dto.js';
+import { CaptureEventOptionsDto } from '../capture/dto/capture-event-options.dto.js';
 import { warnOfUnknownFields } from '../context/unknown-fields.js';
 
 export type JsonObject = Record<string, unknown>;
@@ -28,7 +27,9 @@ const OPTION_FIELDS = Object.keys({
 /** The event that an object describes, and in `problems` every rule that it breaks, a sentence each. */
 export function checkInput(input: JsonObject): { readonly dto: CaptureEventDto; readonly problems: readonly string[] } {
   const known = Object.fromEntries(Object.entries(input).filter(([field]) => FIELDS.includes(field)));
-  const dto = plainToInstance(CaptureEventDto, known);
+  // Not by class-transformer: it changes properties that have the names of JavaScript's own, and fails on some.
+  const dto = Object.assign(new CaptureEventDto(), known);
+  if (isObject(input.options)) dto.options = Object.assign(new CaptureEventOptionsDto(), input.options);
   return { dto, problems: validateSync(dto).flatMap(describeProblem) };
 }
 

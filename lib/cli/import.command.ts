@@ -1,5 +1,7 @@
 import { createReadStream } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { CaptureService } from '../capture/capture.service.js';
 import { PostHogCaptureModule } from '../posthog-capture.module.js';
@@ -19,6 +21,7 @@ const FLUSH_AT = 500;
 /** What waits to be sent is all that an import keeps in memory. */
 const MAX_PENDING = 10_000;
 const SAVE_MS = 1000;
+const SHUTDOWN_MS = 5000;
 const STANDARD_INPUT = '-';
 
 /** What is imported. */
@@ -41,9 +44,9 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const isDry = switches.has('dry-run');
   const concurrency = countOf(values.get('concurrency'));
   const warn = (text: string): void => terminal.err(`posthog-capture import: warning: ${printable(text)}\n`);
-  const { stream, bytes, stateFile, state } = await open(path, switches, terminal);
+  const { stream, bytes, stateFile, state } = await open(path, flags, terminal);
   const name = path === STANDARD_INPUT ? 'standard-input' : path;
-  const rejects = new RejectsFile(values.get('rejects') ?? `${name}.rejects.ndjson`);
+  const rejects = new RejectsFile(await rejectsPath(values.get('rejects'), name, isDry));
   const { signal } = terminal;
   const importer = new Importer({ state, rejects, maxPending: MAX_PENDING, isDry, signal, warn });
   const module = (isDry ? PostHogCaptureTestingModule : PostHogCaptureModule).forRoot({
@@ -55,19 +58,33 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
     onDelivery: importer.delivered,
     onDrop: importer.dropped,
     ...(concurrency !== undefined && { concurrency }),
-    ...(switches.has('historical-migration') && { historicalMigration: true }),
+    ...(state.isHistorical && { historicalMigration: true }),
+    ...(isDry ? {} : { shutdownTimeoutMs: SHUTDOWN_MS }),
   });
+  // An import keeps account by itself, and what an application left in its store is none of it.
+  process.env.POSTHOG_STORE_PATH = '';
   const app = await boot(module);
+  if (app.get(CaptureService).disabled) {
+    await app.close();
+    throw new UsageError('capturing is off: POSTHOG_ENABLED is false');
+  }
   const save = async (): Promise<void> => {
     if (isDry) app.get(CaptureRecorder).clear();
+    // Before the rejects, so that none is missing of the lines that it counts.
+    const reached = importer.state;
     try {
       await rejects.write();
-      await stateFile?.write(importer.state);
+      await stateFile?.write(reached);
     } catch (problem) {
       warn(`how far the import has come is not kept: ${messageOf(problem)}`);
     }
   };
-  await rejects.begin(state.number);
+  try {
+    await rejects.begin(state.number);
+  } catch (problem) {
+    await app.close();
+    throw new UsageError(`cannot write ${rejects.path}: ${messageOf(problem)}`);
+  }
   // Before anything is sent: what is sent again must have the same times.
   await save();
   const progress = new Progress(terminal, bytes, () => importer.counts);
@@ -116,10 +133,13 @@ function summary(state: ImportState, { error, rejects, isResumable, isDry, termi
 }
 
 /** Opens what is imported, where it goes on. */
-async function open(path: string, switches: Flags['switches'], { input }: Terminal): Promise<Source> {
+async function open(path: string, { switches, values }: Flags, { input }: Terminal): Promise<Source> {
   const isResumed = switches.has('resume');
   const isDry = switches.has('dry-run');
-  const start: ImportState = { number: 0, end: 0, startedAt: new Date().toISOString(), delivered: 0, rejected: 0 };
+  const isHistorical = switches.has('historical-migration');
+  const project = projectOf(values.get('host'));
+  const startedAt = new Date().toISOString();
+  const start: ImportState = { number: 0, end: 0, startedAt, project, isHistorical, delivered: 0, rejected: 0 };
   if (isDry && isResumed) throw new UsageError('--dry-run checks the whole file: leave out --resume');
   if (path === STANDARD_INPUT) {
     if (isResumed) throw new UsageError('--resume needs a file: standard input cannot be read again');
@@ -134,8 +154,31 @@ async function open(path: string, switches: Flags['switches'], { input }: Termin
       `an import of ${path} was interrupted after line ${left.number}: --resume goes on there; to begin anew delete ${stateFile.path}`,
     );
   }
-  const state = left ?? start;
+  if (left !== null && left.delivered > 0 && left.project !== project) {
+    throw new UsageError(
+      `the import of ${path} began with another key or host: give those again, or delete ${stateFile.path} to begin anew`,
+    );
+  }
+  const state = left === null ? start : { ...left, project };
   return { stream: createReadStream(path, { start: state.end }), bytes, stateFile, state };
+}
+
+/** Tells projects apart, and no key. */
+function projectOf(host: string | undefined): string {
+  const { POSTHOG_API_KEY: key = '', POSTHOG_HOST: variable = '' } = process.env;
+  return createHash('sha256')
+    .update(`${key.trim()} ${(host ?? variable).trim()}`)
+    .digest('hex');
+}
+
+/** Where bad lines are reported: never over what is imported, nor over the reports of what was sent. */
+async function rejectsPath(given: string | undefined, name: string, isDry: boolean): Promise<string> {
+  const path = given ?? `${name}${isDry ? '.dry-run' : ''}.rejects.ndjson`;
+  const found = await stat(path).catch(() => null);
+  if (found !== null && !found.isFile()) throw new UsageError(`--rejects ${path} is no file`);
+  if (resolve(path) === resolve(name) || resolve(path) === resolve(`${name}.import-state.json`))
+    throw new UsageError(`--rejects must be another file than what is imported`);
+  return path;
 }
 
 async function sizeOf(path: string): Promise<number> {

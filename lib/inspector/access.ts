@@ -6,7 +6,7 @@ import { isIPv4 } from 'node:net';
 type RawRequest = IncomingMessage & { readonly originalUrl?: string };
 
 const COOKIE = 'posthog_inspector';
-const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
+const FORWARDING_HEADERS = /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|cf-connecting-ip|true-client-ip)$/;
 
 /** Whether a request came from this machine, by the address at the other end of its socket; what its headers say of it counts for nothing. */
 export function isFromLoopback({ socket }: IncomingMessage): boolean {
@@ -17,8 +17,9 @@ export function isFromLoopback({ socket }: IncomingMessage): boolean {
  * Whether the browser asked for this machine by a name of its own. A name that an attacker had made to point here (DNS rebinding) is
  * none; neither is what a reverse proxy says, for it may bring anybody.
  */
-export function asksForLoopback({ headers }: IncomingMessage): boolean {
-  if (FORWARDING_HEADERS.some((name) => headers[name] !== undefined)) return false;
+export function asksForLoopback({ headers, httpVersion }: IncomingMessage): boolean {
+  // A proxy that says nothing of itself speaks HTTP/1.0, as nginx does where nobody tells it otherwise.
+  if (httpVersion === '1.0' || Object.keys(headers).some((name) => FORWARDING_HEADERS.test(name))) return false;
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   return host === 'localhost' || host.endsWith('.localhost') || isLoopback(host.replace(/^\[(.*)\]$/, '$1'));
 }

@@ -38,12 +38,14 @@ export function observeCapture(
   const collect = (result: BatchObservableResult): void => {
     observe(capture, result);
     // Not at once: the SDK walks its list of callbacks now, and would leave one out.
-    if (isEnding) queueMicrotask(() => meter.removeBatchObservableCallback(collect, all));
+    if (isEnding) {
+      unwatch();
+      queueMicrotask(() => meter.removeBatchObservableCallback(collect, all));
+    }
   };
   meter.addBatchObservableCallback(collect, all);
   return () => {
     isEnding = true;
-    unwatch();
   };
 }
 

@@ -122,7 +122,7 @@ class PageProbe implements LiveProbe {
       this.#feed.count(event.event, 'stored');
     });
     const kept = new Set(stored.map(({ uuid }) => uuid));
-    const lost = batchOf(request).filter(({ uuid }) => !kept.has(String(uuid).toLowerCase()));
+    const lost = batchOf(request).filter(({ uuid }) => !(typeof uuid === 'string' && kept.has(uuid.toLowerCase())));
     const answer = request.status === null ? 'not answered' : `answered ${request.status}`;
     const note = why === '' ? answer : `${answer}; ${why}`;
     lost.forEach((event, index) => {
@@ -146,7 +146,7 @@ class PageProbe implements LiveProbe {
     note: string,
   ): void {
     const { apiKey } = this.#parts;
-    const whole = JSON.stringify(event);
+    const whole = textOf(event);
     const text = apiKey === null ? whole : whole.replaceAll(apiKey, '***');
     // One uuid may have been sent twice.
     const id = `${String(event.uuid)}/${request.index}.${index}`;
@@ -183,4 +183,13 @@ function firstShown(requests: readonly RecordedRequest[]): number {
     first = requests[at]?.index ?? first;
   }
   return first;
+}
+
+/** What was sent may be nested deeper than can be written. */
+function textOf(event: unknown): string {
+  try {
+    return JSON.stringify(event);
+  } catch {
+    return '{}';
+  }
 }

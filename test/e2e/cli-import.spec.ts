@@ -135,6 +135,60 @@ describe('posthog-capture import', () => {
     expect(rejectsOf(path)).toEqual([{ line: 4, reason: expect.stringContaining('no such person') }]);
   });
 
+  it('leaves names alone that JavaScript has uses for, and rejects what cannot be read', async () => {
+    const names = '{"constructor":"mclaren","toString":"x","hasOwnProperty":1,"valueOf":null}';
+    const path = file([
+      `{"event":"a","distinct_id":"u","properties":${names}}`,
+      `{"event":"a","distinct_id":"u","properties":{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`,
+      '{"event":"a","distinct_id":9007199254740993}',
+      event(1),
+    ]);
+    expect((await run([path])).answer).toMatchObject({ lines: 4, error: null });
+    expect(posthog.events[0]!.properties).toMatchObject(JSON.parse(names) as object);
+    expect(rejectsOf(path)).toContainEqual({ line: 3, reason: expect.stringContaining('write it as a text') });
+  });
+
+  it('loses no line of large events while PostHog is slow', async () => {
+    process.env.POSTHOG_MAX_QUEUE_BYTES = '200000';
+    posthog.failAlways({ delayMs: 20 });
+    const path = file(
+      Array.from({ length: 100 }, (_, index) => event(index, { properties: { x: 'x'.repeat(10_000) } })),
+    );
+    expect((await run([path])).answer).toMatchObject({ success: true, delivered: 100 });
+  });
+
+  it('goes on with the project and the kind that it began with', async () => {
+    process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
+    process.env.POSTHOG_CONCURRENCY = '1';
+    const path = file(Array.from({ length: 40 }, () => event(0)));
+    const terminal = new ScriptedTerminal();
+    posthog.failWhen(({ index }) => (index < 1 ? null : { hang: true }));
+    const interrupted = run([path, '--historical-migration'], terminal);
+    await posthog.waitForRequests(2);
+    terminal.interrupt();
+    expect(await interrupted).toMatchObject({ code: 130, answer: { delivered: 10 } });
+    posthog.failWhen(null);
+    const other = await FakePostHog.start({ apiKey: KEY });
+    expect(await run([path, '--resume', '--host', other.url])).toMatchObject({ code: 2 });
+    await other.close();
+    expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
+    expect((posthog.requests.at(-1)!.json as { historical_migration?: true }).historical_migration).toBe(true);
+  });
+
+  it.each(['.', 'events.ndjson', 'nowhere/rejects.ndjson'])('does not report to %s', async (rejects) => {
+    const path = file([event(0), 'x']);
+    expect(await run([path, '--rejects', join(folder, rejects)])).toMatchObject({ code: 2 });
+    expect(readFileSync(path, 'utf8')).toContain('page_view');
+    expect(posthog.requests).toEqual([]);
+  });
+
+  it('says so when capturing is off', async () => {
+    process.env.POSTHOG_ENABLED = 'false';
+    const { code, stderr } = await run([file([event(0)])]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('POSTHOG_ENABLED is false');
+  });
+
   it('warns once of a field that means nothing', async () => {
     const path = file(Array.from({ length: 5 }, (_, index) => event(index, { userId: 'u' })));
     const { code, stderr } = await run([path]);
@@ -152,7 +206,7 @@ describe('posthog-capture import', () => {
       code: 1,
       answer: { success: false, lines: 3, delivered: 0, rejected: 1, error: null },
     });
-    expect(rejectsOf(path)).toEqual([{ line: 2, reason: 'it is not valid JSON' }]);
+    expect(rejectsOf(`${path}.dry-run`)).toEqual([{ line: 2, reason: 'it is not valid JSON' }]);
     expect(posthog.requests).toEqual([]);
     expect(existsSync(`${path}.import-state.json`)).toBe(false);
   });

@@ -119,7 +119,7 @@ it('is over when its end is called, after one more collection', async () => {
   await capture.captureNow({ event: 'c', distinctId: 'ann' });
   const later = await collect();
   expect(later.get('posthog.capture.events.delivered')?.[0]?.value ?? 2).toBe(2);
-  expect(later.get('posthog.capture.request.duration')).toMatchObject([{ value: { count: 1 } }]);
+  expect(later.get('posthog.capture.request.duration')).toMatchObject([{ value: { count: 2 } }]);
 });
 
 @Module({})

@@ -64,7 +64,7 @@ export class Importer {
 
   /** How far all lines are answered for. */
   get state(): ImportState {
-    return { ...this.#lines.answered, startedAt: this.#options.state.startedAt };
+    return { ...this.#options.state, ...this.#lines.answered };
   }
 
   get counts(): Counts {
@@ -83,7 +83,7 @@ export class Importer {
   readonly dropped = ({ uuid, reason, detail }: EventDrop): void => {
     this.#refusal = detail;
     // What was not sent in time is sent by `--resume`.
-    if (uuid === null || reason === 'shutdown') return;
+    if (uuid === null || reason === 'shutdown' || reason === 'queue_full') return;
     const line = this.#lines.settle(uuid, 'rejected');
     if (line !== undefined) this.#reject(line, detail);
   };
@@ -97,9 +97,13 @@ export class Importer {
   async run(stream: Readable, capture: CaptureService): Promise<void> {
     const { signal, maxPending, rejects, state } = this.#options;
     const pending = (): number => capture.stats().pending;
+    const hasRoom = (): boolean => {
+      const { pending: events, pendingBytes, limits } = capture.stats();
+      return events <= maxPending && pendingBytes <= (limits?.maxQueueBytes ?? Infinity) / 4;
+    };
     for await (const line of readLines(stream, state, MAX_LINE_BYTES)) {
       if (signal.aborted) return;
-      const event = this.#eventOf(line);
+      const event = this.#read(line);
       if (typeof event === 'string') {
         this.#lines.reject(line);
         this.#reject(line.number, event);
@@ -109,7 +113,7 @@ export class Importer {
         this.#capture(capture, line, event);
       }
       if (rejects.isFull) await rejects.write();
-      if (pending() > maxPending) await this.#until(capture, () => pending() <= maxPending);
+      if (!hasRoom()) await this.#until(capture, hasRoom);
     }
     await this.#until(capture, () => pending() === 0);
   }
@@ -129,12 +133,23 @@ export class Importer {
     return this.#refusal ?? 'it was not captured';
   }
 
+  /** Whatever a line may do to whoever reads it costs that line only. */
+  #read(line: Line): Imported | string {
+    try {
+      return this.#eventOf(line);
+    } catch {
+      return 'it could not be read: is it nested too deep?';
+    }
+  }
+
   /** The event of a line, or what is wrong with it. */
   #eventOf({ number, text }: Line): Imported | string {
     if (text === null) return `it is longer than ${MAX_LINE_BYTES} bytes`;
     const input = parse(text);
     if (input === undefined) return 'it is not valid JSON';
     if (!isObject(input)) return `it must be a JSON object, not ${kindOf(input)}`;
+    const unsafe = unsafeNumberIn(input);
+    if (unsafe !== undefined) return `${unsafe} is a number too large for JSON: write it as a text`;
     const { dto, problems } = checkInput(input);
     if (problems.length > 0) return problems.join('; ');
     warnOfUnknown(input, (warning) => this.#warn(number, warning));
@@ -162,9 +177,9 @@ export class Importer {
     for (let failures = 0; !isSo() && !signal.aborted;) {
       const before = this.#settled;
       // The cheap way first: a flush leaves no batch to fill up.
-      await capture.ready({ timeoutMs: READY_MS });
+      await this.#orSignal(capture.ready({ timeoutMs: READY_MS }));
       if (isSo()) return;
-      const { error } = await capture.flush();
+      const { error } = (await this.#orSignal(capture.flush())) ?? { error: null };
       if (this.#settled > before) failures = 0;
       else if (error !== null) {
         failures += 1;
@@ -173,6 +188,24 @@ export class Importer {
       }
     }
   }
+
+  /** What a promise brings, or undefined as soon as the signal comes. */
+  #orSignal<T>(promise: Promise<T>): Promise<T | undefined> {
+    const { signal } = this.#options;
+    return new Promise((resolve, reject) => {
+      const stop = (): void => resolve(undefined);
+      if (signal.aborted) stop();
+      signal.addEventListener('abort', stop, { once: true });
+      promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    });
+  }
+}
+
+/** The field whose number is not the one that the line has: JavaScript rounds it, to the id of somebody else. */
+function unsafeNumberIn(input: Readonly<Record<string, unknown>>): string | undefined {
+  const isUnsafe = (value: unknown): boolean => Number.isInteger(value) && !Number.isSafeInteger(value);
+  if (isUnsafe(input.distinct_id)) return 'distinct_id';
+  return isObject(input.groups) && Object.values(input.groups).some(isUnsafe) ? 'a group key' : undefined;
 }
 
 type Imported = CaptureEvent & { readonly uuid: string };

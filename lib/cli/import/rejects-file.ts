@@ -15,6 +15,7 @@ const MANY = 1000;
 export class RejectsFile {
   readonly path: string;
   #waiting: string[] = [];
+  #writing = Promise.resolve();
 
   constructor(path: string) {
     this.path = path;
@@ -24,6 +25,7 @@ export class RejectsFile {
   async begin(line: number): Promise<void> {
     if (line === 0) {
       await rm(this.path, { force: true });
+      await this.#probe();
       return;
     }
     const kept = createReadStream(this.path);
@@ -48,9 +50,23 @@ export class RejectsFile {
     return this.#waiting.length >= MANY;
   }
 
-  async write(): Promise<void> {
-    const waiting = this.#waiting.splice(0);
-    if (waiting.length > 0) await appendFile(this.path, waiting.join(''), { mode: 0o600 });
+  /** One at a time. What cannot be written waits for the next time. */
+  write(): Promise<void> {
+    const writing = this.#writing
+      .catch(() => undefined)
+      .then(async () => {
+        const waiting = this.#waiting.slice();
+        if (waiting.length > 0) await appendFile(this.path, waiting.join(''), { mode: 0o600 });
+        this.#waiting.splice(0, waiting.length);
+      });
+    this.#writing = writing;
+    return writing;
+  }
+
+  /** Finds out whether the file can be written, before anything is sent. */
+  async #probe(): Promise<void> {
+    await appendFile(this.path, '', { mode: 0o600 });
+    await rm(this.path, { force: true });
   }
 }
 

@@ -8,6 +8,9 @@ import { type Place } from './lines.js';
 export interface ImportState extends Place {
   /** What the events without a timestamp have, as RFC 3339. */
   readonly startedAt: string;
+  /** A hash of the project that they go to. */
+  readonly project: string;
+  readonly isHistorical: boolean;
   /** Lines whose events PostHog has. */
   readonly delivered: number;
   /** Lines in the file of rejects. */
@@ -59,7 +62,8 @@ function stateOf(text: string): (ImportState & { readonly sample: string }) | nu
     const state: unknown = JSON.parse(text);
     const isCount = (field: string): boolean => Number.isSafeInteger(isObject(state) && state[field]);
     const isText = (field: string): boolean => typeof (isObject(state) && state[field]) === 'string';
-    const isState = ['number', 'end', 'delivered', 'rejected'].every(isCount) && ['startedAt', 'sample'].every(isText);
+    const isState =
+      ['number', 'end', 'delivered', 'rejected'].every(isCount) && ['startedAt', 'project', 'sample'].every(isText);
     return isState ? (state as ImportState & { readonly sample: string }) : null;
   } catch {
     return null;
