@@ -67,7 +67,7 @@ async function everyTransport() {
       headers: { Authorization: 'Bearer ann@acme' },
     });
     assert.equal(await order.text(), '{"id":"tea","total":3}');
-    await until(async () => /order_placed[^]*ann/.test(await (await fetch(events)).text()));
+    await until(async () => /order_placed[^]*ann/.test(await (await fetch(new URL('/events', events))).text()));
   } catch (error) {
     console.error(output);
     throw error;
