@@ -26,7 +26,8 @@ const STANDARD_INPUT = '-';
 
 /** What is imported. */
 interface Source {
-  readonly stream: Readable;
+  /** Opens it where `state` says; not before all else is right. */
+  readonly open: () => Readable;
   /** null for standard input. */
   readonly bytes: number | null;
   readonly stateFile: StateFile | null;
@@ -44,7 +45,8 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const isDry = switches.has('dry-run');
   const concurrency = countOf(values.get('concurrency'));
   const warn = (text: string): void => terminal.err(`posthog-capture import: warning: ${printable(text)}\n`);
-  const { stream, bytes, stateFile, state } = await open(path, flags, terminal);
+  const source = await locate(path, flags, terminal);
+  const { bytes, stateFile, state } = source;
   const name = path === STANDARD_INPUT ? 'standard-input' : path;
   const rejects = new RejectsFile(await rejectsPath(values.get('rejects'), name, isDry));
   const { signal } = terminal;
@@ -68,15 +70,17 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
     await app.close();
     throw new UsageError('capturing is off: POSTHOG_ENABLED is false');
   }
-  const save = async (): Promise<void> => {
+  const save = async (): Promise<boolean> => {
     if (isDry) app.get(CaptureRecorder).clear();
     // Before the rejects, so that none is missing of the lines that it counts.
     const reached = importer.state;
     try {
       await rejects.write();
       await stateFile?.write(reached);
+      return true;
     } catch (problem) {
       warn(`how far the import has come is not kept: ${messageOf(problem)}`);
+      return false;
     }
   };
   try {
@@ -90,24 +94,26 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const progress = new Progress(terminal, bytes, () => importer.counts);
   const endSaving = repeat(save, SAVE_MS);
   let error: string | null = null;
+  const stream = source.open();
   try {
     await importer.run(addAbortSignal(signal, stream), app.get(CaptureService));
   } catch (problem) {
     if (problem instanceof GivenUp) error = problem.message;
-    else if (!signal.aborted) throw new UsageError(`cannot read ${name}: ${messageOf(problem)}`);
+    else if (!signal.aborted) error = `cannot read ${name}: ${messageOf(problem)}`;
   } finally {
     stream.destroy();
     await app.close();
     progress.stop();
     await endSaving();
-    await save();
   }
+  // Reports that are not in their file are made again by `--resume`.
+  if (!(await save())) error ??= `cannot write ${rejects.path}`;
   if (error === null && !signal.aborted) await stateFile?.remove();
   return summary(importer.state, { error, rejects: rejects.path, isResumable: stateFile !== null, isDry, terminal });
 }
 
 interface Ending {
-  /** What PostHog answered when it took nothing any more. */
+  /** Why it could not go on. */
   readonly error: string | null;
   readonly rejects: string;
   readonly isResumable: boolean;
@@ -132,8 +138,8 @@ function summary(state: ImportState, { error, rejects, isResumable, isDry, termi
   return success ? EXIT.ok : EXIT.failed;
 }
 
-/** Opens what is imported, where it goes on. */
-async function open(path: string, { switches, values }: Flags, { input }: Terminal): Promise<Source> {
+/** Finds what is imported, and where it goes on. */
+async function locate(path: string, { switches, values }: Flags, { input }: Terminal): Promise<Source> {
   const isResumed = switches.has('resume');
   const isDry = switches.has('dry-run');
   const isHistorical = switches.has('historical-migration');
@@ -143,10 +149,10 @@ async function open(path: string, { switches, values }: Flags, { input }: Termin
   if (isDry && isResumed) throw new UsageError('--dry-run checks the whole file: leave out --resume');
   if (path === STANDARD_INPUT) {
     if (isResumed) throw new UsageError('--resume needs a file: standard input cannot be read again');
-    return { stream: input, bytes: null, stateFile: null, state: start };
+    return { open: () => input, bytes: null, stateFile: null, state: start };
   }
   const bytes = await sizeOf(path);
-  if (isDry) return { stream: createReadStream(path), bytes, stateFile: null, state: start };
+  if (isDry) return { open: () => createReadStream(path), bytes, stateFile: null, state: start };
   const stateFile = new StateFile(path);
   const left = await stateFile.read();
   if (left !== null && !isResumed) {
@@ -160,7 +166,7 @@ async function open(path: string, { switches, values }: Flags, { input }: Termin
     );
   }
   const state = left === null ? start : { ...left, project };
-  return { stream: createReadStream(path, { start: state.end }), bytes, stateFile, state };
+  return { open: () => createReadStream(path, { start: state.end }), bytes, stateFile, state };
 }
 
 /** Tells projects apart, and no key. */
@@ -197,8 +203,8 @@ function countOf(text: string | undefined): number | undefined {
 }
 
 /** Runs something now and then, never twice at a time. Returns what ends it, after the last run. */
-function repeat(act: () => Promise<void>, everyMs: number): () => Promise<void> {
-  let running = Promise.resolve();
+function repeat(act: () => Promise<unknown>, everyMs: number): () => Promise<unknown> {
+  let running: Promise<unknown> = Promise.resolve();
   let isRunning = false;
   const timer = setInterval(() => {
     if (isRunning) return;

@@ -6,6 +6,7 @@ import { uuidOf } from '../../capture/uuid.js';
 import { type EventDelivery, type EventDrop } from '../../posthog-capture.options.js';
 import { checkInput, isObject, kindOf, warnOfUnknown } from '../event-input.js';
 import { cut } from '../printable.js';
+import { messageOf } from '../terminal.js';
 import { type Line, readLines } from './lines.js';
 import { OpenLines } from './open-lines.js';
 import { type Counts } from './progress.js';
@@ -23,10 +24,11 @@ const PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const READY_MS = 2000;
 const MAX_REASON_LENGTH = 500;
+const NO_ROOM = 'the queue was full';
 /** A key or an address that is wrong stays wrong: no reason to try again when nothing was ever delivered. */
 const REFUSAL = /^PostHog API error: HTTP (?!408|429)[34]\d\d/;
 
-/** Raised when PostHog takes nothing any more; the message says what it answered. */
+/** Raised when an import cannot go on: PostHog takes nothing any more, or something else is in the way. The message says what. */
 export class GivenUp extends Error {
   override readonly name = 'GivenUp';
 }
@@ -82,7 +84,7 @@ export class Importer {
   /** For option `onDrop`. */
   readonly dropped = ({ uuid, reason, detail }: EventDrop): void => {
     this.#refusal = detail;
-    // What was not sent in time is sent by `--resume`.
+    // What was not sent is sent by `--resume`.
     if (uuid === null || reason === 'shutdown' || reason === 'queue_full') return;
     const line = this.#lines.settle(uuid, 'rejected');
     if (line !== undefined) this.#reject(line, detail);
@@ -112,15 +114,26 @@ export class Importer {
         if (this.#lines.has(event.uuid)) await this.#until(capture, () => !this.#lines.has(event.uuid));
         this.#capture(capture, line, event);
       }
-      if (rejects.isFull) await rejects.write();
+      if (rejects.isFull) await this.#report();
       if (!hasRoom()) await this.#until(capture, hasRoom);
     }
     await this.#until(capture, () => pending() === 0);
+    if (!signal.aborted && this.#lines.open > 0)
+      throw new GivenUp(`${this.#lines.open} lines were not sent: ${NO_ROOM}`);
+  }
+
+  async #report(): Promise<void> {
+    const { rejects } = this.#options;
+    try {
+      await rejects.write();
+    } catch (error) {
+      throw new GivenUp(`cannot write ${rejects.path}: ${messageOf(error)}`);
+    }
   }
 
   #capture(capture: CaptureService, line: Line, event: Imported): void {
     this.#refusal = null;
-    this.#lines.open(line, event.uuid);
+    this.#lines.add(line, event.uuid);
     const isCaptured = capture.capture(event) !== null;
     if (isCaptured && !this.#options.isDry) return;
     // A refusal that had a uuid was told already.

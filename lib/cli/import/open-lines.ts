@@ -38,8 +38,13 @@ export class OpenLines {
     return this.#byUuid.has(uuid);
   }
 
+  /** Lines whose event is not answered for. */
+  get open(): number {
+    return this.#byUuid.size;
+  }
+
   /** The event of a line is on its way. */
-  open({ number, end }: Line, uuid: string): void {
+  add({ number, end }: Line, uuid: string): void {
     const line = { number, end, fate: null };
     this.#lines.push(line);
     this.#byUuid.set(uuid, line);
