@@ -27,6 +27,19 @@ export async function boot(capture: DynamicModule): Promise<INestApplicationCont
   }
 }
 
+/**
+ * Brings the settings of a .env file into the environment, which wins, for who asks for them before `boot`.
+ *
+ * @throws UsageError when there is one that cannot be read
+ */
+export async function readDotEnv(): Promise<void> {
+  try {
+    await ConfigModule.forRoot();
+  } catch (error) {
+    throw new UsageError(bootProblem(error));
+  }
+}
+
 /** A logger for the module, of which a command shows warnings and errors. */
 export function loggerTo(warn: (text: string) => void): LoggerService {
   const tell = (message: unknown): void => warn(printable(String(message)));

@@ -7,7 +7,7 @@ import { CaptureService } from '../capture/capture.service.js';
 import { PostHogCaptureModule } from '../posthog-capture.module.js';
 import { PostHogCaptureTestingModule } from '../testing/recording/posthog-capture-testing.module.js';
 import { CaptureRecorder } from '../testing/recording/capture-recorder.js';
-import { boot, loggerTo } from './boot.js';
+import { boot, loggerTo, readDotEnv } from './boot.js';
 import { type Flags } from './flags.js';
 import { GivenUp, Importer } from './import/importer.js';
 import { Progress } from './import/progress.js';
@@ -23,6 +23,8 @@ const MAX_PENDING = 10_000;
 const SAVE_MS = 1000;
 const SHUTDOWN_MS = 5000;
 const STANDARD_INPUT = '-';
+/** How the log tells of an event that was dropped. */
+const IS_DROP = /^Event "(?:[^"\\]|\\.)*" dropped \(/;
 
 /** What is imported. */
 interface Source {
@@ -43,6 +45,7 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const { switches, values, argument: path } = flags;
   if (path === undefined) throw new UsageError('the file is missing: posthog-capture import events.ndjson');
   const isDry = switches.has('dry-run');
+  await readDotEnv();
   const concurrency = countOf(values.get('concurrency'));
   const warn = (text: string): void => terminal.err(`posthog-capture import: warning: ${printable(text)}\n`);
   const source = await locate(path, flags, terminal);
@@ -53,8 +56,8 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const importer = new Importer({ state, rejects, maxPending: MAX_PENDING, isDry, signal, warn });
   const module = (isDry ? PostHogCaptureTestingModule : PostHogCaptureModule).forRoot({
     host: values.get('host'),
-    // Bad lines are reported, each with its number.
-    logger: loggerTo((text) => !text.startsWith('Event ') && warn(text)),
+    // Bad lines are reported, each with its number; what was left out of an event is told nowhere else.
+    logger: loggerTo((text) => !IS_DROP.test(text) && warn(text)),
     flushAt: FLUSH_AT,
     maxQueueEvents: 2 * MAX_PENDING,
     onDelivery: importer.delivered,
@@ -165,7 +168,12 @@ async function locate(path: string, { switches, values }: Flags, { input }: Term
       `the import of ${path} began with another key or host: give those again, or delete ${stateFile.path} to begin anew`,
     );
   }
-  const state = left === null ? start : { ...left, project };
+  if (left !== null && left.delivered > 0 && isHistorical && !left.isHistorical) {
+    throw new UsageError(
+      `the import of ${path} began without --historical-migration: leave it out, or delete ${stateFile.path} to begin anew`,
+    );
+  }
+  const state = left === null ? start : { ...left, project, isHistorical: isHistorical || left.isHistorical };
   return { open: () => createReadStream(path, { start: state.end }), bytes, stateFile, state };
 }
 

@@ -1,6 +1,7 @@
 import { type CanActivate, type DynamicModule, type Type } from '@nestjs/common';
 import { PostHogConfigurationError } from '../config/configuration-error.js';
 import { type Mask } from '../live/mask.js';
+import { nearestName } from '../nearest-name.js';
 
 /** What an inspector can be told. An explicit `undefined` is "not given". */
 export interface PostHogCaptureInspectorOptions {
@@ -55,6 +56,13 @@ export interface InspectorSettings {
   readonly report: string;
 }
 
+const OPTION_NAMES: readonly (keyof PostHogCaptureInspectorOptions)[] = [
+  'enabled',
+  'token',
+  'mask',
+  'maxEvents',
+  'allowRemote',
+];
 const MIN_TOKEN_LENGTH = 16;
 const MAX_EVENTS = 5000;
 
@@ -67,7 +75,11 @@ export function decideSettings(
   const { token, mask, maxEvents, allowRemote = false } = options;
   const isProtected = token !== undefined || guard !== undefined;
   const isProduction = process.env.NODE_ENV === 'production';
-  const problems: string[] = [];
+  const problems = Object.keys(options).flatMap(unknownOption);
+  // A text of the environment, such as 'false', would be taken for yes.
+  for (const option of ['enabled', 'allowRemote'] as const) {
+    if (!['boolean', 'undefined'].includes(typeof options[option])) problems.push(`${option}: expected true or false`);
+  }
   if (token !== undefined && !(typeof token === 'string' && token.length >= MIN_TOKEN_LENGTH))
     problems.push(`token: expected at least ${MIN_TOKEN_LENGTH} characters`);
   if (allowRemote && !isProtected) problems.push('allowRemote: give a token or a guard as well, or anybody could look');
@@ -98,6 +110,13 @@ export function decideSettings(
       ? `The inspector is at ${path}, ${reach}${keys === '' ? '' : `, protected by ${keys}`}${isProduction ? ', in production' : ''}.`
       : `The inspector is off: ${off}.`,
   };
+}
+
+/** What is misspelled would be left undone, such as hiding. */
+function unknownOption(option: string): string[] {
+  if ((OPTION_NAMES as readonly string[]).includes(option)) return [];
+  const meant = nearestName(option, OPTION_NAMES);
+  return [`${option}: there is no such option${meant === undefined ? '' : `; did you mean ${meant}?`}`];
 }
 
 function isMask(mask: unknown): boolean {

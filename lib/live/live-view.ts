@@ -74,6 +74,8 @@ export class LiveView {
 
   /** Answers an endless stream of server-sent events: a snapshot, then what changes. It ends with `close()`. */
   answerStream(response: ServerResponse): void {
+    // Whoever left while a guard was asked will not leave again.
+    if (response.destroyed) return;
     if (this.#isClosed || this.#viewers.size >= MAX_VIEWERS) {
       const why = this.#isClosed ? 'The application is shutting down.' : `${MAX_VIEWERS} pages are open already.`;
       response.writeHead(503, { ...SAFE_HEADERS, 'content-type': 'text/plain; charset=utf-8' }).end(why);

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { isCrossSite, LiveView } from '../live/live-view.js';
+import { namesLoopback } from '../live/loopback.js';
 import { type Fault, FaultScript } from './faults.js';
 import { Ingestion } from './ingestion.js';
 import { Memory } from './memory.js';
@@ -27,6 +28,8 @@ export interface WaitOptions {
 
 const DEFAULT_MAX_REMEMBERED = 100_000;
 const DEFAULT_TIMEOUT_MS = 5000;
+/** What shows events, to whoever sits at this machine. */
+const OWN_PAGES = new Set(['/', '/stream', '/event', '/events']);
 
 /**
  * A PostHog of your own on 127.0.0.1, for end-to-end tests and for development. It speaks both versions of PostHog's
@@ -213,7 +216,9 @@ export class FakePostHog {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const [path, query] = request.url?.split('?', 2) ?? [];
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (isRead && path === '/') {
+    if (isRead && OWN_PAGES.has(path ?? '') && !namesLoopback(request)) {
+      response.writeHead(403).end('The local PostHog shows its events at localhost and 127.0.0.1 only.');
+    } else if (isRead && path === '/') {
       this.#liveView().answerPage(response);
     } else if (isRead && (path === '/stream' || path === '/event') && isCrossSite(request)) {
       response.writeHead(403).end();

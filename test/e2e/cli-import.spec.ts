@@ -50,6 +50,21 @@ const rejectsOf = (path: string): unknown[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as unknown);
 
+/** A file of 40 events of which the first 10 are delivered. */
+async function interruptedImport(...flags: readonly string[]): Promise<string> {
+  process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
+  process.env.POSTHOG_CONCURRENCY = '1';
+  const path = file(Array.from({ length: 40 }, () => event(0)));
+  const terminal = new ScriptedTerminal();
+  posthog.failWhen(({ index }) => (index < 1 ? null : { hang: true }));
+  const interrupted = run([path, ...flags], terminal);
+  await posthog.waitForRequests(2);
+  terminal.interrupt();
+  expect(await interrupted).toMatchObject({ code: 130, answer: { delivered: 10 } });
+  posthog.failWhen(null);
+  return path;
+}
+
 describe('posthog-capture import', () => {
   it('sends every line once, with the fields that it has', async () => {
     const path = file([
@@ -158,21 +173,53 @@ describe('posthog-capture import', () => {
   });
 
   it('goes on with the project and the kind that it began with', async () => {
-    process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
-    process.env.POSTHOG_CONCURRENCY = '1';
-    const path = file(Array.from({ length: 40 }, () => event(0)));
-    const terminal = new ScriptedTerminal();
-    posthog.failWhen(({ index }) => (index < 1 ? null : { hang: true }));
-    const interrupted = run([path, '--historical-migration'], terminal);
-    await posthog.waitForRequests(2);
-    terminal.interrupt();
-    expect(await interrupted).toMatchObject({ code: 130, answer: { delivered: 10 } });
-    posthog.failWhen(null);
+    const path = await interruptedImport('--historical-migration');
     const other = await FakePostHog.start({ apiKey: KEY });
     expect(await run([path, '--resume', '--host', other.url])).toMatchObject({ code: 2 });
     await other.close();
     expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
     expect((posthog.requests.at(-1)!.json as { historical_migration?: true }).historical_migration).toBe(true);
+  });
+
+  it('does not become a migration half way', async () => {
+    const path = await interruptedImport();
+    const { code, stderr } = await run([path, '--resume', '--historical-migration']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('began without --historical-migration');
+    expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
+    expect(posthog.requests.map(({ json }) => json)).not.toContainEqual(
+      expect.objectContaining({ historical_migration: true }),
+    );
+  });
+
+  it('knows its project from a .env file, too', async () => {
+    const settings = (key: string): void =>
+      writeFileSync(join(folder, '.env'), `POSTHOG_API_KEY=${key}\nPOSTHOG_HOST=${posthog.url}\n`);
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      for (const name of ['POSTHOG_API_KEY', 'POSTHOG_HOST']) Reflect.deleteProperty(process.env, name);
+      settings(KEY);
+      const path = await interruptedImport();
+      for (const name of ['POSTHOG_API_KEY', 'POSTHOG_HOST']) Reflect.deleteProperty(process.env, name);
+      settings('phc_of_another_project');
+      const { code, stderr } = await run([path, '--resume']);
+      expect(code).toBe(2);
+      expect(stderr).toContain('began with another key or host');
+      for (const name of ['POSTHOG_API_KEY', 'POSTHOG_HOST']) Reflect.deleteProperty(process.env, name);
+      settings(KEY);
+      expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  it('says what was left out of an event that was sent', async () => {
+    const path = file([event(0, { properties: { $set: 'nothing of this', index: 0 } })]);
+    const { code, stderr } = await run([path]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/warning: Event "page_view": property "\$set" must be an object[^\n]*it was left out/);
+    expect(stderr).not.toContain('nothing of this');
   });
 
   it.each(['.', 'events.ndjson', 'nowhere/rejects.ndjson'])('does not report to %s', async (rejects) => {

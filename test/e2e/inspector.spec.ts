@@ -309,6 +309,16 @@ describe('what cannot be', () => {
     ['a short token', { token: 'secret' }, /inspector: token: expected at least 16 characters$/m],
     ['an empty token', { token: '' }, /inspector: token: expected at least 16 characters$/m],
     ['no bound', { maxEvents: Infinity }, /inspector: maxEvents: expected a whole number from 1 to 5000/],
+    [
+      'the text of a variable for a switch',
+      { enabled: 'false', allowRemote: 'false', token: TOKEN } as never,
+      /inspector: enabled: expected true or false[^]*inspector: allowRemote: expected true or false/,
+    ],
+    [
+      'an option that does not exist',
+      { masks: ['email'] } as never,
+      /inspector: masks: there is no such option; did you mean mask\?/,
+    ],
     ['a mask that is no list', { mask: 'email' as never }, /inspector: mask: expected a list/],
   ])('%s stops the boot', async (_, options, message) => {
     await expect(serve({ imports: [PostHogCaptureInspectorModule.forRoot(options)] })).rejects.toThrow(message);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, get, type IncomingMessage, type Server } from 'node:http';
+import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type EventFeed } from '../../lib/live/event-feed.js';
@@ -135,6 +135,20 @@ describe('the live view', () => {
       if (status !== 200) close();
     }
     expect(status).toBe(200);
+  });
+
+  it('counts nobody who left before the answer began', async () => {
+    const served = await serveView();
+    const gone = await new Promise<ServerResponse>((resolve) => {
+      served.server.prependOnceListener('request', (_request, response) => {
+        response.once('close', () => resolve(response));
+        response.destroy();
+      });
+      fetch(served.url).catch(() => undefined);
+    });
+    for (let count = 0; count < 10; count += 1) served.view.answerStream(gone);
+    const { response } = await openStream(served.url);
+    expect([response.status, served.attached]).toEqual([200, 1]);
   });
 
   it('keeps little for a viewer who does not read, and gives it a snapshot when it reads again', async () => {

@@ -139,6 +139,10 @@ describe('the page of a local PostHog', () => {
     });
     expect((await get('/stream', { origin: 'https://attacker.example' })).status).toBe(403);
     expect((await get('/event?id=x', { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+    // A name of the attacker's that was made to point here.
+    for (const path of ['/', '/stream', '/event?id=x', '/events']) {
+      expect((await get(path, { host: 'rebound.example' })).status).toBe(403);
+    }
   });
 
   it('is there as JSON, newest first', async () => {

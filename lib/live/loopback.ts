@@ -1,0 +1,14 @@
+import { type IncomingMessage } from 'node:http';
+import { isIPv4 } from 'node:net';
+
+/** Whether an address is one of this machine's own. */
+export function isLoopback(address: string): boolean {
+  const plain = address.replace(/^::ffff:/i, '');
+  return plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
+}
+
+/** Whether a request asks for this machine by a name of its own: a name that was made to point here (DNS rebinding) is none. */
+export function namesLoopback({ headers }: IncomingMessage): boolean {
+  const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
+  return host === 'localhost' || host.endsWith('.localhost') || isLoopback(host.replace(/^\[(.*)\]$/, '$1'));
+}
