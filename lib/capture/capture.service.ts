@@ -57,7 +57,7 @@ export interface CaptureStats {
   coolDownUntil: number | null;
   /** The options that bound what is pending; null for a disabled instance. */
   limits: PendingLimits | null;
-  /** What PostHog or the network last answered to what is pending, and what to do; null when PostHog answers. */
+  /** What PostHog or the network last answered to what is pending, or that the project is over its quota, and what to do; else null. */
   lastFailure: SendFailure | null;
   /** Whether events are in memory only because the store fails. */
   storeFailing: boolean;

@@ -35,6 +35,8 @@ export interface CourierRoute {
   /** These wait so long for their next attempt. */
   retrying(events: readonly QueuedEvent[], delayMs: number, failure: SendFailure): void;
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
+  /** It answers, and takes nothing: what is sent next is dropped as well. */
+  overQuota?(failure: SendFailure): void;
   dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
 }
 
@@ -173,6 +175,7 @@ async function carryPart(
       case 'quota':
         accepted();
         route.answered();
+        route.overQuota?.({ ...outcome.failure, refusesAll: true });
         for (const event of batch.events) route.dropped(event, 'quota', outcome.failure.message);
         return 'done';
       case 'refused':

@@ -62,6 +62,8 @@ export class BatchPump {
   #flushTimer: Timer | null = null;
   #pumpTimer: Timer | null = null;
   #lastFailure: SendFailure | null = null;
+  /** Since the last event was dropped for it, none was delivered. */
+  #overQuota: SendFailure | null = null;
 
   constructor(options: PumpOptions, queue: EventQueue, send: SendBatch, listener: PumpListener) {
     this.#options = options;
@@ -76,7 +78,7 @@ export class BatchPump {
 
   /** What the receiver or the network last answered, while it has answered nothing better since. */
   get lastFailure(): SendFailure | null {
-    return this.#lastFailure;
+    return this.#lastFailure ?? this.#overQuota;
   }
 
   /** An event was added to the queue. */
@@ -225,7 +227,9 @@ export class BatchPump {
       answered: () => this.answered(),
       failed: (failure) => (this.#lastFailure = failure),
       retrying: (waiting, delayMs, failure) => this.#listener.retrying(waiting, delayMs, failure),
+      overQuota: (failure) => (this.#overQuota = failure),
       delivered: (delivered, attempts, durationMs) => {
+        this.#overQuota = null;
         for (const event of delivered) this.#settle(lease, event, null, '');
         this.#listener.delivered(delivered, attempts, durationMs);
       },

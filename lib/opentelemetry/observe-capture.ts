@@ -1,5 +1,5 @@
 import { type Attributes, type BatchObservableResult, type Meter } from '@opentelemetry/api';
-import { type CaptureService } from '../capture/capture.service.js';
+import { type CaptureService, type CaptureStats } from '../capture/capture.service.js';
 import { type WatchedRequest } from '../capture/event-watcher.js';
 import { watchEvents } from '../capture/watch-events.js';
 
@@ -17,7 +17,7 @@ const DURATION_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.
  * lists the instruments.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/general/metrics/
- * @returns what ends it, after one more collection: that of the exporter's own end
+ * @returns what ends it, after the collection that tells what became of the events still pending: that of the exporter's own end
  */
 export function observeCapture(
   capture: CaptureService,
@@ -35,13 +35,17 @@ export function observeCapture(
     answered: (request) => duration.record(request.durationMs / 1000, { ...instance, ...requestAttributes(request) }),
   });
   let isEnding = false;
+  /** Pending events of the collection before. */
+  let left = 0;
   const collect = (result: BatchObservableResult): void => {
-    observe(capture, result);
+    const { pending, inFlight } = observe(capture, result);
+    // A drain takes its time; what stays in a store stays pending.
+    const isOver = isEnding && inFlight === 0 && (pending === 0 || pending === left);
+    left = pending;
+    if (!isOver) return;
+    unwatch();
     // Not at once: the SDK walks its list of callbacks now, and would leave one out.
-    if (isEnding) {
-      unwatch();
-      queueMicrotask(() => meter.removeBatchObservableCallback(collect, all));
-    }
+    queueMicrotask(() => meter.removeBatchObservableCallback(collect, all));
   };
   meter.addBatchObservableCallback(collect, all);
   return () => {
@@ -101,7 +105,7 @@ function countsOf(meter: Meter, instance: Attributes) {
     description: '1 while events are in memory only because the store fails, else 0',
     unit: '1',
   });
-  const observe = (capture: CaptureService, result: BatchObservableResult): void => {
+  const observe = (capture: CaptureService, result: BatchObservableResult): CaptureStats => {
     const stats = capture.stats();
     result.observe(captured, stats.captured, instance);
     result.observe(recovered, stats.recovered, instance);
@@ -117,6 +121,7 @@ function countsOf(meter: Meter, instance: Attributes) {
     result.observe(retries, stats.retries, instance);
     result.observe(coolingDown, stats.coolDownUntil === null ? 0 : 1, instance);
     result.observe(storeFailing, stats.storeFailing ? 1 : 0, instance);
+    return stats;
   };
   return {
     observe,

@@ -189,6 +189,22 @@ describe('down', () => {
     expect((await probe()).status).toBe('ok');
   });
 
+  it('while the project is over its quota, as PostHog drops everything', async () => {
+    const { capture, posthog, probe } = await startProbed();
+    posthog.failAlways({ status: 402 });
+    captureMany(capture, 3);
+    await capture.flush();
+    expect((await probe()).details.posthog).toMatchObject({
+      health: 'down',
+      dropped: 3,
+      problems: [{ message: 'PostHog API error: HTTP 402', remedy: expect.stringContaining('quota') }],
+    });
+    posthog.failAlways(null);
+    captureMany(capture, 1);
+    await capture.flush();
+    expect((await probe()).status).toBe('ok');
+  });
+
   it('when the store fails', async () => {
     const store = new MemoryEventStore();
     store.append = () => {

@@ -122,6 +122,25 @@ it('is over when its end is called, after one more collection', async () => {
   expect(later.get('posthog.capture.request.duration')).toMatchObject([{ value: { count: 2 } }]);
 });
 
+it('tells what became of the events that were pending when it was ended, however often is collected meanwhile', async () => {
+  const { capture, posthog } = await start({ ...LATE, requestTimeoutMs: 2000 });
+  const { meter, collect } = startSdk();
+  posthog.fail({ hang: true });
+  const end = observeCapture(capture, meter);
+  capture.capture({ event: 'a', distinctId: 'ann' });
+  const flushed = capture.flush();
+  await posthog.waitForRequests(1);
+  end();
+  for (let count = 0; count < 3; count += 1) {
+    expect((await collect()).get('posthog.capture.queue.events')).toMatchObject([{ value: 0 }, { value: 1 }]);
+  }
+  await flushed;
+  expect((await collect()).get('posthog.capture.events.delivered')).toMatchObject([{ value: 1 }]);
+  capture.capture({ event: 'b', distinctId: 'ann' });
+  await capture.flush();
+  expect((await collect()).get('posthog.capture.events.delivered')?.[0]?.value ?? 1).toBe(1);
+});
+
 @Module({})
 class AppModule {}
 
