@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals';
+import { event, rejectsOf, runImport as run, useImports } from '../support/imports.js';
+
+const imports = useImports();
+const { file } = imports;
+
+describe('a line that posthog-capture import reads', () => {
+  it('reports each bad line with its number and reason, never with its text, and sends the others', async () => {
+    const path = file([
+      event(0),
+      '{"event":"page_view",',
+      '[1]',
+      { event: 'page_view' },
+      event(1, { timestamp: 'yesterday' }),
+      event(2, { uuid: 'none' }),
+      event(3, { properties: { text: 'x'.repeat(950_000) } }),
+      event(4, { properties: 5 }),
+      event(5),
+    ]);
+    const { code, answer, stderr } = await run([path]);
+    expect(code).toBe(1);
+    expect(answer).toEqual({ success: false, lines: 9, delivered: 2, rejected: 7, error: null });
+    expect(rejectsOf(path)).toEqual([
+      { line: 2, reason: 'it is not valid JSON' },
+      { line: 3, reason: 'it must be a JSON object, not an array' },
+      { line: 4, reason: expect.stringContaining('distinct_id') },
+      { line: 5, reason: expect.stringContaining('timestamp') },
+      { line: 6, reason: expect.stringContaining('uuid') },
+      { line: 7, reason: expect.stringMatching(/^\d+ bytes, and maxEventBytes is \d+ bytes$/) },
+      { line: 8, reason: expect.stringContaining('properties') },
+    ]);
+    expect(stderr).toContain('7 lines were rejected');
+    expect(stderr).not.toContain('xxx');
+  });
+
+  it('reports the line of an event that PostHog refuses', async () => {
+    process.env.POSTHOG_CAPTURE_MODE = 'v1';
+    imports.posthog.failAlways({
+      results: ({ distinct_id }) =>
+        distinct_id === 'user_3' ? { result: 'drop', details: 'no such person' } : { result: 'ok' },
+    });
+    const path = file(Array.from({ length: 7 }, (_, index) => event(index)));
+    expect((await run([path])).answer).toMatchObject({ delivered: 6, rejected: 1 });
+    expect(rejectsOf(path)).toEqual([{ line: 4, reason: expect.stringContaining('no such person') }]);
+  });
+
+  it('leaves names alone that JavaScript has uses for, and rejects what cannot be read', async () => {
+    const names = '{"constructor":"mclaren","toString":"x","hasOwnProperty":1,"valueOf":null}';
+    const path = file([
+      `{"event":"a","distinct_id":"u","properties":${names}}`,
+      `{"event":"a","distinct_id":"u","properties":{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`,
+      '{"event":"a","distinct_id":9007199254740993}',
+      event(1),
+    ]);
+    expect((await run([path])).answer).toMatchObject({ lines: 4, error: null });
+    expect(imports.posthog.events[0]!.properties).toMatchObject(JSON.parse(names) as object);
+    expect(rejectsOf(path)).toContainEqual({ line: 3, reason: expect.stringContaining('write it as a text') });
+  });
+
+  it('says what was left out of an event that was sent', async () => {
+    const path = file([event(0, { properties: { $set: 'nothing of this', index: 0 } })]);
+    const { code, stderr } = await run([path]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/warning: Event "page_view": property "\$set" must be an object[^\n]*it was left out/);
+    expect(stderr).not.toContain('nothing of this');
+  });
+
+  it('warns once of a field that means nothing', async () => {
+    const path = file(Array.from({ length: 5 }, (_, index) => event(index, { userId: 'u' })));
+    const { code, stderr } = await run([path]);
+    expect(code).toBe(0);
+    expect(stderr).toBe(
+      'posthog-capture import: warning: line 1: unknown field "userId" was ignored: did you mean "distinct_id"?\n',
+    );
+  });
+});
