@@ -90,7 +90,7 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
     await rejects.begin(state.number);
   } catch (problem) {
     await app.close();
-    throw new UsageError(`cannot write ${rejects.path}: ${messageOf(problem)}`);
+    throw problem;
   }
   // Before anything is sent: what is sent again must have the same times.
   await save();

@@ -45,7 +45,8 @@ Usage: posthog-capture import events.ndjson [flags]
   --dry-run                checks every line and sends nothing; needs no key
   --resume                 goes on where an import of the same file was interrupted
   --concurrency N          requests in flight (default: POSTHOG_CONCURRENCY, else 4)
-  --rejects FILE           where bad lines are reported, as {"line":7,"reason":"…"} (default: FILE.rejects.ndjson)
+  --rejects FILE           where bad lines are reported, as {"line":7,"reason":"…"} (default: FILE.rejects.ndjson);
+                           replaces the reports of an earlier import, and no file that holds anything else
   --host URL               where PostHog is (default: POSTHOG_HOST, else https://us.posthog.com)
 
 How far it came is kept in FILE.import-state.json until all is done. An event without a uuid gets one that its line decides,

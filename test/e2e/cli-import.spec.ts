@@ -128,6 +128,30 @@ describe('posthog-capture import', () => {
     expect(imports.posthog.requests).toEqual([]);
   });
 
+  it.each([[[]], [['--resume']], [['--dry-run']]])(
+    'does not report over a file that holds something else %j',
+    async (flags) => {
+      const path = flags.includes('--resume') ? await interruptedImport() : file([event(0), 'x']);
+      const other = file([event(1)], 'other.ndjson');
+      const before = imports.posthog.requests.length;
+      const { code, stderr } = await run([path, '--rejects', other, ...flags]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`${other} is there and is no report of rejected lines`);
+      expect(stderr).toContain('name another file with --rejects');
+      expect(readFileSync(other, 'utf8')).toBe(`${JSON.stringify(event(1))}\n`);
+      expect(imports.posthog.requests).toHaveLength(before);
+      expect(existsSync(`${path}.import-state.json`)).toBe(flags.includes('--resume'));
+    },
+  );
+
+  it('reports over the reports of an earlier import', async () => {
+    const path = file(['x', event(0), 'y']);
+    await run([path]);
+    file([event(1), 'y']);
+    await run([path]);
+    expect(rejectsOf(path)).toEqual([{ line: 2, reason: 'it is not valid JSON' }]);
+  });
+
   it('says so when capturing is off', async () => {
     process.env.POSTHOG_ENABLED = 'false';
     const { code, stderr } = await run([file([event(0)])]);
