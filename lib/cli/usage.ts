@@ -54,8 +54,8 @@ so whatever is sent twice is stored once. One without a timestamp has that of th
 
 The last line on standard output says what became of the lines. Progress is on standard error.
 
-Exit code: 0 PostHog has every line, 1 some lines are in the file of rejects or PostHog could not be reached, 2 wrong usage:
-nothing was sent, 130 interrupted: --resume goes on.
+Exit code: 0 PostHog has every line, 1 some lines are in the file of rejects, or PostHog could not be reached, refuses the key
+or has no quota left for the project: --resume goes on, 2 wrong usage: nothing was sent, 130 interrupted: --resume goes on.
 `;
 
 /** The help of `posthog-capture listen`. */

@@ -198,6 +198,37 @@ describe('posthog-capture import', () => {
     expect(imports.posthog.rows).toHaveLength(30);
   });
 
+  it('ends when the project is over its quota, rejects nothing, and goes on with --resume when it is not', async () => {
+    process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
+    const path = file(Array.from({ length: 40 }, (_, index) => event(index)));
+    imports.posthog.failWhen(({ index }) => (index < 1 ? null : { status: 402 }));
+    const { code, answer, stderr } = await run([path, '--concurrency', '1']);
+    expect(code).toBe(1);
+    expect(answer).toEqual({
+      success: false,
+      lines: 10,
+      delivered: 10,
+      rejected: 0,
+      error: expect.stringMatching(/^PostHog API error: HTTP 402: the project is over its quota/),
+    });
+    expect(stderr).toBe(
+      'posthog-capture import: line 10 is the last that is answered for; --resume goes on after it\n',
+    );
+    expect(existsSync(`${path}.rejects.ndjson`)).toBe(false);
+    imports.posthog.failWhen(null);
+    expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40, lines: 40 } });
+    expect(imports.posthog.rows).toHaveLength(40);
+  });
+
+  it('reads no further when the project is over its quota', async () => {
+    process.env.POSTHOG_MAX_BATCH_EVENTS = '500';
+    imports.posthog.failAlways({ status: 402 });
+    const path = file(Array.from({ length: 30_000 }, (_, index) => event(index)));
+    expect(await run([path])).toMatchObject({ code: 1, answer: { lines: 0, delivered: 0, rejected: 0 } });
+    // What is read ahead at most, and not the whole file.
+    expect(imports.posthog.requests.length).toBeLessThanOrEqual(22);
+  });
+
   it('goes on after an interruption with what is left, and keeps its reports', async () => {
     process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
     process.env.POSTHOG_CONCURRENCY = '1';

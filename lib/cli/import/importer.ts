@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type CaptureEvent } from '../../capture/capture-event.js';
 import { type CaptureService } from '../../capture/capture.service.js';
 import { uuidOf } from '../../capture/uuid.js';
+import { type DropReason } from '../../delivery/delivery.js';
 import { type EventDelivery, type EventDrop } from '../../posthog-capture.options.js';
 import { checkInput, isObject, kindOf, warnOfUnknown } from '../event-input.js';
 import { cut } from '../printable.js';
@@ -25,6 +26,9 @@ const LONGEST_PAUSE_MS = 30_000;
 const READY_MS = 2000;
 const MAX_REASON_LENGTH = 500;
 const NO_ROOM = 'the queue was full';
+const OVER_QUOTA = "the project is over its quota, which the billing page of PostHog's settings shows";
+/** Drops that say nothing against a line. */
+const LEFT_OPEN: readonly DropReason[] = ['shutdown', 'queue_full', 'quota'];
 /** A key or an address that is wrong stays wrong: no reason to try again when nothing was ever delivered. */
 const REFUSAL = /^PostHog API error: HTTP (?!408|429)[34]\d\d/;
 
@@ -57,6 +61,8 @@ export class Importer {
   #hasDelivered = false;
   /** Why the event that is being captured was dropped. */
   #refusal: string | null = null;
+  /** Why no line is to follow. */
+  #obstacle: GivenUp | null = null;
 
   constructor(options: ImporterOptions) {
     this.#options = options;
@@ -84,8 +90,10 @@ export class Importer {
   /** For option `onDrop`. */
   readonly dropped = ({ uuid, reason, detail }: EventDrop): void => {
     this.#refusal = detail;
+    // The lines are good, and PostHog says so of whatever it is sent.
+    if (reason === 'quota') this.#obstacle ??= new GivenUp(`${detail}: ${OVER_QUOTA}`);
     // What was not sent is sent by `--resume`.
-    if (uuid === null || reason === 'shutdown' || reason === 'queue_full') return;
+    if (uuid === null || LEFT_OPEN.includes(reason)) return;
     const line = this.#lines.settle(uuid, 'rejected');
     if (line !== undefined) this.#reject(line, detail);
   };
@@ -105,6 +113,7 @@ export class Importer {
     };
     for await (const line of readLines(stream, state, MAX_LINE_BYTES)) {
       if (signal.aborted) return;
+      if (this.#obstacle !== null) throw this.#obstacle;
       const event = this.#read(line);
       if (typeof event === 'string') {
         this.#lines.reject(line);
@@ -119,7 +128,7 @@ export class Importer {
     }
     await this.#until(capture, () => pending() === 0);
     if (!signal.aborted && this.#lines.open > 0)
-      throw new GivenUp(`${this.#lines.open} lines were not sent: ${NO_ROOM}`);
+      throw this.#obstacle ?? new GivenUp(`${this.#lines.open} lines were not sent: ${NO_ROOM}`);
   }
 
   async #report(): Promise<void> {
@@ -188,6 +197,7 @@ export class Importer {
   async #until(capture: CaptureService, isSo: () => boolean): Promise<void> {
     const { signal } = this.#options;
     for (let failures = 0; !isSo() && !signal.aborted;) {
+      if (this.#obstacle !== null) throw this.#obstacle;
       const before = this.#settled;
       // The cheap way first: a flush leaves no batch to fill up.
       await this.#orSignal(capture.ready({ timeoutMs: READY_MS }));
