@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { event, rejectsOf, runImport as run, useImports } from '../support/imports.js';
 
@@ -72,5 +73,21 @@ describe('a line that posthog-capture import reads', () => {
     expect(stderr).toBe(
       'posthog-capture import: warning: line 1: unknown field "userId" was ignored: did you mean "distinct_id"?\n',
     );
+  });
+
+  it('must be UTF-8', async () => {
+    const path = file([]);
+    writeFileSync(
+      path,
+      Buffer.concat(
+        ['Jürgen', 'Jörgen'].flatMap((distinct_id) => [
+          Buffer.from(`${JSON.stringify(event(0, { distinct_id }))}\n`, 'latin1'),
+          Buffer.from(`${JSON.stringify(event(0, { distinct_id }))}\n`),
+        ]),
+      ),
+    );
+    expect((await run([path])).answer).toMatchObject({ lines: 4, delivered: 2, rejected: 2 });
+    expect(rejectsOf(path)).toEqual([1, 3].map((line) => ({ line, reason: 'it is not UTF-8' })));
+    expect(imports.posthog.events.map(({ distinct_id }) => distinct_id).sort()).toEqual(['Jörgen', 'Jürgen']);
   });
 });

@@ -165,8 +165,9 @@ export class Importer {
   }
 
   /** The event of a line, or what is wrong with it. */
-  #eventOf({ number, text }: Line): Imported | string {
-    if (text === null) return `it is longer than ${MAX_LINE_BYTES} bytes`;
+  #eventOf(line: Line): Imported | string {
+    if ('problem' in line) return line.problem;
+    const { number, text } = line;
     const input = parse(text);
     if (input === undefined) return 'it is not valid JSON';
     if (!isObject(input)) return `it must be a JSON object, not ${kindOf(input)}`;

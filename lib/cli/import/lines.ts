@@ -1,22 +1,19 @@
+import { isUtf8 } from 'node:buffer';
 import { type Readable } from 'node:stream';
 
-/** One line of a file. */
-export interface Line {
-  /** 1, 2, 3 …, blank lines counted. */
-  readonly number: number;
-  /** Where the next line begins, in bytes of the file. */
-  readonly end: number;
-  /** Without its end; null when it is longer than `maxBytes`. Blank lines are not told. */
-  readonly text: string | null;
-}
-
-/** Where a reading begins. */
+/** A place between two lines. */
 export interface Place {
-  /** Lines before it. */
+  /** Lines before it, blank ones counted: also the number of the last of these. */
   readonly number: number;
   /** Bytes before it. */
   readonly end: number;
 }
+
+/** What a line says, without its end, or why nobody can tell. */
+type Content = { readonly text: string } | { readonly problem: string };
+
+/** One line of a file, and the place after it. Blank lines are not told. */
+export type Line = Place & Content;
 
 const NEWLINE = 0x0a;
 const BYTE_ORDER_MARK = '\uFEFF';
@@ -36,12 +33,12 @@ export async function* readLines(stream: Readable, from: Place, maxBytes: number
     if (bytes <= maxBytes) parts.push(part);
   };
   const take = (): Line | null => {
-    const isTooLong = bytes > maxBytes;
-    const text = isTooLong ? null : textOf(parts, number === 0);
+    const content =
+      bytes > maxBytes ? { problem: `it is longer than ${maxBytes} bytes` } : contentOf(parts, number === 0);
     number += 1;
     parts = [];
     bytes = 0;
-    return text === '' ? null : { number, end, text };
+    return 'text' in content && content.text === '' ? null : { number, end, ...content };
   };
   for await (const data of stream) {
     const chunk = data as Buffer;
@@ -60,8 +57,11 @@ export async function* readLines(stream: Readable, from: Place, maxBytes: number
   if (last) yield last;
 }
 
-function textOf(parts: readonly Buffer[], isFirst: boolean): string {
+function contentOf(parts: readonly Buffer[], isFirst: boolean): Content {
   const [only] = parts;
-  const text = (parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)).toString('utf8');
-  return (isFirst && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text).trim();
+  const bytes = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+  // Decoding would replace what it cannot read, and make one person of two.
+  if (!isUtf8(bytes)) return { problem: 'it is not UTF-8' };
+  const text = bytes.toString('utf8');
+  return { text: (isFirst && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text).trim() };
 }

@@ -1,10 +1,10 @@
-import { type Line, type Place } from './lines.js';
+import { type Place } from './lines.js';
 
 /** What became of a line. */
 export type Fate = 'delivered' | 'rejected';
 
 /** A line whose event is on its way, or waits for one before it. */
-interface OpenLine extends Pick<Line, 'number' | 'end'> {
+interface OpenLine extends Place {
   fate: Fate | null;
 }
 
@@ -44,14 +44,14 @@ export class OpenLines {
   }
 
   /** The event of a line is on its way. */
-  add({ number, end }: Line, uuid: string): void {
+  add({ number, end }: Place, uuid: string): void {
     const line = { number, end, fate: null };
     this.#lines.push(line);
     this.#byUuid.set(uuid, line);
   }
 
   /** Nothing of a line is sent. */
-  reject({ number, end }: Line): void {
+  reject({ number, end }: Place): void {
     this.#lines.push({ number, end, fate: 'rejected' });
     this.#advance();
   }
