@@ -1,18 +1,15 @@
 import { type Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type CaptureEvent } from '../../capture/capture-event.js';
 import { type CaptureService } from '../../capture/capture.service.js';
-import { uuidOf } from '../../capture/uuid.js';
 import { type DropReason } from '../../delivery/delivery.js';
 import { type EventDelivery, type EventDrop } from '../../posthog-capture.options.js';
-import { checkInput, isObject, kindOf, warnOfUnknown } from '../event-input.js';
 import { cut } from '../printable.js';
 import { messageOf } from '../terminal.js';
 import { type Line, readLines } from './lines.js';
 import { OpenLines } from './open-lines.js';
 import { type Counts } from './progress.js';
+import { type ImportedEvent, readEvent } from './read-event.js';
 import { type RejectsFile } from './rejects-file.js';
-import { stableUuid } from './stable-uuid.js';
 import { type ImportState } from './state-file.js';
 
 /** PostHog stores about 1 MB of an event; a longer line is none. */
@@ -114,7 +111,7 @@ export class Importer {
     for await (const line of readLines(stream, state, MAX_LINE_BYTES)) {
       if (signal.aborted) return;
       if (this.#obstacle !== null) throw this.#obstacle;
-      const event = this.#read(line);
+      const event = readEvent(line, state.startedAt, (warning) => this.#warn(line.number, warning));
       if (typeof event === 'string') {
         this.#lines.reject(line);
         this.#reject(line.number, event);
@@ -140,7 +137,7 @@ export class Importer {
     }
   }
 
-  #capture(capture: CaptureService, line: Line, event: Imported): void {
+  #capture(capture: CaptureService, line: Line, event: ImportedEvent): void {
     this.#refusal = null;
     this.#lines.add(line, event.uuid);
     const isCaptured = capture.capture(event) !== null;
@@ -153,32 +150,6 @@ export class Importer {
 
   #lastRefusal(): string {
     return this.#refusal ?? 'it was not captured';
-  }
-
-  /** Whatever a line may do to whoever reads it costs that line only. */
-  #read(line: Line): Imported | string {
-    try {
-      return this.#eventOf(line);
-    } catch {
-      return 'it could not be read: is it nested too deep?';
-    }
-  }
-
-  /** The event of a line, or what is wrong with it. */
-  #eventOf(line: Line): Imported | string {
-    if ('problem' in line) return line.problem;
-    const { number, text } = line;
-    const input = parse(text);
-    if (input === undefined) return 'it is not valid JSON';
-    if (!isObject(input)) return `it must be a JSON object, not ${kindOf(input)}`;
-    const unsafe = unsafeNumberIn(input);
-    if (unsafe !== undefined) return `${unsafe} is a number too large for JSON: write it as a text`;
-    const { dto, problems } = checkInput(input);
-    if (problems.length > 0) return problems.join('; ');
-    warnOfUnknown(input, (warning) => this.#warn(number, warning));
-    const event = dto.toCaptureEvent();
-    const uuid = uuidOf(event.uuid) ?? stableUuid({ number, text });
-    return { ...event, uuid, timestamp: event.timestamp ?? this.#options.state.startedAt };
   }
 
   /** Once for each warning: a million lines may well have the same field. */
@@ -222,23 +193,5 @@ export class Importer {
       signal.addEventListener('abort', stop, { once: true });
       promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
     });
-  }
-}
-
-/** The field whose number is not the one that the line has: JavaScript rounds it, to the id of somebody else. */
-function unsafeNumberIn(input: Readonly<Record<string, unknown>>): string | undefined {
-  const isUnsafe = (value: unknown): boolean => Number.isInteger(value) && !Number.isSafeInteger(value);
-  if (isUnsafe(input.distinct_id)) return 'distinct_id';
-  return isObject(input.groups) && Object.values(input.groups).some(isUnsafe) ? 'a group key' : undefined;
-}
-
-type Imported = CaptureEvent & { readonly uuid: string };
-
-/** undefined for what is no JSON. Not why: the parser's message quotes the text. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
   }
 }
