@@ -90,4 +90,42 @@ describe('a line that posthog-capture import reads', () => {
     expect(rejectsOf(path)).toEqual([1, 3].map((line) => ({ line, reason: 'it is not UTF-8' })));
     expect(imports.posthog.events.map(({ distinct_id }) => distinct_id).sort()).toEqual(['Jörgen', 'Jürgen']);
   });
+
+  it.each([
+    ['distinct_id', '{"event":"a","distinct_id":9007199254740993}'],
+    ['a group key', '{"event":"a","distinct_id":"u","groups":{"company":9007199254740993}}'],
+    ['properties.alias', '{"event":"$create_alias","distinct_id":"u","properties":{"alias":9007199254740993}}'],
+    [
+      'properties.$anon_distinct_id',
+      '{"event":"$identify","distinct_id":"u","properties":{"$anon_distinct_id":-12345678901234567890}}',
+    ],
+    ['a group key', '{"event":"a","distinct_id":"u","properties":{"$groups":{"company":9007199254740993}}}'],
+    [
+      'properties.$group_key',
+      '{"event":"$groupidentify","distinct_id":"u","properties":{"$group_type":"company","$group_key":9007199254740993}}',
+    ],
+  ])('names nobody by a number that JavaScript rounds: %s', async (where, line) => {
+    const path = file([line, event(0)]);
+    expect((await run([path])).answer).toMatchObject({ lines: 2, delivered: 1, rejected: 1 });
+    expect(rejectsOf(path)).toEqual([
+      { line: 1, reason: `${where} is a number too large for JSON: write it as a text` },
+    ]);
+  });
+
+  it('is sent with a warning when another number is rounded', async () => {
+    const path = file([
+      event(0, { properties: { order: 9007199254740991, text: '12345678901234567890' } }),
+      '{"event":"a","distinct_id":"u","properties":{"order":12345678901234567890,"rate":0.12345678901234567}}',
+      '{"event":"a","distinct_id":"u","properties":{"$set":{"carts":[{"order":[9007199254740993]}]}}}',
+      '{"event":"a","distinct_id":"u","properties":{"order":12345678901234567891}}',
+    ]);
+    const { code, stderr } = await run([path]);
+    expect(code).toBe(0);
+    const warning = (line: number, name: string): string =>
+      `posthog-capture import: warning: line ${line}: "${name}" is a number too large for JSON and was rounded: write it as a text`;
+    expect(stderr.trimEnd().split('\n')).toEqual([
+      warning(2, 'properties.order'),
+      warning(3, 'properties.$set.carts.order'),
+    ]);
+  });
 });

@@ -1,8 +1,12 @@
 import { type CaptureEvent } from '../../capture/capture-event.js';
 import { uuidOf } from '../../capture/uuid.js';
+import { quoteName } from '../../context/untrusted-values.js';
 import { checkInput, isObject, kindOf, warnOfUnknown } from '../event-input.js';
 import { type Line } from './lines.js';
+import { roundedId, roundedNumbers } from './rounded-numbers.js';
 import { stableUuid } from './stable-uuid.js';
+
+const REMEDY = 'write it as a text';
 
 /** An event that is the same each time that its line is read. */
 export type ImportedEvent = CaptureEvent & { readonly uuid: string };
@@ -27,21 +31,16 @@ function eventOf(line: Line, startedAt: string, warn: (warning: string) => void)
   const input = parse(text);
   if (input === undefined) return 'it is not valid JSON';
   if (!isObject(input)) return `it must be a JSON object, not ${kindOf(input)}`;
-  const unsafe = unsafeNumberIn(input);
-  if (unsafe !== undefined) return `${unsafe} is a number too large for JSON: write it as a text`;
+  const id = roundedId(input);
+  if (id !== undefined) return `${id} is a number too large for JSON: ${REMEDY}`;
   const { dto, problems } = checkInput(input);
   if (problems.length > 0) return problems.join('; ');
   warnOfUnknown(input, warn);
+  for (const name of roundedNumbers(input, text))
+    warn(`${quoteName(name)} is a number too large for JSON and was rounded: ${REMEDY}`);
   const event = dto.toCaptureEvent();
   const uuid = uuidOf(event.uuid) ?? stableUuid({ number, text });
   return { ...event, uuid, timestamp: event.timestamp ?? startedAt };
-}
-
-/** The field whose number is not the one that the line has: JavaScript rounds it, to the id of somebody else. */
-function unsafeNumberIn(input: Readonly<Record<string, unknown>>): string | undefined {
-  const isUnsafe = (value: unknown): boolean => Number.isInteger(value) && !Number.isSafeInteger(value);
-  if (isUnsafe(input.distinct_id)) return 'distinct_id';
-  return isObject(input.groups) && Object.values(input.groups).some(isUnsafe) ? 'a group key' : undefined;
 }
 
 /** undefined for what is no JSON. Not why: the parser's message quotes the text. */
