@@ -305,8 +305,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       return { ok: false, reason: 'invalid', detail, uuid: null, distinctId: '' };
     }
     const { source, warnings } = checked;
-    const warn = (warning: string): void =>
-      reporter.warn(`input: ${warning}`, `Event ${JSON.stringify(source.event)}: ${warning}.`);
+    const warn = (warning: string): void => reporter.warned(warning, source.event);
     for (const warning of warnings) warn(warning);
     const taken = this.#takeIn(source, warn);
     // Not before: a beforeSend that asks for stats() must not see an event that is neither pending nor dropped.

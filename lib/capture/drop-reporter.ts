@@ -80,6 +80,12 @@ export class DropReporter {
     this.#telling = false;
   }
 
+  /** An event goes on, but not as its caller has it. */
+  warned(warning: string, event: string): void {
+    if (this.#watchers?.any) this.#watchers.tell('warned', warning, event);
+    this.warn(`input: ${warning}`, `Event ${JSON.stringify(event)}: ${warning}.`);
+  }
+
   /** Nothing gets through for now. */
   stalled({ message, remedy }: SendFailure, pending: number): void {
     this.warn(

@@ -5,6 +5,8 @@ import { type DropReason, type QueuedEvent } from '../delivery/delivery.js';
  * nothing; one that throws is removed.
  */
 export interface EventWatcher {
+  /** Something of a call is left out, replaced or of no use, yet its event goes on. Told while the call lasts. */
+  warned?(warning: string, event: string): void;
   /** The event waits to be sent, in the queue or as a `captureNow`. A store may just have brought it back. */
   queued?(event: QueuedEvent): void;
   /** A request leaves with these. `attempt` is 1, 2, 3 … for the same batch; what is left of one taken apart begins anew. */

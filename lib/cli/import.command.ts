@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { CaptureService } from '../capture/capture.service.js';
+import { watchEvents } from '../capture/watch-events.js';
 import { PostHogCaptureModule } from '../posthog-capture.module.js';
 import { PostHogCaptureTestingModule } from '../testing/recording/posthog-capture-testing.module.js';
 import { CaptureRecorder } from '../testing/recording/capture-recorder.js';
@@ -23,8 +24,10 @@ const MAX_PENDING = 10_000;
 const SAVE_MS = 1000;
 const SHUTDOWN_MS = 5000;
 const STANDARD_INPUT = '-';
-/** How the log tells of an event that was dropped. */
-const IS_DROP = /^Event "(?:[^"\\]|\\.)*" dropped \(/;
+/** How the log tells of one event: the importer does it with the number of the line. */
+const OF_AN_EVENT = 'Event "';
+
+const NOTHING_YET = { number: 0, end: 0, delivered: 0, rejected: 0, changed: 0 };
 
 /** What is imported. */
 interface Source {
@@ -56,8 +59,7 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const importer = new Importer({ state, rejects, maxPending: MAX_PENDING, isDry, signal, warn });
   const module = (isDry ? PostHogCaptureTestingModule : PostHogCaptureModule).forRoot({
     host: values.get('host'),
-    // Bad lines are reported, each with its number; what was left out of an event is told nowhere else.
-    logger: loggerTo((text) => !IS_DROP.test(text) && warn(text)),
+    logger: loggerTo((text) => !text.startsWith(OF_AN_EVENT) && warn(text)),
     flushAt: FLUSH_AT,
     maxQueueEvents: 2 * MAX_PENDING,
     onDelivery: importer.delivered,
@@ -73,6 +75,7 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
     await app.close();
     throw new UsageError('capturing is off: POSTHOG_ENABLED is false');
   }
+  watchEvents(app.get(CaptureService), { warned: importer.warned });
   const save = async (): Promise<boolean> => {
     if (isDry) app.get(CaptureRecorder).clear();
     // Before the rejects, so that none is missing of the lines that it counts.
@@ -127,11 +130,12 @@ interface Ending {
 /** Says what became of the lines. Returns the exit code. */
 function summary(state: ImportState, { error, rejects, isResumable, isDry, terminal }: Ending): number {
   // A dry run delivers nothing.
-  const { number: lines, rejected } = state;
+  const { number: lines, rejected, changed } = state;
   const delivered = isDry ? 0 : state.delivered;
   const { aborted } = terminal.signal;
   const say = (text: string): void => terminal.err(`posthog-capture import: ${text}\n`);
   if (rejected > 0) say(`${rejected} lines were rejected: ${rejects} says which and why`);
+  if (changed > 0) say(`${changed} lines were not taken as they are: the warnings tell the first of each kind`);
   if (aborted || error !== null) {
     say(`line ${lines} is the last that is answered for${isResumable ? '; --resume goes on after it' : ''}`);
   }
@@ -148,7 +152,7 @@ async function locate(path: string, { switches, values }: Flags, { input }: Term
   const isHistorical = switches.has('historical-migration');
   const project = projectOf(values.get('host'));
   const startedAt = new Date().toISOString();
-  const start: ImportState = { number: 0, end: 0, startedAt, project, isHistorical, delivered: 0, rejected: 0 };
+  const start: ImportState = { startedAt, project, isHistorical, ...NOTHING_YET };
   if (isDry && isResumed) throw new UsageError('--dry-run checks the whole file: leave out --resume');
   if (path === STANDARD_INPUT) {
     if (isResumed) throw new UsageError('--resume needs a file: standard input cannot be read again');

@@ -58,12 +58,43 @@ describe('a line that posthog-capture import reads', () => {
     expect(rejectsOf(path)).toContainEqual({ line: 3, reason: expect.stringContaining('write it as a text') });
   });
 
-  it('says what was left out of an event that was sent', async () => {
-    const path = file([event(0, { properties: { $set: 'nothing of this', index: 0 } })]);
-    const { code, stderr } = await run([path]);
+  it.each([[[]], [['--dry-run']]])('has a warning when something was left out of its event %j', async (flags) => {
+    const path = file([
+      event(0),
+      event(1, { properties: { $set: 'nothing of this', $process_person_profile: 'false' } }),
+      event(2, { distinct_id: 'null' }),
+    ]);
+    const { code, stderr } = await run([path, ...flags]);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/warning: Event "page_view": property "\$set" must be an object[^\n]*it was left out/);
+    expect(stderr.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(
+        /warning: line 2: property "\$process_person_profile" must be true or false, .* it was left out$/,
+      ),
+      expect.stringMatching(/warning: line 2: property "\$set" must be an object .* it was left out$/),
+      expect.stringMatching(/warning: line 3: distinctId is "null", which PostHog takes for nobody/),
+      'posthog-capture import: 2 lines were not taken as they are: the warnings tell the first of each kind',
+    ]);
     expect(stderr).not.toContain('nothing of this');
+  });
+
+  it('is counted with the others whose events are not as they are, though few are told', async () => {
+    const path = file([
+      ...Array.from({ length: 50 }, (_, index) => event(index, { properties: { $set: 'x'.repeat(index) } })),
+      // Of a line that is rejected that is all there is to say.
+      event(0, { userId: 'u', properties: { $set: 'x', text: 'x'.repeat(950_000) } }),
+      event(0, { properties: { $set_once: 5 } }),
+    ]);
+    const { stderr } = await run([path]);
+    const told = stderr.split('\n').filter((line) => line.includes('warning:'));
+    expect(told).toEqual(
+      [
+        'line 1: property "$set" must be',
+        'line 2: property "$set" must be',
+        'line 51: unknown field "userId"',
+        'line 52: property "$set_once" must be',
+      ].map((text) => expect.stringContaining(text)),
+    );
+    expect(stderr).toContain('51 lines were not taken as they are');
   });
 
   it('warns once of a field that means nothing', async () => {
@@ -71,7 +102,8 @@ describe('a line that posthog-capture import reads', () => {
     const { code, stderr } = await run([path]);
     expect(code).toBe(0);
     expect(stderr).toBe(
-      'posthog-capture import: warning: line 1: unknown field "userId" was ignored: did you mean "distinct_id"?\n',
+      'posthog-capture import: warning: line 1: unknown field "userId" was ignored: did you mean "distinct_id"?\n' +
+        'posthog-capture import: 5 lines were not taken as they are: the warnings tell the first of each kind\n',
     );
   });
 
@@ -126,6 +158,7 @@ describe('a line that posthog-capture import reads', () => {
     expect(stderr.trimEnd().split('\n')).toEqual([
       warning(2, 'properties.order'),
       warning(3, 'properties.$set.carts.order'),
+      expect.stringContaining('3 lines were not taken as they are'),
     ]);
   });
 });

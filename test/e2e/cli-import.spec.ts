@@ -11,10 +11,10 @@ const imports = useImports();
 const { file } = imports;
 
 /** A file of 40 events of which the first 10 are delivered. */
-async function interruptedImport(...flags: readonly string[]): Promise<string> {
+async function interruptedImport({ flags = [], more = {} }: { flags?: readonly string[]; more?: object } = {}) {
   process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
   process.env.POSTHOG_CONCURRENCY = '1';
-  const path = file(Array.from({ length: 40 }, () => event(0)));
+  const path = file(Array.from({ length: 40 }, () => event(0, more)));
   const terminal = new ScriptedTerminal();
   imports.posthog.failWhen(({ index }) => (index < 1 ? null : { hang: true }));
   const interrupted = run([path, ...flags], terminal);
@@ -80,7 +80,7 @@ describe('posthog-capture import', () => {
   });
 
   it('goes on with the project and the kind that it began with', async () => {
-    const path = await interruptedImport('--historical-migration');
+    const path = await interruptedImport({ flags: ['--historical-migration'] });
     const other = await FakePostHog.start({ apiKey: KEY });
     expect(await run([path, '--resume', '--host', other.url])).toMatchObject({ code: 2 });
     await other.close();
@@ -251,6 +251,19 @@ describe('posthog-capture import', () => {
     expect(rejectsOf(path).map((reject) => (reject as { line: number }).line)).toEqual([5, 45]);
     expect(imports.posthog.events).toHaveLength(58);
     expect(existsSync(`${path}.import-state.json`)).toBe(false);
+  });
+
+  it('counts the lines whose events are not as they are over an interruption', async () => {
+    const changed = await interruptedImport({ more: { userId: 'u' } });
+    expect((await run([changed, '--resume'])).stderr).toContain('40 lines were not taken as they are');
+  });
+
+  it('goes on from a state that does not say how many these are', async () => {
+    const path = await interruptedImport();
+    const { changed, ...state } = JSON.parse(readFileSync(`${path}.import-state.json`, 'utf8')) as { changed: number };
+    expect(changed).toBe(0);
+    writeFileSync(`${path}.import-state.json`, JSON.stringify(state));
+    expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
   });
 
   it('does not go on in a file that has changed', async () => {

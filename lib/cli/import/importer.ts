@@ -14,7 +14,7 @@ import { type ImportState } from './state-file.js';
 
 /** PostHog stores about 1 MB of an event; a longer line is none. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
-/** Different unknown fields that are warned of. */
+/** Different warnings that are told. */
 const MAX_WARNINGS = 20;
 /** Attempts in a row of which none delivers anything. */
 const MAX_FAILURES = 5;
@@ -51,7 +51,9 @@ export interface ImporterOptions {
 export class Importer {
   readonly #options: ImporterOptions;
   readonly #lines: OpenLines;
-  readonly #warned = new Set<string>();
+  readonly #told = new Set<string>();
+  /** The line that is read or captured now. */
+  #current = { number: 0, isChanged: false };
   /** Lines that are answered for, also those after one that is not. */
   #settled: number;
   #rejected = 0;
@@ -95,6 +97,16 @@ export class Importer {
     if (line !== undefined) this.#reject(line, detail);
   };
 
+  /** For a watcher of the capture service, and whoever else knows that the current line is not taken as it is. */
+  readonly warned = (warning: string): void => {
+    this.#current.isChanged = true;
+    // Once for each kind, whatever size it names: a million lines may well have the same fault.
+    const kind = warning.replace(/\d+ bytes/, '');
+    if (this.#told.has(kind) || this.#told.size >= MAX_WARNINGS) return;
+    this.#told.add(kind);
+    this.#options.warn(`line ${this.#current.number}: ${warning}`);
+  };
+
   /**
    * Captures every line, and waits until all are answered for, or until the signal.
    *
@@ -111,7 +123,8 @@ export class Importer {
     for await (const line of readLines(stream, state, MAX_LINE_BYTES)) {
       if (signal.aborted) return;
       if (this.#obstacle !== null) throw this.#obstacle;
-      const event = readEvent(line, state.startedAt, (warning) => this.#warn(line.number, warning));
+      this.#current = { number: line.number, isChanged: false };
+      const event = readEvent(line, state.startedAt, this.warned);
       if (typeof event === 'string') {
         this.#lines.reject(line);
         this.#reject(line.number, event);
@@ -141,6 +154,7 @@ export class Importer {
     this.#refusal = null;
     this.#lines.add(line, event.uuid);
     const isCaptured = capture.capture(event) !== null;
+    if (this.#current.isChanged) this.#lines.change(event.uuid);
     if (isCaptured && !this.#options.isDry) return;
     // A refusal that had a uuid was told already.
     if (this.#lines.settle(event.uuid, isCaptured ? 'delivered' : 'rejected') === undefined) return;
@@ -150,13 +164,6 @@ export class Importer {
 
   #lastRefusal(): string {
     return this.#refusal ?? 'it was not captured';
-  }
-
-  /** Once for each warning: a million lines may well have the same field. */
-  #warn(line: number, warning: string): void {
-    if (this.#warned.has(warning) || this.#warned.size >= MAX_WARNINGS) return;
-    this.#warned.add(warning);
-    this.#options.warn(`line ${line}: ${warning}`);
   }
 
   #reject(line: number, reason: string): void {

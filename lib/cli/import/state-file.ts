@@ -1,20 +1,16 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { isObject } from '../event-input.js';
+import { isObject, type JsonObject } from '../event-input.js';
 import { UsageError } from '../terminal.js';
-import { type Place } from './lines.js';
+import { type Answered } from './open-lines.js';
 
 /** How far an import has come. */
-export interface ImportState extends Place {
+export interface ImportState extends Answered {
   /** What the events without a timestamp have, as RFC 3339. */
   readonly startedAt: string;
   /** A hash of the project that they go to. */
   readonly project: string;
   readonly isHistorical: boolean;
-  /** Lines whose events PostHog has. */
-  readonly delivered: number;
-  /** Lines in the file of rejects. */
-  readonly rejected: number;
 }
 
 /** So many bytes before the place must still be what they were. */
@@ -59,12 +55,14 @@ export class StateFile {
 
 function stateOf(text: string): (ImportState & { readonly sample: string }) | null {
   try {
-    const state: unknown = JSON.parse(text);
-    const isCount = (field: string): boolean => Number.isSafeInteger(isObject(state) && state[field]);
-    const isText = (field: string): boolean => typeof (isObject(state) && state[field]) === 'string';
+    const read: unknown = JSON.parse(text);
+    if (!isObject(read)) return null;
+    // An earlier version did not count these.
+    const state: JsonObject = { changed: 0, ...read };
     const isState =
-      ['number', 'end', 'delivered', 'rejected'].every(isCount) && ['startedAt', 'project', 'sample'].every(isText);
-    return isState ? (state as ImportState & { readonly sample: string }) : null;
+      ['number', 'end', 'delivered', 'rejected', 'changed'].every((field) => Number.isSafeInteger(state[field])) &&
+      ['startedAt', 'project', 'sample'].every((field) => typeof state[field] === 'string');
+    return isState ? (state as unknown as ImportState & { readonly sample: string }) : null;
   } catch {
     return null;
   }

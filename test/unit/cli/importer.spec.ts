@@ -8,7 +8,7 @@ import { GivenUp, Importer } from '../../../lib/cli/import/importer.js';
 import { RejectsFile } from '../../../lib/cli/import/rejects-file.js';
 
 const START = { number: 0, end: 0, startedAt: '2026-01-31T00:00:00.000Z', project: 'p', isHistorical: false };
-const NOTHING_YET = { ...START, delivered: 0, rejected: 0 };
+const NOTHING_YET = { ...START, delivered: 0, rejected: 0, changed: 0 };
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'posthog-import-'))));
