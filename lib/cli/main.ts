@@ -1,9 +1,13 @@
 #!/usr/bin/env node
 import 'reflect-metadata';
+import { type WriteStream } from 'node:tty';
 import { runCli } from './cli.js';
 
 /** Columns of a file or a pipe, which take any: long enough to read, short enough for a log. */
 const WITHOUT_TERMINAL = 200;
+
+/** Asked each time, as a window may change. */
+const columnsOf = ({ isTTY, columns }: WriteStream): number => (isTTY ? Math.max(40, columns) : WITHOUT_TERMINAL);
 
 const interruption = new AbortController();
 const interrupt = (): void => interruption.abort();
@@ -22,7 +26,10 @@ void runCli(process.argv.slice(2), {
   err: (text) => void process.stderr.write(text),
   interactive: process.stderr.isTTY,
   get columns() {
-    return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : WITHOUT_TERMINAL;
+    return columnsOf(process.stdout);
+  },
+  get errColumns() {
+    return columnsOf(process.stderr);
   },
   signal: interruption.signal,
 }).then((code) => {

@@ -13,6 +13,8 @@ export interface Terminal {
   readonly interactive: boolean;
   /** Characters that fit into one line of standard output. */
   readonly columns: number;
+  /** Characters that fit into one line of standard error. */
+  readonly errColumns: number;
   /** Aborted when the command is to end. */
   readonly signal: AbortSignal;
 }

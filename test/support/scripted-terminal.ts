@@ -7,6 +7,7 @@ export class ScriptedTerminal implements Terminal {
   stdout = '';
   stderr = '';
   readonly columns: number;
+  readonly errColumns: number;
   readonly interactive: boolean;
   readonly input: Readable;
   readonly #interruption = new AbortController();
@@ -20,6 +21,7 @@ export class ScriptedTerminal implements Terminal {
   }: { input?: string | null; columns?: number; interactive?: boolean } = {}) {
     this.input = input === null ? new PassThrough() : Readable.from([Buffer.from(input)], { objectMode: false });
     this.columns = columns;
+    this.errColumns = columns;
     this.interactive = interactive;
   }
 

@@ -12,12 +12,15 @@ export interface Counts {
 const INTERACTIVE_MS = 250;
 const PLAIN_MS = 10_000;
 const BAR_LENGTH = 24;
+const GAP = '  ';
 /** What counts of the rate until now when a new one is measured: the bar shall not jump. */
 const MEMORY = 0.7;
 
+type ProgressTerminal = Pick<Terminal, 'err' | 'errColumns' | 'interactive'>;
+
 /** Shows how an import goes on: one line that is written over, or, where nobody looks, a line now and then. */
 export class Progress {
-  readonly #terminal: Pick<Terminal, 'err' | 'interactive'>;
+  readonly #terminal: ProgressTerminal;
   readonly #counts: () => Counts;
   readonly #totalBytes: number | null;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -27,7 +30,7 @@ export class Progress {
   #bytesPerSecond = 0;
 
   /** @param totalBytes null when nobody knows */
-  constructor(terminal: Pick<Terminal, 'err' | 'interactive'>, totalBytes: number | null, counts: () => Counts) {
+  constructor(terminal: ProgressTerminal, totalBytes: number | null, counts: () => Counts) {
     this.#terminal = terminal;
     this.#totalBytes = totalBytes;
     this.#counts = counts;
@@ -51,8 +54,10 @@ export class Progress {
   #show(): void {
     const counts = this.#counts();
     this.#measure(counts);
-    const text = this.#text(counts);
-    this.#terminal.err(this.#terminal.interactive ? `\r${text}\u001B[K` : `posthog-capture import: ${text}\n`);
+    const parts = this.#parts(counts);
+    const { interactive, errColumns } = this.#terminal;
+    if (interactive) this.#terminal.err(`\r${fitting(parts, errColumns)}\u001B[K`);
+    else this.#terminal.err(`posthog-capture import: ${parts.join(GAP)}\n`);
   }
 
   #measure(counts: Counts): void {
@@ -68,16 +73,24 @@ export class Progress {
     this.#last = { at, counts };
   }
 
-  #text({ bytes, lines, rejected }: Counts): string {
+  /** What there is to say, the most important first. */
+  #parts({ bytes, lines, rejected }: Counts): string[] {
     const parts = [`${lines} lines`, `${Math.round(this.#linesPerSecond)}/s`];
     if (rejected > 0) parts.push(`${rejected} rejected`);
-    if (this.#totalBytes === null) return parts.join('  ');
+    if (this.#totalBytes === null) return parts;
     const share = this.#totalBytes === 0 ? 1 : Math.min(1, bytes / this.#totalBytes);
     const full = Math.round(share * BAR_LENGTH);
     const left = this.#bytesPerSecond > 0 ? (this.#totalBytes - bytes) / this.#bytesPerSecond : NaN;
-    parts.push(Number.isFinite(left) ? `${timeOf(left)} left` : 'time left unknown');
-    return `[${'#'.repeat(full)}${'.'.repeat(BAR_LENGTH - full)}] ${Math.floor(share * 100)} %  ${parts.join('  ')}`;
+    const bar = `[${'#'.repeat(full)}${'.'.repeat(BAR_LENGTH - full)}] ${Math.floor(share * 100)} %`;
+    return [bar, ...parts, Number.isFinite(left) ? `${timeOf(left)} left` : 'time left unknown'];
   }
+}
+
+/** The first parts, as many as leave a column free: a line that fills the terminal goes on in the next one, and is not written over. */
+function fitting(parts: readonly string[], columns: number): string {
+  let count = parts.length;
+  while (count > 1 && parts.slice(0, count).join(GAP).length >= columns) count -= 1;
+  return parts.slice(0, count).join(GAP);
 }
 
 function timeOf(seconds: number): string {
