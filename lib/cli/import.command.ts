@@ -24,8 +24,8 @@ const MAX_PENDING = 10_000;
 const SAVE_MS = 1000;
 const SHUTDOWN_MS = 5000;
 const STANDARD_INPUT = '-';
-/** How the log tells of one event: the importer does it with the number of the line. */
-const OF_AN_EVENT = 'Event "';
+/** How the log tells of one event, which the importer does with the number of the line, and of the rest, which `--resume` sends. */
+const ACCOUNTED_FOR = /^(?:Event "|Shut down: )/;
 
 const NOTHING_YET = { number: 0, end: 0, delivered: 0, rejected: 0, changed: 0 };
 
@@ -59,7 +59,7 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const importer = new Importer({ state, rejects, maxPending: MAX_PENDING, isDry, signal, warn });
   const module = (isDry ? PostHogCaptureTestingModule : PostHogCaptureModule).forRoot({
     host: values.get('host'),
-    logger: loggerTo((text) => !text.startsWith(OF_AN_EVENT) && warn(text)),
+    logger: loggerTo((text) => !ACCOUNTED_FOR.test(text) && warn(text)),
     flushAt: FLUSH_AT,
     maxQueueEvents: 2 * MAX_PENDING,
     onDelivery: importer.delivered,

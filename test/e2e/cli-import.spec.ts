@@ -243,8 +243,13 @@ describe('posthog-capture import', () => {
     const interrupted = run([path], terminal);
     await imports.posthog.waitForRequests(4);
     terminal.interrupt();
-    const { code, answer } = await interrupted;
+    const { code, answer, stderr } = await interrupted;
     expect(code).toBe(130);
+    // Nothing is lost, and nothing says so.
+    expect(stderr).toBe(
+      `posthog-capture import: 1 lines were rejected: ${path}.rejects.ndjson says which and why\n` +
+        'posthog-capture import: line 31 is the last that is answered for; --resume goes on after it\n',
+    );
     expect(answer).toMatchObject({ success: false, lines: 31, delivered: 30, error: 'interrupted' });
     imports.posthog.failWhen(null);
     expect(await run([path, '--resume'])).toMatchObject({ code: 1, answer: { lines: 60, delivered: 58, rejected: 2 } });
