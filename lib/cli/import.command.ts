@@ -51,7 +51,7 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   await readDotEnv();
   const concurrency = countOf(values.get('concurrency'));
   const warn = (text: string): void => terminal.err(`posthog-capture import: warning: ${printable(text)}\n`);
-  const source = await locate(path, flags, terminal);
+  const source = await locate(path, flags, terminal.input, warn);
   const { bytes, stateFile, state } = source;
   const name = path === STANDARD_INPUT ? 'standard-input' : path;
   const rejects = new RejectsFile(await rejectsPath(values.get('rejects'), name, isDry));
@@ -146,7 +146,12 @@ function summary(state: ImportState, { error, rejects, isResumable, isDry, termi
 }
 
 /** Finds what is imported, and where it goes on. */
-async function locate(path: string, { switches, values }: Flags, { input }: Terminal): Promise<Source> {
+async function locate(
+  path: string,
+  { switches, values }: Flags,
+  input: Readable,
+  warn: (text: string) => void,
+): Promise<Source> {
   const isResumed = switches.has('resume');
   const isDry = switches.has('dry-run');
   const isHistorical = switches.has('historical-migration');
@@ -177,6 +182,8 @@ async function locate(path: string, { switches, values }: Flags, { input }: Term
       `the import of ${path} began without --historical-migration: leave it out, or delete ${stateFile.path} to begin anew`,
     );
   }
+  if (left === null && isResumed)
+    warn(`there is no ${stateFile.path}, so --resume has nothing to go on with and begins at line 1`);
   const state = left === null ? start : { ...left, project, isHistorical: isHistorical || left.isHistorical };
   return { open: () => createReadStream(path, { start: state.end }), bytes, stateFile, state };
 }

@@ -271,6 +271,16 @@ describe('posthog-capture import', () => {
     expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
   });
 
+  it('says so when there is nothing to go on with', async () => {
+    const path = file([event(0)]);
+    const { code, answer, stderr } = await run([path, '--resume']);
+    expect(code).toBe(0);
+    expect(answer).toMatchObject({ lines: 1, delivered: 1 });
+    expect(stderr).toBe(
+      `posthog-capture import: warning: there is no ${path}.import-state.json, so --resume has nothing to go on with and begins at line 1\n`,
+    );
+  });
+
   it('does not go on in a file that has changed', async () => {
     const path = file([event(0), event(1)]);
     process.env.POSTHOG_API_KEY = 'phc_another_key';
