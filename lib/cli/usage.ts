@@ -49,8 +49,10 @@ Usage: posthog-capture import events.ndjson [flags]
                            replaces the reports of an earlier import, and no file that holds anything else
   --host URL               where PostHog is (default: POSTHOG_HOST, else https://us.posthog.com)
 
-How far it came is kept in FILE.import-state.json until all is done. An event without a uuid gets one that its line decides,
-so whatever is sent twice is stored once. One without a timestamp has that of the beginning of the import.
+How far it came is kept in FILE.import-state.json until all is done. An event without a uuid gets one that the number and the
+text of its line decide, so a line that is sent twice is stored once, also from another file: files that may have the same line
+at the same place are imported as one (cat *.ndjson > all). An event without a timestamp has that of the beginning of the
+import; begun anew on another day it is another event.
 
 The last line on standard output says what became of the lines. Progress is on standard error.
 

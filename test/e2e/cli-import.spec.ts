@@ -53,6 +53,23 @@ describe('posthog-capture import', () => {
     expect(existsSync(`${path}.rejects.ndjson`)).toBe(false);
   });
 
+  it('stores nothing twice when a file is imported again whose bad lines were corrected', async () => {
+    const good = Array.from({ length: 20 }, (_, index) => event(index));
+    await run([file(['x', ...good, 'y'])]);
+    expect((await run([file([event(0), ...good, event(1), event(2)], 'corrected.ndjson')])).code).toBe(0);
+    expect(imports.posthog.rows).toHaveLength(23);
+  });
+
+  it('replaces what a line says of the library, and keeps what it says of the place', async () => {
+    const place = { $geoip_disable: false };
+    const library = { $lib: 'web', $lib_version: '1.2.3', $is_server: false };
+    await run([file([event(0, { properties: { ...library, ...place } }), event(1)])]);
+    const [said, unsaid] = imports.posthog.events.map(({ properties }) => properties);
+    expect(said).toMatchObject({ $lib: 'nestjs-posthog-capture', $is_server: true, ...place });
+    expect(said!.$lib_version).not.toBe('1.2.3');
+    expect(unsaid).toMatchObject({ $lib: 'nestjs-posthog-capture', $is_server: true, $geoip_disable: true });
+  });
+
   it('tells PostHog of a migration when it is asked to, and not otherwise', async () => {
     const path = file([event(0)]);
     await run([path]);
