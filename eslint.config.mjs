@@ -112,8 +112,8 @@ export default tseslint.config(
   {
     files: ['lib/**/*.ts'],
     ignores: [
-      'lib/wire/batch-sender.ts',
-      'lib/wire/http-client.ts',
+      'lib/wire/axios-client.ts',
+      'lib/wire/private-client.ts',
       'lib/posthog-capture.module.ts',
       'lib/posthog-capture.options.ts',
     ],
@@ -121,7 +121,7 @@ export default tseslint.config(
       'no-restricted-imports': [
         'error',
         {
-          paths: ['axios', '@nestjs/axios'].map((name) => ({ name, message: 'Only wire/ speaks HTTP.' })),
+          paths: ['axios', '@nestjs/axios'].map((name) => ({ name, message: 'Only wire/ knows axios.' })),
           patterns: [],
         },
       ],

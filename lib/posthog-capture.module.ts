@@ -26,7 +26,9 @@ import { onProcessEnd } from './process-end.js';
 import { BatchSender } from './wire/batch-sender.js';
 import { describeStoreError } from './wire/describe-error.js';
 import { formatOf, reformat } from './wire/formats.js';
-import { type HttpClient, privateHttpClient, sharedHttpClient } from './wire/http-client.js';
+import { sharedAxiosClient } from './wire/axios-client.js';
+import { type HttpClient } from './wire/http-client.js';
+import { privateClient } from './wire/private-client.js';
 import { ingestionHost } from './wire/ingestion-host.js';
 
 /**
@@ -65,7 +67,7 @@ function createCapture({ explicit, name, config, modules }: InstanceSource): Pro
       const problem = String(message).replaceAll(options.apiKey, '***');
       throw new PostHogConfigurationError([`store (${variableOf('store', name) ?? ''}): ${problem}`], name);
     });
-    return { delivery: pipeline, onStart: () => void client.http(), onClose: onProcessEnd(shutDown) };
+    return { delivery: pipeline, onStart: () => client.prepare(), onClose: onProcessEnd(shutDown) };
   });
 }
 
@@ -143,8 +145,8 @@ async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<D
 }
 
 function httpClient({ http, apiKey }: PostHogCaptureOptions, modules: ModuleRef): HttpClient {
-  if (!isToken(http)) return privateHttpClient(http);
-  return sharedHttpClient(() => {
+  if (!isToken(http)) return privateClient(http);
+  return sharedAxiosClient(() => {
     const service = find(modules, http);
     if (service instanceof HttpService) return service;
     throw new PostHogConfigurationError([`http: ${describeToken(http, apiKey)} does not name an HttpService`]);

@@ -1,60 +1,56 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { HttpService } from '@nestjs/axios';
-import axios, { type AxiosRequestConfig } from 'axios';
+/** One POST, body and all. */
+export interface HttpPost {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
 
-/** An HttpService and the end of it. */
+/** What came back, whatever the status. */
+export interface HttpAnswer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** '' when it broke off, has no end, cannot be unpacked, or is larger than any answer of PostHog's. */
+  readonly body: string;
+}
+
+/** How requests travel. Redirects are answers like any other: following one would lose the body. */
 export interface HttpClient {
-  /** Resolved at each request: a service that is injected may not exist before the application has started. */
-  http(): HttpService;
+  /** Throws PostHogConfigurationError when it cannot work. Called once, when the application has started. */
+  prepare(): void;
+  /** Rejects when there was no answer, and, whatever it waits for before the status, as soon as the signal aborts. */
+  post(request: HttpPost, signal: AbortSignal): Promise<HttpAnswer>;
   /** Closes idle connections; further requests open new ones. */
   releaseConnections(): void;
 }
 
-/** What of axios' settings belongs to an application; everything else is the protocol's. */
-const NETWORK_SETTINGS: ReadonlySet<string> = new Set([
-  'adapter',
-  'family',
-  'headers',
-  'httpAgent',
-  'httpsAgent',
-  'httpVersion',
-  'http2Options',
-  'insecureHTTPParser',
-  'lookup',
-  'maxRate',
-  'proxy',
-  'socketPath',
-  'transport',
-] satisfies (keyof AxiosRequestConfig)[]);
+/** Far more than any answer of PostHog's; the rest of a larger one is not read. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/** What axios takes a proxy from (HTTP_PROXY, https_proxy, ALL_PROXY, npm_config_proxy). */
-const PROXY_VARIABLE = /(?:^|_)proxy$/i;
-
-/**
- * An HttpService of our own, so that no interceptor of the application sees the key. Connections are kept alive.
- *
- * @param settings proxy, agents and other network settings; settings that the protocol decides are left out. Default: the proxy that
- * environment variables name, when this is called
- */
-export function privateHttpClient(settings: AxiosRequestConfig = {}): HttpClient {
-  const own = { httpAgent: new HttpAgent({ keepAlive: true }), httpsAgent: new HttpsAgent({ keepAlive: true }) };
-  const given = Object.fromEntries(
-    Object.entries(settings).filter(([name, value]) => NETWORK_SETTINGS.has(name) && value !== undefined),
-  );
-  // Without this axios looks for them at each request, which takes longer than the request.
-  const proxy = Object.keys(process.env).some((name) => PROXY_VARIABLE.test(name)) ? {} : ({ proxy: false } as const);
-  const service = new HttpService(axios.create({ ...own, ...proxy, ...given }));
-  return {
-    http: () => service,
-    releaseConnections: () => {
-      own.httpAgent.destroy();
-      own.httpsAgent.destroy();
-    },
-  };
-}
-
-/** An HttpService of the application, found when it is needed. Its connections are its own business. */
-export function sharedHttpClient(find: () => HttpService): HttpClient {
-  return { http: find, releaseConnections: () => undefined };
+/** Reads an answer's body as text; '' when it breaks off, is too large, or the time is over. Never rejects. */
+export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown }, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const stop = (): void => {
+      signal.removeEventListener('abort', stop);
+      stream.destroy();
+      resolve('');
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    stream.on('data', (chunk: Buffer | string) => {
+      const part = Buffer.from(chunk);
+      bytes += part.length;
+      if (bytes > MAX_ANSWER_BYTES) stop();
+      else chunks.push(part);
+    });
+    stream.once('end', () => {
+      signal.removeEventListener('abort', stop);
+      resolve(chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString());
+    });
+    // Stays: an error after the end must not be nobody's.
+    stream.on('error', stop);
+    stream.once('close', stop);
+    if (signal.aborted) stop();
+  });
 }

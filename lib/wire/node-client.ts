@@ -1,0 +1,82 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { type Transform } from 'node:stream';
+import { urlToHttpOptions } from 'node:url';
+import { createBrotliDecompress, createUnzip } from 'node:zlib';
+import { type HttpAnswer, type HttpClient, readBody } from './http-client.js';
+
+/** How bodies are unpacked that a server packs though nobody asked for it. */
+const UNPACK: Readonly<Record<string, () => Transform>> = {
+  gzip: createUnzip,
+  'x-gzip': createUnzip,
+  deflate: createUnzip,
+  br: createBrotliDecompress,
+};
+
+/**
+ * Node's own HTTP client, over connections that are kept alive: where nothing else is asked for, it is all that a request needs, at
+ * a quarter of what axios takes for one. The requests are those that `axiosClient` sends.
+ */
+export function nodeClient(): HttpClient {
+  const agents = {
+    'http:': new http.Agent({ keepAlive: true }),
+    'https:': new https.Agent({ keepAlive: true }),
+  };
+  let lastUrl = '';
+  let target: http.RequestOptions = {};
+  /** All requests have one address, and reading it takes as long as half of them. */
+  const targetOf = (url: string): http.RequestOptions => {
+    if (url !== lastUrl) {
+      target = urlToHttpOptions(new URL(url));
+      lastUrl = url;
+    }
+    return target;
+  };
+  return {
+    prepare: () => undefined,
+    post: ({ url, headers, body }, signal) =>
+      new Promise((resolve, reject) => {
+        const { protocol, ...address } = targetOf(url);
+        const [send, agent] =
+          protocol === 'https:' ? [https.request, agents['https:']] : [http.request, agents['http:']];
+        const request = send({
+          ...address,
+          agent,
+          method: 'POST',
+          headers: { Accept: 'application/json', ...headers, 'Content-Length': body.length },
+        });
+        const abort = (): void => void request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));
+        request.once('response', (response) => {
+          signal.removeEventListener('abort', abort);
+          void answerOf(response, signal).then(resolve);
+        });
+        // Stays: after the answer has begun, it is for the body to say what became of it.
+        request.on('error', (error) => {
+          signal.removeEventListener('abort', abort);
+          reject(error);
+        });
+        signal.addEventListener('abort', abort, { once: true });
+        if (signal.aborted) abort();
+        request.end(body);
+      }),
+    releaseConnections() {
+      for (const agent of Object.values(agents)) agent.destroy();
+    },
+  };
+}
+
+async function answerOf(response: http.IncomingMessage, signal: AbortSignal): Promise<HttpAnswer> {
+  const { statusCode: status = 0, headers } = response;
+  return { status, headers, body: await readBody(unpacked(response), signal) };
+}
+
+function unpacked(response: http.IncomingMessage): http.IncomingMessage | Transform {
+  const unpack = UNPACK[response.headers['content-encoding'] ?? ''];
+  if (!unpack) return response;
+  const body = response.pipe(unpack());
+  // A pipe passes on the end, and neither an error nor that nobody reads any more.
+  response.once('error', () => body.destroy());
+  response.once('aborted', () => body.destroy());
+  body.once('close', () => response.destroy());
+  return body;
+}

@@ -1,0 +1,152 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { type Batch } from '../../lib/delivery/delivery.js';
+import { BatchSender } from '../../lib/wire/batch-sender.js';
+import { privateClient } from '../../lib/wire/private-client.js';
+import { closeAll, KEY, onClose } from '../support/harness.js';
+
+afterEach(closeAll);
+
+/** Node's own client, and axios, which is taken where anything is asked for. */
+const CLIENTS = [
+  ['node', undefined],
+  ['axios', {}],
+] as const;
+
+const EVENT = {
+  id: '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e',
+  name: 'page_view',
+  orderKey: 'user_123',
+  payload: '{"event":"page_view","distinct_id":"user_123","properties":{"word":"Grüße \u{1f600}"}}',
+  bytes: 90,
+  capturedAt: 1_700_000_000_000,
+};
+
+const batchOf = (format: string): Batch => ({ id: 'b', createdAt: 1, format, events: [{ ...EVENT, format }] });
+
+async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onClose(() => void server.close());
+  onClose(() => server.closeAllConnections());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/ingest`;
+}
+
+function senderTo(host: string, settings: object | undefined, requestTimeoutMs = 5000): BatchSender {
+  const client = privateClient(settings);
+  onClose(() => client.releaseConnections());
+  return new BatchSender(client, {
+    host,
+    apiKey: KEY,
+    compression: 'gzip',
+    requestTimeoutMs,
+    historicalMigration: false,
+    names: { apiKey: 'POSTHOG_API_KEY', host: 'POSTHOG_HOST', captureMode: 'POSTHOG_CAPTURE_MODE' },
+  });
+}
+
+const attempt = { number: 1, signal: new AbortController().signal };
+
+describe.each(['v0', 'v1'])('%s', (format) => {
+  it('is the same request whichever client sends it', async () => {
+    const seen: object[] = [];
+    const url = await serve((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const { method, url: path, headers } = request;
+        const body = gunzipSync(Buffer.concat(chunks)).toString();
+        const stable = body.replace(/"sent_at":"[^"]+"/, '"sent_at":""');
+        seen.push({ method, path, body: stable, headers: Object.keys(headers).filter(isShared).sort() });
+        response.end('{}');
+      });
+    });
+    for (const [, settings] of CLIENTS) {
+      const outcome = await senderTo(url, settings).send(batchOf(format), attempt);
+      expect(outcome).toMatchObject({ kind: 'settled', rejected: [], code: 200 });
+    }
+    const [first, second] = seen;
+    expect(JSON.stringify(first)).toContain('Grüße \u{1f600}');
+    expect(first).toEqual(second);
+  });
+});
+
+/** What a client would like to get is its own business. */
+const isShared = (header: string): boolean => !header.startsWith('accept');
+
+describe.each(CLIENTS)('%s', (_name, settings) => {
+  const refusal = JSON.stringify({ results: { [EVENT.id]: { result: 'drop', details: 'no' } } });
+
+  it.each([
+    ['gzip', gzipSync(refusal)],
+    ['deflate', deflateSync(refusal)],
+    ['br', brotliCompressSync(refusal)],
+    ['identity', Buffer.from(refusal)],
+  ])('reads an answer that is packed: %s', async (encoding, body) => {
+    const url = await serve((request, response) => {
+      request.resume();
+      request.on('end', () => response.writeHead(200, { 'Content-Encoding': encoding }).end(body));
+    });
+    const outcome = await senderTo(url, settings).send(batchOf('v1'), attempt);
+    expect(outcome).toMatchObject({ kind: 'settled', rejected: [{ id: EVENT.id }], code: 200 });
+  });
+
+  it.each([
+    ['is no gzip', Buffer.from('{"results":{}}')],
+    ['breaks off', gzipSync(refusal).subarray(0, 20)],
+  ])('takes the status where the packed answer %s', async (_what, body) => {
+    const url = await serve((request, response) => {
+      request.resume();
+      request.on('end', () => {
+        response.writeHead(200, { 'Content-Encoding': 'gzip' });
+        response.end(body);
+      });
+    });
+    const outcome = await senderTo(url, settings).send(batchOf('v1'), attempt);
+    expect(outcome).toMatchObject({ kind: 'settled', rejected: [], retry: [], code: 200 });
+  });
+
+  it.each([
+    ['unpacked', {}],
+    ['packed', { 'Content-Encoding': 'gzip' }],
+  ])('takes the status when the time is over before an answer ends: %s', async (_what, headers) => {
+    const closed: Promise<unknown>[] = [];
+    const url = await serve((request, response) => {
+      closed.push(once(response, 'close'));
+      request.resume();
+      request.on('end', () => response.writeHead(200, headers).write('{'));
+    });
+    const outcome = await senderTo(url, settings, 100).send(batchOf('v1'), attempt);
+    expect(outcome).toMatchObject({ kind: 'settled', code: 200 });
+    // Nobody reads on.
+    await Promise.all(closed);
+    expect(closed).toHaveLength(1);
+  });
+
+  it('ends a request that gets no answer in time', async () => {
+    const closed: Promise<unknown>[] = [];
+    const url = await serve((request, response) => {
+      closed.push(once(response, 'close'));
+      request.resume();
+    });
+    const outcome = await senderTo(url, settings, 100).send(batchOf('v0'), attempt);
+    expect(outcome).toMatchObject({ kind: 'retryable', code: 'timeout' });
+    await Promise.all(closed);
+    expect(closed).toHaveLength(1);
+  });
+
+  it('sends on one connection', async () => {
+    const ports = new Set<number | undefined>();
+    const url = await serve((request, response) => {
+      ports.add(request.socket.remotePort);
+      request.resume();
+      request.on('end', () => response.end('{}'));
+    });
+    const sender = senderTo(url, settings);
+    for (let n = 0; n < 3; n += 1) expect(await sender.send(batchOf('v1'), attempt)).toMatchObject({ code: 200 });
+    expect(ports.size).toBe(1);
+  });
+});
