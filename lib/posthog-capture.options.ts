@@ -247,7 +247,7 @@ export class PostHogCaptureOptions {
   /**
    * Axios settings (proxy, agents, …) for a private HttpService, or the token of an HttpService of the application, whose
    * interceptors then see the key. What PostHog's API needs always wins. Default: none; then, unless the environment names a
-   * proxy, the same requests go through Node's own client, at a quarter of the cost. Code only.
+   * proxy, the same requests go through Node's own client, which costs less. Code only.
    */
   @IsOptionalHttp()
   readonly http?: AxiosRequestConfig | HttpServiceToken;

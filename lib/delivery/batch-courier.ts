@@ -35,8 +35,8 @@ export interface CourierRoute {
   /** These wait so long for their next attempt. */
   retrying(events: readonly QueuedEvent[], delayMs: number, failure: SendFailure): void;
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
-  /** It answers, and takes nothing: what is sent next is dropped as well. */
-  overQuota?(failure: SendFailure): void;
+  /** The receiver answers, and takes nothing: what is sent next fares no better. */
+  refusing(failure: SendFailure): void;
   dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
 }
 
@@ -175,12 +175,13 @@ async function carryPart(
       case 'quota':
         accepted();
         route.answered();
-        route.overQuota?.({ ...outcome.failure, refusesAll: true });
+        route.refusing({ ...outcome.failure, refusesAll: true });
         for (const event of batch.events) route.dropped(event, 'quota', outcome.failure.message);
         return 'done';
       case 'refused':
         failure = { ...outcome.failure, refusesAll: true };
         route.failed(failure);
+        route.refusing(failure);
         return { failure };
     }
     // What we cut short ourselves says nothing of the receiver.

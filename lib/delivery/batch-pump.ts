@@ -6,6 +6,7 @@ import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } 
 import { SendGate } from './send-gate.js';
 import { Sleepers } from './sleepers.js';
 import { backgroundTimer, type Timer } from './timers.js';
+import { type TravelListener } from './travel-book.js';
 
 /** When the pump sends, and how it goes on when sending fails. Milliseconds and bytes. */
 export interface PumpOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
@@ -17,20 +18,13 @@ export interface PumpOptions extends EventQueueLimits, LeaseLimits, RetryPolicy 
 }
 
 /** Who is told what the pump does. Must not throw. */
-export interface PumpListener {
+export interface PumpListener extends TravelListener {
   /** One event left the queue from its place `seq`: delivered when `reason` is null. */
   settled(event: QueuedEvent, seq: number, reason: DropReason | null, detail: string): void;
-  /** One request delivered these; each was told as settled before. */
-  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
-  retried(): void;
-  /** These wait for their next attempt: so long, or, where `delayMs` is null, in the queue again. */
-  retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void;
   /** A cool-down of `coolDownMs` starts, or goes on after a probe that failed. */
   stalled(failure: SendFailure, coolDownMs: number): void;
   /** A cool-down is over. */
   recovered(): void;
-  /** A request is over, whatever came of it. */
-  returned(): void;
 }
 
 /** A pause that the receiver asks for is believed up to this many cool-downs; an absurd one shall not silence us for ever. */
@@ -62,8 +56,6 @@ export class BatchPump {
   #flushTimer: Timer | null = null;
   #pumpTimer: Timer | null = null;
   #lastFailure: SendFailure | null = null;
-  /** Since the last event was dropped for it, none was delivered. */
-  #overQuota: SendFailure | null = null;
 
   constructor(options: PumpOptions, queue: EventQueue, send: SendBatch, listener: PumpListener) {
     this.#options = options;
@@ -78,7 +70,7 @@ export class BatchPump {
 
   /** What the receiver or the network last answered, while it has answered nothing better since. */
   get lastFailure(): SendFailure | null {
-    return this.#lastFailure ?? this.#overQuota;
+    return this.#lastFailure;
   }
 
   /** An event was added to the queue. */
@@ -227,9 +219,8 @@ export class BatchPump {
       answered: () => this.answered(),
       failed: (failure) => (this.#lastFailure = failure),
       retrying: (waiting, delayMs, failure) => this.#listener.retrying(waiting, delayMs, failure),
-      overQuota: (failure) => (this.#overQuota = failure),
+      refusing: (failure) => this.#listener.refusing(failure),
       delivered: (delivered, attempts, durationMs) => {
-        this.#overQuota = null;
         for (const event of delivered) this.#settle(lease, event, null, '');
         this.#listener.delivered(delivered, attempts, durationMs);
       },

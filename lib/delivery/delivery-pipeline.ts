@@ -1,16 +1,17 @@
 import { backoffMs } from './backoff.js';
 import { Backlog } from './backlog.js';
-import { BatchPump, type PumpListener, type PumpOptions } from './batch-pump.js';
+import { BatchPump, type PumpOptions } from './batch-pump.js';
 import { type DeliveryReport, type DropReason, type QueuedEvent, type SendBatch } from './delivery.js';
 import { type DeliveryObserver } from './delivery-observer.js';
 import { DurableEvents, type Durability } from './durable-events.js';
 import { type DeliveryStats, type EventDelivery } from './event-delivery.js';
 import { EventQueue } from './event-queue.js';
-import { type ExpressCall, ExpressLane, type ExpressListener, type ExpressOutcome } from './express-lane.js';
+import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
 import { Ledger } from './ledger.js';
 import { RequestLog } from './requests.js';
 import { Tally } from './tally.js';
 import { deadlineTimer, type Timer, within } from './timers.js';
+import { TravelBook } from './travel-book.js';
 import { Waiters } from './waiters.js';
 
 /** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
@@ -30,6 +31,7 @@ export class DeliveryPipeline implements EventDelivery {
   readonly #express: ExpressLane;
   readonly #ledger = new Ledger();
   readonly #requests = new RequestLog();
+  readonly #travels: TravelBook;
   readonly #durable: DurableEvents | null;
   readonly #backlog: Backlog | null;
   /** Events that stay in the store when the pipeline is closed. */
@@ -64,14 +66,9 @@ export class DeliveryPipeline implements EventDelivery {
         },
       });
     const request = this.#requests.observed(send, observer);
-    const onTheWay: Pick<PumpListener & ExpressListener, 'delivered' | 'retried' | 'retrying' | 'returned'> = {
-      delivered: (events, attempts, durationMs) => observer.delivered(events, attempts, durationMs),
-      retried: () => (this.#ledger.retries += 1),
-      retrying: (events, delayMs, failure) => observer.retrying(events, delayMs, failure),
-      returned: () => this.#returned(),
-    };
+    this.#travels = new TravelBook(observer, () => this.#returned());
     this.#pump = new BatchPump(options, this.#queue, durable?.keptFirst(request) ?? request, {
-      ...onTheWay,
+      ...this.#travels.listener,
       settled: (event, seq, reason, detail) => this.#settled(event, seq, reason, detail),
       stalled: (failure, coolDownMs) => {
         observer.stalled(failure, this.#pending, coolDownMs);
@@ -80,7 +77,7 @@ export class DeliveryPipeline implements EventDelivery {
       recovered: () => observer.recovered(this.#pending),
     });
     this.#express = new ExpressLane(options, request, {
-      ...onTheWay,
+      ...this.#travels.listener,
       queued: (event) => observer.queued(event),
       settled: (call, event, outcome) => {
         if (outcome.delivered) this.#settled(event, call, null, '');
@@ -101,12 +98,12 @@ export class DeliveryPipeline implements EventDelivery {
       pending: this.#pending,
       pendingBytes: this.#queue.bytes + this.#express.bytes + this.#left.bytes,
       inFlight: this.#queue.leased + this.#express.inFlight,
-      retries: this.#ledger.retries,
+      retries: this.#travels.retries,
       requests: this.#requests.stats,
       oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
       coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
       limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs },
-      lastFailure: this.#pump.lastFailure,
+      lastFailure: this.#pump.lastFailure ?? this.#travels.refusal,
       storeFailing: this.#durable?.failing ?? false,
     };
   }

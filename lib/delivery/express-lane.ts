@@ -4,6 +4,7 @@ import { type LeaseLimits } from './event-queue.js';
 import { Sleepers } from './sleepers.js';
 import { Tally } from './tally.js';
 import { backgroundTimer, deadlineTimer, type Timer } from './timers.js';
+import { type TravelListener } from './travel-book.js';
 
 /** The answer to somebody who waited for one event. `message` says what went wrong, in a sentence. */
 export type ExpressOutcome =
@@ -22,20 +23,13 @@ export interface ExpressOptions extends LeaseLimits, RetryPolicy {
 }
 
 /** Who is told what becomes of the events. Must not throw. */
-export interface ExpressListener {
+export interface ExpressListener extends TravelListener {
   /** A call waits. */
   queued(event: QueuedEvent): void;
   /** A call has its answer. */
   settled(call: object, event: QueuedEvent, outcome: ExpressOutcome): void;
-  /** One request delivered these; each was told as settled before. */
-  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
-  retried(): void;
-  /** These wait so long for their next attempt. */
-  retrying(events: readonly QueuedEvent[], delayMs: number, failure: SendFailure): void;
   /** The receiver is there and takes events. */
   answered(): void;
-  /** A request is over, whatever came of it. */
-  returned(): void;
 }
 
 interface Passenger {
@@ -191,6 +185,7 @@ export class ExpressLane {
         },
         answered: () => this.#listener.answered(),
         failed: (failure) => (group.lastFailure = failure),
+        refusing: (failure) => this.#listener.refusing(failure),
         retrying: (events, delayMs, failure) => this.#listener.retrying(events.filter(isAwaited), delayMs, failure),
         delivered: (events, attempts, durationMs) => {
           const awaited = events.filter(isAwaited);

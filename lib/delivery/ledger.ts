@@ -25,7 +25,6 @@ interface OpenStatement {
 export class Ledger {
   delivered = 0;
   recovered = 0;
-  retries = 0;
   readonly #open = new Set<OpenStatement>();
 
   /**

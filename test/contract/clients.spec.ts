@@ -30,14 +30,20 @@ const batchOf = (format: string): Batch => ({ id: 'b', createdAt: 1, format, eve
 async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
   const server = createServer(answer).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  onClose(() => void server.close());
-  onClose(() => server.closeAllConnections());
+  onClose(() => {
+    server.closeAllConnections();
+    server.close();
+    return Promise.resolve();
+  });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/ingest`;
 }
 
 function senderTo(host: string, settings: object | undefined, requestTimeoutMs = 5000): BatchSender {
   const client = privateClient(settings);
-  onClose(() => client.releaseConnections());
+  onClose(async () => {
+    await Promise.resolve();
+    client.releaseConnections();
+  });
   return new BatchSender(client, {
     host,
     apiKey: KEY,

@@ -205,6 +205,22 @@ describe('down', () => {
     expect((await probe()).status).toBe('ok');
   });
 
+  it.each([401, 402])('while PostHog answers %i, whoever finds out', async (status) => {
+    const { capture, posthog, probe } = await startProbed();
+    const one = { event: 'order_placed', distinctId: 'user_1' };
+    posthog.failAlways({ status });
+    await capture.captureNow(one);
+    expect((await probe()).details.posthog).toMatchObject({
+      health: 'down',
+      problems: [{ message: `PostHog API error: HTTP ${status}` }],
+    });
+    captureMany(capture, 1);
+    await capture.flush();
+    posthog.failAlways(null);
+    await capture.captureNow(one);
+    expect((await probe()).status).toBe('ok');
+  });
+
   it('when the store fails', async () => {
     const store = new MemoryEventStore();
     store.append = () => {
