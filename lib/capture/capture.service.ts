@@ -91,6 +91,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   };
 
   readonly #parts: CaptureParts;
+  #ending: Promise<DeliveryReport> | null = null;
   #enabled = true;
   #captured = 0;
 
@@ -261,7 +262,11 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Sends what is left, within `shutdownTimeoutMs`, and reports. Idempotent, never rejects. Nest calls it. */
-  async onApplicationShutdown(): Promise<DeliveryReport> {
+  onApplicationShutdown(): Promise<DeliveryReport> {
+    return (this.#ending ??= this.#end());
+  }
+
+  async #end(): Promise<DeliveryReport> {
     const { pipeline, onClose } = this.#parts;
     onClose?.();
     if (!pipeline) return NOTHING_DONE;

@@ -4,7 +4,7 @@ import { type Meter } from '@opentelemetry/api';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
-import { observeCapture } from './observe-capture.js';
+import { observeCapture, type ObserveCaptureOptions } from './observe-capture.js';
 
 /** Which instance is observed, and by whom. */
 export interface CaptureMetricsOptions {
@@ -17,6 +17,7 @@ export interface CaptureMetricsOptions {
 class CaptureMetrics implements OnModuleInit, OnApplicationShutdown {
   readonly #modules: ModuleRef;
   readonly #options: CaptureMetricsOptions;
+  #capture: CaptureService | null = null;
   #end = (): void => undefined;
 
   constructor(modules: ModuleRef, options: CaptureMetricsOptions) {
@@ -26,13 +27,26 @@ class CaptureMetrics implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     const { name, meter = await globalMeter() } = this.#options;
-    const capture = this.#modules.get<CaptureService>(getCaptureToken(name), { strict: false });
-    this.#end = observeCapture(capture, meter, { ...(name !== undefined && { name }) });
+    this.#capture = this.#modules.get<CaptureService>(getCaptureToken(name), { strict: false });
+    this.#end = observeOnce(this.#capture, meter, { ...(name !== undefined && { name }) });
   }
 
-  onApplicationShutdown(): void {
+  /** Nest ends all that it knows side by side, and only when the events are settled the last figures are known. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.#capture?.onApplicationShutdown();
     this.#end();
   }
+}
+
+const observed = new WeakMap<CaptureService, WeakSet<Meter>>();
+
+/** Several modules of an application may ask for the same; each request counts once. */
+function observeOnce(capture: CaptureService, meter: Meter, options: ObserveCaptureOptions): () => void {
+  const meters = observed.get(capture) ?? new WeakSet();
+  observed.set(capture, meters);
+  if (meters.has(meter)) return () => undefined;
+  meters.add(meter);
+  return observeCapture(capture, meter, options);
 }
 
 /** Observes an instance with OpenTelemetry, from the start of the application to the collection after its end. */

@@ -17,7 +17,8 @@ const DURATION_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.
  * lists the instruments.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/general/metrics/
- * @returns what ends it, after the collection that tells what became of the events still pending: that of the exporter's own end
+ * @returns what ends it, after one more collection. Call it when the instance has shut down, so that the last one tells what became of
+ * everything
  */
 export function observeCapture(
   capture: CaptureService,
@@ -35,14 +36,9 @@ export function observeCapture(
     answered: (request) => duration.record(request.durationMs / 1000, { ...instance, ...requestAttributes(request) }),
   });
   let isEnding = false;
-  /** Pending events of the collection before. */
-  let left = 0;
   const collect = (result: BatchObservableResult): void => {
-    const { pending, inFlight } = observe(capture, result);
-    // A drain takes its time; what stays in a store stays pending.
-    const isOver = isEnding && inFlight === 0 && (pending === 0 || pending === left);
-    left = pending;
-    if (!isOver) return;
+    observe(capture, result);
+    if (!isEnding) return;
     unwatch();
     // Not at once: the SDK walks its list of callbacks now, and would leave one out.
     queueMicrotask(() => meter.removeBatchObservableCallback(collect, all));

@@ -122,25 +122,6 @@ it('is over when its end is called, after one more collection', async () => {
   expect(later.get('posthog.capture.request.duration')).toMatchObject([{ value: { count: 2 } }]);
 });
 
-it('tells what became of the events that were pending when it was ended, however often is collected meanwhile', async () => {
-  const { capture, posthog } = await start({ ...LATE, requestTimeoutMs: 2000 });
-  const { meter, collect } = startSdk();
-  posthog.fail({ hang: true });
-  const end = observeCapture(capture, meter);
-  capture.capture({ event: 'a', distinctId: 'ann' });
-  const flushed = capture.flush();
-  await posthog.waitForRequests(1);
-  end();
-  for (let count = 0; count < 3; count += 1) {
-    expect((await collect()).get('posthog.capture.queue.events')).toMatchObject([{ value: 0 }, { value: 1 }]);
-  }
-  await flushed;
-  expect((await collect()).get('posthog.capture.events.delivered')).toMatchObject([{ value: 1 }]);
-  capture.capture({ event: 'b', distinctId: 'ann' });
-  await capture.flush();
-  expect((await collect()).get('posthog.capture.events.delivered')?.[0]?.value ?? 1).toBe(1);
-});
-
 @Module({})
 class AppModule {}
 
@@ -171,5 +152,41 @@ describe('PostHogCaptureMetricsModule', () => {
       { value: 1, attributes: {} },
       { value: 1, attributes: { 'posthog.capture.instance': 'billing' } },
     ]);
+  });
+
+  it('tells what became of events that PostHog takes at a later attempt of the end, however often is collected meanwhile', async () => {
+    const posthog = await startPostHog();
+    const { meter, collect } = startSdk();
+    const settings = { apiKey: KEY, host: posthog.url, ...LATE, maxRetries: 0 };
+    const app = await NestFactory.createApplicationContext(
+      {
+        module: AppModule,
+        imports: [
+          PostHogCaptureModule.forRoot(settings),
+          PostHogCaptureMetricsModule.forRoot({ meter }),
+          // Each module that wants metrics may ask for them.
+          PostHogCaptureMetricsModule.forRoot({ meter }),
+        ],
+      },
+      { logger: false },
+    );
+    onClose(() => app.close());
+    const capture = app.get(CaptureService);
+    await capture.captureNow({ event: 'before', distinctId: 'ann' });
+    posthog.failAlways({ status: 503 });
+    for (let n = 0; n < 20; n += 1) capture.capture({ event: 'a', distinctId: 'ann' });
+    const closing = app.close();
+    for (let requests = 2; requests < 5; requests += 1) {
+      await posthog.waitForRequests(requests);
+      await collect();
+    }
+    posthog.failAlways(null);
+    await closing;
+    const last = await collect();
+    expect(last.get('posthog.capture.events.delivered')).toMatchObject([{ value: 21 }]);
+    const counted = last
+      .get('posthog.capture.request.duration')
+      ?.map(({ value }) => (value as { count: number }).count);
+    expect(counted?.reduce((sum, count) => sum + count)).toBe(posthog.requests.length);
   });
 });
