@@ -17,8 +17,9 @@ export interface CaptureHealthOptions extends CaptureHealthThresholds {
  * Says how an instance does, to Terminus. It looks at figures that are there anyway, and asks nobody.
  *
  * - `up`: events get through, as far as is known.
- * - `degraded`: cooling down, or the queue is fuller or the oldest event older than the thresholds say. Nothing is lost yet, so the probe
- *   succeeds: Terminus 12 has `status: 'degraded'` for it, Terminus 10 and 11 are told `up`.
+ * - `degraded`: cooling down, or the queue is fuller or the oldest event older than the thresholds say. Events wait, and
+ *   are lost only where the queue is full, which its problem says. The probe succeeds: Terminus 12 has `status: 'degraded'` for it,
+ *   Terminus 10 and 11 are told `up`.
  * - `down`: PostHog refuses the key or everything, or the store fails. It needs a person.
  *
  * The details always have `health` with one of these, the figures, and for each problem its remedy; never a key or a payload.

@@ -28,7 +28,7 @@ export interface Judgement {
 const DEFAULT_QUEUE_SHARE = 0.5;
 const DEFAULT_AGE_MS = 300_000;
 
-/** Down: it needs a person. Degraded: events wait, and nothing is lost yet. */
+/** Down: it needs a person. Degraded: events wait; what that has cost so far stands in the problem. */
 export function judgeCapture(stats: CaptureStats, thresholds: CaptureHealthThresholds = {}): Judgement {
   const queueShare = shareOf(stats);
   const lasting = lastingProblems(stats);
@@ -51,7 +51,7 @@ function lastingProblems({ lastFailure, storeFailing }: CaptureStats): HealthPro
 }
 
 function passingProblems(
-  { coolDownUntil, lastFailure, oldestPendingMs, limits }: CaptureStats,
+  { coolDownUntil, lastFailure, oldestPendingMs, limits, droppedByReason }: CaptureStats,
   queueShare: number,
   { maxQueueShare = DEFAULT_QUEUE_SHARE, maxPendingAgeMs = defaultAgeMs(limits) }: CaptureHealthThresholds,
 ): HealthProblem[] {
@@ -60,8 +60,11 @@ function passingProblems(
     const { message = 'PostHog does not answer', remedy = 'nothing to do unless it lasts' } = lastFailure ?? {};
     problems.push({ message, remedy });
   }
-  if (queueShare > maxQueueShare)
-    problems.push({ message: `The queue is ${Math.round(queueShare * 100)} % full`, remedy: QUEUE_REMEDY });
+  if (queueShare > maxQueueShare) {
+    const { queue_full: lost = 0 } = droppedByReason;
+    const cost = lost > 0 ? `; ${lost} events were dropped for want of room since the start` : '';
+    problems.push({ message: `The queue is ${Math.round(queueShare * 100)} % full${cost}`, remedy: QUEUE_REMEDY });
+  }
   if ((oldestPendingMs ?? 0) > maxPendingAgeMs) {
     const seconds = Math.round((oldestPendingMs ?? 0) / 1000);
     problems.push({ message: `The oldest event has waited for ${seconds} s`, remedy: QUEUE_REMEDY });

@@ -41,6 +41,8 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 
   answered(request: WatchedRequest): void {
+    // Its caller ended it, which says nothing of PostHog.
+    if (request.failure === 'aborted') return;
     this.#last = request;
     if (!isSuccess(request)) this.#failed += 1;
     if (this.#durations.length < MAX_DURATIONS) this.#durations.push(request.durationMs);

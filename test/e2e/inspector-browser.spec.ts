@@ -120,6 +120,23 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await page.locator('#list li').count()).toBe(1);
   });
 
+  it('holds what is shown while it is paused, however many events come', async () => {
+    const { page, capture } = await open();
+    capture.capture({ event: 'before', distinctId: 'ann', properties: { total: 42 } });
+    await row(page, 'before').waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const { missed, max } = { missed: 600, max: 500 };
+    for (let n = 0; n < missed; n += 1) capture.capture({ event: 'meanwhile', distinctId: 'ann' });
+    await page.getByText(/^Paused, [5-9]\d\d new$/).waitFor();
+    await capture.flush();
+    await row(page, 'before').click();
+    await page.locator('#json', { hasText: '"total": 42' }).waitFor();
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await row(page, 'meanwhile').first().waitFor();
+    expect(await page.locator('#list li').count()).toBe(max);
+    expect(await row(page, 'before').count()).toBe(0);
+  });
+
   it('runs no script that an event brings, and shows what it is made of', async () => {
     const { page, alarms, capture } = await open();
     const hostile = [

@@ -85,6 +85,7 @@ class EventList {
 
   /** Draws all rows again. */
   draw() {
+    this.trim();
     this.missed = 0;
     this.rows.clear();
     const rows = [...this.events.values()].map((event) => this.#row(event)).reverse();
@@ -96,7 +97,7 @@ class EventList {
   filter() {
     for (const [id, row] of this.rows) {
       const event = this.events.get(id);
-      if (event) row.hidden = !this.matches(event);
+      row.hidden = !event || !this.matches(event);
     }
   }
 
@@ -163,10 +164,12 @@ class EventList {
     this.choose(id === null ? null : (this.events.get(id) ?? null), isAsked);
   }
 
+  /** Forgets the oldest. A pause is for looking at what is shown, so that is kept beside what comes meanwhile. */
   trim() {
+    const max = this.max + (this.isPaused ? this.rows.size : 0);
     for (const id of this.events.keys()) {
-      if (this.events.size <= this.max) break;
-      this.events.delete(id);
+      if (this.events.size <= max) break;
+      if (!this.isPaused || !this.rows.has(id)) this.events.delete(id);
     }
     for (const id of this.cleared) {
       if (this.cleared.size <= this.max) break;

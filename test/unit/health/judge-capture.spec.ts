@@ -47,6 +47,14 @@ it.each<[string, Partial<CaptureStats>, CaptureHealthThresholds, string, number]
   expect([judgement.health, judgement.problems.length]).toEqual([health, problems]);
 });
 
+it('says what a full queue has cost', () => {
+  const { health, problems } = judgeCapture({ ...QUIET, pending: 100, droppedByReason: { queue_full: 490 } });
+  expect(health).toBe('degraded');
+  expect(problems).toMatchObject([
+    { message: 'The queue is 100 % full; 490 events were dropped for want of room since the start' },
+  ]);
+});
+
 describe('Terminus 10 and 11', () => {
   class HealthCheckError extends Error {
     constructor(
