@@ -6,12 +6,12 @@ import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { type HttpAnswer, type HttpClient, readBody } from './http-client.js';
 
 /** How bodies are unpacked that a server packs though nobody asked for it. */
-const UNPACK: Readonly<Record<string, () => Transform>> = {
-  gzip: createUnzip,
-  'x-gzip': createUnzip,
-  deflate: createUnzip,
-  br: createBrotliDecompress,
-};
+const UNPACK: ReadonlyMap<string | undefined, () => Transform> = new Map([
+  ['gzip', createUnzip],
+  ['x-gzip', createUnzip],
+  ['deflate', createUnzip],
+  ['br', createBrotliDecompress],
+]);
 
 /**
  * Node's own HTTP client, over connections that are kept alive: where nothing else is asked for, it is all that a request needs, and
@@ -46,14 +46,16 @@ export function nodeClient(): HttpClient {
           headers: { Accept: 'application/json', ...headers, 'Content-Length': body.length },
         });
         const abort = (): void => void request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));
-        request.once('response', (response) => {
-          signal.removeEventListener('abort', abort);
-          void answerOf(response, signal).then(resolve);
-        });
-        // Stays: after the answer has begun, it is for the body to say what became of it.
-        request.on('error', (error) => {
+        const fail = (error: Error): void => {
           signal.removeEventListener('abort', abort);
           reject(error);
+        };
+        request.on('error', fail);
+        request.once('response', (response) => {
+          signal.removeEventListener('abort', abort);
+          // The status counts, whatever becomes of the rest.
+          request.off('error', fail).on('error', () => undefined);
+          answerOf(response, signal).then(resolve, reject);
         });
         signal.addEventListener('abort', abort, { once: true });
         if (signal.aborted) abort();
@@ -71,7 +73,7 @@ async function answerOf(response: http.IncomingMessage, signal: AbortSignal): Pr
 }
 
 function unpacked(response: http.IncomingMessage): http.IncomingMessage | Transform {
-  const unpack = UNPACK[response.headers['content-encoding'] ?? ''];
+  const unpack = UNPACK.get(response.headers['content-encoding']);
   if (!unpack) return response;
   const body = response.pipe(unpack());
   // A pipe passes on the end, and neither an error nor that nobody reads any more.

@@ -132,6 +132,37 @@ describe.each(CLIENTS)('%s', (_name, settings) => {
     expect(closed).toHaveLength(1);
   });
 
+  it('takes the status where an answer breaks off, or its packing is unknown', async () => {
+    const answers: ((response: ServerResponse) => void)[] = [
+      (response) =>
+        response.writeHead(200, { 'Content-Length': 100 }).write('{', () => response.socket?.resetAndDestroy()),
+      (response) => response.writeHead(200, { 'Content-Encoding': 'constructor' }).end('{}'),
+      (response) => response.writeHead(413, { Connection: 'close' }).end(() => response.socket?.destroy()),
+    ];
+    const url = await serve((request, response) => {
+      request.resume();
+      request.on('end', () => answers.shift()?.(response));
+    });
+    const sender = senderTo(url, settings);
+    expect(await sender.send(batchOf('v1'), attempt)).toMatchObject({ kind: 'settled', code: 200 });
+    expect(await sender.send(batchOf('v1'), attempt)).toMatchObject({ kind: 'settled', code: 200 });
+    expect(await sender.send(batchOf('v1'), attempt)).toMatchObject({ kind: 'tooLarge', code: 413 });
+  });
+
+  it('takes a status that comes before the body is sent', async () => {
+    const url = await serve((request, response) => {
+      response.writeHead(413, { Connection: 'close' });
+      response.write('too large', () => request.socket.resetAndDestroy());
+    });
+    const payload = JSON.stringify(Array.from({ length: 60_000 }, (_, n) => Math.imul(n, 2_654_435_761)));
+    const large = { ...batchOf('v0'), events: [{ ...EVENT, format: 'v0', payload, bytes: payload.length }] };
+    for (let n = 0; n < 20; n += 1) {
+      const outcome = await senderTo(url, settings).send(large, attempt);
+      // Whether the answer is still read after a reset is up to the system.
+      expect(outcome.kind === 'tooLarge' || outcome.kind === 'retryable').toBe(true);
+    }
+  });
+
   it('ends a request that gets no answer in time', async () => {
     const closed: Promise<unknown>[] = [];
     const url = await serve((request, response) => {
