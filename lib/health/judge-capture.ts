@@ -60,7 +60,7 @@ function passingProblems(
     const { message = 'PostHog does not answer', remedy = 'nothing to do unless it lasts' } = lastFailure ?? {};
     problems.push({ message, remedy });
   }
-  if (queueShare > maxQueueShare) {
+  if (queueShare > maxQueueShare || queueShare >= 1) {
     const { queue_full: lost = 0 } = droppedByReason;
     const cost = lost > 0 ? `; ${lost} events were dropped for want of room since the start` : '';
     problems.push({ message: `The queue is ${Math.round(queueShare * 100)} % full${cost}`, remedy: QUEUE_REMEDY });

@@ -89,6 +89,8 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
       };
     }
     if (requests.total === 0) return { tone: 'idle', text: `PostHog was not asked yet; ${waiting}`, nextAt };
+    if (requests.total === requests.byStatus.aborted && lastFailure === null)
+      return { tone: 'idle', text: `PostHog has not answered yet; ${waiting}`, nextAt };
     const isWell = this.#last ? isSuccess(this.#last) : lastFailure === null;
     return { tone: isWell ? 'good' : 'warn', text: `${answer}; ${waiting}`, nextAt, remedy: lastFailure?.remedy };
   }

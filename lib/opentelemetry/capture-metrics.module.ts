@@ -31,7 +31,7 @@ class CaptureMetrics implements OnModuleInit, OnApplicationShutdown {
     this.#end = observeOnce(this.#capture, meter, { ...(name !== undefined && { name }) });
   }
 
-  /** Nest ends all that it knows side by side, and only when the events are settled the last figures are known. */
+  /** Nest may end us before the instance, and the last figures are known only when its events are settled. */
   async onApplicationShutdown(): Promise<void> {
     await this.#capture?.onApplicationShutdown();
     this.#end();

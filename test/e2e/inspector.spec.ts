@@ -156,6 +156,21 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     await stream.until(({ data: { state } }) => state?.text === 'PostHog answers; nothing waiting');
   });
 
+  it('does not take a call that its caller gave up for a word of PostHog', async () => {
+    const { url, capture, posthog } = await inspected();
+    const stream = await openStream(`${url}/_posthog/stream`);
+    await stream.until(({ kind }) => kind === 'snapshot');
+    posthog.fail({ hang: true });
+    await capture.captureNow({ event: 'paid', distinctId: 'ann' }, { timeoutMs: 50 });
+    const said = await stream.until(({ data: { state } }) => state?.text.startsWith('PostHog has not') === true);
+    expect(said.data.state).toMatchObject({ tone: 'idle', text: 'PostHog has not answered yet; nothing waiting' });
+    await capture.captureNow({ event: 'paid', distinctId: 'ann' });
+    posthog.fail({ hang: true });
+    await capture.captureNow({ event: 'paid', distinctId: 'ann' }, { timeoutMs: 50 });
+    await stream.until(({ data: { state } }) => state?.text === 'PostHog answers; nothing waiting');
+    expect(stream.messages.filter(({ data: { state } }) => state?.tone === 'warn')).toEqual([]);
+  });
+
   it('knows of a cool-down that began before anybody looked', async () => {
     const { url, capture, posthog } = await inspected(undefined, { posthog: { maxRetries: 0, coolDownMs: 60_000 } });
     posthog.failAlways({ status: 401 });

@@ -48,7 +48,8 @@ it.each<[string, Partial<CaptureStats>, CaptureHealthThresholds, string, number]
 });
 
 it('says what a full queue has cost', () => {
-  const { health, problems } = judgeCapture({ ...QUIET, pending: 100, droppedByReason: { queue_full: 490 } });
+  const stats = { ...QUIET, pending: 100, droppedByReason: { queue_full: 490 } };
+  const { health, problems } = judgeCapture(stats, { maxQueueShare: 1 });
   expect(health).toBe('degraded');
   expect(problems).toMatchObject([
     { message: 'The queue is 100 % full; 490 events were dropped for want of room since the start' },
