@@ -1,7 +1,7 @@
-import { setMaxListeners } from 'node:events';
 import { carry, type HandBack, type Refusals, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { EventAges } from './event-ages.js';
+import { Few } from './few.js';
 import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
 import { SendGate } from './send-gate.js';
 import { Sleepers } from './sleepers.js';
@@ -27,6 +27,13 @@ export interface PumpListener extends TravelListener {
   recovered(): void;
 }
 
+/** A batch on its way. */
+interface Travel {
+  /** Of its own: on one for all, listeners that come and go would leave each other behind, as entries of a Set do. */
+  readonly abort: AbortController;
+  readonly over: Promise<void>;
+}
+
 /** A pause that the receiver asks for is believed up to this many cool-downs; an absurd one shall not silence us for ever. */
 const LONGEST_PAUSE_IN_COOL_DOWNS = 10;
 
@@ -42,9 +49,8 @@ export class BatchPump {
     this.#paused.wake(true);
     this.#pump();
   });
-  readonly #abort = new AbortController();
   readonly #flushAt: number;
-  readonly #travelling = new Set<Promise<void>>();
+  readonly #travelling = new Few<Travel>();
   /** Batches that wait for a retry. */
   readonly #retries = new Sleepers();
   /** Batches whose wait is over while the receiver wants a pause. */
@@ -55,6 +61,7 @@ export class BatchPump {
   #hurried = false;
   #flushTimer: Timer | null = null;
   #pumpTimer: Timer | null = null;
+  #stopped = false;
   #lastFailure: SendFailure | null = null;
 
   constructor(options: PumpOptions, queue: EventQueue, send: SendBatch, listener: PumpListener) {
@@ -64,8 +71,6 @@ export class BatchPump {
     this.#queue = queue;
     this.#send = send;
     this.#listener = listener;
-    // Each request in flight listens, and `concurrency` may be more than Node expects of one signal.
-    setMaxListeners(0, this.#abort.signal);
   }
 
   /** What the receiver or the network last answered, while it has answered nothing better since. */
@@ -120,13 +125,14 @@ export class BatchPump {
 
   /** Aborts what is in flight and sends nothing more. Resolves when all events are back in the queue. */
   async stop(): Promise<void> {
-    this.#abort.abort();
+    this.#stopped = true;
+    for (const { abort } of this.#travelling) abort.abort();
     this.#gate.endPauses();
     this.#retries.wake(false);
     this.#paused.wake(false);
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
     if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
-    await Promise.all(this.#travelling);
+    await Promise.all([...this.#travelling].map(({ over }) => over));
   }
 
   #batchIsFull(): boolean {
@@ -143,7 +149,7 @@ export class BatchPump {
 
   /** After the current turn: building a batch is no work for whoever captures, and a burst becomes full batches. */
   #schedule(): void {
-    if (this.#pumpTimer || this.#abort.signal.aborted) return;
+    if (this.#pumpTimer || this.#stopped) return;
     // Each request that returns pumps again, and so does the gate at the end of a pause.
     if (this.#travelling.size >= this.#options.concurrency || this.#gate.paused) return;
     this.#pumpTimer = backgroundTimer(() => this.#pump(), 0);
@@ -152,7 +158,7 @@ export class BatchPump {
   #pump(): void {
     if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
     this.#pumpTimer = null;
-    if (this.#abort.signal.aborted) return;
+    if (this.#stopped) return;
     while (this.#travelling.size < this.#gate.allowed(this.#options.concurrency)) {
       if (!this.#due && !this.#batchIsFull()) break;
       const lease = this.#queue.lease(this.#options);
@@ -174,19 +180,21 @@ export class BatchPump {
   }
 
   #dispatch(lease: Lease, events: readonly QueuedEvent[]): void {
-    const travel = this.#travel(lease, events, this.#gate.leave()).then(() => {
+    const abort = new AbortController();
+    const over = this.#travel(lease, events, this.#gate.leave(), abort.signal).then(() => {
       this.#travelling.delete(travel);
       this.#listener.returned();
       this.#pump();
     });
+    const travel: Travel = { abort, over };
     this.#travelling.add(travel);
   }
 
-  async #travel(lease: Lease, events: readonly QueuedEvent[], probe: boolean): Promise<void> {
-    const handBack = await this.#carry(lease, events, probe);
+  async #travel(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<void> {
+    const handBack = await this.#carry(lease, events, probe, signal);
     const back = handBack ? events.filter(({ id }) => lease.open.has(id)) : [];
     this.#queue.release(lease);
-    if (this.#abort.signal.aborted) return;
+    if (this.#stopped) return;
     if (handBack) {
       this.#listener.retrying(back, null, handBack.failure);
       this.#stall(handBack, probe);
@@ -206,7 +214,7 @@ export class BatchPump {
     });
   }
 
-  #carry(lease: Lease, events: readonly QueuedEvent[], probe: boolean): Promise<HandBack | null> {
+  #carry(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<HandBack | null> {
     const maxRetries = (): number => (probe && !this.#gate.open ? 0 : this.#options.maxRetries);
     return carry(events, {
       send: this.#send,
@@ -214,7 +222,7 @@ export class BatchPump {
       // A probe is tried once; when it was answered it is a batch like any other.
       maxRetries,
       refusals: this.#refusals,
-      signal: this.#abort.signal,
+      signal,
       wait: (ms, retryAfterMs) => this.#waitForRetry(ms, retryAfterMs),
       answered: () => this.answered(),
       failed: (failure) => (this.#lastFailure = failure),
@@ -235,7 +243,7 @@ export class BatchPump {
 
   async #waitForRetry(ms: number, retryAfterMs: number | undefined): Promise<boolean> {
     // Others have found out that nothing gets through: this batch waits with the rest.
-    if (!this.#gate.open || this.#abort.signal.aborted) return false;
+    if (!this.#gate.open || this.#stopped) return false;
     if (this.#hurried && (retryAfterMs ?? 0) > ms) return false;
     if (retryAfterMs !== undefined) this.#gate.pause(retryAfterMs);
     let goOn = await this.#retries.sleep(ms);

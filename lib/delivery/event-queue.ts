@@ -1,4 +1,5 @@
 import { type QueuedEvent } from './delivery.js';
+import { Few } from './few.js';
 import { Lane, type WaitingEvent, WaitingList } from './lanes.js';
 import { Tally } from './tally.js';
 
@@ -37,15 +38,17 @@ export interface Lease {
 export class EventQueue {
   readonly #limits: EventQueueLimits;
   /** Arrivals in order; those before `#head` are gone. An arrival's place is `#headSeq` plus its distance from `#head`. */
-  #arrivals: (QueuedEvent | undefined)[] = [];
+  readonly #arrivals: (QueuedEvent | undefined)[] = [];
   #head = 0;
   #headSeq = 0;
   /** Events older than all of `#arrivals`, set aside or returned. */
   readonly #waiting = new WaitingList();
-  readonly #lanes = new Map<string, Lane>();
+  /** By order key; those that are idle stay until there are too many of them. */
+  #lanes = new Map<string, Lane>();
+  #maxLanes = MIN_LANES;
   /** Lanes that nobody holds and in which events wait: the first to be served. */
   readonly #free = new Set<Lane>();
-  readonly #leases = new Set<Lease>();
+  readonly #leases = new Few<Lease>();
   readonly #held = new Tally();
   readonly #leased = new Tally();
   /** Those that wait behind a key on loan. */
@@ -132,10 +135,7 @@ export class EventQueue {
       const { lane, event, seq } = waiting;
       this.#waiting.removeFirst(lane);
       if (lane.holder !== null) this.#blocked.subtract(event);
-      else if (!lane.first) {
-        this.#free.delete(lane);
-        this.#lanes.delete(lane.key);
-      }
+      else if (!lane.first) this.#free.delete(lane);
       return this.#forget(event, seq);
     }
     const event = this.#arrivals[this.#head];
@@ -232,7 +232,6 @@ export class EventQueue {
       } else if (take(event, this.#headSeq)) {
         lane.lend(lease);
       } else {
-        if (lane.idle) this.#lanes.delete(lane.key);
         return;
       }
       this.#shiftArrival();
@@ -241,8 +240,17 @@ export class EventQueue {
 
   #lane(key: string): Lane {
     let lane = this.#lanes.get(key);
-    if (!lane) this.#lanes.set(key, (lane = new Lane(key)));
+    if (lane) return lane;
+    if (this.#lanes.size >= this.#maxLanes) this.#forgetIdleLanes();
+    lane = new Lane(key);
+    this.#lanes.set(key, lane);
     return lane;
+  }
+
+  /** All in one go: a Map that grows and shrinks with every event is among the dearest things there are. */
+  #forgetIdleLanes(): void {
+    this.#lanes = new Map([...this.#lanes].filter(([, lane]) => !lane.idle));
+    this.#maxLanes = Math.max(MIN_LANES, 2 * this.#lanes.size);
   }
 
   #block(lane: Lane): void {
@@ -253,12 +261,9 @@ export class EventQueue {
   #giveBackKey(event: QueuedEvent): void {
     const lane = this.#lane(event.orderKey);
     if (!lane.giveBack()) return;
-    if (lane.first) {
-      this.#blocked.subtractAll(lane.waiting);
-      this.#free.add(lane);
-    } else {
-      this.#lanes.delete(lane.key);
-    }
+    if (!lane.first) return;
+    this.#blocked.subtractAll(lane.waiting);
+    this.#free.add(lane);
   }
 
   #shiftArrival(): void {
@@ -267,7 +272,9 @@ export class EventQueue {
     this.#headSeq += 1;
     // Moving the rest costs its length, so it must have been earned by as many shifts.
     if (this.#head >= COMPACT_FROM && this.#head * 2 >= this.#arrivals.length) {
-      this.#arrivals = this.#arrivals.slice(this.#head);
+      // In place: a list that is left behind would keep its events beyond the next collections.
+      this.#arrivals.copyWithin(0, this.#head);
+      this.#arrivals.length -= this.#head;
       this.#head = 0;
     }
   }
@@ -279,3 +286,4 @@ export class EventQueue {
 }
 
 const COMPACT_FROM = 1024;
+const MIN_LANES = 2048;

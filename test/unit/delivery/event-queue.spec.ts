@@ -49,6 +49,25 @@ describe('a lease', () => {
     expect(names(queue.lease(BATCH))).toEqual(['d']);
   });
 
+  it('remembers which keys are on loan, and which have events waiting, however many keys come after them', () => {
+    const queue = queueOf(event('a1', 'a'), event('b1', 'b'));
+    const first = queue.lease({ ...BATCH, maxBatchEvents: 1 });
+    const second = queue.lease({ ...BATCH, maxBatchEvents: 1 });
+    queue.push(event('a2', 'a'));
+    for (let n = 0; n < 6000; n += 1) {
+      queue.push(event(`other ${n}`));
+      const lease = queue.lease(BATCH);
+      expect(names(lease)).toEqual([`other ${n}`]);
+      ackAll(queue, lease);
+    }
+    queue.push(event('b2', 'b'));
+    expect(queue.lease(BATCH)).toBeNull();
+    ackAll(queue, first);
+    expect(names(queue.lease(BATCH))).toEqual(['a2']);
+    ackAll(queue, second);
+    expect(names(queue.lease(BATCH))).toEqual(['b2']);
+  });
+
   it('passes over keys that are on loan, until their last event is answered for', () => {
     const queue = queueOf(event('a1', 'a'), event('b1', 'b'), event('a2', 'a'), event('c1', 'c'));
     const first = queue.lease({ ...BATCH, maxBatchEvents: 1 });
