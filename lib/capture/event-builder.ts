@@ -19,10 +19,10 @@ export interface BuilderSettings extends ReservedSettings {
 export interface EventSurroundings {
   readonly acting: ActingContext;
   /** The id of those who act without a name. */
-  personlessId(): string;
-  newUuid(): string;
+  readonly personlessId: () => string;
+  readonly uuid: string;
   /** The time of capture, as PostHog has it. */
-  now(): string;
+  readonly timestamp: string;
   /** Hears what was left out. */
   readonly warn: (warning: string) => void;
 }
@@ -49,10 +49,10 @@ export function buildEvent(
     properties = mergeProperties(readable(own), source, surroundings, careful, isPersonless);
   }
   return {
-    uuid: source.uuid ?? surroundings.newUuid(),
+    uuid: source.uuid ?? surroundings.uuid,
     event: source.event,
     distinct_id: distinctId ?? surroundings.personlessId(),
-    timestamp: source.timestamp ?? surroundings.now(),
+    timestamp: source.timestamp ?? surroundings.timestamp,
     properties,
   };
 }

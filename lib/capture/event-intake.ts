@@ -47,12 +47,14 @@ export class EventIntake {
   readonly #filters: readonly BeforeSendFilter[];
   readonly #uuids = new UuidSource();
   readonly #clock = new IsoClock();
+  readonly #personlessId: () => string;
 
   constructor(contexts: ContextStorage, format: WireFormat, settings: IntakeSettings) {
     this.#contexts = contexts;
     this.#format = format;
     this.#settings = settings;
     this.#filters = settings.beforeSend === undefined ? [] : [settings.beforeSend].flat();
+    this.#personlessId = () => contexts.personlessId();
   }
 
   /** @param warn hears what was left out or replaced */
@@ -62,36 +64,29 @@ export class EventIntake {
     if (acting.optedOut)
       return { ok: false, reason: 'opted_out', detail: 'the acting person opted out', uuid: null, distinctId };
     const now = Date.now();
+    const uuid = this.#uuids.next(now);
+    const timestamp = this.#clock.at(now);
     const built = buildEvent(
       source,
-      {
-        acting,
-        personlessId: () => this.#contexts.personlessId(),
-        newUuid: () => this.#uuids.next(now),
-        now: () => this.#clock.at(now),
-        warn,
-      },
+      { acting, personlessId: this.#personlessId, uuid, timestamp, warn },
       this.#settings,
     );
-    const filtered = this.#filters.length > 0 ? this.#filter(built, warn) : { event: built };
-    const refused = (reason: DropReason, detail: string, { uuid, distinct_id } = built): Taken => ({
-      ok: false,
-      reason,
-      detail,
-      uuid,
-      distinctId: distinct_id,
-    });
-    if (!('event' in filtered)) return refused(filtered.reason, filtered.detail);
-    const { event } = filtered;
+    // Without filters the event and its properties are nobody else's.
+    if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, now);
+    const filtered = this.#filter(built, warn);
+    return 'event' in filtered ? this.#write(filtered.event, 0, now) : refused(built, filtered.reason, filtered.detail);
+  }
+
+  #write(event: PostHogEvent, ownLevels: number, capturedAt: number): Taken {
     const { maxEventBytes } = this.#settings;
     const problem = requiredProblem(event, maxEventBytes);
-    if (problem !== null) return refused('invalid', problem, event);
+    if (problem !== null) return refused(event, 'invalid', problem);
     const encoded = this.#format.encode(event);
-    // Without filters the event and its properties are nobody else's.
-    const written = toJson(encoded, maxEventBytes, this.#filters.length > 0 ? 0 : OWN_LEVELS);
+    const written = toJson(encoded, maxEventBytes, ownLevels);
     if (written === 'too_large')
-      return refused('too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes), event);
-    return { ok: true, queued: this.#queued(event, written, now), uuid: event.uuid, distinctId: event.distinct_id };
+      return refused(event, 'too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes));
+    const queued = this.#queued(event, written, capturedAt);
+    return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id };
   }
 
   /** Filters see what PostHog would, so they meet neither a getter nor a proxy, and cannot change what the caller holds. */
@@ -116,6 +111,14 @@ export class EventIntake {
 }
 
 type Written = Exclude<ReturnType<typeof toJson>, 'too_large'>;
+
+const refused = ({ uuid, distinct_id }: PostHogEvent, reason: DropReason, detail: string): Taken => ({
+  ok: false,
+  reason,
+  detail,
+  uuid,
+  distinctId: distinct_id,
+});
 
 const tooLarge = (size: string, maxEventBytes: number): string =>
   `${size} bytes, and maxEventBytes is ${maxEventBytes} bytes`;

@@ -7,7 +7,6 @@ type Properties = Record<string, unknown>;
 
 /** What a property must be that PostHog reads itself. */
 interface ReservedProperty {
-  readonly name: string;
   readonly expected: string;
   /** The value as it is sent; undefined when it is none. May throw. */
   readonly read: (value: unknown, maxBytes: number) => unknown;
@@ -22,27 +21,32 @@ const SWITCH = { expected: 'true or false', read: given((value) => typeof value 
 const BAG = { expected: 'an object of names and values', read: bagOf };
 
 /** A wrong one of these costs the event, its whole batch, or what the property is for. */
-const RESERVED: readonly ReservedProperty[] = [
-  { name: '$cookieless_mode', ...SWITCH },
-  { name: '$ignore_sent_at', ...SWITCH },
-  { name: '$process_person_profile', ...SWITCH },
-  { name: '$product_tour_id', expected: 'a text', read: given((value) => typeof value === 'string') },
-  { name: '$set', ...BAG },
-  { name: '$set_once', ...BAG },
-  {
-    name: '$unset',
-    expected: `a list of at most ${MAX_UNSET_NAMES} property names`,
-    read: (value) => propertyNamesOf(value) ?? undefined,
-  },
-  { name: '$groups', ...BAG },
-  { name: '$group_set', ...BAG },
-  { name: '$group_type', expected: 'a text that is not blank', read: given(isText) },
-  {
-    name: '$group_key',
-    expected: `a text that is not blank, at most ${MAX_GROUP_KEY_LENGTH} characters long`,
-    read: (value) => (isGroupKey(value) ? groupKeyOf(value) : undefined),
-  },
-];
+const RESERVED = new Map<string, ReservedProperty>([
+  ['$cookieless_mode', SWITCH],
+  ['$ignore_sent_at', SWITCH],
+  ['$process_person_profile', SWITCH],
+  ['$product_tour_id', { expected: 'a text', read: given((value) => typeof value === 'string') }],
+  ['$set', BAG],
+  ['$set_once', BAG],
+  [
+    '$unset',
+    {
+      expected: `a list of at most ${MAX_UNSET_NAMES} property names`,
+      read: (value) => propertyNamesOf(value) ?? undefined,
+    },
+  ],
+  ['$groups', BAG],
+  ['$group_set', BAG],
+  ['$group_type', { expected: 'a text that is not blank', read: given(isText) }],
+  [
+    '$group_key',
+    {
+      expected: `a text that is not blank, at most ${MAX_GROUP_KEY_LENGTH} characters long`,
+      read: (value) => (isGroupKey(value) ? groupKeyOf(value) : undefined),
+    },
+  ],
+]);
+const DOLLAR = '$'.charCodeAt(0);
 
 /** How an object is made safe to look at. */
 export interface ReservedSettings {
@@ -53,18 +57,18 @@ export interface ReservedSettings {
 /**
  * Takes out of properties what PostHog reads itself and could not, with a warning; in place. Objects among it become clean copies,
  * so that they are on the wire what they are here. Never throws.
- *
- * @param trusted properties that need no check where they are still the same
  */
 export function correctReserved(
   properties: Properties,
   { maxEventBytes }: ReservedSettings,
   warn: (warning: string) => void,
-  trusted: Readonly<Properties> = {},
 ): void {
-  for (const { name, expected, read } of RESERVED) {
-    const value = properties[name];
-    if (value === undefined || value === trusted[name]) continue;
+  for (const name in properties) {
+    // Nearly all names are the application's own, so looking at each costs less than looking for those that are not.
+    const reserved = name.charCodeAt(0) === DOLLAR ? RESERVED.get(name) : undefined;
+    const value = reserved && properties[name];
+    if (reserved === undefined || value === undefined) continue;
+    const { expected, read } = reserved;
     const kept = carefully(() => read(value, maxEventBytes));
     if (kept !== undefined) {
       properties[name] = kept;

@@ -23,7 +23,7 @@ function built(
   if (!checked.ok) throw new Error(checked.problem);
   return buildEvent(
     checked.source,
-    { acting, personlessId: () => 'random', newUuid: () => 'new-uuid', now: () => '1970-01-01T00:00:00.000Z', warn },
+    { acting, personlessId: () => 'random', uuid: 'new-uuid', timestamp: '1970-01-01T00:00:00.000Z', warn },
     { disableGeoip: false, superProperties: {}, maxEventBytes: 10_000, ...settings },
   );
 }

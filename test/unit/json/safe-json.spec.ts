@@ -174,6 +174,19 @@ describe('toJson makes safe what JSON cannot say', () => {
   });
 });
 
+it.each([0, 2])('writes nothing that somebody has put into Object.prototype (%d levels of its own)', (ownLevels) => {
+  const value = { a: 1, in: { b: [{ c: 'd' }] } };
+  const expected = JSON.stringify(value);
+  Object.defineProperty(Object.prototype, 'everywhere', { value: { x: 1 }, enumerable: true, configurable: true });
+  let json;
+  try {
+    json = toJson(value, PLENTY, ownLevels);
+  } finally {
+    Reflect.deleteProperty(Object.prototype, 'everywhere');
+  }
+  expect(json).toMatchObject({ text: expected });
+});
+
 describe('toJson writes as PROTOCOL.md says', () => {
   it.each(Object.entries(ODDITIES))('%s', (_, { make, written }) => {
     const within = { list: [make(), 'after'], value: make(), after: true };
