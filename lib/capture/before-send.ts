@@ -74,9 +74,9 @@ function checked(
   correctReserved(properties, settings, warn);
   return {
     event: {
-      uuid: kept('uuid', uuidOf, original.uuid),
       event,
       distinct_id: id,
+      uuid: kept('uuid', uuidOf, original.uuid),
       timestamp: kept('timestamp', timestampOf, original.timestamp),
       properties,
     },

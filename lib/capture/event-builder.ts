@@ -49,9 +49,9 @@ export function buildEvent(
     properties = mergeProperties(readable(own), source, surroundings, careful, isPersonless);
   }
   return {
-    uuid: source.uuid ?? surroundings.uuid,
     event: source.event,
     distinct_id: distinctId ?? surroundings.personlessId(),
+    uuid: source.uuid ?? surroundings.uuid,
     timestamp: source.timestamp ?? surroundings.timestamp,
     properties,
   };

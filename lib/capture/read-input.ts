@@ -14,7 +14,10 @@ export function readInput<Field extends string>(
   warn: Warn,
 ): Partial<Record<Field, unknown>> {
   const given: Partial<Record<string, unknown>> = {};
-  for (const field of fields) given[field] = readField(input, field);
+  for (const field of fields) {
+    const value = readField(input, field);
+    if (value !== undefined) given[field] = value;
+  }
   if ((given.distinctId ?? null) !== null) {
     warnOfUnknownFields(input, fields, warn);
     return given;

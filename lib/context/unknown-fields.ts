@@ -44,7 +44,7 @@ export function fieldMeant(written: string, fields: readonly string[]): string |
 }
 
 /**
- * Warns of the fields of an input that mean nothing in it. Their values are not read. Never throws: a proxy need not list its fields.
+ * Warns of the fields of an input that mean nothing in it. Their values are not read. Never throws.
  *
  * @param within what the fields stand in, e.g. `options`, when not at the top
  */
@@ -55,26 +55,23 @@ export function warnOfUnknownFields(
   within?: string,
 ): void {
   let unknown = 0;
-  for (const name of namesOf(input)) {
-    if (fields.includes(name)) continue;
+  const tell = (name: string): void => {
     unknown += 1;
-    if (unknown > MAX_NAMED) continue;
-    const meant = fieldMeant(name, fields);
-    const remedy =
-      meant !== undefined
-        ? `: did you mean "${meant}"?`
-        : fields.includes('properties')
-          ? ': what describes the event goes into "properties"'
-          : '';
-    warn(`unknown field ${quoteName(within === undefined ? name : `${within}.${name}`)} was ignored${remedy}`);
+    if (unknown <= MAX_NAMED)
+      warn(
+        `unknown field ${quoteName(within === undefined ? name : `${within}.${name}`)} was ignored${remedyFor(name, fields)}`,
+      );
+  };
+  try {
+    for (const name in input) if (!fields.includes(name) && Object.hasOwn(input, name)) tell(name);
+  } catch {
+    // A proxy need not list its fields.
   }
   if (unknown > MAX_NAMED) warn(`${unknown - MAX_NAMED} more unknown fields were ignored`);
 }
 
-function namesOf(input: object): string[] {
-  try {
-    return Object.keys(input);
-  } catch {
-    return [];
-  }
+function remedyFor(name: string, fields: readonly string[]): string {
+  const meant = fieldMeant(name, fields);
+  if (meant !== undefined) return `: did you mean "${meant}"?`;
+  return fields.includes('properties') ? ': what describes the event goes into "properties"' : '';
 }

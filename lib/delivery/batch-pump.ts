@@ -29,7 +29,7 @@ export interface PumpListener extends TravelListener {
 
 /** A batch on its way. */
 interface Travel {
-  /** Of its own: on one for all, listeners that come and go would leave each other behind, as entries of a Set do. */
+  /** Not one for all: listeners that come and go side by side leave a trail as entries of a Set do. */
   readonly abort: AbortController;
   readonly over: Promise<void>;
 }
@@ -51,6 +51,8 @@ export class BatchPump {
   });
   readonly #flushAt: number;
   readonly #travelling = new Few<Travel>();
+  /** Of travels that are over: a signal is dear to make. */
+  readonly #aborts: AbortController[] = [];
   /** Batches that wait for a retry. */
   readonly #retries = new Sleepers();
   /** Batches whose wait is over while the receiver wants a pause. */
@@ -180,9 +182,10 @@ export class BatchPump {
   }
 
   #dispatch(lease: Lease, events: readonly QueuedEvent[]): void {
-    const abort = new AbortController();
+    const abort = this.#aborts.pop() ?? new AbortController();
     const over = this.#travel(lease, events, this.#gate.leave(), abort.signal).then(() => {
       this.#travelling.delete(travel);
+      this.#aborts.push(abort);
       this.#listener.returned();
       this.#pump();
     });

@@ -249,8 +249,10 @@ export class EventQueue {
 
   /** All in one go: a Map that grows and shrinks with every event is among the dearest things there are. */
   #forgetIdleLanes(): void {
-    this.#lanes = new Map([...this.#lanes].filter(([, lane]) => !lane.idle));
-    this.#maxLanes = Math.max(MIN_LANES, 2 * this.#lanes.size);
+    const lanes = new Map<string, Lane>();
+    for (const lane of this.#lanes.values()) if (!lane.idle) lanes.set(lane.key, lane);
+    this.#lanes = lanes;
+    this.#maxLanes = Math.max(MIN_LANES, 2 * lanes.size);
   }
 
   #block(lane: Lane): void {

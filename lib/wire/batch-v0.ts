@@ -11,15 +11,9 @@ const STORED: BatchOutcome = { kind: 'settled', rejected: [], retry: [] };
 export const batchV0: WireFormat = {
   mode: 'v0',
 
-  encode: ({ uuid, event, distinct_id, timestamp, properties }) => ({
-    event,
-    distinct_id,
-    uuid,
-    timestamp,
-    properties,
-  }),
+  // As it is: the properties keep their own names.
+  encode: (event) => event,
 
-  // Written as it is: the properties keep their own names.
   decode: (encoded) => encoded as PostHogEvent,
 
   request: (batch, { apiKey, historicalMigration, sentAt }) => ({

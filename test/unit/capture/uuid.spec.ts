@@ -31,6 +31,16 @@ describe('UuidSource', () => {
       expect(uuidOf(uuid)).toBe(uuid);
     }
   });
+
+  it('makes every digit that is not said random', () => {
+    const source = new UuidSource();
+    const uuids = Array.from({ length: 3000 }, () => source.next(0));
+    const variety = Array.from('00000000-0000-7xxx-yxxx-xxxxxxxxxxxx', (kind, at) => [
+      kind,
+      new Set(uuids.map((uuid) => uuid.charAt(at))).size,
+    ]);
+    expect(variety).toEqual(variety.map(([kind]) => [kind, kind === 'x' ? 16 : kind === 'y' ? 4 : 1]));
+  });
 });
 
 it('copies the text of a uuid', () => {
