@@ -5,7 +5,7 @@
  */
 export class Attached<T extends object> {
   readonly #key: symbol;
-  readonly #others = new WeakMap<object, T>();
+  #others: WeakMap<object, T> | undefined;
 
   /** @param name the same in both builds of this package, which may serve one request together; undefined: of this object alone */
   constructor(name?: string) {
@@ -13,13 +13,13 @@ export class Attached<T extends object> {
   }
 
   get(holder: object): T | undefined {
-    return (Reflect.get(holder, this.#key) as T | undefined) ?? this.#others.get(holder);
+    return (holder as Readonly<Record<symbol, T | undefined>>)[this.#key] ?? this.#others?.get(holder);
   }
 
   set(holder: object, state: T | undefined): void {
     const property = { value: state, writable: true, configurable: true, enumerable: false };
     if (Reflect.defineProperty(holder, this.#key, property)) return;
-    if (state === undefined) this.#others.delete(holder);
-    else this.#others.set(holder, state);
+    if (state === undefined) this.#others?.delete(holder);
+    else (this.#others ??= new WeakMap()).set(holder, state);
   }
 }
