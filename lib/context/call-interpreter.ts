@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { Attached } from './attached.js';
-import { type ActingContext, type CaptureContext } from './capture-context.js';
+import { type ActingContext, type CaptureContext, NO_CONTEXT } from './capture-context.js';
 import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';
+import { mergeContexts } from './context-scope.js';
 import { requestOf, routeOf } from './request-fields.js';
 import { requestPropertyReader, type RequestPropertySet } from './request-properties.js';
 import { readTracingHeaders } from './tracing-headers.js';
@@ -23,12 +24,13 @@ export interface InterpreterSettings {
 
 /** What is known of one call so far. */
 interface Reading {
-  identity?: ActingContext | 'asking';
-  person?: { readonly identity: ActingContext; readonly context: ActingContext };
-  request?: { readonly route: string | undefined; readonly properties: ActingContext['properties'] };
+  identity: ActingContext | 'asking' | undefined;
+  person: { readonly identity: ActingContext; readonly context: ActingContext } | undefined;
+  request: { readonly route: string | undefined; readonly properties: ActingContext['properties'] } | undefined;
+  all:
+    | { readonly person: ActingContext; readonly request: ActingContext['properties']; readonly context: ActingContext }
+    | undefined;
 }
-
-const NOTHING: ActingContext = Object.freeze({});
 
 /**
  * What a call itself says of who acts, below all that code has said: the `identity` of the application first, then PostHog's tracing
@@ -46,13 +48,27 @@ export class CallInterpreter {
     this.readProperties = requestPropertyReader(settings.requestProperties);
   }
 
+  /** All that a call says, as one. The same object for the same call as long as nothing new is known of it. */
+  contextOf(source: CallSource): ActingContext {
+    const person = this.personOf(source);
+    const request = this.requestPropertiesOf(source);
+    if (request === undefined) return person;
+    const reading = this.readingOf(source);
+    if (reading.all?.person !== person || reading.all.request !== request) {
+      const properties: ActingContext = { properties: request };
+      const context = person === NO_CONTEXT ? properties : mergeContexts(properties, person);
+      reading.all = { person, request, context };
+    }
+    return reading.all.context;
+  }
+
   /** Who acts in a call, by identity and headers. The same object for the same call as long as nothing new is known of it. */
   personOf(source: CallSource): ActingContext {
     const reading = this.readingOf(source);
     const identity = this.identityOf(source, reading);
     if (reading.person?.identity !== identity) {
       const headers = this.headersOf(source);
-      reading.person = { identity, context: identity === NOTHING ? headers : { ...headers, ...identity } };
+      reading.person = { identity, context: identity === NO_CONTEXT ? headers : { ...headers, ...identity } };
     }
     return reading.person.context;
   }
@@ -66,29 +82,31 @@ export class CallInterpreter {
       // Only the route becomes known later than the request.
       const route = routeOf(request);
       if (reading.request === undefined || reading.request.route !== route) {
-        reading.request = { route, properties: this.readProperties?.(request) };
+        reading.request = { route, properties: this.readProperties?.(request, route) };
       }
       return reading.request.properties;
     });
   }
 
   private readingOf(source: CallSource): Reading {
-    let reading = this.readings.get(source);
-    if (reading === undefined) this.readings.set(source, (reading = {}));
+    const known = this.readings.get(source);
+    if (known !== undefined) return known;
+    const reading: Reading = { identity: undefined, person: undefined, request: undefined, all: undefined };
+    this.readings.set(source, reading);
     return reading;
   }
 
   private identityOf(source: CallSource, reading: Reading): ActingContext {
     const { identity } = this.settings;
     // The call of a provider has neither a request nor a handler that could say who acts.
-    if (identity === undefined || source.transport === 'provider') return NOTHING;
+    if (identity === undefined || source.transport === 'provider') return NO_CONTEXT;
     // An identity that captures something itself is not asked within its own answer.
-    if (reading.identity !== undefined) return reading.identity === 'asking' ? NOTHING : reading.identity;
+    if (reading.identity !== undefined) return reading.identity === 'asking' ? NO_CONTEXT : reading.identity;
     reading.identity = 'asking';
     const answer = this.answerOf(identity, source);
     if (answer === undefined || answer === null) {
-      delete reading.identity;
-      return NOTHING;
+      reading.identity = undefined;
+      return NO_CONTEXT;
     }
     reading.identity = checkContext(typeof answer === 'object' ? answer : { distinctId: answer }, (warning) =>
       this.warn(`identity: ${warning}`),
@@ -109,9 +127,9 @@ export class CallInterpreter {
   }
 
   private headersOf(source: CallSource): ActingContext {
-    if (!this.settings.tracingHeaders || source.request === undefined) return NOTHING;
+    if (!this.settings.tracingHeaders || source.request === undefined) return NO_CONTEXT;
     const isPersonTrusted = this.settings.identity === undefined;
-    return this.carefully(() => readTracingHeaders(requestOf(source), isPersonTrusted)) ?? NOTHING;
+    return this.carefully(() => readTracingHeaders(requestOf(source), isPersonTrusted)) ?? NO_CONTEXT;
   }
 
   /** Getters of the application's own may stand in the way, such as a trust-proxy function. */

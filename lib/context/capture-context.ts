@@ -26,3 +26,6 @@ export interface ActingContext {
   readonly properties?: Readonly<Record<string, unknown>>;
   readonly optedOut?: boolean;
 }
+
+/** What nobody has said anything in. One object, by which it is known. */
+export const NO_CONTEXT: ActingContext = Object.freeze({});

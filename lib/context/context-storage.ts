@@ -1,33 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { toJson } from '../json/safe-json.js';
-import { Attached } from './attached.js';
-import { type ActingContext, type CaptureContext, type SerializedContext } from './capture-context.js';
+import { type ActingContext, type CaptureContext, NO_CONTEXT, type SerializedContext } from './capture-context.js';
 import { type CallInterpreter } from './call-interpreter.js';
-import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';
 import { changeScope, contextOf, mergeContexts, openScope, personlessIdOf } from './context-scope.js';
 import { acting } from './scopes.js';
 import { quoteName, setOwn } from './untrusted-values.js';
 
-const NOBODY: ActingContext = Object.freeze({});
-
 /** As much as one event may hold: more could not be captured with it anyway. */
 const MAX_EXPORTED_BYTES = 900 * 1024;
-
-/** What a call itself says, and all of it as one. */
-interface Merged {
-  readonly person: ActingContext;
-  readonly request: ActingContext['properties'];
-  readonly context: ActingContext;
-}
 
 /**
  * Who is acting, through everything that a function starts. There is one AsyncLocalStorage per process, so all instances
  * of this class see the same contexts. What is wrong in a context is ignored and reported, never thrown.
  */
 export class ContextStorage {
-  private readonly merged = new Attached<Merged>();
-
   /**
    * @param warn hears what was ignored, without any values. Must not throw. Default: nobody hears it
    * @param interpreter reads who acts out of requests. Default: nothing is read of them
@@ -40,11 +27,11 @@ export class ContextStorage {
   /** The context as an event sees it. Shared, so never change it. Empty outside of any context. */
   current(): ActingContext {
     const scope = acting.getStore();
-    if (scope === undefined) return NOBODY;
+    if (scope === undefined) return NO_CONTEXT;
     const said = contextOf(scope);
     const { source } = scope;
     if (source === undefined || this.interpreter === undefined) return said;
-    const called = this.calledOf(source, this.interpreter);
+    const called = this.interpreter.contextOf(source);
     return saysNothing(said) ? called : mergeContexts(called, said);
   }
 
@@ -98,16 +85,6 @@ export class ContextStorage {
   personlessId(): string {
     const scope = acting.getStore();
     return scope === undefined ? randomUUID() : personlessIdOf(scope);
-  }
-
-  private calledOf(source: CallSource, interpreter: CallInterpreter): ActingContext {
-    const person = interpreter.personOf(source);
-    const request = interpreter.requestPropertiesOf(source);
-    const known = this.merged.get(source);
-    if (known?.person === person && known.request === request) return known.context;
-    const context = mergeContexts({ properties: request }, person);
-    this.merged.set(source, { person, request, context });
-    return context;
   }
 
   private plainJson(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http';
 import { types } from 'node:util';
 import { type CallSource } from './call-source.js';
 
@@ -10,6 +11,8 @@ export interface RequestFields {
   readonly protocol?: unknown;
   readonly ip?: unknown;
   readonly headers?: unknown;
+  /** Fastify's request has Node's within. */
+  readonly raw?: unknown;
   readonly route?: unknown;
   readonly routeOptions?: unknown;
 }
@@ -34,7 +37,8 @@ export function headerOf<T>(
 ): T | undefined {
   const { headers } = request;
   if (typeof headers !== 'object' || headers === null) return undefined;
-  const value = valueOf(headers as Record<string, unknown>, name);
+  const bag = headers as Record<string, unknown>;
+  const value = bag[name] ?? (areNodes(headers, request) ? undefined : valueInAnyCase(bag, name));
   if (typeof value === 'string') return accept(value);
   if (!Array.isArray(value)) return undefined;
   for (const one of value as unknown[]) {
@@ -44,9 +48,13 @@ export function headerOf<T>(
   return undefined;
 }
 
-/** Node has the names in lower case; other sources of headers need not. */
-function valueOf(headers: Record<string, unknown>, name: string): unknown {
-  if (headers[name] !== undefined) return headers[name];
+/** Whether headers are as Node itself has read them: with all names in lower case, which other sources of headers need not have. */
+function areNodes(headers: object, request: RequestFields): boolean {
+  const message = request.raw instanceof IncomingMessage ? request.raw : request;
+  return message instanceof IncomingMessage && message.headers === headers;
+}
+
+function valueInAnyCase(headers: Record<string, unknown>, name: string): unknown {
   for (const key in headers) if (key.length === name.length && key.toLowerCase() === name) return headers[key];
   return undefined;
 }

@@ -1,16 +1,16 @@
-import { headerOf, pathOf, type RequestFields, routeOf } from './request-fields.js';
+import { headerOf, pathOf, type RequestFields } from './request-fields.js';
 
 /** What a request adds to its events. */
 export type RequestPropertySet = 'route' | 'url' | 'ip' | 'none';
 
-type Read = (request: RequestFields) => unknown;
+type Read = (request: RequestFields, route: string | undefined) => unknown;
 
 /** A user agent is as long as its client likes. */
 const MAX_USER_AGENT_LENGTH = 1000;
 
 const ROUTE: Readonly<Record<string, Read>> = {
   $request_method: (request) => request.method,
-  $request_route: routeOf,
+  $request_route: (_request, route) => route,
   $user_agent: (request) => headerOf(request, 'user-agent', (value) => value.slice(0, MAX_USER_AGENT_LENGTH)),
 };
 
@@ -29,17 +29,17 @@ export const REQUEST_PROPERTY_SETS: readonly string[] = Object.keys(SETS);
 /**
  * Reads what requests add to their events.
  *
- * @returns what reads one request: a fresh object each time, with what is known by then
+ * @returns what reads one request that is on a route: a fresh object each time, with what is known by then
  */
 export function requestPropertyReader(
   sets: RequestPropertySet | readonly RequestPropertySet[],
-): ((request: RequestFields) => Readonly<Record<string, unknown>>) | undefined {
+): ((request: RequestFields, route: string | undefined) => Readonly<Record<string, unknown>>) | undefined {
   const readers = Object.entries([sets].flat().reduce<typeof ROUTE>((all, set) => ({ ...all, ...SETS[set] }), {}));
   if (readers.length === 0) return undefined;
-  return (request) => {
+  return (request, route) => {
     const properties: Record<string, unknown> = {};
     for (const [name, read] of readers) {
-      const value = read(request);
+      const value = read(request, route);
       if (typeof value === 'string') properties[name] = value;
     }
     return properties;

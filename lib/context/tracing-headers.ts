@@ -1,8 +1,7 @@
-import { type ActingContext } from './capture-context.js';
+import { type ActingContext, NO_CONTEXT } from './capture-context.js';
 import { distinctIdOf, isIllegalDistinctId } from './distinct-id.js';
 import { headerOf, type RequestFields } from './request-fields.js';
 
-const NOBODY: ActingContext = Object.freeze({});
 const MAX_LENGTH = 1000;
 const CONTROL_CHARACTERS = /\p{Cc}/gu;
 
@@ -15,7 +14,7 @@ const CONTROL_CHARACTERS = /\p{Cc}/gu;
 export function readTracingHeaders(request: RequestFields, isPersonTrusted: boolean): ActingContext {
   const distinctId = isPersonTrusted ? headerOf(request, 'x-posthog-distinct-id', person) : undefined;
   const sessionId = headerOf(request, 'x-posthog-session-id', clean);
-  if (distinctId === undefined) return sessionId === undefined ? NOBODY : { sessionId };
+  if (distinctId === undefined) return sessionId === undefined ? NO_CONTEXT : { sessionId };
   return sessionId === undefined ? { distinctId } : { distinctId, sessionId };
 }
 

@@ -69,9 +69,9 @@ describe('a request', () => {
     };
     const route = { $request_method: 'GET', $request_route: '/users/:id', $user_agent: 'x'.repeat(1000) };
     const url = { ...route, $request_path: '/users/7', $current_url: 'https://shop.example/users/7' };
-    expect(requestPropertyReader('route')?.(request)).toEqual(route);
-    expect(requestPropertyReader('url')?.(request)).toEqual(url);
-    expect(requestPropertyReader(['route', 'ip'])?.(request)).toEqual({ ...route, $ip: '203.0.113.9' });
+    expect(requestPropertyReader('route')?.(request, '/users/:id')).toEqual(route);
+    expect(requestPropertyReader('url')?.(request, '/users/:id')).toEqual(url);
+    expect(requestPropertyReader(['route', 'ip'])?.(request, '/users/:id')).toEqual({ ...route, $ip: '203.0.113.9' });
     expect(requestPropertyReader('none')).toBeUndefined();
   });
 });
