@@ -1,5 +1,6 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { Attached } from '../context/attached.js';
+import { NO_CONTEXT } from '../context/capture-context.js';
 import { type CallSource, type OpenSource, type Transport } from '../context/call-source.js';
 import { checkContext, type Warn } from '../context/check-context.js';
 import { type ContextScope, openScope } from '../context/context-scope.js';
@@ -19,26 +20,26 @@ export interface CallScope {
 /** Raw HTTP requests and Nest's contexts of messages, each with its one context. */
 const opened = new Attached<CallScope>('call');
 
-const TRANSPORTS: readonly string[] = ['http', 'graphql', 'rpc', 'ws'] satisfies Transport[];
+/** Beside HTTP, which is not believed without a look at it. */
+const TRANSPORTS: readonly string[] = ['graphql', 'rpc', 'ws'] satisfies Transport[];
 
 /** The context of an HTTP request: the same whoever asks, and never within another one. */
 export function requestScope(request: object): CallScope {
   const raw = rawOf(request) ?? request;
-  const known = opened.get(raw);
-  if (known !== undefined) return known;
-  return remember(raw, { transport: 'http', request }, undefined);
+  return opened.get(raw) ?? remember(raw, { transport: 'http', request }, undefined);
 }
 
 /** The context of a call that has reached Nest's interceptors. */
 export function executionScope(execution: ExecutionContext, warn: Warn): CallScope {
   const known = opened.get(execution);
   if (known !== undefined) return known;
-  const transport = transportOf(execution);
-  if (transport === 'http') {
-    const call = requestScope(execution.switchToHttp().getRequest<object>());
+  const httpRequest = httpRequestOf(execution);
+  if (httpRequest !== undefined) {
+    const call = requestScope(httpRequest);
     call.source.execution = execution;
     return call;
   }
+  const transport = transportOf(execution);
   if (transport === 'graphql') {
     // Several resolvers may serve one request, each on its own.
     const around = acting.getStore();
@@ -56,23 +57,27 @@ export function executionScope(execution: ExecutionContext, warn: Warn): CallSco
   const source = { transport, execution, ...(request !== undefined && { request }) };
   const carried = planOf(execution.getHandler()).restoresContext ? takeCarriedContext(execution.getArgs()) : undefined;
   // Never within the context around it: what happens to be there is not the sender's.
-  return remember(execution, source, undefined, carried === undefined ? {} : checkContext(carried, warn));
+  return remember(execution, source, undefined, carried === undefined ? NO_CONTEXT : checkContext(carried, warn));
 }
 
 /** The current context when it lies within the given one, or that one. */
 export function innermost(scope: ContextScope): ContextScope {
   const current = acting.getStore();
-  for (let layer = current; layer !== undefined; layer = layer.below) if (layer === scope) return current ?? scope;
-  return scope;
+  return current !== undefined && liesWithin(current, scope) ? current : scope;
 }
 
 /** Runs something in a context, unless it does already. */
 export function within<T>(scope: ContextScope, fn: () => T): T {
-  const inner = innermost(scope);
-  return acting.getStore() === inner ? fn() : acting.run(inner, fn);
+  const current = acting.getStore();
+  return current !== undefined && liesWithin(current, scope) ? fn() : acting.run(scope, fn);
 }
 
-function remember(key: object, source: CallSource, below: ContextScope | undefined, own = {}): CallScope {
+function liesWithin(layer: ContextScope, scope: ContextScope): boolean {
+  for (let one: ContextScope | undefined = layer; one !== undefined; one = one.below) if (one === scope) return true;
+  return false;
+}
+
+function remember(key: object, source: CallSource, below: ContextScope | undefined, own = NO_CONTEXT): CallScope {
   const call: CallScope = { scope: openScope(below, own, source), source };
   opened.set(key, call);
   return call;
@@ -80,15 +85,16 @@ function remember(key: object, source: CallSource, below: ContextScope | undefin
 
 function transportOf(execution: ExecutionContext): Transport {
   const type = execution.getType<string>();
-  // Nest calls everything `http` that a library runs through its ExternalContextCreator without saying what it is.
-  if (type === 'http' && !isHttp(execution)) return 'provider';
   return TRANSPORTS.includes(type) ? (type as Transport) : 'provider';
 }
 
-function isHttp(execution: ExecutionContext): boolean {
+/** Nest calls everything `http` that a library runs through its ExternalContextCreator without saying what it is. */
+function httpRequestOf(execution: ExecutionContext): object | undefined {
+  if (execution.getType<string>() !== 'http') return undefined;
   const http = execution.switchToHttp();
-  const response = rawOf(http.getResponse<unknown>());
-  return typeof http.getRequest<unknown>() === 'object' && typeof fieldOf(response, 'end') === 'function';
+  const request = http.getRequest<unknown>();
+  const isHttp = typeof fieldOf(rawOf(http.getResponse()), 'end') === 'function';
+  return isHttp && typeof request === 'object' && request !== null ? request : undefined;
 }
 
 /** A GraphQL context is what the application made of it; most keep the request where Apollo and Mercurius put it. */

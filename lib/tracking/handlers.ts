@@ -100,7 +100,7 @@ function canOpenCall(handler: object, { events }: MethodPlan, interceptors: read
 /** The duty of a route, by its handler or, on Fastify, by its configuration. */
 export function dutyOfRoute(route: unknown): RouteDuty | undefined {
   if (typeof route === 'function') return Reflect.getMetadata(DUTY, route) as RouteDuty | undefined;
-  return typeof route === 'object' && route !== null ? (Reflect.get(route, DUTY) as RouteDuty | undefined) : undefined;
+  return typeof route === 'object' && route !== null ? (route as { readonly [DUTY]?: RouteDuty })[DUTY] : undefined;
 }
 
 /** Gives all handlers of messages a context, those that wear no decorator of ours too. */

@@ -25,7 +25,8 @@ export function invokeMethod(
   plan: MethodPlan,
 ): unknown {
   const run = (): unknown => original.apply(self, args);
-  const visible: unknown = typeof self === 'object' && self !== null ? Reflect.get(self, name) : undefined;
+  const visible =
+    typeof self === 'object' && self !== null ? (self as Readonly<Record<PropertyKey, unknown>>)[name] : undefined;
   const open = openCalls.reach(visible, { self, method: original, plan, args });
   if (open !== undefined) return openCalls.run(open, run);
 

@@ -70,8 +70,8 @@ function isGone(response: RawResponse): boolean {
 /** The raw request or response: Fastify wraps Node's, Express extends them. */
 export function rawOf<T extends object>(wrapped: unknown): T | undefined {
   if (typeof wrapped !== 'object' || wrapped === null) return undefined;
-  const raw: unknown = Reflect.get(wrapped, 'raw');
+  const { raw } = wrapped as { readonly raw?: { readonly once?: unknown } | null };
   // Not what an application keeps there on Express's request, a body for instance.
-  const isNodes = typeof raw === 'object' && raw !== null && typeof Reflect.get(raw, 'once') === 'function';
+  const isNodes = typeof raw === 'object' && raw !== null && typeof raw.once === 'function';
   return (isNodes ? raw : wrapped) as T;
 }

@@ -1,7 +1,6 @@
 import { type Type } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { acting } from '../context/scopes.js';
-import { innermost, requestScope } from './call-scopes.js';
+import { innermost, requestScope, within } from './call-scopes.js';
 import { type RouteDuty } from './handlers.js';
 import { openCalls } from './open-calls.js';
 import { beforeEnd, rawOf, type RawResponse } from './response-end.js';
@@ -41,8 +40,7 @@ export function enterCall(
     beforeEnd(raw, (end) => call.responded(end));
     return call;
   });
-  if (acting.getStore() === inside) next();
-  else acting.run(inside, next);
+  within(inside, next);
 }
 
 /** The handler has passed the request on. */

@@ -24,26 +24,31 @@ export function track(tracked: TrackedEvent, context: TrackContext, { capture, s
   if (!tracked.on.includes(context.outcome)) return;
   if (tracked.when !== undefined) {
     const answer = answerOf(tracked, 'when', context, settings);
-    if (answer !== undefined && !answer.value) return;
+    if (answer !== FAILED && !answer) return;
   }
   const distinctId = contribution(tracked, 'distinctId', DISTINCT_ID, context, settings);
   if (sampleRate < 1 && !isSampled(event, distinctId ?? actingPerson(capture), sampleRate)) return;
   const groups = contribution(tracked, 'groups', GROUPS, context, settings);
   // A copy of ours already.
   const properties = contribution(tracked, 'properties', PROPERTIES, context, settings) ?? {};
-  capture.capture({ event, distinctId, groups, properties: Object.assign(properties, propertiesOf(context)) });
+  addCall(properties, context);
+  capture.capture({ event, distinctId, groups, properties });
 }
 
-/** What every tracked event says of its call. */
-export function propertiesOf({
-  outcome,
-  durationMs,
-  transport,
-  statusCode,
-}: Pick<TrackContext, 'outcome' | 'durationMs' | 'transport' | 'statusCode'>): Record<string, unknown> {
-  const properties: Record<string, unknown> = { $outcome: outcome, $duration_ms: durationMs, $transport: transport };
+/** Adds what every tracked event says of its call. */
+export function addCall(
+  properties: Record<string, unknown>,
+  {
+    outcome,
+    durationMs,
+    transport,
+    statusCode,
+  }: Pick<TrackContext, 'outcome' | 'durationMs' | 'transport' | 'statusCode'>,
+): void {
+  properties.$outcome = outcome;
+  properties.$duration_ms = durationMs;
+  properties.$transport = transport;
   if (statusCode !== undefined) properties.$response_status_code = statusCode;
-  return properties;
 }
 
 /** The person whom the context names, or the random id that stands for nobody, as the event will have it. */
@@ -92,8 +97,8 @@ function contribution<T>(
   settings: TrackingSettings,
 ): T | undefined {
   if (tracked[option] === undefined) return undefined;
-  const answer = answerOf(tracked, option, context, settings)?.value;
-  if (answer === undefined || answer === null) return undefined;
+  const answer = answerOf(tracked, option, context, settings);
+  if (answer === FAILED || answer === undefined || answer === null) return undefined;
   const value = readCarefully(read, answer);
   if (value === null) complain(tracked, option, `must be ${text}`, settings);
   return value ?? undefined;
@@ -107,23 +112,26 @@ function readCarefully<T>(read: (answer: unknown) => T | null, answer: unknown):
   }
 }
 
-/** A value, or what a function answers; undefined when it failed, which has been said then. */
+/** Stands for the answer of a function that failed, which has been said then. */
+const FAILED = Symbol('failed');
+
+/** A value, or what a function answers, or FAILED. */
 function answerOf(
   tracked: TrackedEvent,
   option: 'distinctId' | 'groups' | 'properties' | 'when',
   context: TrackContext,
   settings: TrackingSettings,
-): { readonly value: unknown } | undefined {
+): unknown {
   const given: unknown = tracked[option];
   try {
     const value: unknown = typeof given === 'function' ? (given as (context: TrackContext) => unknown)(context) : given;
-    if (!types.isPromise(value)) return { value };
+    if (!types.isPromise(value)) return value;
     value.catch(() => undefined);
     complain(tracked, option, 'answered a promise, but it must answer at once', settings);
   } catch {
     complain(tracked, option, 'threw', settings);
   }
-  return undefined;
+  return FAILED;
 }
 
 function complain({ event }: TrackedEvent, option: string, problem: string, { warn }: TrackingSettings): void {

@@ -93,13 +93,15 @@ export class TrackedCall implements CallObserver {
     this.#hasEnded = true;
     // Another interceptor has answered, from a cache perhaps: the method was never called.
     if (outcome === 'success' && this.#args === undefined) return;
-    const { events, scope, capture } = this.#start;
+    const { scope } = this.#start;
     const context = this.#contextAt(outcome, statusCode);
-    const captureAll = (): void => {
-      for (const event of events) capture(event, context);
-    };
-    if (scope === undefined || scope === acting.getStore()) captureAll();
-    else acting.run(scope, captureAll);
+    if (scope === undefined || scope === acting.getStore()) this.#capture(context);
+    else acting.run(scope, () => this.#capture(context));
+  }
+
+  #capture(context: TrackContext): void {
+    const { events, capture } = this.#start;
+    for (const event of events) capture(event, context);
   }
 
   #contextAt(outcome: Outcome, statusCode: number | undefined): TrackContext {
