@@ -25,11 +25,14 @@ export interface InterpreterSettings {
 /** What is known of one call so far. */
 interface Reading {
   identity: ActingContext | 'asking' | undefined;
-  person: { readonly identity: ActingContext; readonly context: ActingContext } | undefined;
-  request: { readonly route: string | undefined; readonly properties: ActingContext['properties'] } | undefined;
-  all:
-    | { readonly person: ActingContext; readonly request: ActingContext['properties']; readonly context: ActingContext }
-    | undefined;
+  /** By identity and headers; `identified` is the identity that was known then. */
+  person: ActingContext | undefined;
+  identified: ActingContext | undefined;
+  /** Of the request, when it was on `route`. */
+  properties: ActingContext['properties'];
+  route: string | undefined;
+  /** All of it, until more is known. */
+  all: ActingContext | undefined;
 }
 
 /**
@@ -53,24 +56,20 @@ export class CallInterpreter {
     const person = this.personOf(source);
     const request = this.requestPropertiesOf(source);
     if (request === undefined) return person;
-    const reading = this.readingOf(source);
-    if (reading.all?.person !== person || reading.all.request !== request) {
-      const properties: ActingContext = { properties: request };
-      const context = person === NO_CONTEXT ? properties : mergeContexts(properties, person);
-      reading.all = { person, request, context };
-    }
-    return reading.all.context;
+    return (this.readingOf(source).all ??= mergeContexts({ properties: request }, person));
   }
 
   /** Who acts in a call, by identity and headers. The same object for the same call as long as nothing new is known of it. */
   personOf(source: CallSource): ActingContext {
     const reading = this.readingOf(source);
     const identity = this.identityOf(source, reading);
-    if (reading.person?.identity !== identity) {
+    if (reading.person === undefined || reading.identified !== identity) {
       const headers = this.headersOf(source);
-      reading.person = { identity, context: identity === NO_CONTEXT ? headers : { ...headers, ...identity } };
+      reading.person = identity === NO_CONTEXT ? headers : { ...headers, ...identity };
+      reading.identified = identity;
+      reading.all = undefined;
     }
-    return reading.person.context;
+    return reading.person;
   }
 
   /** What the request of a call adds to its events. The same object as long as the request is on the same route. */
@@ -81,17 +80,26 @@ export class CallInterpreter {
       const request = requestOf(source);
       // Only the route becomes known later than the request.
       const route = routeOf(request);
-      if (reading.request === undefined || reading.request.route !== route) {
-        reading.request = { route, properties: this.readProperties?.(request, route) };
+      if (reading.properties === undefined || reading.route !== route) {
+        reading.properties = this.readProperties?.(request, route);
+        reading.route = route;
+        reading.all = undefined;
       }
-      return reading.request.properties;
+      return reading.properties;
     });
   }
 
   private readingOf(source: CallSource): Reading {
     const known = this.readings.get(source);
     if (known !== undefined) return known;
-    const reading: Reading = { identity: undefined, person: undefined, request: undefined, all: undefined };
+    const reading: Reading = {
+      identity: undefined,
+      person: undefined,
+      identified: undefined,
+      properties: undefined,
+      route: undefined,
+      all: undefined,
+    };
     this.readings.set(source, reading);
     return reading;
   }

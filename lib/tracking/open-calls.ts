@@ -94,7 +94,7 @@ class OpenCalls {
     const open = this.current(handler);
     const calls = open === undefined ? this.byHandler.get(handler) : undefined;
     if (open === undefined && (calls === undefined || calls.size === 0)) return undefined;
-    const [event] = plan.events;
+    const event = plan.events[0];
     // Nest has not heard of what a decorator in between has lost, so nobody else has.
     if (event !== undefined && !(open?.route?.plan ?? planOf(handler)).events.includes(event)) return undefined;
     // Something on the way has left the context of the call, so it could be any that still waits for its method.

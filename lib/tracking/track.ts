@@ -29,26 +29,28 @@ export function track(tracked: TrackedEvent, context: TrackContext, { capture, s
   const distinctId = contribution(tracked, 'distinctId', DISTINCT_ID, context, settings);
   if (sampleRate < 1 && !isSampled(event, distinctId ?? actingPerson(capture), sampleRate)) return;
   const groups = contribution(tracked, 'groups', GROUPS, context, settings);
-  // A copy of ours already.
-  const properties = contribution(tracked, 'properties', PROPERTIES, context, settings) ?? {};
-  addCall(properties, context);
-  capture.capture({ event, distinctId, groups, properties });
+  const bag = contribution(tracked, 'properties', PROPERTIES, context, settings);
+  capture.capture({ event, distinctId, groups, properties: propertiesOf(context, bag) });
 }
 
-/** Adds what every tracked event says of its call. */
-export function addCall(
-  properties: Record<string, unknown>,
+type Bag = Readonly<Record<string, unknown>>;
+
+/** The properties of an event, copied, with what every tracked event says of its call. */
+export function propertiesOf(
   {
     outcome,
     durationMs,
     transport,
     statusCode,
   }: Pick<TrackContext, 'outcome' | 'durationMs' | 'transport' | 'statusCode'>,
-): void {
+  bag: Bag = {},
+): Record<string, unknown> {
+  const properties = copyOf(bag);
   properties.$outcome = outcome;
   properties.$duration_ms = durationMs;
   properties.$transport = transport;
   if (statusCode !== undefined) properties.$response_status_code = statusCode;
+  return properties;
 }
 
 /** The person whom the context names, or the random id that stands for nobody, as the event will have it. */
@@ -71,16 +73,17 @@ const DISTINCT_ID: Expectation<string> = {
   read: distinctIdOf,
 };
 const GROUPS: Expectation<GroupKeys> = { text: 'an object of group types and keys', read: groupKeysOf };
-const PROPERTIES: Expectation<Record<string, unknown>> = {
+const PROPERTIES: Expectation<Bag> = {
   text: 'an object of names and values',
-  read: (answer) => (isBag(answer) ? copyOf(answer) : null),
+  read: (answer) => (isBag(answer) ? answer : null),
 };
 
 /** A copy; a getter that throws costs its own value. */
-function copyOf(bag: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function copyOf(bag: Bag): Record<string, unknown> {
   try {
-    // It is set later. A literal that begins with a name is copied many times faster than one that begins with a spread.
-    return { $outcome: undefined, ...bag };
+    // They are set later, where they have their place already. A literal that begins with a name is copied many times faster than one
+    // that begins with a spread.
+    return { $outcome: undefined, $duration_ms: undefined, $transport: undefined, ...bag };
   } catch {
     const copy = {};
     copyOwn(copy, bag);
