@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type ActingContext } from './capture-context.js';
+import { type ActingContext, NO_CONTEXT } from './capture-context.js';
 import { type CallSource } from './call-source.js';
 
 /**
@@ -75,6 +75,8 @@ export function personlessIdOf(scope: ContextScope): string {
 }
 
 export function mergeContexts(below: ActingContext, above: ActingContext): ActingContext {
+  if (above === NO_CONTEXT) return below;
+  if (below === NO_CONTEXT) return above;
   return {
     distinctId: above.distinctId ?? below.distinctId,
     sessionId: above.sessionId ?? below.sessionId,

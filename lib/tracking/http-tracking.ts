@@ -7,7 +7,7 @@ import { enterCall, leaveCall } from './route-calls.js';
 import { type RequestTracking, requestTrackingOf } from './request-tracking.js';
 import { onResponseEnd, rawOf, type RawResponse, type ResponseEnd } from './response-end.js';
 import { isSampled } from './sampling.js';
-import { actingPerson, propertiesOf, type TrackingInstance } from './track.js';
+import { actingPerson, addCall, type TrackingInstance } from './track.js';
 import { millisecondsSince, TrackedCall } from './tracked-call.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
 import { isUntracked } from './untracked-requests.js';
@@ -167,8 +167,8 @@ function captureRequest(
     const outcome = aborted ? 'aborted' : statusCode !== undefined && statusCode >= 400 ? 'error' : 'success';
     const properties: Record<string, unknown> = { $request_method: fields.method };
     if (route !== undefined) properties.$request_route = route;
-    const call = { outcome, durationMs: millisecondsSince(startedAt), transport: 'http', statusCode } as const;
-    capture.capture({ event, properties: propertiesOf(call, properties) });
+    addCall(properties, { outcome, durationMs: millisecondsSince(startedAt), transport: 'http', statusCode });
+    capture.capture({ event, properties });
   } catch {
     settings.warn('track: requests', 'A request could not be captured.');
   }

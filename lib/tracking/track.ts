@@ -29,28 +29,26 @@ export function track(tracked: TrackedEvent, context: TrackContext, { capture, s
   const distinctId = contribution(tracked, 'distinctId', DISTINCT_ID, context, settings);
   if (sampleRate < 1 && !isSampled(event, distinctId ?? actingPerson(capture), sampleRate)) return;
   const groups = contribution(tracked, 'groups', GROUPS, context, settings);
-  const bag = contribution(tracked, 'properties', PROPERTIES, context, settings);
-  capture.capture({ event, distinctId, groups, properties: propertiesOf(context, bag) });
+  // A copy of ours already.
+  const properties = contribution(tracked, 'properties', PROPERTIES, context, settings) ?? {};
+  addCall(properties, context);
+  capture.capture({ event, distinctId, groups, properties });
 }
 
-type Bag = Readonly<Record<string, unknown>>;
-
-/** The properties of an event, copied, with what every tracked event says of its call. */
-export function propertiesOf(
+/** Adds what every tracked event says of its call. */
+export function addCall(
+  properties: Record<string, unknown>,
   {
     outcome,
     durationMs,
     transport,
     statusCode,
   }: Pick<TrackContext, 'outcome' | 'durationMs' | 'transport' | 'statusCode'>,
-  bag: Bag = {},
-): Record<string, unknown> {
-  const properties = copyOf(bag);
+): void {
   properties.$outcome = outcome;
   properties.$duration_ms = durationMs;
   properties.$transport = transport;
   if (statusCode !== undefined) properties.$response_status_code = statusCode;
-  return properties;
 }
 
 /** The person whom the context names, or the random id that stands for nobody, as the event will have it. */
@@ -73,13 +71,13 @@ const DISTINCT_ID: Expectation<string> = {
   read: distinctIdOf,
 };
 const GROUPS: Expectation<GroupKeys> = { text: 'an object of group types and keys', read: groupKeysOf };
-const PROPERTIES: Expectation<Bag> = {
+const PROPERTIES: Expectation<Record<string, unknown>> = {
   text: 'an object of names and values',
-  read: (answer) => (isBag(answer) ? answer : null),
+  read: (answer) => (isBag(answer) ? copyOf(answer) : null),
 };
 
 /** A copy; a getter that throws costs its own value. */
-function copyOf(bag: Bag): Record<string, unknown> {
+function copyOf(bag: Readonly<Record<string, unknown>>): Record<string, unknown> {
   try {
     // They are set later, where they have their place already. A literal that begins with a name is copied many times faster than one
     // that begins with a spread.

@@ -21,98 +21,95 @@ export interface CallStart {
 
 /** One call of a decorated method, from its begin to its one end. Whatever says first how it ended is right. */
 export class TrackedCall implements CallObserver {
-  readonly #start: CallStart;
-  readonly #startedAt = performance.now();
-  #hasEnded = false;
-  #result: unknown;
-  #error: unknown;
-  #hasFailed = false;
-  #args: readonly unknown[] | undefined;
+  private readonly startedAt = performance.now();
+  private isOver = false;
+  private result: unknown;
+  private error: unknown;
+  private hasFailed = false;
+  private args: readonly unknown[] | undefined;
 
-  constructor(start: CallStart) {
-    this.#start = start;
-  }
+  constructor(private readonly start: CallStart) {}
 
   get hasEnded(): boolean {
-    return this.#hasEnded;
+    return this.isOver;
   }
 
   /** The method runs, with these arguments if they are known. */
   reached(args: readonly unknown[] = []): void {
-    this.#args ??= args;
+    this.args ??= args;
   }
 
   succeeded(result: unknown): void {
-    this.#result = result;
-    this.#end('success');
+    this.result = result;
+    this.end('success');
   }
 
   failed(error: unknown): void {
     this.noteError(error);
-    this.#end('error');
+    this.end('error');
   }
 
   abandoned(): void {
-    this.#end('aborted');
+    this.end('aborted');
   }
 
   /** For calls that end with their response: what the handler gave to it. */
   noteResult(result: unknown): void {
-    this.#result = result;
+    this.result = result;
     this.again();
     // Heard before Nest reacts to it by ending the response.
     if (result instanceof StreamableFile) result.getStream().once('error', (error: Error) => this.noteError(error));
   }
 
   noteError(error: unknown): void {
-    this.#error = error;
-    this.#hasFailed = true;
+    this.error = error;
+    this.hasFailed = true;
   }
 
   /** The method is about to be tried again. */
   again(): void {
-    this.#error = undefined;
-    this.#hasFailed = false;
+    this.error = undefined;
+    this.hasFailed = false;
   }
 
   /** The response is over, and decides. */
   responded({ aborted, statusCode }: ResponseEnd): void {
-    const isError = this.#hasFailed || (statusCode !== undefined && statusCode >= 400);
+    const isError = this.hasFailed || (statusCode !== undefined && statusCode >= 400);
     // A response that ends because the handler's own stream broke is no client's doing.
-    if (aborted && !this.#hasFailed) this.#end('aborted', statusCode);
-    else this.#end(isError ? 'error' : 'success', statusCode);
+    if (aborted && !this.hasFailed) this.end('aborted', statusCode);
+    else this.end(isError ? 'error' : 'success', statusCode);
   }
 
   /** A guard kept the call from the handler. */
   denied({ statusCode }: ResponseEnd): void {
-    this.#end('denied', statusCode);
+    this.end('denied', statusCode);
   }
 
-  #end(outcome: Outcome, statusCode?: number): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
+  private end(outcome: Outcome, statusCode?: number): void {
+    if (this.isOver) return;
+    this.isOver = true;
     // Another interceptor has answered, from a cache perhaps: the method was never called.
-    if (outcome === 'success' && this.#args === undefined) return;
-    const { scope } = this.#start;
-    const context = this.#contextAt(outcome, statusCode);
-    if (scope === undefined || scope === acting.getStore()) this.#capture(context);
-    else acting.run(scope, () => this.#capture(context));
+    if (outcome === 'success' && this.args === undefined) return;
+    const { scope } = this.start;
+    const context = this.contextAt(outcome, statusCode);
+    if (scope === undefined || scope === acting.getStore()) this.capture(context);
+    else acting.run(scope, () => this.capture(context));
   }
 
-  #capture(context: TrackContext): void {
-    const { events, capture } = this.#start;
+  private capture(context: TrackContext): void {
+    const { events, capture } = this.start;
     for (const event of events) capture(event, context);
   }
 
-  #contextAt(outcome: Outcome, statusCode: number | undefined): TrackContext {
-    const { source } = this.#start;
+  private contextAt(outcome: Outcome, statusCode: number | undefined): TrackContext {
+    const { source } = this.start;
     const { transport, execution } = source;
     const request: unknown = source.request;
-    const durationMs = millisecondsSince(this.#startedAt);
-    const context: Draft = { transport, outcome, args: this.#args ?? [], durationMs };
+    const durationMs = millisecondsSince(this.startedAt);
+    const context: Draft = { transport, outcome, args: this.args ?? [], durationMs };
     if (request !== undefined) context.request = request;
-    if (this.#result !== undefined) context.result = this.#result;
-    if (this.#hasFailed) context.error = this.#error;
+    if (this.result !== undefined) context.result = this.result;
+    if (this.hasFailed) context.error = this.error;
     if (statusCode !== undefined) context.statusCode = statusCode;
     if (execution !== undefined) context.execution = execution;
     return context;

@@ -14,11 +14,17 @@ const PLAN = Symbol.for('nestjs-posthog-capture:plan');
 const ORIGINAL = Symbol.for('nestjs-posthog-capture:original');
 const NO_PLAN: MethodPlan = Object.freeze({ events: [], restoresContext: false });
 
+/** Plans that were looked up: once a method has one it is complete, because another decorator makes another method. */
+const known = new WeakMap<object, MethodPlan>();
+
 /** What is asked of a method, also where another decorator has wrapped ours and kept its metadata, as Nest itself does. */
 export function planOf(method: unknown): MethodPlan {
-  return typeof method === 'function'
-    ? ((Reflect.getMetadata(PLAN, method) as MethodPlan | undefined) ?? NO_PLAN)
-    : NO_PLAN;
+  if (typeof method !== 'function') return NO_PLAN;
+  const plan = known.get(method);
+  if (plan !== undefined) return plan;
+  const found = Reflect.getMetadata(PLAN, method) as MethodPlan | undefined;
+  if (found !== undefined) known.set(method, found);
+  return found ?? NO_PLAN;
 }
 
 /**

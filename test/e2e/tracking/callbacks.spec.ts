@@ -96,6 +96,7 @@ describe('callbacks of @TrackEvent', () => {
     ['properties that throw', { properties: boom }],
     ['properties that are a promise', { properties: (() => Promise.resolve({ secret: 1 })) as never }],
     ['properties that are a text', { properties: (() => 'secret') as never }],
+    ['properties that do not tell their names', { properties: () => new Proxy({}, { ownKeys: boom }) }],
     ['when that throws', { when: boom }],
     ['when that is a promise', { when: (() => Promise.resolve(false)) as never }],
   ])('%s: costs its own contribution and one line', async (_name, options) => {

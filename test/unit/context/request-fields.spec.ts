@@ -1,3 +1,5 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { headerOf, pathOf, routeOf } from '../../../lib/context/request-fields.js';
 import { requestPropertyReader } from '../../../lib/context/request-properties.js';
@@ -56,6 +58,19 @@ describe('a request', () => {
     const digits = (value: string) => (/^\d+$/.test(value) ? Number(value) : undefined);
     expect(headerOf(request, 'x-number', digits)).toBe(2);
     expect(headerOf({ headers: { 'x-number': 'one' } }, 'x-number', digits)).toBeUndefined();
+  });
+
+  it('has headers in any case, unless Node has read them itself', () => {
+    const message = new IncomingMessage(new Socket());
+    message.headers = { 'x-number': '1' };
+    const others = { 'X-Number': '2', 'X-Others': '3' };
+    const numberOf = (request: object, name: string) => headerOf(request, name, Number);
+    expect([numberOf(message, 'x-number'), numberOf(message, 'x-others')]).toEqual([1, undefined]);
+    // Fastify's request has Node's within, and may be given headers beside it.
+    const within = { raw: message, headers: message.headers };
+    expect([numberOf(within, 'x-number'), numberOf(within, 'x-others')]).toEqual([1, undefined]);
+    expect(numberOf({ raw: message, headers: others }, 'x-others')).toBe(3);
+    expect(numberOf({ headers: others }, 'x-number')).toBe(2);
   });
 
   it('adds what the sets say that were asked for', () => {
