@@ -7,6 +7,7 @@ import { printTable } from '../support/table.mjs';
 const app = (variant, label, captures) => ({ label, variant, captures, process: 'request-app' });
 
 const BARE = app('bare', 'no analytics', false);
+const OWN_CONTEXT = app('own context', 'no analytics, an AsyncLocalStorage of its own', false);
 const TRACKED = app('tracked', 'nestjs-posthog-capture: @TrackEvent', true);
 const CAPTURED = app('captured', 'nestjs-posthog-capture: capture() in the handler', true);
 const UNTRACKED = app('untracked', 'nestjs-posthog-capture: a route without events', false);
@@ -14,7 +15,7 @@ const NO_CONTEXT = app('untracked, context off', 'nestjs-posthog-capture: the sa
 const POSTHOG = app('posthog-node', 'posthog-node: interceptor and capture()', true);
 const POSTHOG_100 = app('posthog-node, batches of 100', 'posthog-node: the same with batches of 100', true);
 
-export const APPLICATIONS = { BARE, TRACKED, CAPTURED, UNTRACKED, NO_CONTEXT, POSTHOG, POSTHOG_100 };
+export const APPLICATIONS = { BARE, OWN_CONTEXT, TRACKED, CAPTURED, UNTRACKED, NO_CONTEXT, POSTHOG, POSTHOG_100 };
 
 /** Measures applications in turns of `count` requests. Throws unless each request's event arrived exactly once. */
 export function measureRequests(sink, framework, applications, { warmUp, count, rounds, turns }) {

@@ -1,6 +1,7 @@
 // A Nest application with one route, GET /orders/:id, that answers with a small object; each variant does with events what its
 // name says. Events have the same twelve properties everywhere.
 import 'reflect-metadata';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Controller, Get, Inject, Param } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EVENT_NAME, eventOf, personOf, propertiesOf } from '../support/event.mjs';
@@ -33,6 +34,15 @@ function controller(answer = order, { decorators = [], inject = [] } = {}) {
 /** What each variant adds to an application. `drain` waits until all events are delivered. */
 const VARIANTS = {
   bare: () => ({ controllers: [controller()] }),
+
+  /** The least that a context per request can cost: Node follows it through all that a request starts. */
+  'own context': () => {
+    const contexts = new AsyncLocalStorage();
+    return {
+      controllers: [controller()],
+      around: (request, next) => contexts.run({ request }, next),
+    };
+  },
 
   async tracked(url) {
     const { TrackEvent } = await import('nestjs-posthog-capture');
@@ -96,15 +106,23 @@ async function adapterOf(framework) {
   return new (await import('@nestjs/platform-express')).ExpressAdapter();
 }
 
+/** Runs all that is done for a request within a function. */
+function wrapRequests(app, framework, around) {
+  const run = (request, _response, next) => around(request, next);
+  if (framework === 'fastify') app.getHttpAdapter().getInstance().addHook('onRequest', run);
+  else app.use(run);
+}
+
 let cpu;
 let drain;
 
 serve({
   async open({ framework, variant, url }) {
-    const { interceptors = [], drain: itsDrain, ...parts } = await VARIANTS[variant](url);
+    const { interceptors = [], around, drain: itsDrain, ...parts } = await VARIANTS[variant](url);
     const logger = ['error', 'warn'];
     const app = await NestFactory.create({ module: Application, ...parts }, await adapterOf(framework), { logger });
     app.useGlobalInterceptors(...interceptors);
+    if (around) wrapRequests(app, framework, around);
     await app.listen(0, '127.0.0.1');
     drain = () => itsDrain?.(app);
     return app.getHttpServer().address().port;

@@ -3,7 +3,7 @@ import { progress } from './table.mjs';
 
 /**
  * Measures variants side by side. In each round every variant gets a process of its own, and these take turns of a few tenths of
- * a second, A B C A B C: what else happens on the machine meets all of them.
+ * a second, A B C, B C A, C A B: what else happens on the machine meets all of them, and none always comes after the same one.
  *
  * @param start gives the process of a variant, ready to be measured
  * @param measure measures one turn of it
@@ -22,7 +22,9 @@ export async function inTurns(title, variants, { rounds, turns, start, measure }
       }
       for (let turn = 1; turn <= turns; turn += 1) {
         progress(`${title}: round ${round} of ${rounds}, turn ${turn} of ${turns}`);
-        for (const { variant, child } of started) samples.get(variant.label).push(await measure(child, variant));
+        const first = turn % started.length;
+        for (const { variant, child } of [...started.slice(first), ...started.slice(0, first)])
+          samples.get(variant.label).push(await measure(child, variant));
       }
     } finally {
       for (const { child } of started) await child.stop();
