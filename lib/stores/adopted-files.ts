@@ -48,13 +48,13 @@ export class AdoptedFiles {
 
   /** Writes what was removed; throws, and then writes it the next time. */
   commit(): void {
-    for (const file of this.#files) file.write([]);
+    for (const file of this.#files) file.commit();
   }
 
   async close(): Promise<void> {
     const files = this.#files;
     this.#files = [];
-    for (const file of files) await file.close();
+    await Promise.all(files.map((file) => file.close()));
   }
 
   async #openKnown(directory: StoreDirectory, warnings: string[]): Promise<void> {

@@ -5,7 +5,7 @@ import { type RecordFile, type StoredRecord } from './record-file.js';
 
 type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
-/** Events that were committed together. */
+/** Events that are committed together. */
 interface Block {
   readonly key: number;
   /** Events that nobody has answered for. */
@@ -18,11 +18,22 @@ interface Block {
   bytes: number;
 }
 
+/** A block that is not in the file yet. */
+interface NewBlock {
+  readonly block: Block;
+  readonly events: QueuedEvent[];
+  payloadBytes: number;
+}
+
 /** Where an event is kept. */
 interface Place {
   readonly block: Block;
   readonly index: number;
 }
+
+/** So many events, or bytes of them, make a block. */
+const BLOCK_EVENTS = 128;
+const BLOCK_BYTES = 256 * 1024;
 
 const PAGE_BYTES = 4096;
 /** What LMDB adds to a small record. */
@@ -38,7 +49,10 @@ export class EventFile {
   readonly #file: RecordFile;
   readonly #project: string;
   readonly #writer: BlockWriter;
+  readonly #maxBytes: number;
+  /** Of all events that nobody has answered for, those to be written included. */
   readonly #places = new Map<QueuedEvent, Place>();
+  #new: NewBlock[] = [];
   /** Blocks some of whose events are answered for, which the file does not say yet. */
   readonly #changed = new Set<Block>();
   #nextKey = 1;
@@ -52,11 +66,15 @@ export class EventFile {
   #counted = 0;
   #damaged = 0;
 
-  /** @param unread the first block to read: 1 in a file of an earlier process, null in a new one */
-  constructor(file: RecordFile, project: string, unread: 1 | null) {
+  /**
+   * @param unread the first block to read: 1 in a file of an earlier process, null in a new one
+   * @param maxBytes what the file may take
+   */
+  constructor(file: RecordFile, project: string, unread: 1 | null, maxBytes = Infinity) {
     this.#file = file;
     this.#project = project;
     this.#writer = new BlockWriter(project);
+    this.#maxBytes = maxBytes;
     this.#unread = unread;
     this.#count = file.count;
   }
@@ -80,11 +98,24 @@ export class EventFile {
     return this.#unread === null && this.#places.size === 0 && this.#unclaimed.length === 0;
   }
 
-  has(event: QueuedEvent): boolean {
-    return this.#places.has(event);
+  /** Whether what was added should be committed soon: one commit must stay short. */
+  get crowded(): boolean {
+    const [first] = this.#new;
+    return first !== undefined && isFull(first);
   }
 
-  /** Notes that somebody has answered for an event; `write` says so in the file. Returns false when it is not kept here. */
+  /** Takes an event, once; `commit` writes it. */
+  add(event: QueuedEvent): void {
+    if (this.#places.has(event)) return;
+    let last = this.#new.at(-1);
+    if (!last || isFull(last)) this.#new.push((last = this.#newBlock()));
+    this.#places.set(event, { block: last.block, index: last.events.length });
+    last.events.push(event);
+    last.payloadBytes += event.bytes;
+    last.block.left += 1;
+  }
+
+  /** Notes that somebody has answered for an event; `commit` says so in the file. Returns false when it is not kept here. */
   remove(event: QueuedEvent): boolean {
     const place = this.#places.get(event);
     if (!place) return false;
@@ -97,35 +128,59 @@ export class EventFile {
   }
 
   /**
-   * Writes new events, a block for each list, and what was removed: all or nothing.
-   *
-   * @param maxBytes an Error when the file would take more
+   * Writes what was added and removed, all or nothing. When it throws, nothing that was added is kept, and what was removed is
+   * written the next time.
    */
-  write(added: readonly (readonly QueuedEvent[])[], maxBytes = Infinity): void {
+  commit(): void {
+    const added = this.#new;
+    this.#new = [];
+    try {
+      this.#write(added);
+    } catch (error) {
+      for (const { block, events } of added) {
+        for (const event of events) this.#places.delete(event);
+        this.#changed.delete(block);
+      }
+      if (added.length > 0) this.#makeRoom();
+      throw error;
+    }
+  }
+
+  #newBlock(): NewBlock {
+    const block: Block = { key: this.#nextKey, left: 0, gaps: [], gapsWritten: false, bytes: 0 };
+    this.#nextKey += 1;
+    return { block, events: [], payloadBytes: 0 };
+  }
+
+  #write(added: readonly NewBlock[]): void {
     if (added.length + this.#changed.size === 0) return;
-    const blocks: Block[] = [];
-    this.#file.write(this.#records(added, blocks, maxBytes), this.#emptied());
-    for (const block of blocks) this.#bytes += block.bytes;
+    this.#file.write(this.#records(added), this.#emptied());
+    for (const { block } of added) this.#bytes += block.bytes;
     for (const block of this.#changed) {
       block.gapsWritten = true;
       if (block.left === 0) this.#bytes -= block.bytes;
     }
     this.#changed.clear();
-    blocks.forEach((block, at) => {
-      added[at]?.forEach((event, index) => this.#places.set(event, { block, index }));
-    });
+  }
+
+  /** What is removed makes room for what comes next. */
+  #makeRoom(): void {
+    try {
+      this.#write([]);
+    } catch {
+      // It stays to be removed, and the caller hears of the first error.
+    }
   }
 
   /** Each is to be written before the next is asked for. */
-  *#records(added: readonly (readonly QueuedEvent[])[], blocks: Block[], maxBytes: number): Iterable<StoredRecord> {
+  *#records(added: readonly NewBlock[]): Iterable<StoredRecord> {
     let bytes = this.#bytes;
-    for (const events of added) {
+    for (const { block, events } of added) {
+      if (block.left === 0) continue;
       const value = this.#writer.write(events);
-      const block = { key: this.#nextKey, left: events.length, gaps: [], gapsWritten: false, bytes: sizeOf(value) };
-      this.#nextKey += 1;
+      block.bytes = sizeOf(value);
       bytes += block.bytes;
-      if (bytes > maxBytes) throw new Error(`it is full (maxBytes is ${maxBytes})`);
-      blocks.push(block);
+      if (bytes > this.#maxBytes) throw new Error(`it is full (maxBytes is ${this.#maxBytes})`);
       yield { key: block.key, value };
     }
     for (const { key, left, gaps } of this.#changed) if (left > 0) yield { key: -key, value: writeGaps(gaps) };
@@ -163,10 +218,14 @@ export class EventFile {
     return claimed;
   }
 
-  /** What is left stays, for the next process; a file that holds nothing any more is deleted. */
+  /** Commits. What is left stays, for the next process; a file that holds nothing any more is deleted. */
   async close(): Promise<void> {
-    if (this.done && this.#damaged === 0) await this.#file.discard();
-    else await this.#file.close();
+    try {
+      this.commit();
+    } finally {
+      if (this.done && this.#damaged === 0) await this.#file.discard();
+      else await this.#file.close();
+    }
   }
 
   /** Returns false when there is none left. */
@@ -197,6 +256,9 @@ export class EventFile {
       .map(([index, event]) => ({ event, place: { block, index } }));
   }
 }
+
+const isFull = ({ events, payloadBytes }: NewBlock): boolean =>
+  events.length >= BLOCK_EVENTS || payloadBytes >= BLOCK_BYTES;
 
 /** A record of half a page and more has pages of its own. */
 function sizeOf({ length }: Buffer): number {

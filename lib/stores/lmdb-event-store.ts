@@ -4,9 +4,10 @@ import { type QueuedEvent } from '../delivery/delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from '../delivery/event-store.js';
 import { type Timer } from '../delivery/timers.js';
 import { AdoptedFiles } from './adopted-files.js';
+import { EventFile } from './event-file.js';
 import { onExit } from './exit-flush.js';
 import { loadLmdb } from './lmdb.js';
-import { OwnRecords } from './own-records.js';
+import { createRecordFile } from './record-file.js';
 import { StoreDirectory } from './store-directory.js';
 
 /** Where and how events are kept. */
@@ -51,7 +52,8 @@ export function lmdbEventStore({ path, maxBytes, durability }: LmdbEventStoreOpt
 /** What is open while the directory can be used. */
 interface Opened {
   readonly directory: StoreDirectory;
-  readonly own: OwnRecords;
+  /** The events that this process captured. */
+  readonly own: EventFile;
   readonly adopted: AdoptedFiles;
 }
 
@@ -126,7 +128,7 @@ class LmdbEventStore implements EventStore {
     const lmdb = loadLmdb();
     const directory = new StoreDirectory(this.#path, this.#project, () => this.#lost());
     try {
-      const own = new OwnRecords(lmdb, directory.ownFile, this.#project, this.#maxBytes);
+      const own = new EventFile(createRecordFile(lmdb, directory.ownFile), this.#project, null, this.#maxBytes);
       this.#opened = { directory, own, adopted: new AdoptedFiles(lmdb, this.#project) };
     } catch (error) {
       directory.leave();
