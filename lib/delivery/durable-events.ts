@@ -36,8 +36,11 @@ export class DurableEvents {
   readonly #originals = new WeakMap<QueuedEvent, QueuedEvent>();
   /** Pending events that the store does not hold. */
   readonly #volatile = new Set<QueuedEvent>();
-  /** What the store is writing, by its promise: one may stand for many calls. */
-  readonly #writes = new Map<Promise<void>, Write>();
+  /** What the store is writing. */
+  readonly #writes = new Set<Write>();
+  /** The one that was begun last. */
+  #newest: Write | null = null;
+  /** What it is still to be told to forget. */
   #removals: QueuedEvent[] = [];
   #removing = false;
   #failing = false;
@@ -79,10 +82,9 @@ export class DurableEvents {
 
   /** Somebody has answered for the event. */
   remove(event: QueuedEvent): void {
-    for (const { events } of this.#writes.values()) events.delete(event);
-    if (this.#volatile.delete(event) || this.#closed) return;
+    if (this.#volatile.delete(event)) return;
     this.#removals.push(this.#originals.get(event) ?? event);
-    if (this.#removing) return;
+    if (this.#removing || this.#closed) return;
     this.#removing = true;
     // The events of a batch are settled one by one, and removed in one go.
     queueMicrotask(() => {
@@ -93,7 +95,7 @@ export class DurableEvents {
 
   /** Resolves when all that was appended is kept, or known not to be; null when nothing is being written. */
   get written(): Promise<unknown> | null {
-    return this.#writes.size === 0 ? null : Promise.all([...this.#writes.values()].map(({ done }) => done));
+    return this.#writes.size === 0 ? null : Promise.all([...this.#writes].map(({ done }) => done));
   }
 
   /** Like `send`, but nothing is sent before it is kept. */
@@ -130,57 +132,66 @@ export class DurableEvents {
     this.#removeNow();
     this.#closed = true;
     if (this.#retryTimer) clearTimeout(this.#retryTimer);
-    const closing = this.#ask(
-      (store) => store.close(),
-      (error) => this.#fail(error, []),
-    );
-    if (closing) await withPatience(closing).catch((error: unknown) => this.#fail(error, []));
+    try {
+      await withPatience(this.#durability.store.close());
+    } catch (error) {
+      this.#fail(error, []);
+    }
   }
 
   #write(events: readonly QueuedEvent[]): void {
-    const answer = this.#ask(
-      (store) => store.append(events),
-      (error) => this.#fail(error, events),
-    );
-    if (!answer) return;
-    const known = this.#writes.get(answer);
-    if (known) {
-      for (const event of events) known.events.add(event);
-      return;
+    let answer: Promise<void> | undefined;
+    // A store may throw where it should reject.
+    try {
+      answer = this.#durability.store.append(events);
+    } catch (error) {
+      this.#fail(error, events);
     }
+    if (!answer) return;
+    // One promise may stand for many calls.
+    if (this.#newest?.answer !== answer) this.#newest = this.#newWrite(answer);
+    for (const event of events) this.#newest.events.push(event);
+  }
+
+  #newWrite(answer: Promise<void>): Write {
     const write: Write = {
-      events: new Set(events),
+      answer,
+      events: [],
+      removals: [],
       done: withPatience(answer)
-        .catch((error: unknown) => this.#fail(error, write.events))
-        .then(() => void this.#writes.delete(answer)),
+        .catch((error: unknown) => {
+          const removed = new Set([...write.removals, this.#removals].flat());
+          this.#fail(
+            error,
+            write.events.filter((event) => !removed.has(event)),
+          );
+        })
+        .then(() => {
+          this.#writes.delete(write);
+          if (this.#newest === write) this.#newest = null;
+        }),
     };
-    this.#writes.set(answer, write);
+    this.#writes.add(write);
+    return write;
   }
 
   #removeNow(): void {
     const removals = this.#removals;
     if (removals.length === 0) return;
     this.#removals = [];
+    for (const write of this.#writes) write.removals.push(removals);
     const failed = (error: unknown): void => {
       // Tried again with the next ones: an event that is left in the store would be sent twice.
       this.#removals.push(...removals);
       this.#fail(error, [], removals);
     };
-    const answer = this.#ask((store) => store.remove(removals), failed);
-    if (answer) withPatience(answer).catch(failed);
-  }
-
-  /** A store may throw where it should reject. */
-  #ask(
-    request: (store: EventStore) => Promise<void> | undefined,
-    failed: (error: unknown) => void,
-  ): Promise<void> | undefined {
+    let answer: Promise<void> | undefined;
     try {
-      return request(this.#durability.store);
+      answer = this.#durability.store.remove(removals);
     } catch (error) {
       failed(error);
-      return undefined;
     }
+    if (answer) withPatience(answer).catch(failed);
   }
 
   /** @param events are in memory only from now on */
@@ -211,10 +222,12 @@ export class DurableEvents {
   }
 }
 
-/** Events whose record is being written. */
+/** Events that the store is writing. */
 interface Write {
-  /** Those of them that nobody has answered for. */
-  readonly events: Set<QueuedEvent>;
+  readonly answer: Promise<void>;
+  readonly events: QueuedEvent[];
+  /** What it was told to forget meanwhile: these are not missed when the write fails. */
+  readonly removals: (readonly QueuedEvent[])[];
   readonly done: Promise<void>;
 }
 

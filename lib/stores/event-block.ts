@@ -19,6 +19,8 @@ const NO_CHECKSUM = '-'.repeat(CHECKSUM_CHARACTERS);
 const SCRATCH_BYTES = 512 * 1024;
 /** What is written of an event besides its payload. */
 const HEAD_FIELDS = 6;
+/** In UTF-8, of one UTF-16 code unit. */
+const MOST_BYTES_OF_CHARACTER = 3;
 
 /** Node has it since 20.15 and 22.2; without it a block goes unchecked. */
 const checksum = (bytes: Buffer): string =>
@@ -42,12 +44,17 @@ export class BlockWriter {
       heads.push(id, name, orderKey, format, capturedAt, payload.length);
       bytes += payloadBytes;
     }
-    const head = `${NO_CHECKSUM} ${JSON.stringify([VERSION, this.#project, heads])}\n`;
-    bytes += Buffer.byteLength(head);
+    const head = JSON.stringify([VERSION, this.#project, heads]);
+    bytes += head.length * MOST_BYTES_OF_CHARACTER + 1;
     this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
     const block = bytes <= SCRATCH_BYTES ? this.#scratch : Buffer.allocUnsafe(bytes);
-    let end = block.write(head);
-    for (const { payload } of events) end += block.write(payload, end);
+    let end = block.write(`${NO_CHECKSUM} `, 'latin1');
+    end += block.write(head, end);
+    end += block.write('\n', end);
+    // As many bytes as characters: ASCII, which is copied as it is.
+    for (const { payload, bytes: payloadBytes } of events) {
+      end += block.write(payload, end, payload.length === payloadBytes ? 'latin1' : 'utf8');
+    }
     const written = block.subarray(0, end);
     written.write(checksum(written.subarray(TEXT_START)), 'latin1');
     return written;
