@@ -24,7 +24,7 @@ export class AdoptedFiles {
 
   /** Events that were brought back and nobody has answered for. */
   get pending(): readonly QueuedEvent[] {
-    return this.#files.flatMap((file) => [...file.pending]);
+    return this.#files.flatMap((file) => file.pending);
   }
 
   async recover(directory: StoreDirectory, room: Room): Promise<Recovery> {

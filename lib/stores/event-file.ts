@@ -1,6 +1,7 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type RecoveryRequest } from '../delivery/event-store.js';
 import { BlockWriter, readBlock, readGaps, writeGaps } from './event-block.js';
+import { type EventPlace, EventPlaces } from './event-places.js';
 import { type RecordFile, type StoredRecord } from './record-file.js';
 
 type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
@@ -25,8 +26,7 @@ interface NewBlock {
   payloadBytes: number;
 }
 
-/** Where an event is kept. */
-interface Place {
+interface Place extends EventPlace {
   readonly block: Block;
   readonly index: number;
 }
@@ -51,7 +51,7 @@ export class EventFile {
   readonly #writer: BlockWriter;
   readonly #maxBytes: number;
   /** Of all events that nobody has answered for, those to be written included. */
-  readonly #places = new Map<QueuedEvent, Place>();
+  readonly #places = new EventPlaces<Place>();
   #new: NewBlock[] = [];
   /** Blocks some of whose events are answered for, which the file does not say yet. */
   readonly #changed = new Set<Block>();
@@ -61,7 +61,7 @@ export class EventFile {
   /** The next block to read; null when all was read. */
   #unread: number | null;
   /** Events of the last block that was read, for which there was no room yet. */
-  #unclaimed: readonly { readonly event: QueuedEvent; readonly place: Place }[] = [];
+  #unclaimed: readonly Place[] = [];
   readonly #count: number;
   #counted = 0;
   #damaged = 0;
@@ -83,9 +83,10 @@ export class EventFile {
     return this.#file.path;
   }
 
-  /** Events that nobody has answered for, of those that were added or brought back. */
-  get pending(): Iterable<QueuedEvent> {
-    return this.#places.keys();
+  /** Events that nobody has answered for, of those that were added or brought back, oldest first. */
+  get pending(): readonly QueuedEvent[] {
+    const places = this.#places.all.toSorted((a, b) => a.block.key - b.block.key || a.index - b.index);
+    return places.map(({ event }) => event);
   }
 
   /** Blocks that could not be read. */
@@ -109,7 +110,7 @@ export class EventFile {
     if (this.#places.has(event)) return;
     let last = this.#new.at(-1);
     if (!last || isFull(last)) this.#new.push((last = this.#newBlock()));
-    this.#places.set(event, { block: last.block, index: last.events.length });
+    this.#places.add({ event, block: last.block, index: last.events.length });
     last.events.push(event);
     last.payloadBytes += event.bytes;
     last.block.left += 1;
@@ -117,10 +118,9 @@ export class EventFile {
 
   /** Notes that somebody has answered for an event; `commit` says so in the file. Returns false when it is not kept here. */
   remove(event: QueuedEvent): boolean {
-    const place = this.#places.get(event);
+    const place = this.#places.take(event);
     if (!place) return false;
     const { block, index } = place;
-    this.#places.delete(event);
     block.left -= 1;
     block.gaps.push(index);
     this.#changed.add(block);
@@ -138,7 +138,7 @@ export class EventFile {
       this.#write(added);
     } catch (error) {
       for (const { block, events } of added) {
-        for (const event of events) this.#places.delete(event);
+        for (const event of events) this.#places.take(event);
         this.#changed.delete(block);
       }
       if (added.length > 0) this.#makeRoom();
@@ -203,14 +203,15 @@ export class EventFile {
     const claimed: QueuedEvent[] = [];
     let bytes = 0;
     do {
-      for (const [index, { event, place }] of this.#unclaimed.entries()) {
+      for (const [index, place] of this.#unclaimed.entries()) {
+        const { event } = place;
         bytes += event.bytes;
         const tooMuch = bytes > maxBytes && !(atLeastOne && claimed.length === 0);
         if (claimed.length >= maxEvents || tooMuch) {
           this.#unclaimed = this.#unclaimed.slice(index);
           return claimed;
         }
-        this.#places.set(event, place);
+        this.#places.add(place);
         claimed.push(event);
       }
       this.#unclaimed = [];
@@ -253,7 +254,7 @@ export class EventFile {
     const block: Block = { key, left: events.length - gaps.length, gaps, gapsWritten: gaps.length > 0, bytes: 0 };
     this.#unclaimed = [...events.entries()]
       .filter(([index]) => !answered.has(index))
-      .map(([index, event]) => ({ event, place: { block, index } }));
+      .map(([index, event]) => ({ event, block, index }));
   }
 }
 
