@@ -6,7 +6,7 @@ import { type QueuedEvent } from '../delivery/delivery.js';
  * checksum, a line of JSON that says what follows, and the payloads as they will be sent, end to end.
  *
  * ```
- * 1c291ca3 [1,"9f2c…",["0193…","order_placed","user_1","v0",1732000000000,412,"0193…",…]]
+ * 1c291ca3 [1,"9f2c…",1732000000000,["0193…","order_placed","user_1","v0",0,412,"0193…",…]]
  * {"event":"order_placed",…}{"event":…
  * ```
  */
@@ -39,12 +39,14 @@ export class BlockWriter {
   /** The block of some events. It is overwritten by the next call. */
   write(events: readonly QueuedEvent[]): Buffer {
     const heads: unknown[] = [];
+    // Small numbers are written in a third of the time that large ones take.
+    const since = events[0]?.capturedAt ?? 0;
     let bytes = TEXT_START;
     for (const { id, name, orderKey, format, capturedAt, payload, bytes: payloadBytes } of events) {
-      heads.push(id, name, orderKey, format, capturedAt, payload.length);
+      heads.push(id, name, orderKey, format, capturedAt - since, payload.length);
       bytes += payloadBytes;
     }
-    const head = JSON.stringify([VERSION, this.#project, heads]);
+    const head = JSON.stringify([VERSION, this.#project, since, heads]);
     bytes += head.length * MOST_BYTES_OF_CHARACTER + 1;
     this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
     const block = bytes <= SCRATCH_BYTES ? this.#scratch : Buffer.allocUnsafe(bytes);
@@ -68,16 +70,16 @@ export function readBlock(block: Buffer, project: string): readonly QueuedEvent[
   if (sum !== actual && sum !== NO_CHECKSUM && actual !== NO_CHECKSUM) return null;
   const text = block.toString('utf8', TEXT_START);
   let start = text.indexOf('\n') + 1;
-  const [version, owner, heads] = parseList(text.slice(0, start));
-  if (version !== VERSION || owner !== project || !Array.isArray(heads)) return null;
+  const [version, owner, since, heads] = parseList(text.slice(0, start));
+  if (version !== VERSION || owner !== project || typeof since !== 'number' || !Array.isArray(heads)) return null;
   const events: QueuedEvent[] = [];
   for (let at = 0; at < heads.length; at += HEAD_FIELDS) {
-    const [id, name, orderKey, format, capturedAt, length] = heads.slice(at, at + HEAD_FIELDS) as unknown[];
+    const [id, name, orderKey, format, later, length] = heads.slice(at, at + HEAD_FIELDS) as unknown[];
     if (!isText(id) || !isText(name) || !isText(orderKey) || !isText(format)) return null;
-    if (typeof capturedAt !== 'number' || typeof length !== 'number' || start + length > text.length) return null;
+    if (typeof later !== 'number' || typeof length !== 'number' || start + length > text.length) return null;
     const payload = text.slice(start, start + length);
     start += length;
-    events.push({ id, name, orderKey, format, payload, bytes: Buffer.byteLength(payload), capturedAt });
+    events.push({ id, name, orderKey, format, payload, bytes: Buffer.byteLength(payload), capturedAt: since + later });
   }
   return events;
 }
