@@ -107,10 +107,9 @@ export class EventFile {
 
   /** Takes an event, once; `commit` writes it. */
   add(event: QueuedEvent): void {
-    if (this.#places.has(event)) return;
     let last = this.#new.at(-1);
     if (!last || isFull(last)) this.#new.push((last = this.#newBlock()));
-    this.#places.add({ event, block: last.block, index: last.events.length });
+    if (!this.#places.add({ event, block: last.block, index: last.events.length })) return;
     last.events.push(event);
     last.payloadBytes += event.bytes;
     last.block.left += 1;

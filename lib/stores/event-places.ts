@@ -32,21 +32,14 @@ export class EventPlaces<Place extends EventPlace> {
     return [...this.#places.filter((place) => place !== null), ...this.#twins.values()];
   }
 
-  has(event: QueuedEvent): boolean {
+  /** Returns false when the event has a place: it keeps that one. */
+  add(place: Place): boolean {
+    const { event } = place;
     const index = this.#indices.get(event.id);
-    return (index !== undefined && this.#places[index]?.event === event) || this.#twins.has(event);
-  }
-
-  /** Adds the place of an event that has none. */
-  add(place: Place): void {
-    const { id } = place.event;
-    if (this.#indices.has(id)) {
-      this.#twins.set(place.event, place);
-      return;
-    }
-    const index = this.#free.pop() ?? this.#places.length;
-    this.#places[index] = place;
-    this.#indices.set(id, index);
+    if (this.#twins.has(event) || (index !== undefined && this.#places[index]?.event === event)) return false;
+    if (index === undefined) this.#indices.set(event.id, this.#put(place));
+    else this.#twins.set(event, place);
+    return true;
   }
 
   /** The place of an event, which has none from now on. */
@@ -62,5 +55,11 @@ export class EventPlaces<Place extends EventPlace> {
     this.#places[index] = null;
     this.#free.push(index);
     return place;
+  }
+
+  #put(place: Place): number {
+    const index = this.#free.pop() ?? this.#places.length;
+    this.#places[index] = place;
+    return index;
   }
 }
