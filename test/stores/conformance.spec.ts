@@ -95,6 +95,32 @@ describe.each([
     expect((await opened()).events).toEqual([second]);
   });
 
+  it('forgets the right one of several events with one id', async () => {
+    const { store } = await opened();
+    const [first, second, third] = ['first', 'second', 'third'].map((name) => ({ ...eventOf(1), name }));
+    await store.append([first!, second!, second!]);
+    await store.remove([second!]);
+    await store.append([third!]);
+    await store.append([third!, first!]);
+    await store.remove([first!, second!]);
+    await store.append([third!]);
+    await store.close();
+    expect((await opened()).events).toEqual([third]);
+  });
+
+  it('forgets what is removed in the turn in which it was appended, and keeps it when it is appended again', async () => {
+    const { store } = await opened();
+    const [first, second, third] = [eventOf(1), eventOf(2), eventOf(3)];
+    void store.append([first, second, third]);
+    void store.remove([first, second]);
+    await store.append([first]);
+    const alone = eventOf(4);
+    void store.append([alone]);
+    await store.remove([alone]);
+    await store.close();
+    expect((await opened()).events).toEqual([third, first]);
+  });
+
   it('brings back piece by piece what is more than there is room for', async () => {
     const { store } = await opened();
     const events = Array.from({ length: 50 }, (_unused, index) => eventOf(index));

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
 import { DurableEvents } from '../../../lib/delivery/durable-events.js';
 import { MemoryEventStore } from '../../support/memory-event-store.js';
@@ -50,4 +50,74 @@ it('fails until the store holds what it missed', async () => {
   store.append = append;
   await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
   expect([told, durable.failing]).toEqual([['fails: disk full', 'works'], false]);
+});
+
+describe('a write that is answered late', () => {
+  const eventOf = (id: string): QueuedEvent => ({ ...EVENT, id });
+  const [first, second, third] = [eventOf('1'), eventOf('2'), eventOf('3')];
+
+  /** Answers appends only when told to, all of one turn with one promise. */
+  function late() {
+    const store = new MemoryEventStore();
+    const keep = store.append.bind(store);
+    let fail: (error: Error) => void = () => undefined;
+    let answer: Promise<void> | undefined;
+    const answering: EventStore = store;
+    answering.append = () => (answer ??= new Promise((_, reject) => (fail = reject)));
+    const failNow = async () => {
+      fail(new Error('disk full'));
+      answer = undefined;
+      await jest.advanceTimersByTimeAsync(0);
+    };
+    const appended: QueuedEvent[] = [];
+    const work = () => {
+      answering.append = (events) => {
+        appended.push(...events);
+        keep(events);
+        return undefined;
+      };
+    };
+    return { ...setUp(store), appended, failNow, work };
+  }
+
+  it('misses all that one promise stood for when it fails, but not what was answered for meanwhile', async () => {
+    const { durable, appended, failNow, work } = late();
+    for (const event of [first, second, third]) durable.append(event);
+    durable.remove(first);
+    await jest.advanceTimersByTimeAsync(0);
+    // Not handed to the store yet when the write fails.
+    durable.remove(second);
+    expect(durable.keepsAll).toBe(false);
+    await failNow();
+    expect([first, second, third].map((event) => durable.keeps(event))).toEqual([true, true, false]);
+    work();
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(appended).toEqual([third]);
+    expect([durable.failing, durable.keepsAll]).toEqual([false, true]);
+  });
+
+  it('is one of several: each misses its own', async () => {
+    const { durable, appended, failNow, work } = late();
+    durable.append(first);
+    const failed = failNow();
+    durable.append(second);
+    await failed;
+    expect([first, second].map((event) => durable.keeps(event))).toEqual([false, true]);
+    durable.remove(second);
+    await failNow();
+    expect(durable.written).toBeNull();
+    work();
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(appended).toEqual([first]);
+  });
+
+  it('counts as failed when the answer takes too long', async () => {
+    const { durable, told } = late();
+    durable.append(first);
+    durable.remove(first);
+    durable.append(second);
+    await jest.advanceTimersByTimeAsync(5000);
+    expect([told, durable.written]).toEqual([['fails: no answer within 5000 ms'], null]);
+    expect([first, second].map((event) => durable.keeps(event))).toEqual([true, false]);
+  });
 });
