@@ -85,6 +85,8 @@ export class WaitingList {
     else this.#oldest = entry.newer;
     if (entry.newer) entry.newer.older = entry.older;
     else this.#newest = entry.older;
+    // What is gone must not keep alive what comes after it: the garbage collector takes old entries for living ones.
+    entry.older = entry.newer = entry.nextInLane = null;
   }
 
   #link({ event, seq, lane }: WaitingEvent, newer: Waiting | null): void {
