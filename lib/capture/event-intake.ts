@@ -3,6 +3,7 @@ import { type DropReason, type QueuedEvent } from '../delivery/delivery.js';
 import { toJson } from '../json/safe-json.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 import { type WireFormat } from '../wire/wire-format.js';
+import { CapturedEvent } from './captured-event.js';
 import { applyBeforeSend, type Filtered } from './before-send.js';
 import { buildEvent, type BuilderSettings } from './event-builder.js';
 import { IsoClock } from './iso-clock.js';
@@ -106,7 +107,7 @@ export class EventIntake {
     // A part of the payload, which is held anyway, takes less memory than a text of its own; whoever keeps an id gets `ownText`.
     const at = text.indexOf(uuid);
     const id = text.slice(at, at + uuid.length);
-    return { id, name, orderKey, format: this.#format.mode, payload: text, bytes, capturedAt };
+    return new CapturedEvent(id, name, orderKey, this.#format.mode, text, bytes, capturedAt);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type QueuedEvent, type SendBatch } from './delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
+import { Few } from './few.js';
 import { backgroundTimer, type Timer } from './timers.js';
 
 /** A store, and what is said to it. */
@@ -37,7 +38,7 @@ export class DurableEvents {
   /** Pending events that the store does not hold. */
   readonly #volatile = new Set<QueuedEvent>();
   /** What the store is writing. */
-  readonly #writes = new Set<Write>();
+  readonly #writes = new Few<Write>();
   /** The one that was begun last. */
   #newest: Write | null = null;
   /** What it is still to be told to forget. */

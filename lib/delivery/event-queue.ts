@@ -1,6 +1,7 @@
 import { type QueuedEvent } from './delivery.js';
 import { Few } from './few.js';
 import { Lane, type WaitingEvent, WaitingList } from './lanes.js';
+import { Ring } from './ring.js';
 import { Tally } from './tally.js';
 
 /** What the queue may hold, leased events included. */
@@ -37,10 +38,9 @@ export interface Lease {
  */
 export class EventQueue {
   readonly #limits: EventQueueLimits;
-  /** Arrivals in order; those before `#head` are gone. An arrival's place is `#headSeq` plus its distance from `#head`. */
-  readonly #arrivals: (QueuedEvent | undefined)[] = [];
-  #head = 0;
-  #headSeq = 0;
+  /** Arrivals in order. The place of the first is `#firstSeq`. */
+  readonly #arrivals = new Ring<QueuedEvent>();
+  #firstSeq = 0;
   /** Events older than all of `#arrivals`, set aside or returned. */
   readonly #waiting = new WaitingList();
   /** By order key; those that are idle stay until there are too many of them. */
@@ -75,7 +75,7 @@ export class EventQueue {
 
   /** When the oldest event held was captured, in epoch milliseconds; null when there is none. */
   get oldestCapturedAt(): number | null {
-    const first = this.#waiting.oldest?.event ?? this.#arrivals[this.#head];
+    const first = this.#waiting.oldest?.event ?? this.#arrivals.first;
     let oldest = first?.capturedAt ?? Infinity;
     for (const { events, open } of this.#leases) {
       for (const { id, capturedAt } of events) if (capturedAt < oldest && open.has(id)) oldest = capturedAt;
@@ -102,7 +102,7 @@ export class EventQueue {
 
   /** The place that the next event will have in the order of arrival. */
   get nextSeq(): number {
-    return this.#headSeq + this.#arrivals.length - this.#head;
+    return this.#firstSeq + this.#arrivals.size;
   }
 
   /** Adds an event, whether or not there is room: `evict` makes it. */
@@ -120,7 +120,7 @@ export class EventQueue {
   evict(): Evicted | null {
     const { maxQueueEvents, maxQueueBytes } = this.#limits;
     if (this.size <= maxQueueEvents && this.bytes <= maxQueueBytes) return null;
-    const newcomer = this.#arrivals.at(-1);
+    const newcomer = this.#arrivals.last;
     if (newcomer && newcomer.bytes > maxQueueBytes) {
       this.#arrivals.pop();
       return this.#forget(newcomer, this.nextSeq);
@@ -138,9 +138,9 @@ export class EventQueue {
       else if (!lane.first) this.#free.delete(lane);
       return this.#forget(event, seq);
     }
-    const event = this.#arrivals[this.#head];
+    const event = this.#arrivals.first;
     if (!event) return null;
-    const seq = this.#headSeq;
+    const seq = this.#firstSeq;
     this.#shiftArrival();
     return this.#forget(event, seq);
   }
@@ -224,12 +224,12 @@ export class EventQueue {
   }
 
   #takeArrivals(lease: Lease, take: (event: QueuedEvent, seq: number) => boolean): void {
-    for (let event = this.#arrivals[this.#head]; event; event = this.#arrivals[this.#head]) {
+    for (let event = this.#arrivals.first; event; event = this.#arrivals.first) {
       const lane = this.#lane(event.orderKey);
       if (lane.holder !== null && lane.holder !== lease) {
-        this.#waiting.append({ event, seq: this.#headSeq, lane });
+        this.#waiting.append({ event, seq: this.#firstSeq, lane });
         this.#blocked.add(event);
-      } else if (take(event, this.#headSeq)) {
+      } else if (take(event, this.#firstSeq)) {
         lane.lend(lease);
       } else {
         return;
@@ -269,16 +269,8 @@ export class EventQueue {
   }
 
   #shiftArrival(): void {
-    this.#arrivals[this.#head] = undefined;
-    this.#head += 1;
-    this.#headSeq += 1;
-    // Moving the rest costs its length, so it must have been earned by as many shifts.
-    if (this.#head >= COMPACT_FROM && this.#head * 2 >= this.#arrivals.length) {
-      // In place: a list that is left behind would keep its events beyond the next collections.
-      this.#arrivals.copyWithin(0, this.#head);
-      this.#arrivals.length -= this.#head;
-      this.#head = 0;
-    }
+    this.#arrivals.shift();
+    this.#firstSeq += 1;
   }
 
   #forget(event: QueuedEvent, seq: number): Evicted {
@@ -287,5 +279,4 @@ export class EventQueue {
   }
 }
 
-const COMPACT_FROM = 1024;
 const MIN_LANES = 2048;

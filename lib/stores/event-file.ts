@@ -26,9 +26,15 @@ interface NewBlock {
   payloadBytes: number;
 }
 
-interface Place extends EventPlace {
-  readonly block: Block;
-  readonly index: number;
+/** A class, as `CapturedEvent` is one. */
+class Place implements EventPlace {
+  slot = 0;
+
+  constructor(
+    readonly event: QueuedEvent,
+    readonly block: Block,
+    readonly index: number,
+  ) {}
 }
 
 /** So many events, or bytes of them, make a block. */
@@ -109,7 +115,7 @@ export class EventFile {
   add(event: QueuedEvent): void {
     let last = this.#new.at(-1);
     if (!last || isFull(last)) this.#new.push((last = this.#newBlock()));
-    if (!this.#places.add({ event, block: last.block, index: last.events.length })) return;
+    if (!this.#places.add(new Place(event, last.block, last.events.length))) return;
     last.events.push(event);
     last.payloadBytes += event.bytes;
     last.block.left += 1;
@@ -253,7 +259,7 @@ export class EventFile {
     const block: Block = { key, left: events.length - gaps.length, gaps, gapsWritten: gaps.length > 0, bytes: 0 };
     this.#unclaimed = [...events.entries()]
       .filter(([index]) => !answered.has(index))
-      .map(([index, event]) => ({ event, block, index }));
+      .map(([index, event]) => new Place(event, block, index));
   }
 }
 

@@ -1,65 +1,57 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
+import { privateNote } from './private-note.js';
 
 /** Where an event is kept. */
 export interface EventPlace {
   readonly event: QueuedEvent;
+  /** Which of all places it is; `add` says it. */
+  slot: number;
 }
 
 /**
  * Finds the place of an event, by the very event.
  *
- * A Map of events would do, but for one thing. V8 copies the table of a Map whose entries come and go from time to time; an
- * outdated copy that has lived for a while is garbage that only a full collection finds, and until then it keeps alive what it
- * names. Nearly every event would grow old that way: it would be copied about, and wait for a full collection, which costs
- * more than all the rest that a store does. So the Map here names ids and numbers, and one array, which is copied only when
- * it grows, names the events.
+ * A Map of events would do, but for one thing. V8 rebuilds the table of a Map whose entries come and go from time to time; an
+ * outdated table that has lived for a while is garbage that only a full collection finds, and until then it keeps alive what it
+ * names. Every event would grow old that way: it would be copied about, and wait for a full collection, which costs more than all
+ * the rest that a store does. So the place stands at the event, and one list, which is copied only when it grows, names them all.
  */
 export class EventPlaces<Place extends EventPlace> {
-  /** Where in `#places` the event with an id is. */
-  readonly #indices = new Map<string, number>();
+  readonly #note = privateNote<Place>();
   readonly #places: (Place | null)[] = [];
-  /** Where in `#places` there is none. */
+  /** Slots in which there is none. */
   readonly #free: number[] = [];
-  /** Of events whose id another one in `#places` has: hardly ever any. */
-  readonly #twins = new Map<QueuedEvent, Place>();
 
   get size(): number {
-    return this.#indices.size + this.#twins.size;
+    return this.#places.length - this.#free.length;
   }
 
   /** All places, in no order. */
   get all(): readonly Place[] {
-    return [...this.#places.filter((place) => place !== null), ...this.#twins.values()];
+    return this.#places.filter((place) => place !== null);
   }
 
   /** Returns false when the event has a place: it keeps that one. */
   add(place: Place): boolean {
-    const { event } = place;
-    const index = this.#indices.get(event.id);
-    if (this.#twins.has(event) || (index !== undefined && this.#places[index]?.event === event)) return false;
-    if (index === undefined) this.#indices.set(event.id, this.#put(place));
-    else this.#twins.set(event, place);
+    if (this.#placeOf(place.event)) return false;
+    place.slot = this.#free.pop() ?? this.#places.length;
+    this.#places[place.slot] = place;
+    this.#note.write(place.event, place);
     return true;
   }
 
   /** The place of an event, which has none from now on. */
   take(event: QueuedEvent): Place | null {
-    const index = this.#indices.get(event.id);
-    const place = index === undefined ? null : this.#places[index];
-    if (index === undefined || place?.event !== event) {
-      const twin = this.#twins.get(event) ?? null;
-      this.#twins.delete(event);
-      return twin;
-    }
-    this.#indices.delete(event.id);
-    this.#places[index] = null;
-    this.#free.push(index);
+    const place = this.#placeOf(event);
+    if (!place) return null;
+    this.#places[place.slot] = null;
+    this.#free.push(place.slot);
     return place;
   }
 
-  #put(place: Place): number {
-    const index = this.#free.pop() ?? this.#places.length;
-    this.#places[index] = place;
-    return index;
+  #placeOf(event: QueuedEvent): Place | null {
+    const place = this.#note.read(event);
+    // It may be one that the event had.
+    return place !== undefined && this.#places[place.slot] === place ? place : null;
   }
 }
