@@ -97,8 +97,9 @@ export class PostHogCaptureOptions {
   readonly captureMode: 'v0' | 'v1' = 'v0';
 
   /**
-   * So many waiting events are sent without waiting for `flushIntervalMs`. At most `maxBatchEvents` go in one
-   * request, so a larger value only waits longer. Default: 100. Variable: `POSTHOG_FLUSH_AT`.
+   * So many waiting events are sent without waiting for `flushIntervalMs`: at once when they fill a request, and a few milliseconds later
+   * when more may come. At most `maxBatchEvents` go in one request, so a larger value only waits longer.
+   * Default: 100. Variable: `POSTHOG_FLUSH_AT`.
    */
   @IsCount('events')
   readonly flushAt: number = 100;

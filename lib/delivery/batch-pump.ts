@@ -37,6 +37,9 @@ interface Travel {
 /** A pause that the receiver asks for is believed up to this many cool-downs; an absurd one shall not silence us for ever. */
 const LONGEST_PAUSE_IN_COOL_DOWNS = 10;
 
+/** How long a batch that is worth a request waits for more: a burst then fills it, and takes fewer requests. */
+const LINGER_MS = 5;
+
 /** Moves events from the queue to the receiver: decides when a batch leaves, how many at once, and when none. */
 export class BatchPump {
   readonly #options: PumpOptions;
@@ -63,6 +66,8 @@ export class BatchPump {
   #hurried = false;
   #flushTimer: Timer | null = null;
   #pumpTimer: Timer | null = null;
+  /** Whether that timer is for a batch that has room for more. */
+  #lingers = false;
   #stopped = false;
   #lastFailure: SendFailure | null = null;
 
@@ -83,7 +88,7 @@ export class BatchPump {
   /** An event was added to the queue. */
   arrived(event: QueuedEvent): void {
     if (this.#options.maxEventAgeMs !== null) this.#ages.arrived(event);
-    if (this.#due || this.#batchIsFull()) this.#schedule();
+    if (this.#due || this.#holds(this.#flushAt)) this.#schedule();
     else this.#startFlushTimer();
   }
 
@@ -137,8 +142,9 @@ export class BatchPump {
     await Promise.all([...this.#travelling].map(({ over }) => over));
   }
 
-  #batchIsFull(): boolean {
-    return this.#queue.available >= this.#flushAt || this.#queue.availableBytes >= this.#options.maxBatchBytes;
+  /** Whether so many events could leave, or as many bytes as one request may have. */
+  #holds(events: number): boolean {
+    return this.#queue.available >= events || this.#queue.availableBytes >= this.#options.maxBatchBytes;
   }
 
   #startFlushTimer(): void {
@@ -149,20 +155,32 @@ export class BatchPump {
     }, this.#options.flushIntervalMs);
   }
 
-  /** After the current turn: building a batch is no work for whoever captures, and a burst becomes full batches. */
+  /**
+   * After the current turn: building a batch is no work for whoever captures, and a burst becomes full batches. One that has room for
+   * more waits a moment longer.
+   */
   #schedule(): void {
-    if (this.#pumpTimer || this.#stopped) return;
+    const isFull = this.#due || this.#holds(this.#options.maxBatchEvents);
+    if (this.#stopped || (this.#pumpTimer && !(isFull && this.#lingers))) return;
     // Each request that returns pumps again, and so does the gate at the end of a pause.
     if (this.#travelling.size >= this.#options.concurrency || this.#gate.paused) return;
-    this.#pumpTimer = backgroundTimer(() => this.#pump(), 0);
+    if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
+    this.#lingers = !isFull;
+    this.#pumpTimer = isFull
+      ? backgroundTimer(() => this.#pump(), 0)
+      : backgroundTimer(() => this.#pump(this.#flushAt), LINGER_MS);
   }
 
-  #pump(): void {
+  /** @param least so many events are worth a request, unless all shall go */
+  #pump(least = this.#options.maxBatchEvents): void {
     if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
     this.#pumpTimer = null;
     if (this.#stopped) return;
     while (this.#travelling.size < this.#gate.allowed(this.#options.concurrency)) {
-      if (!this.#due && !this.#batchIsFull()) break;
+      if (!this.#due && !this.#holds(least)) {
+        if (this.#holds(this.#flushAt)) this.#schedule();
+        break;
+      }
       const lease = this.#queue.lease(this.#options);
       if (!lease) break;
       const events = this.#withoutExpired(lease);

@@ -279,8 +279,8 @@ it('says what it left out or replaced of an event that goes all the same', async
   expect(posthog.violations).toEqual([]);
   expect(posthog.events[0]?.properties).not.toHaveProperty('$set');
   expect(lines).toEqual([
-    expect.stringMatching(/"a": property "\$cookieless_mode" must be true or false/),
     expect.stringMatching(/"a": property "\$set" must be an object/),
+    expect.stringMatching(/"a": property "\$cookieless_mode" must be true or false/),
     expect.stringMatching(/"a": uuid after beforeSend/),
   ]);
   expect(lines.join()).not.toContain('secret');

@@ -67,10 +67,10 @@ describe('a line that posthog-capture import reads', () => {
     const { code, stderr } = await run([path, ...flags]);
     expect(code).toBe(0);
     expect(stderr.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/warning: line 2: property "\$set" must be an object .* it was left out$/),
       expect.stringMatching(
         /warning: line 2: property "\$process_person_profile" must be true or false, .* it was left out$/,
       ),
-      expect.stringMatching(/warning: line 2: property "\$set" must be an object .* it was left out$/),
       expect.stringMatching(/warning: line 3: distinctId is "null", which PostHog takes for nobody/),
       'posthog-capture import: 2 lines were not taken as they are: the warnings tell the first of each kind',
     ]);

@@ -124,3 +124,30 @@ function failing(how: 'refused' | 'hang') {
   );
   return { pipeline, sent };
 }
+
+it.each([
+  ['leaves when it is full', 500, 0, [500]],
+  ['leaves soon when nothing more comes', 100, 5, [100]],
+  ['waits a moment for what is still coming', 499, 5, [499]],
+  ['leaves full, and what is left soon after', 620, 5, [500, 120]],
+  ['leaves full, and what is less than flushAt with the interval', 599, 1000, [500, 99]],
+])('a batch %s', async (_, events, afterMs, expected) => {
+  const sent: number[] = [];
+  const pipeline = new DeliveryPipeline(
+    OPTIONS,
+    (batch) => {
+      sent.push(batch.events.length);
+      return Promise.resolve({ kind: 'settled', rejected: [], retry: [] });
+    },
+    IGNORE,
+  );
+  for (let n = 0; n < events; n += 1) pipeline.accept({ ...EVENT, id: String(n), orderKey: String(n) });
+  // A timer of no time takes a millisecond.
+  if (afterMs > 0) {
+    await jest.advanceTimersByTimeAsync(afterMs - 1);
+    expect(sent).toEqual(expected.slice(0, -1));
+  }
+  await jest.advanceTimersByTimeAsync(1);
+  expect(sent).toEqual(expected);
+  await pipeline.close();
+});
