@@ -1,8 +1,8 @@
 import { carry, type HandBack, type Refusals, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { EventAges } from './event-ages.js';
-import { Few } from './few.js';
 import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
+import { Few } from './few.js';
 import { SendGate } from './send-gate.js';
 import { Sleepers } from './sleepers.js';
 import { backgroundTimer, type Timer } from './timers.js';
@@ -29,7 +29,7 @@ export interface PumpListener extends TravelListener {
 
 /** A batch on its way. */
 interface Travel {
-  /** Not one for all: listeners that come and go side by side leave a trail as entries of a Set do. */
+  /** Not one for all: on a shared signal, listeners that come and go side by side outlive their time as entries of a Set do: see `Few`. */
   readonly abort: AbortController;
   readonly over: Promise<void>;
 }
@@ -53,6 +53,8 @@ export class BatchPump {
     this.#pump();
   });
   readonly #flushAt: number;
+  /** So many do not wait for more: they fill a request, or half the queue, which must not lose events while they wait. */
+  readonly #fullAt: number;
   readonly #travelling = new Few<Travel>();
   /** Of travels that are over: a signal is dear to make. */
   readonly #aborts: AbortController[] = [];
@@ -75,6 +77,7 @@ export class BatchPump {
     this.#options = options;
     // A threshold that a batch or the queue cannot reach would leave the events to the timer.
     this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents, options.maxQueueEvents);
+    this.#fullAt = Math.max(this.#flushAt, Math.min(options.maxBatchEvents, Math.ceil(options.maxQueueEvents / 2)));
     this.#queue = queue;
     this.#send = send;
     this.#listener = listener;
@@ -160,7 +163,7 @@ export class BatchPump {
    * more waits a moment longer.
    */
   #schedule(): void {
-    const isFull = this.#due || this.#holds(this.#options.maxBatchEvents);
+    const isFull = this.#due || this.#holds(this.#fullAt);
     if (this.#stopped || (this.#pumpTimer && !(isFull && this.#lingers))) return;
     // Each request that returns pumps again, and so does the gate at the end of a pause.
     if (this.#travelling.size >= this.#options.concurrency || this.#gate.paused) return;
@@ -172,7 +175,7 @@ export class BatchPump {
   }
 
   /** @param least so many events are worth a request, unless all shall go */
-  #pump(least = this.#options.maxBatchEvents): void {
+  #pump(least = this.#fullAt): void {
     if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
     this.#pumpTimer = null;
     if (this.#stopped) return;

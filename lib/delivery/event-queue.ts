@@ -29,6 +29,9 @@ export interface Lease {
   readonly open: Map<string, number>;
 }
 
+/** Idle lanes are forgotten when there are more lanes than this, and than twice as many as were in use the last time. */
+const MIN_LANES = 2048;
+
 /**
  * A bounded first-in first-out queue in memory that lends events out and forgets them only when told to.
  *
@@ -262,8 +265,7 @@ export class EventQueue {
 
   #giveBackKey(event: QueuedEvent): void {
     const lane = this.#lane(event.orderKey);
-    if (!lane.giveBack()) return;
-    if (!lane.first) return;
+    if (!lane.giveBack() || !lane.first) return;
     this.#blocked.subtractAll(lane.waiting);
     this.#free.add(lane);
   }
@@ -278,5 +280,3 @@ export class EventQueue {
     return { event, seq };
   }
 }
-
-const MIN_LANES = 2048;

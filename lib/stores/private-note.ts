@@ -11,7 +11,8 @@ const OnGiven = function (given: object) {
 
 /**
  * A private field on objects that others have made, frozen ones too: nothing that looks at them, compares or copies them finds it.
- * Costs less than an entry of a WeakMap, above all the garbage collector.
+ * Costs less than an entry of a WeakMap, above all the garbage collector. A proxy of the object does not show it, nor does what inherits
+ * from it: where that matters, as with requests, there is `Attached`.
  */
 export function privateNote<T>(): PrivateNote<T> {
   class Noted extends OnGiven {

@@ -1,5 +1,5 @@
 import { type ExecutionContext } from '@nestjs/common';
-import { Attached } from '../attached.js';
+import { Attached } from '../context/attached.js';
 import { NO_CONTEXT } from '../context/capture-context.js';
 import { type CallSource, type OpenSource, type Transport } from '../context/call-source.js';
 import { checkContext, type Warn } from '../context/check-context.js';

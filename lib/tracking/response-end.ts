@@ -1,4 +1,4 @@
-import { Attached } from '../attached.js';
+import { Attached } from '../context/attached.js';
 
 /** How a response ended. */
 export interface ResponseEnd {

@@ -7,7 +7,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import { type Observable, tap } from 'rxjs';
-import { Attached } from '../attached.js';
+import { Attached } from '../context/attached.js';
 import { type ContextScope, openScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
 import { executionScope, innermost, within } from './call-scopes.js';

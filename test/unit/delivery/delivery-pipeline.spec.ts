@@ -57,15 +57,7 @@ it('leaves no timer behind after close()', async () => {
 });
 
 it('sends at the latest after flushIntervalMs, and not before', async () => {
-  const sent: number[] = [];
-  const pipeline = new DeliveryPipeline(
-    OPTIONS,
-    (batch) => {
-      sent.push(batch.events.length);
-      return Promise.resolve({ kind: 'settled', rejected: [], retry: [] });
-    },
-    IGNORE,
-  );
+  const { pipeline, sent } = taking();
   pipeline.accept(EVENT);
   await jest.advanceTimersByTimeAsync(999);
   expect(sent).toEqual([]);
@@ -108,6 +100,24 @@ it('closes within its time, though the clock is set back', async () => {
   expect(await closing).toMatchObject({ dropped: { shutdown: 1 } });
 });
 
+function capture(pipeline: DeliveryPipeline, events: number): void {
+  for (let n = 0; n < events; n += 1) pipeline.accept({ ...EVENT, id: String(n), orderKey: String(n) });
+}
+
+/** Counts the events of each batch, and takes them. */
+function taking(options: Partial<typeof OPTIONS> = {}) {
+  const sent: number[] = [];
+  const pipeline = new DeliveryPipeline(
+    { ...OPTIONS, ...options },
+    (batch) => {
+      sent.push(batch.events.length);
+      return Promise.resolve({ kind: 'settled', rejected: [], retry: [] });
+    },
+    IGNORE,
+  );
+  return { pipeline, sent };
+}
+
 function failing(how: 'refused' | 'hang') {
   const sent: QueuedEvent[][] = [];
   const failure = { message: 'no', remedy: 'none' };
@@ -132,16 +142,8 @@ it.each([
   ['leaves full, and what is left soon after', 620, 5, [500, 120]],
   ['leaves full, and what is less than flushAt with the interval', 599, 1000, [500, 99]],
 ])('a batch %s', async (_, events, afterMs, expected) => {
-  const sent: number[] = [];
-  const pipeline = new DeliveryPipeline(
-    OPTIONS,
-    (batch) => {
-      sent.push(batch.events.length);
-      return Promise.resolve({ kind: 'settled', rejected: [], retry: [] });
-    },
-    IGNORE,
-  );
-  for (let n = 0; n < events; n += 1) pipeline.accept({ ...EVENT, id: String(n), orderKey: String(n) });
+  const { pipeline, sent } = taking();
+  capture(pipeline, events);
   // A timer of no time takes a millisecond.
   if (afterMs > 0) {
     await jest.advanceTimersByTimeAsync(afterMs - 1);
@@ -149,5 +151,13 @@ it.each([
   }
   await jest.advanceTimersByTimeAsync(1);
   expect(sent).toEqual(expected);
+  await pipeline.close();
+});
+
+it('waits for no more when that could fill the queue', async () => {
+  const { pipeline, sent } = taking({ maxQueueEvents: 240 });
+  capture(pipeline, 120);
+  await jest.advanceTimersByTimeAsync(1);
+  expect(sent).toEqual([120]);
   await pipeline.close();
 });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { Few } from '../../../lib/delivery/few.js';
 import { Ring } from '../../../lib/delivery/ring.js';
 
 interface Item {
@@ -39,15 +38,5 @@ describe('Ring', () => {
     ]);
     ring.push({ n: 1 });
     expect([ring.first, ring.last]).toEqual([{ n: 1 }, { n: 1 }]);
-  });
-});
-
-describe('Few', () => {
-  it('holds what was added and not deleted, in order', () => {
-    const few = new Few<string>();
-    for (const thing of ['a', 'b', 'c']) few.add(thing);
-    few.delete('b');
-    few.delete('never there');
-    expect([few.size, ...few]).toEqual([2, 'a', 'c']);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Attached } from '../../lib/attached.js';
+import { Attached } from '../../../lib/context/attached.js';
 
 const REFUSING: [string, () => object][] = [
   ['a frozen object', () => Object.freeze({ a: 1 })],
