@@ -4,9 +4,10 @@ import { type Attempt, type Batch, type BatchOutcome, type SendBatch } from '../
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
 import { describeError, withoutSecret } from './describe-error.js';
 import { formatOf } from './formats.js';
-import { type HttpClient } from './http-client.js';
+import { type HttpClient, type HttpPost } from './http-client.js';
 import { retryAfterMs } from './retry-after.js';
 import { outcomeOfStatus, type RemedyNames } from './status-table.js';
+import { type WireRequest } from './wire-format.js';
 
 /** Where and how requests go. */
 export interface BatchSenderOptions {
@@ -54,24 +55,24 @@ export class BatchSender {
 
   async #attempt(batch: Batch, { number }: Attempt, signal: AbortSignal): Promise<BatchOutcome> {
     const format = formatOf(batch.format);
-    const { host, apiKey, historicalMigration, names } = this.#options;
+    const { apiKey, historicalMigration, names } = this.#options;
     const sentAt = new Date().toISOString();
-    const request = format.request(batch, { apiKey, historicalMigration, attempt: number, sentAt });
-    const compressed = this.#compression === 'gzip';
-    const body = compressed ? await compress(request.body) : Buffer.from(request.body);
-    const headers: Record<string, string> = {
-      ...request.headers,
-      'Content-Type': 'application/json',
-      'User-Agent': USER_AGENT,
-    };
-    if (compressed) headers['Content-Encoding'] = 'gzip';
-    const answer = await this.#client.post({ url: host + request.path, headers, body }, signal);
+    const packed = await this.#packed(format.request(batch, { apiKey, historicalMigration, attempt: number, sentAt }));
+    const answer = await this.#client.post(packed, signal);
     const retryAfter = retryAfterMs(answer.headers, Date.now());
     if (answer.status >= 200 && answer.status < 300)
       return { ...withoutKey(format.interpret(answer.body, batch, retryAfter), apiKey), code: answer.status };
     // What leaves later goes uncompressed; not this attempt, as a server that changes its mind must not be hammered.
     if (answer.status === 415) this.#compression = 'none';
     return outcomeOfStatus(answer.status, retryAfter, names);
+  }
+
+  /** The request as it is posted. Apart from the attempt, which would keep the text until the answer has come. */
+  async #packed({ path, headers, body }: WireRequest): Promise<HttpPost> {
+    const common = { ...headers, 'Content-Type': 'application/json', 'User-Agent': USER_AGENT };
+    const url = this.#options.host + path;
+    if (this.#compression === 'none') return { url, headers: common, body: Buffer.from(body) };
+    return { url, headers: { ...common, 'Content-Encoding': 'gzip' }, body: await compress(body) };
   }
 
   #failed(error: unknown, code: 'aborted' | 'timeout' | 'network'): BatchOutcome {
