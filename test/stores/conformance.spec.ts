@@ -194,6 +194,20 @@ describe.each([
     expect((await opened()).events).toEqual([event]);
   });
 
+  it('tells the texts and times of neighbours apart, whatever they are', async () => {
+    const { store } = await opened();
+    const texts = ['', 'ü', '日本 \n', '\u{1F600}', 'plain', '1,2', '"]'];
+    const events = texts.map((text, index) => {
+      const payload = JSON.stringify({ text: text.repeat(index) });
+      const capturedAt = 1_700_000_000_000 + (index - 3) * 10 ** (index + 6);
+      const names = { id: `${text}${index}`, name: text, orderKey: texts.at(-index) ?? '' };
+      return { ...eventOf(index), ...names, payload, bytes: Buffer.byteLength(payload), capturedAt };
+    });
+    await store.append(events);
+    await store.close();
+    expect((await opened()).events).toEqual(events);
+  });
+
   it('goes on after it brought something back', async () => {
     const { store } = await opened();
     await store.append([eventOf(1)]);
