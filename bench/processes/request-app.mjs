@@ -113,6 +113,18 @@ function wrapRequests(app, framework, around) {
   else app.use(run);
 }
 
+/**
+ * Full collections while nothing waits, as every server has had after a while. From the first one on, `process.nextTick()` of Node 20 is
+ * slower for good: V8 has forgotten the shape of what it makes. An application that has not had one yet would look 5 µs per request
+ * faster than one that has, whatever else they do.
+ */
+async function age() {
+  for (let times = 0; times < 3; times += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    globalThis.gc();
+  }
+}
+
 let cpu;
 let drain;
 
@@ -125,6 +137,7 @@ serve({
     if (around) wrapRequests(app, framework, around);
     await app.listen(0, '127.0.0.1');
     drain = () => itsDrain?.(app);
+    await age();
     return app.getHttpServer().address().port;
   },
   begin() {
