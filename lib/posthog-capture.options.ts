@@ -138,7 +138,7 @@ export class PostHogCaptureOptions {
   @IsCount('requests')
   readonly concurrency: number = 4;
 
-  /** How request bodies are compressed. Default: `gzip`. Variable: `POSTHOG_COMPRESSION`. */
+  /** How request bodies are compressed: `gzip` at its quickest level, or `none`. Default: `gzip`. Variable: `POSTHOG_COMPRESSION`. */
   @IsOneOf('gzip', 'none')
   readonly compression: 'gzip' | 'none' = 'gzip';
 

@@ -7,28 +7,31 @@ const client = (label, name, more) => ({ label, name, process: 'client', mode: '
 const v1 = (variant, env) => ({ ...variant, label: `${variant.label}, v1`, mode: 'v1', env });
 
 const FLOOR = client('floor', 'floor');
+/** It compresses as this package does. */
+const FLOOR_1 = client('floor, gzip level 1', 'floor', { level: 1 });
 const OURS = client('nestjs-posthog-capture', 'ours');
 const STORE = client('nestjs-posthog-capture, lmdb store', 'ours', { store: true });
 const POSTHOG = client('posthog-node', 'posthog-node');
 const SEGMENT = client('@segment/analytics-node', 'segment');
 
-export const CLIENTS = { FLOOR, OURS, STORE, POSTHOG, SEGMENT };
+export const CLIENTS = { FLOOR, FLOOR_1, OURS, STORE, POSTHOG, SEGMENT };
 const V1 = [v1(FLOOR), v1(OURS), v1(POSTHOG, { POSTHOG_CAPTURE_MODE: 'v1' })];
 
 /** The same for all: batches of a hundred, and at most a thousand events in a client. */
 export const alike = (variants) => variants.map((variant) => ({ ...variant, batch: 100, window: 1000 }));
 
 /** Each with its own defaults; the floor with ours. */
-export const OWN_DEFAULTS = [{ ...FLOOR, batch: 500, window: 50_000 }, OURS, POSTHOG, SEGMENT];
+const OUR_BATCHES = { batch: 500, window: 50_000 };
+export const OWN_DEFAULTS = [{ ...FLOOR, ...OUR_BATCHES }, { ...FLOOR_1, ...OUR_BATCHES }, OURS, POSTHOG, SEGMENT];
 
 /** Measures clients in turns of `count` events. Throws unless every event arrived exactly once. */
 export function measureDelivery(sink, variants, { latencyMs, warmUp, count, rounds, turns }) {
   return inTurns(`delivery, ${latencyMs} ms`, variants, {
     rounds,
     turns,
-    async start(child, { name, mode, batch, window, store }) {
+    async start(child, { name, mode, batch, window, level, store }) {
       await sink.reset();
-      await child.call('open', { url: sink.url, name, mode, batch, window, storePath: store && child.folder });
+      await child.call('open', { url: sink.url, name, mode, batch, window, level, storePath: store && child.folder });
       await child.call('run', { count: warmUp });
     },
     async measure(child, { label }) {

@@ -9,10 +9,10 @@ import { Progress } from './progress.mjs';
 /** What makes an event one row is ready-made; more of them than gzip's window holds. */
 const READY_MADE = 1000;
 /** Of version 7, as they begin with the time and so compress like the others'. */
-const readyMadeUuid = () =>
+export const readyMadeUuid = () =>
   randomUUID().replace(/^.{15}/, `${Date.now().toString(16).padStart(12, '0').replace(/^.{8}/, '$&-')}-7`);
 
-export function open({ url, mode, batch, connections = 4, window }) {
+export function open({ url, mode, batch, connections = 4, window, level = 6 }) {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const uuids = Array.from({ length: READY_MADE }, readyMadeUuid);
   const times = uuids.map((_, index) => new Date(Date.now() + index).toISOString());
@@ -61,7 +61,7 @@ export function open({ url, mode, batch, connections = 4, window }) {
     const body = isV1
       ? `{"created_at":"${now}","batch":[${batchTexts.join(',')}]}`
       : `{"api_key":"phc_bench","batch":[${batchTexts.join(',')}],"sent_at":"${now}"}`;
-    gzip(body, { level: 6 }, (error, data) => {
+    gzip(body, { level }, (error, data) => {
       if (error) throw error;
       const headers = { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip', 'Content-Length': data.length };
       if (isV1) headers.Authorization = 'Bearer phc_bench';

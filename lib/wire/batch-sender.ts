@@ -1,9 +1,8 @@
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { type Attempt, type Batch, type BatchOutcome, type SendBatch } from '../delivery/delivery.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
 import { describeError, withoutSecret } from './describe-error.js';
 import { formatOf } from './formats.js';
+import { GzipPool } from './gzip-pool.js';
 import { type HttpClient, type HttpPost } from './http-client.js';
 import { retryAfterMs } from './retry-after.js';
 import { outcomeOfStatus, type RemedyNames } from './status-table.js';
@@ -22,12 +21,12 @@ export interface BatchSenderOptions {
 }
 
 const USER_AGENT = `${LIBRARY_NAME}/${LIBRARY_VERSION}`;
-const compress = promisify(gzip);
 
 /** Makes single attempts to send batches and says what came of each. */
 export class BatchSender {
   readonly #client: HttpClient;
   readonly #options: BatchSenderOptions;
+  readonly #gzip = new GzipPool();
   #compression: 'gzip' | 'none';
 
   constructor(client: HttpClient, options: BatchSenderOptions) {
@@ -72,7 +71,11 @@ export class BatchSender {
     const common = { ...headers, 'Content-Type': 'application/json', 'User-Agent': USER_AGENT };
     const url = this.#options.host + path;
     if (this.#compression === 'none') return { url, headers: common, body: Buffer.from(body) };
-    return { url, headers: { ...common, 'Content-Encoding': 'gzip' }, body: await compress(body) };
+    return {
+      url,
+      headers: { ...common, 'Content-Encoding': 'gzip' },
+      body: await this.#gzip.pack(body),
+    };
   }
 
   #failed(error: unknown, code: 'aborted' | 'timeout' | 'network'): BatchOutcome {

@@ -1,0 +1,57 @@
+// What the levels of gzip cost, and what they leave of a batch.
+import { gzipSync } from 'node:zlib';
+import { readyMadeUuid } from '../clients/floor.mjs';
+import { eventOf } from '../support/event.mjs';
+import { median, number } from '../support/numbers.mjs';
+import { printTable } from '../support/table.mjs';
+
+const LEVELS = [1, 2, 3, 4, 5, 6, 9];
+const BATCHES = 20;
+
+export async function compression(_sink, { quick }) {
+  const rounds = quick ? 1 : 20;
+  for (const count of [100, 500]) {
+    const batches = Array.from({ length: BATCHES }, (_, index) => batchOf(index * count, count));
+    const turns = new Map(LEVELS.map((level) => [level, []]));
+    for (let round = 0; round < rounds; round += 1) {
+      for (const [level, samples] of turns) samples.push(measure(batches, level, count));
+    }
+    const rows = [...turns].map(([level, samples]) => [
+      `level ${level}`,
+      number(median(samples.map(({ cpuUs }) => cpuUs)), 2),
+      number(samples[0].bytes, 1),
+    ]);
+    const raw = batches[0].length / count;
+    printTable(`compression: batches of ${count}, ${number(raw, 0)} bytes of JSON per event`, [
+      ['gzip', 'CPU µs/event', 'bytes/event'],
+      ...rows,
+    ]);
+  }
+}
+
+function measure(batches, level, count) {
+  const events = batches.length * count;
+  const cpu = process.cpuUsage();
+  const bytes = batches.reduce((sum, batch) => sum + gzipSync(batch, { level }).length, 0);
+  const { user, system } = process.cpuUsage(cpu);
+  return { cpuUs: (user + system) / events, bytes: bytes / events };
+}
+
+/** What this package adds to an event. */
+const ADDED = { $lib: 'nestjs-posthog-capture', $lib_version: '0.1.0', $is_server: true, $geoip_disable: true };
+
+/** A batch as this package would send it. */
+function batchOf(first, count) {
+  const texts = Array.from({ length: count }, (_, index) => {
+    const { event, distinctId, properties } = eventOf(first + index);
+    const timestamp = new Date(Date.UTC(2026, 0, 1) + (first + index) / 100).toISOString();
+    return JSON.stringify({
+      event,
+      distinct_id: distinctId,
+      uuid: readyMadeUuid(),
+      timestamp,
+      properties: { ...properties, ...ADDED },
+    });
+  });
+  return Buffer.from(`{"api_key":"phc_bench","batch":[${texts.join(',')}]}`);
+}
