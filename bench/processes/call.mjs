@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { of } from 'rxjs';
 import { openClient } from '../clients/index.mjs';
+import { age } from '../support/age.mjs';
 import { EVENT_NAME, eventOf, personOf, propertiesOf } from '../support/event.mjs';
 import { median } from '../support/numbers.mjs';
 import { serve } from '../support/processes.mjs';
@@ -120,9 +121,11 @@ serve({
     const context = { sessionId: 'session_1', properties: { tenant: 'acme' } };
     const captureInContext = (n) => () => client.service.withContext(context, capture(n));
     subject = { prepare: inContext ? captureInContext : capture, rest: () => client.drain() };
+    await age();
   },
   async openInterceptor({ variant, url }) {
     subject = await INTERCEPTORS[variant](url);
+    await age();
   },
   time: ({ bursts }) => time(bursts),
 });

@@ -1,5 +1,6 @@
 // A client in a process of its own: everything that it does counts, its thread pool too, and nothing else.
 import { openClient } from '../clients/index.mjs';
+import { age } from '../support/age.mjs';
 import { serve } from '../support/processes.mjs';
 
 /** Events that are captured in one turn of the event loop. */
@@ -13,6 +14,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 serve({
   async open(options) {
     client = await openClient(options);
+    await age();
   },
   /** Captures the events from 0 to `count` until all are delivered. */
   async run({ count }) {

@@ -4,6 +4,7 @@ import 'reflect-metadata';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Controller, Get, Inject, Param } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { age } from '../support/age.mjs';
 import { EVENT_NAME, eventOf, personOf, propertiesOf } from '../support/event.mjs';
 import { serve } from '../support/processes.mjs';
 
@@ -111,18 +112,6 @@ function wrapRequests(app, framework, around) {
   const run = (request, _response, next) => around(request, next);
   if (framework === 'fastify') app.getHttpAdapter().getInstance().addHook('onRequest', run);
   else app.use(run);
-}
-
-/**
- * Full collections while nothing waits, as every server has had after a while. From the first one on, `process.nextTick()` of Node 20 is
- * slower for good: V8 has forgotten the shape of what it makes. An application that has not had one yet would look 5 µs per request
- * faster than one that has, whatever else they do.
- */
-async function age() {
-  for (let times = 0; times < 3; times += 1) {
-    await new Promise((resolve) => setImmediate(resolve));
-    globalThis.gc();
-  }
 }
 
 let cpu;

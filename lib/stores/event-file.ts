@@ -15,6 +15,8 @@ interface Block {
   readonly gaps: number[];
   /** Some of `gaps` are in the file. */
   gapsWritten: boolean;
+  /** Others are not yet. */
+  isChanged: boolean;
   /** What it takes in the file, counted high. */
   bytes: number;
 }
@@ -59,8 +61,8 @@ export class EventFile {
   /** Of all events that nobody has answered for, those to be written included. */
   readonly #places = new EventPlaces<Place>();
   #new: NewBlock[] = [];
-  /** Blocks some of whose events are answered for, which the file does not say yet. */
-  readonly #changed = new Set<Block>();
+  /** Blocks some of whose events are answered for, which the file does not say yet. A new list for each commit, for what `Few` says of Sets. */
+  #changed: Block[] = [];
   #nextKey = 1;
   /** What the blocks written here take, counted high. */
   #bytes = FILE_OVERHEAD_BYTES;
@@ -128,7 +130,8 @@ export class EventFile {
     const { block, index } = place;
     block.left -= 1;
     block.gaps.push(index);
-    this.#changed.add(block);
+    if (!block.isChanged) this.#changed.push(block);
+    block.isChanged = true;
     return true;
   }
 
@@ -142,30 +145,29 @@ export class EventFile {
     try {
       this.#write(added);
     } catch (error) {
-      for (const { block, events } of added) {
-        for (const event of events) this.#places.take(event);
-        this.#changed.delete(block);
-      }
+      for (const event of added.flatMap(({ events }) => events)) this.#places.take(event);
+      this.#changed = this.#changed.filter((changed) => !added.some(({ block }) => block === changed));
       if (added.length > 0) this.#makeRoom();
       throw error;
     }
   }
 
   #newBlock(): NewBlock {
-    const block: Block = { key: this.#nextKey, left: 0, gaps: [], gapsWritten: false, bytes: 0 };
+    const block: Block = { key: this.#nextKey, left: 0, gaps: [], gapsWritten: false, isChanged: false, bytes: 0 };
     this.#nextKey += 1;
     return { block, events: [], payloadBytes: 0 };
   }
 
   #write(added: readonly NewBlock[]): void {
-    if (added.length + this.#changed.size === 0) return;
+    if (added.length + this.#changed.length === 0) return;
     this.#file.write(this.#records(added), this.#emptied());
     for (const { block } of added) this.#bytes += block.bytes;
     for (const block of this.#changed) {
       block.gapsWritten = true;
+      block.isChanged = false;
       if (block.left === 0) this.#bytes -= block.bytes;
     }
-    this.#changed.clear();
+    this.#changed = [];
   }
 
   /** What is removed makes room for what comes next. */
@@ -256,7 +258,8 @@ export class EventFile {
 
   #open(key: number, events: readonly QueuedEvent[], answered: ReadonlySet<unknown>): void {
     const gaps = [...events.keys()].filter((index) => answered.has(index));
-    const block: Block = { key, left: events.length - gaps.length, gaps, gapsWritten: gaps.length > 0, bytes: 0 };
+    const left = events.length - gaps.length;
+    const block: Block = { key, left, gaps, gapsWritten: gaps.length > 0, isChanged: false, bytes: 0 };
     this.#unclaimed = [...events.entries()]
       .filter(([index]) => !answered.has(index))
       .map(([index, event]) => new Place(event, block, index));
