@@ -9,12 +9,15 @@ const LEVELS = [1, 2, 3, 4, 5, 6, 9];
 const BATCHES = 20;
 
 export async function compression(_sink, { quick }) {
-  const rounds = quick ? 1 : 20;
+  const rounds = quick ? 1 : 21;
   for (const count of [100, 500]) {
     const batches = Array.from({ length: BATCHES }, (_, index) => batchOf(index * count, count));
     const turns = new Map(LEVELS.map((level) => [level, []]));
     for (let round = 0; round < rounds; round += 1) {
-      for (const [level, samples] of turns) samples.push(measure(batches, level, count));
+      for (let turn = 0; turn < LEVELS.length; turn += 1) {
+        const level = LEVELS[(round + turn) % LEVELS.length];
+        turns.get(level).push(measure(batches, level, count));
+      }
     }
     const rows = [...turns].map(([level, samples]) => [
       `level ${level}`,

@@ -26,7 +26,7 @@ export function open({ url, mode, batch, connections = 4, window, level = 6 }) {
 
   function textOf(n) {
     const properties = propertiesOf(n);
-    // What this package adds, so that the floor compresses and sends the same bytes.
+    // What this package adds, so that the floor has the same to compress.
     if (!isV1) {
       properties.$lib = 'nestjs-posthog-capture';
       properties.$lib_version = '0.1.0';

@@ -1,5 +1,6 @@
 // This package with much to do: many events waiting, or many events and a slow server.
 import { open } from '../clients/ours.mjs';
+import { age } from '../support/age.mjs';
 import { eventOf } from '../support/event.mjs';
 import { serve } from '../support/processes.mjs';
 
@@ -26,6 +27,7 @@ const eventOfSomebody = (n) => ({ ...eventOf(n), distinctId: `user_${n}` });
 serve({
   async open(options) {
     client = await open(options);
+    await age();
   },
   async begin() {
     await client.drain();

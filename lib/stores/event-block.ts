@@ -98,7 +98,7 @@ export function readBlock(block: Buffer, project: string): readonly QueuedEvent[
   const text = block.toString('utf8', tableEnd);
   const nameLength = rows.reduce((sum, { id, name, orderKey, format }) => sum + id + name + orderKey + format, 0);
   const length = rows.reduce((sum, { payload }) => sum + payload, nameLength);
-  if (length !== text.length) return null;
+  if (length !== text.length || !rows.every(({ capturedAt }) => Number.isFinite(capturedAt))) return null;
   const nextName = cut(text.slice(0, nameLength));
   const nextPayload = cut(text.slice(nameLength));
   return rows.map((row) => {

@@ -5,11 +5,11 @@ import { constants, createGzip, type Gzip, type ZlibReset } from 'node:zlib';
 type Packer = Gzip & ZlibReset;
 
 /**
- * Events of one batch are so alike that the quickest level leaves a tenth more than the usual one, for half of the work: `npm run bench
- * -- compression`.
+ * Events of one batch are so alike that the quickest level leaves a tenth more than the usual one, for about half of the work: `npm run
+ * bench -- compression`.
  */
 const LEVEL = 1;
-/** Nearly every body fits: each further piece is another trip through the thread pool. */
+/** What leaves the stream at once, of as many texts as it holds: each further piece is another trip through the thread pool. */
 const PIECE_BYTES = 64 * 1024;
 /** Those that wait for work; one has a third of a megabyte. */
 const MAX_IDLE = 2;
@@ -25,40 +25,50 @@ export class GzipPool {
 
   /** A gzip of its own for each text. Rejects when Node cannot do it. */
   pack(text: string): Promise<Buffer> {
-    const stream = this.#idle.pop() ?? this.#outside.runInAsyncScope(newStream);
-    const pieces: Buffer[] = [];
-    const take = (piece: Buffer): void => void pieces.push(piece);
-    stream.on('data', take);
+    const stream = this.#idleOne() ?? this.#outside.runInAsyncScope(newStream);
     return new Promise((resolve, reject) => {
-      stream.write(text, (error) => {
+      const pieces: Buffer[] = [];
+      const take = (piece: Buffer): void => void pieces.push(piece);
+      const fail = (): void => reject(stream.errored ?? new Error('gzip was cut short'));
+      stream.on('data', take);
+      stream.once('close', fail);
+      stream.write(text, () => {
+        // What fails destroys the stream; its write then never ends, or as if nothing were wrong.
+        if (stream.destroyed) return;
         // What is not told yet is told by this.
         while (stream.read() !== null);
-        stream.off('data', take);
-        if (error) {
-          reject(error);
-          return;
-        }
-        this.#keep(stream);
+        stream.off('data', take).off('close', fail);
         const [only] = pieces;
         resolve(pieces.length === 1 && only ? only : Buffer.concat(pieces));
+        this.#keep(stream);
       });
     });
   }
 
+  #idleOne(): Packer | undefined {
+    let stream = this.#idle.pop();
+    while (stream?.destroyed) stream = this.#idle.pop();
+    return stream;
+  }
+
   #keep(stream: Packer): void {
-    if (this.#idle.length >= MAX_IDLE) {
-      stream.destroy();
-      return;
+    try {
+      if (this.#idle.length < MAX_IDLE) {
+        stream.reset();
+        this.#idle.push(stream);
+        return;
+      }
+    } catch {
+      // One that cannot begin anew has done its work all the same.
     }
-    stream.reset();
-    this.#idle.push(stream);
+    stream.destroy();
   }
 }
 
 function newStream(): Packer {
   // Each write is the whole of a text, and ends it.
   const stream = createGzip({ level: LEVEL, chunkSize: PIECE_BYTES, flush: constants.Z_FINISH }) as Packer;
-  // The write that fails says so itself.
+  // That it closes says so as well.
   stream.on('error', () => undefined);
   return stream;
 }

@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
+import { type Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { jest } from '@jest/globals';
 import { GzipPool } from '../../../lib/wire/gzip-pool.js';
 
 /** Texts that gzip can do little with, so that what leaves it comes in pieces. */
@@ -10,7 +12,7 @@ describe('GzipPool', () => {
   it('packs one text after the other, each on its own', async () => {
     const pool = new GzipPool();
     for (const text of ['first', '', 'Zürich \u{1F600}', 'x'.repeat(3_000_000), noise(300_000), 'last']) {
-      expect(gunzipSync(await pool.pack(text)).toString()).toBe(text);
+      expect(zlib.gunzipSync(await pool.pack(text)).toString()).toBe(text);
     }
   });
 
@@ -19,7 +21,7 @@ describe('GzipPool', () => {
     const texts = Array.from({ length: 40 }, (_unused, index) => `${index} ${noise(index * 5000)}`);
     for (let round = 0; round < 3; round += 1) {
       const packed = await Promise.all(texts.map((text) => pool.pack(text)));
-      expect(packed.map((bytes) => gunzipSync(bytes).toString())).toEqual(texts);
+      expect(packed.map((bytes) => zlib.gunzipSync(bytes).toString())).toEqual(texts);
     }
   });
 
@@ -28,7 +30,19 @@ describe('GzipPool', () => {
     const [first, second] = [noise(100_000), noise(100_000)];
     const packed = await pool.pack(first);
     await pool.pack(second);
-    expect(gunzipSync(packed).toString()).toBe(first);
+    expect(zlib.gunzipSync(packed).toString()).toBe(first);
+  });
+
+  it('rejects when a stream of Node fails under way, and packs what comes next', async () => {
+    const pool = new GzipPool();
+    const gzips = Object.getPrototypeOf(zlib.createGzip()) as Transform;
+    const { write } = gzips;
+    jest.spyOn(gzips, 'write').mockImplementationOnce(function (this: Transform, text, written) {
+      process.nextTick(() => this.destroy(new Error('no memory')));
+      return write.call(this, text, written as never);
+    });
+    await expect(pool.pack('text')).rejects.toThrow('no memory');
+    expect(zlib.gunzipSync(await pool.pack('text')).toString()).toBe('text');
   });
 
   it('answers in the context of its caller, whoever was first', async () => {
