@@ -1,7 +1,6 @@
 // What the levels of gzip cost, and what they leave of a batch.
 import { gzipSync } from 'node:zlib';
-import { readyMadeUuid } from '../clients/floor.mjs';
-import { eventOf } from '../support/event.mjs';
+import { eventWriter } from '../clients/floor.mjs';
 import { median, number } from '../support/numbers.mjs';
 import { printTable } from '../support/table.mjs';
 
@@ -9,9 +8,13 @@ const LEVELS = [1, 2, 3, 4, 5, 6, 9];
 const BATCHES = 20;
 
 export async function compression(_sink, { quick }) {
+  const textOf = eventWriter('v0');
   const rounds = quick ? 1 : 21;
   for (const count of [100, 500]) {
-    const batches = Array.from({ length: BATCHES }, (_, index) => batchOf(index * count, count));
+    const batches = Array.from({ length: BATCHES }, (_, batch) => {
+      const texts = Array.from({ length: count }, (_one, index) => textOf(batch * count + index));
+      return Buffer.from(`{"api_key":"phc_bench","batch":[${texts.join(',')}]}`);
+    });
     const turns = new Map(LEVELS.map((level) => [level, []]));
     for (let round = 0; round < rounds; round += 1) {
       for (let turn = 0; turn < LEVELS.length; turn += 1) {
@@ -38,23 +41,4 @@ function measure(batches, level, count) {
   const bytes = batches.reduce((sum, batch) => sum + gzipSync(batch, { level }).length, 0);
   const { user, system } = process.cpuUsage(cpu);
   return { cpuUs: (user + system) / events, bytes: bytes / events };
-}
-
-/** What this package adds to an event. */
-const ADDED = { $lib: 'nestjs-posthog-capture', $lib_version: '0.1.0', $is_server: true, $geoip_disable: true };
-
-/** A batch as this package would send it. */
-function batchOf(first, count) {
-  const texts = Array.from({ length: count }, (_, index) => {
-    const { event, distinctId, properties } = eventOf(first + index);
-    const timestamp = new Date(Date.UTC(2026, 0, 1) + (first + index) / 100).toISOString();
-    return JSON.stringify({
-      event,
-      distinct_id: distinctId,
-      uuid: readyMadeUuid(),
-      timestamp,
-      properties: { ...properties, ...ADDED },
-    });
-  });
-  return Buffer.from(`{"api_key":"phc_bench","batch":[${texts.join(',')}]}`);
 }

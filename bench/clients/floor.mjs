@@ -9,25 +9,16 @@ import { Progress } from './progress.mjs';
 /** What makes an event one row is ready-made; more of them than gzip's window holds. */
 const READY_MADE = 1000;
 /** Of version 7, as they begin with the time and so compress like the others'. */
-export const readyMadeUuid = () =>
+const readyMadeUuid = () =>
   randomUUID().replace(/^.{15}/, `${Date.now().toString(16).padStart(12, '0').replace(/^.{8}/, '$&-')}-7`);
 
-export function open({ url, mode, batch, connections = 4, window, level = 6 }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+/** Writes events as this package sends them, so that the floor has the same to compress. */
+export function eventWriter(mode) {
   const uuids = Array.from({ length: READY_MADE }, readyMadeUuid);
   const times = uuids.map((_, index) => new Date(Date.now() + index).toISOString());
-  const isV1 = mode === 'v1';
-  const path = isV1 ? '/i/v1/analytics/events' : '/batch/';
-  const progress = new Progress();
-  const ready = [];
-  let texts = [];
-  let pending = 0;
-  let inFlight = 0;
-
-  function textOf(n) {
+  return (n) => {
     const properties = propertiesOf(n);
-    // What this package adds, so that the floor has the same to compress.
-    if (!isV1) {
+    if (mode !== 'v1') {
       properties.$lib = 'nestjs-posthog-capture';
       properties.$lib_version = '0.1.0';
     }
@@ -42,7 +33,19 @@ export function open({ url, mode, batch, connections = 4, window, level = 6 }) {
       properties,
     };
     return JSON.stringify(event);
-  }
+  };
+}
+
+export function open({ url, mode, batch, connections = 4, window, level = 6 }) {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const isV1 = mode === 'v1';
+  const textOf = eventWriter(mode);
+  const path = isV1 ? '/i/v1/analytics/events' : '/batch/';
+  const progress = new Progress();
+  const ready = [];
+  let texts = [];
+  let pending = 0;
+  let inFlight = 0;
 
   function cut() {
     if (texts.length > 0) ready.push(texts);

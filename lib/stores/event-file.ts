@@ -13,10 +13,8 @@ interface Block {
   left: number;
   /** Indices of the others. */
   readonly gaps: number[];
-  /** Some of `gaps` are in the file. */
-  gapsWritten: boolean;
-  /** Others are not yet. */
-  isChanged: boolean;
+  /** So many of `gaps` are in the file. */
+  gapsWritten: number;
   /** What it takes in the file, counted high. */
   bytes: number;
 }
@@ -129,9 +127,8 @@ export class EventFile {
     if (!place) return false;
     const { block, index } = place;
     block.left -= 1;
+    if (block.gaps.length === block.gapsWritten) this.#changed.push(block);
     block.gaps.push(index);
-    if (!block.isChanged) this.#changed.push(block);
-    block.isChanged = true;
     return true;
   }
 
@@ -153,7 +150,7 @@ export class EventFile {
   }
 
   #newBlock(): NewBlock {
-    const block: Block = { key: this.#nextKey, left: 0, gaps: [], gapsWritten: false, isChanged: false, bytes: 0 };
+    const block: Block = { key: this.#nextKey, left: 0, gaps: [], gapsWritten: 0, bytes: 0 };
     this.#nextKey += 1;
     return { block, events: [], payloadBytes: 0 };
   }
@@ -163,8 +160,7 @@ export class EventFile {
     this.#file.write(this.#records(added), this.#emptied());
     for (const { block } of added) this.#bytes += block.bytes;
     for (const block of this.#changed) {
-      block.gapsWritten = true;
-      block.isChanged = false;
+      block.gapsWritten = block.gaps.length;
       if (block.left === 0) this.#bytes -= block.bytes;
     }
     this.#changed = [];
@@ -197,7 +193,7 @@ export class EventFile {
     for (const { key, left, gapsWritten } of this.#changed) {
       if (left > 0) continue;
       yield key;
-      if (gapsWritten) yield -key;
+      if (gapsWritten > 0) yield -key;
     }
   }
 
@@ -258,8 +254,7 @@ export class EventFile {
 
   #open(key: number, events: readonly QueuedEvent[], answered: ReadonlySet<unknown>): void {
     const gaps = [...events.keys()].filter((index) => answered.has(index));
-    const left = events.length - gaps.length;
-    const block: Block = { key, left, gaps, gapsWritten: gaps.length > 0, isChanged: false, bytes: 0 };
+    const block: Block = { key, left: events.length - gaps.length, gaps, gapsWritten: gaps.length, bytes: 0 };
     this.#unclaimed = [...events.entries()]
       .filter(([index]) => !answered.has(index))
       .map(([index, event]) => new Place(event, block, index));

@@ -9,7 +9,7 @@ type Packer = Gzip & ZlibReset;
  * bench -- compression`.
  */
 const LEVEL = 1;
-/** What leaves the stream at once, of as many texts as it holds: each further piece is another trip through the thread pool. */
+/** Output comes in pieces of this size, whatever text they are of, and each that is full costs another trip through the thread pool. */
 const PIECE_BYTES = 64 * 1024;
 /** Those that wait for work; one has a third of a megabyte. */
 const MAX_IDLE = 2;

@@ -37,11 +37,13 @@ describe('GzipPool', () => {
     const pool = new GzipPool();
     const gzips = Object.getPrototypeOf(zlib.createGzip()) as Transform;
     const { write } = gzips;
-    jest.spyOn(gzips, 'write').mockImplementationOnce(function (this: Transform, text, written) {
+    const spy = jest.spyOn(gzips, 'write').mockImplementationOnce(function (this: Transform, text, written) {
       process.nextTick(() => this.destroy(new Error('no memory')));
       return write.call(this, text, written as never);
     });
     await expect(pool.pack('text')).rejects.toThrow('no memory');
+    // Other tests use the same streams.
+    spy.mockRestore();
     expect(zlib.gunzipSync(await pool.pack('text')).toString()).toBe('text');
   });
 
