@@ -14,4 +14,16 @@ export class CapturedEvent implements QueuedEvent {
     readonly bytes: number,
     readonly capturedAt: number,
   ) {}
+
+  /** Of the class, as it would take memory in each event. */
+  get hasOwnId(): boolean {
+    return true;
+  }
+}
+
+/** One whose id the application gave. */
+export class CapturedEventOfGivenId extends CapturedEvent {
+  override get hasOwnId(): boolean {
+    return false;
+  }
 }

@@ -4,7 +4,7 @@ import { toJson } from '../json/safe-json.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 import { type WireFormat } from '../wire/wire-format.js';
 import { applyBeforeSend, type Filtered } from './before-send.js';
-import { CapturedEvent } from './captured-event.js';
+import { CapturedEvent, CapturedEventOfGivenId } from './captured-event.js';
 import { buildEvent, type BuilderSettings } from './event-builder.js';
 import { IsoClock } from './iso-clock.js';
 import { requiredProblem } from './required-properties.js';
@@ -73,12 +73,15 @@ export class EventIntake {
       this.#settings,
     );
     // Without filters the event and its properties are nobody else's.
-    if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, now);
+    if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now);
     const filtered = this.#filter(built, warn);
-    return 'event' in filtered ? this.#write(filtered.event, 0, now) : refused(built, filtered.reason, filtered.detail);
+    return 'event' in filtered
+      ? this.#write(filtered.event, 0, uuid, now)
+      : refused(built, filtered.reason, filtered.detail);
   }
 
-  #write(event: PostHogEvent, ownLevels: number, capturedAt: number): Taken {
+  /** @param ownId the uuid that was made for the event */
+  #write(event: PostHogEvent, ownLevels: number, ownId: string, capturedAt: number): Taken {
     const { maxEventBytes } = this.#settings;
     const problem = requiredProblem(event, maxEventBytes);
     if (problem !== null) return refused(event, 'invalid', problem);
@@ -86,7 +89,7 @@ export class EventIntake {
     const written = toJson(encoded, maxEventBytes, ownLevels);
     if (written === 'too_large')
       return refused(event, 'too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes));
-    const queued = this.#queued(event, written, capturedAt);
+    const queued = this.#queued(event, ownId, written, capturedAt);
     return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id };
   }
 
@@ -101,13 +104,15 @@ export class EventIntake {
 
   #queued(
     { uuid, event: name, distinct_id: orderKey }: PostHogEvent,
+    ownId: string,
     { text, bytes }: Written,
     capturedAt: number,
   ): QueuedEvent {
     // A part of the payload, which is held anyway, takes less memory than a text of its own; whoever keeps an id gets `ownText`.
     const at = text.indexOf(uuid);
     const id = text.slice(at, at + uuid.length);
-    return new CapturedEvent(id, name, orderKey, this.#format.mode, text, bytes, capturedAt);
+    const Class = uuid === ownId ? CapturedEvent : CapturedEventOfGivenId;
+    return new Class(id, name, orderKey, this.#format.mode, text, bytes, capturedAt);
   }
 }
 

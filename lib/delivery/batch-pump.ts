@@ -1,8 +1,9 @@
 import { carry, type HandBack, type Refusals, type RetryPolicy } from './batch-courier.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from './delivery.js';
 import { EventAges } from './event-ages.js';
-import { type EventQueue, type EventQueueLimits, type Lease, type LeaseLimits } from './event-queue.js';
+import { type EventQueue, type EventQueueLimits, type LeaseLimits } from './event-queue.js';
 import { Few } from './few.js';
+import { type Lease } from './lease.js';
 import { SendGate } from './send-gate.js';
 import { Sleepers } from './sleepers.js';
 import { backgroundTimer, type Timer } from './timers.js';
@@ -216,7 +217,7 @@ export class BatchPump {
 
   async #travel(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<void> {
     const handBack = await this.#carry(lease, events, probe, signal);
-    const back = handBack ? events.filter(({ id }) => lease.open.has(id)) : [];
+    const back = lease.open;
     this.#queue.release(lease);
     if (this.#stopped) return;
     if (handBack) {

@@ -5,8 +5,10 @@
 
 /** One event on its way. Immutable: retries and restarts all send the same text. */
 export interface QueuedEvent {
-  /** The event's uuid; unique, and the handle by which it is acknowledged. */
+  /** The event's uuid. No two events of one batch have the same. */
   readonly id: string;
+  /** Whether the id was made for this event, so that it can be no other's. Default: it may be. */
+  readonly hasOwnId?: boolean;
   /** The event's name, for reports only. */
   readonly name: string;
   /** Events with equal keys are never sent side by side nor out of order. */

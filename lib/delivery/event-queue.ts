@@ -1,6 +1,7 @@
 import { type QueuedEvent } from './delivery.js';
 import { Few } from './few.js';
-import { Lane, type WaitingEvent, WaitingList } from './lanes.js';
+import { Lane, WaitingList } from './lanes.js';
+import { Lease } from './lease.js';
 import { Ring } from './ring.js';
 import { Tally } from './tally.js';
 
@@ -22,12 +23,8 @@ export interface Evicted {
   readonly seq: number;
 }
 
-/** Events on loan to one request. Those that are not acknowledged come back by `release`. */
-export interface Lease {
-  readonly events: readonly QueuedEvent[];
-  /** Ids not yet acknowledged, with their place in the order of arrival. */
-  readonly open: Map<string, number>;
-}
+/** Takes an event into a lease. Returns false when it does not fit. */
+type Take = (event: QueuedEvent, seq: number, lane: Lane) => boolean;
 
 /** Idle lanes are forgotten when there are more lanes than this, and than twice as many as were in use the last time. */
 const MIN_LANES = 2048;
@@ -80,8 +77,8 @@ export class EventQueue {
   get oldestCapturedAt(): number | null {
     const first = this.#waiting.oldest?.event ?? this.#arrivals.first;
     let oldest = first?.capturedAt ?? Infinity;
-    for (const { events, open } of this.#leases) {
-      for (const { id, capturedAt } of events) if (capturedAt < oldest && open.has(id)) oldest = capturedAt;
+    for (const { open } of this.#leases) {
+      for (const { capturedAt } of open) oldest = Math.min(oldest, capturedAt);
     }
     return oldest === Infinity ? null : oldest;
   }
@@ -154,20 +151,20 @@ export class EventQueue {
    * @returns null when there is nothing to lend
    */
   lease({ maxBatchEvents, maxBatchBytes }: LeaseLimits): Lease | null {
-    const events: QueuedEvent[] = [];
-    const lease: Lease = { events, open: new Map() };
+    const lease = new Lease();
+    const { events } = lease;
     let bytes = 0;
-    const take = (event: QueuedEvent, seq: number): boolean => {
+    const take = (event: QueuedEvent, seq: number, lane: Lane): boolean => {
       const first = events[0];
       const fits =
         !first ||
         (events.length < maxBatchEvents &&
           bytes + event.bytes <= maxBatchBytes &&
           event.format === first.format &&
-          !lease.open.has(event.id));
+          !lease.hasIdOf(event));
       if (!fits) return false;
-      events.push(event);
-      lease.open.set(event.id, seq);
+      lease.add({ event, seq, lane });
+      lane.lend(lease);
       this.#leased.add(event);
       bytes += event.bytes;
       return true;
@@ -184,57 +181,48 @@ export class EventQueue {
    * @returns its place in the order of arrival, or null when the lease does not hold it
    */
   ack(lease: Lease, event: QueuedEvent): number | null {
-    const seq = lease.open.get(event.id);
-    if (seq === undefined) return null;
-    lease.open.delete(event.id);
+    const loan = lease.ack(event);
+    if (!loan) return null;
     this.#leased.subtract(event);
-    this.#forget(event, seq);
-    this.#giveBackKey(event);
-    return seq;
+    this.#held.subtract(event);
+    this.#giveBackKey(loan.lane);
+    return loan.seq;
   }
 
   /** Ends a lease: what was not acknowledged goes back to its place. */
   release(lease: Lease): void {
     this.#leases.delete(lease);
-    const returned: WaitingEvent[] = [];
-    for (const event of lease.events) {
-      const seq = lease.open.get(event.id);
-      if (seq === undefined) continue;
-      returned.push({ event, seq, lane: this.#lane(event.orderKey) });
+    const returned = lease.end();
+    for (const { event } of returned) {
       this.#leased.subtract(event);
       this.#blocked.add(event);
     }
     this.#waiting.putBack(returned);
-    for (const event of lease.events) {
-      if (lease.open.delete(event.id)) this.#giveBackKey(event);
-    }
+    for (const { lane } of returned) this.#giveBackKey(lane);
   }
 
-  #takeWaiting(lease: Lease, take: (event: QueuedEvent, seq: number) => boolean): boolean {
+  #takeWaiting(lease: Lease, take: Take): boolean {
     for (const lane of this.#free) {
       while (lane.first) {
         const { event, seq } = lane.first;
-        if (!take(event, seq)) {
+        if (!take(event, seq, lane)) {
           if (lane.holder === lease) this.#block(lane);
           return false;
         }
         this.#waiting.removeFirst(lane);
-        lane.lend(lease);
       }
       this.#free.delete(lane);
     }
     return true;
   }
 
-  #takeArrivals(lease: Lease, take: (event: QueuedEvent, seq: number) => boolean): void {
+  #takeArrivals(lease: Lease, take: Take): void {
     for (let event = this.#arrivals.first; event; event = this.#arrivals.first) {
       const lane = this.#lane(event.orderKey);
       if (lane.holder !== null && lane.holder !== lease) {
         this.#waiting.append({ event, seq: this.#firstSeq, lane });
         this.#blocked.add(event);
-      } else if (take(event, this.#firstSeq)) {
-        lane.lend(lease);
-      } else {
+      } else if (!take(event, this.#firstSeq, lane)) {
         return;
       }
       this.#shiftArrival();
@@ -263,8 +251,7 @@ export class EventQueue {
     this.#blocked.addAll(lane.waiting);
   }
 
-  #giveBackKey(event: QueuedEvent): void {
-    const lane = this.#lane(event.orderKey);
+  #giveBackKey(lane: Lane): void {
     if (!lane.giveBack() || !lane.first) return;
     this.#blocked.subtractAll(lane.waiting);
     this.#free.add(lane);

@@ -1,15 +1,15 @@
 import { type QueuedEvent } from './delivery.js';
 import { Tally } from './tally.js';
 
-/** An event that waits behind its key. */
-export interface WaitingEvent {
+/** An event, and where it belongs. */
+export interface PlacedEvent {
   readonly event: QueuedEvent;
   /** Its place in the order of arrival. */
   readonly seq: number;
   readonly lane: Lane;
 }
 
-interface Waiting extends WaitingEvent {
+interface Waiting extends PlacedEvent {
   older: Waiting | null;
   newer: Waiting | null;
   nextInLane: Waiting | null;
@@ -60,12 +60,12 @@ export class WaitingList {
   }
 
   /** Adds an event that is younger than all that wait. */
-  append(waiting: WaitingEvent): void {
+  append(waiting: PlacedEvent): void {
     this.#link(waiting, null);
   }
 
   /** Adds events at their places by age. */
-  putBack(events: readonly WaitingEvent[]): void {
+  putBack(events: readonly PlacedEvent[]): void {
     let newer = this.#oldest;
     // By age, so that one walk over the list serves them all.
     for (const waiting of [...events].sort((a, b) => a.seq - b.seq)) {
@@ -89,7 +89,7 @@ export class WaitingList {
     entry.older = entry.newer = entry.nextInLane = null;
   }
 
-  #link({ event, seq, lane }: WaitingEvent, newer: Waiting | null): void {
+  #link({ event, seq, lane }: PlacedEvent, newer: Waiting | null): void {
     const entry: Waiting = { event, seq, lane, older: newer ? newer.older : this.#newest, newer, nextInLane: null };
     if (entry.older) entry.older.newer = entry;
     else this.#oldest = entry;

@@ -116,7 +116,7 @@ export function readBlock(block: Buffer, project: string): readonly QueuedEvent[
 }
 
 /** Lengths in UTF-16 code units, and when the event was captured. */
-const readRow = (block: Buffer, start: number): Record<keyof Omit<QueuedEvent, 'bytes'>, number> => ({
+const readRow = (block: Buffer, start: number): Record<Exclude<keyof QueuedEvent, 'bytes' | 'hasOwnId'>, number> => ({
   id: block.readUInt32LE(start),
   name: block.readUInt32LE(start + LENGTH_BYTES),
   orderKey: block.readUInt32LE(start + 2 * LENGTH_BYTES),

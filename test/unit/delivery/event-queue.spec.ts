@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
-import { EventQueue, type Lease } from '../../../lib/delivery/event-queue.js';
+import { EventQueue } from '../../../lib/delivery/event-queue.js';
+import { type Lease } from '../../../lib/delivery/lease.js';
 
 const BATCH = { maxBatchEvents: 100, maxBatchBytes: 10_000 };
 
@@ -47,6 +48,37 @@ describe('a lease', () => {
     expect(names(queue.lease(BATCH))).toEqual(['a']);
     expect(names(queue.lease(BATCH))).toEqual(['b', 'c']);
     expect(names(queue.lease(BATCH))).toEqual(['d']);
+  });
+
+  it('never holds one id twice where only one of the events was given it', () => {
+    const own = { hasOwnId: true };
+    const queue = queueOf(
+      event('a', 'a', own),
+      event('b', 'b', { id: 'a' }),
+      event('c', 'c', own),
+      event('d', 'd', { id: 'c' }),
+    );
+    expect(names(queue.lease(BATCH))).toEqual(['a']);
+    expect(names(queue.lease(BATCH))).toEqual(['b', 'c']);
+    expect(names(queue.lease(BATCH))).toEqual(['d']);
+  });
+
+  it('acknowledges in any order, each event once', () => {
+    const queue = queueOf(event('a'), event('b'), event('c'));
+    const lease = queue.lease(BATCH);
+    const [a, b, c] = lease?.events ?? [];
+    const acks = [c, a, a, c, b, b, event('a')].map((each) => lease && each && queue.ack(lease, each));
+    expect(acks).toEqual([2, 0, null, null, 1, null, null]);
+    expect([queue.size, queue.bytes, queue.leased]).toEqual([0, 0, 0]);
+  });
+
+  it('acknowledges nothing once it is over', () => {
+    const queue = queueOf(event('a'));
+    const lease = queue.lease(BATCH);
+    const [a] = lease?.events ?? [];
+    if (lease) queue.release(lease);
+    expect(lease && a && queue.ack(lease, a)).toBeNull();
+    expect([queue.size, queue.leased, queue.available]).toEqual([1, 0, 1]);
   });
 
   it('remembers which keys are on loan, and which have events waiting, however many keys come after them', () => {
@@ -141,7 +173,7 @@ it('under random use keeps the order of each key, loses nothing, and counts righ
       }
       queue.release(lease);
     }
-    const held = leases.reduce((sum, lease) => sum + lease.open.size, 0);
+    const held = leases.reduce((sum, lease) => sum + lease.open.length, 0);
     expect(queue.leased).toBe(held);
   }
   expect([queue.size, queue.bytes, queue.leased, queue.available, queue.availableBytes]).toEqual([0, 0, 0, 0, 0]);
