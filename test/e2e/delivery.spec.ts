@@ -18,6 +18,26 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(capture.stats()).toMatchObject({ captured: 20_000, delivered: 20_000, pending: 0, dropped: 0 });
   });
 
+  it('never puts two events of one uuid into one request, whoever gave them the uuid', async () => {
+    let own: string | null = null;
+    const { capture, posthog } = await start({
+      captureMode,
+      beforeSend: (event) => (event.event === 'renamed' && own !== null ? { ...event, uuid: own } : event),
+    });
+    own = capture.capture({ event: 'first', distinctId: 'a' });
+    capture.capture({ event: 'renamed', distinctId: 'b' });
+    capture.capture({ event: 'again', distinctId: 'c', uuid: own ?? '' });
+    await capture.flush();
+    expect(posthog.events.map(({ event, uuid }) => [event, uuid === own])).toEqual([
+      ['first', true],
+      ['renamed', true],
+      ['again', true],
+    ]);
+    // What else is wrong with it, the local PostHog says as well.
+    expect(new Set(posthog.violations.map(({ rule }) => rule))).toEqual(new Set(['event_changed']));
+    expect(posthog.requests).toHaveLength(3);
+  });
+
   it('keeps each person in order while half of all requests fail', async () => {
     const { capture, posthog } = await start({
       captureMode,
