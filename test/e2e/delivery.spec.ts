@@ -33,8 +33,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
       ['renamed', true],
       ['again', true],
     ]);
-    // What else is wrong with it, the local PostHog says as well.
-    expect(new Set(posthog.violations.map(({ rule }) => rule))).toEqual(new Set(['event_changed']));
+    // To the local PostHog it looks like a bad retry besides, which is what the application made of it.
+    expect(posthog.violations.map(({ rule }) => rule)).not.toContain('uuid_repeated');
     expect(posthog.requests).toHaveLength(3);
   });
 
