@@ -32,8 +32,7 @@ export class Lease {
   /** Acknowledges an event. Returns where it came from, or null when it is not held. */
   ack(event: QueuedEvent): PlacedEvent | null {
     // Nearly always they come in the order in which they were lent.
-    let at = this.events.indexOf(event, this.#next);
-    if (at < 0) at = this.events.indexOf(event);
+    const at = this.events[this.#next] === event ? this.#next : this.#indexOf(event);
     this.#next = at + 1;
     const loan = this.#loans[at] ?? null;
     if (loan) this.#loans[at] = null;
@@ -43,5 +42,10 @@ export class Lease {
   /** Ends it. Returns what was not acknowledged, by age. */
   end(): readonly PlacedEvent[] {
     return this.#loans.splice(0).filter((loan) => loan !== null);
+  }
+
+  #indexOf(event: QueuedEvent): number {
+    const ahead = this.events.indexOf(event, this.#next);
+    return ahead < 0 ? this.events.indexOf(event) : ahead;
   }
 }

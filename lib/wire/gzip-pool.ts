@@ -11,8 +11,8 @@ type Packer = Gzip & ZlibReset;
 const LEVEL = 1;
 /** Output comes in pieces of this size, whatever text they are of, and each that is full costs another trip through the thread pool. */
 const PIECE_BYTES = 64 * 1024;
-/** Those that wait for work; one has a third of a megabyte. */
-const MAX_IDLE = 2;
+/** Those that wait for work: as many as Node's thread pool has threads, unless told otherwise. One has a third of a megabyte. */
+const MAX_IDLE = 4;
 
 /**
  * Packs texts with gzip, in Node's thread pool. Each stream of Node's packs many of them, one after the other: to make one and its

@@ -13,6 +13,12 @@ const UNPACK: ReadonlyMap<string | undefined, () => Transform> = new Map([
   ['br', createBrotliDecompress],
 ]);
 
+/** Where requests go, as Node wants it said. */
+interface Target {
+  readonly send: (options: http.RequestOptions) => http.ClientRequest;
+  readonly options: http.RequestOptions;
+}
+
 /**
  * Node's own HTTP client, over connections that are kept alive: where nothing else is asked for, it is all that a request needs, and
  * costs far less. The requests are those that `axiosClient` sends.
@@ -23,26 +29,23 @@ export function nodeClient(): HttpClient {
     'https:': new https.Agent({ keepAlive: true }),
   };
   let lastUrl = '';
-  let target: http.RequestOptions = {};
+  let target: Target | undefined;
   /** All requests have one address, and reading it takes as long as half of them. */
-  const targetOf = (url: string): http.RequestOptions => {
-    if (url !== lastUrl) {
-      target = urlToHttpOptions(new URL(url));
-      lastUrl = url;
-    }
-    return target;
+  const targetOf = (url: string): Target => {
+    if (target && url === lastUrl) return target;
+    const address = urlToHttpOptions(new URL(url));
+    const [send, agent] =
+      address.protocol === 'https:' ? [https.request, agents['https:']] : [http.request, agents['http:']];
+    lastUrl = url;
+    return (target = { send, options: { ...address, agent, method: 'POST' } });
   };
   return {
     prepare: () => undefined,
     post: ({ url, headers, body }, signal) =>
       new Promise((resolve, reject) => {
-        const { protocol, ...address } = targetOf(url);
-        const [send, agent] =
-          protocol === 'https:' ? [https.request, agents['https:']] : [http.request, agents['http:']];
+        const { send, options } = targetOf(url);
         const request = send({
-          ...address,
-          agent,
-          method: 'POST',
+          ...options,
           headers: { Accept: 'application/json', ...headers, 'Content-Length': body.length },
         });
         const abort = (): void => void request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));
