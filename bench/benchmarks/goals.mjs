@@ -34,9 +34,9 @@ const fieldOf =
 
 async function deliveryGoals(sink, quick) {
   const { FLOOR, FLOOR_1, OURS, STORE, POSTHOG } = delivery.CLIENTS;
-  const load = quick ? delivery.QUICK : { warmUp: 60_000, count: 9000, rounds: 4, turns: 10 };
+  const load = quick ? delivery.QUICK : { rounds: 4 };
   const variants = delivery.alike([FLOOR, FLOOR_1, OURS, STORE, POSTHOG]);
-  const samples = await delivery.measureDelivery(sink, variants, { latencyMs: 0, ...load });
+  const samples = await delivery.measureDelivery(sink, variants, { ...delivery.LASTING, ...load });
   const cpu = fieldOf(samples, 'cpuUs');
   const rate = fieldOf(samples, 'perSecond');
   const ofFloor = ratios(cpu(OURS), cpu(FLOOR));
