@@ -25,8 +25,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
       beforeSend: (event) => (event.event === 'renamed' && own !== null ? { ...event, uuid: own } : event),
     });
     own = capture.capture({ event: 'first', distinctId: 'a' });
-    capture.capture({ event: 'renamed', distinctId: 'b' });
-    capture.capture({ event: 'again', distinctId: 'c', uuid: own ?? '' });
+    capture.capture({ event: 'renamed', distinctId: 'a' });
+    capture.capture({ event: 'again', distinctId: 'a', uuid: own ?? '' });
     await capture.flush();
     expect(posthog.events.map(({ event, uuid }) => [event, uuid === own])).toEqual([
       ['first', true],
