@@ -115,8 +115,9 @@ export class HttpTracking {
   }
 
   #begin(request: object, response: object): void {
+    if (this.#requests.length === 0) return;
     const raw = rawOf<RawResponse>(response);
-    if (this.#requests.length === 0 || raw === undefined) return;
+    if (raw === undefined) return;
     const startedAt = performance.now();
     onResponseEnd(raw, (end) => {
       for (const { instance, tracking } of this.#requests) {
