@@ -15,13 +15,13 @@ export class CapturedEvent implements QueuedEvent {
     readonly capturedAt: number,
   ) {}
 
-  /** Of the class, as it would take memory in each event. */
+  /** A getter: a field would take memory in every event. */
   get hasOwnId(): boolean {
     return true;
   }
 }
 
-/** One whose id the application gave. */
+/** One whose id the application gave, perhaps to several. */
 export class CapturedEventOfGivenId extends CapturedEvent {
   override get hasOwnId(): boolean {
     return false;

@@ -217,8 +217,7 @@ export class BatchPump {
 
   async #travel(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<void> {
     const handBack = await this.#carry(lease, events, probe, signal);
-    const back = lease.open;
-    this.#queue.release(lease);
+    const back = this.#queue.release(lease);
     if (this.#stopped) return;
     if (handBack) {
       this.#listener.retrying(back, null, handBack.failure);

@@ -7,7 +7,10 @@
 export interface QueuedEvent {
   /** The event's uuid. No two events of one batch have the same. */
   readonly id: string;
-  /** Whether the id was made for this event, so that it can be no other's. Default: it may be. */
+  /**
+   * Whether the id was made for this event: no two such events have the same, and any other event may have that of any. Only
+   * capture knows, so a store leaves it out of what it brings back. Default: false.
+   */
   readonly hasOwnId?: boolean;
   /** The event's name, for reports only. */
   readonly name: string;

@@ -189,8 +189,12 @@ export class EventQueue {
     return loan.seq;
   }
 
-  /** Ends a lease: what was not acknowledged goes back to its place. */
-  release(lease: Lease): void {
+  /**
+   * Ends a lease: what was not acknowledged goes back to its place.
+   *
+   * @returns what went back
+   */
+  release(lease: Lease): readonly QueuedEvent[] {
     this.#leases.delete(lease);
     const returned = lease.end();
     for (const { event } of returned) {
@@ -199,6 +203,7 @@ export class EventQueue {
     }
     this.#waiting.putBack(returned);
     for (const { lane } of returned) this.#giveBackKey(lane);
+    return returned.map(({ event }) => event);
   }
 
   #takeWaiting(lease: Lease, take: Take): boolean {

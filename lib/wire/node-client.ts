@@ -13,12 +13,6 @@ const UNPACK: ReadonlyMap<string | undefined, () => Transform> = new Map([
   ['br', createBrotliDecompress],
 ]);
 
-/** Where requests go, as Node wants it said. */
-interface Target {
-  readonly send: (options: http.RequestOptions) => http.ClientRequest;
-  readonly options: http.RequestOptions;
-}
-
 /**
  * Node's own HTTP client, over connections that are kept alive: where nothing else is asked for, it is all that a request needs, and
  * costs far less. The requests are those that `axiosClient` sends.
@@ -29,23 +23,26 @@ export function nodeClient(): HttpClient {
     'https:': new https.Agent({ keepAlive: true }),
   };
   let lastUrl = '';
-  let target: Target | undefined;
+  let target: http.RequestOptions = {};
   /** All requests have one address, and reading it takes as long as half of them. */
-  const targetOf = (url: string): Target => {
-    if (target && url === lastUrl) return target;
-    const address = urlToHttpOptions(new URL(url));
-    const [send, agent] =
-      address.protocol === 'https:' ? [https.request, agents['https:']] : [http.request, agents['http:']];
-    lastUrl = url;
-    return (target = { send, options: { ...address, agent, method: 'POST' } });
+  const targetOf = (url: string): http.RequestOptions => {
+    if (url !== lastUrl) {
+      const address = urlToHttpOptions(new URL(url));
+      const agent = address.protocol === 'https:' ? agents['https:'] : agents['http:'];
+      target = { ...address, agent, method: 'POST' };
+      lastUrl = url;
+    }
+    return target;
   };
   return {
     prepare: () => undefined,
     post: ({ url, headers, body }, signal) =>
       new Promise((resolve, reject) => {
-        const { send, options } = targetOf(url);
+        const target = targetOf(url);
+        // Looked up anew: tests and instrumentation replace it, and put it back.
+        const send = target.protocol === 'https:' ? https.request : http.request;
         const request = send({
-          ...options,
+          ...target,
           headers: { Accept: 'application/json', ...headers, 'Content-Length': body.length },
         });
         const abort = (): void => void request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));
