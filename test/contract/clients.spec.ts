@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { brotliCompressSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Batch } from '../../lib/delivery/delivery.js';
 import { BatchSender } from '../../lib/wire/batch-sender.js';
 import { privateClient } from '../../lib/wire/private-client.js';
+import { compileLib } from '../support/compiled-lib.js';
 import { closeAll, KEY, onClose } from '../support/harness.js';
 
 afterEach(closeAll);
@@ -186,4 +189,38 @@ describe.each(CLIENTS)('%s', (_name, settings) => {
     for (let n = 0; n < 3; n += 1) expect(await sender.send(batchOf('v1'), attempt)).toMatchObject({ code: 200 });
     expect(ports.size).toBe(1);
   });
+});
+
+/** In a process of its own, because Jest keeps Node's modules as they were. Prints how many requests went through what took the place of Node's own. */
+const REPLACED_BETWEEN_REQUESTS = `
+  import http from 'node:http';
+  import { syncBuiltinESMExports } from 'node:module';
+  const [, path, url] = process.argv;
+  const { nodeClient } = await import(path);
+  const client = nodeClient();
+  const post = () => client.post({ url, headers: {}, body: Buffer.from('{}') }, new AbortController().signal);
+  const { request } = http;
+  let seen = 0;
+  const use = (one) => { http.request = one; syncBuiltinESMExports(); };
+  await post();
+  use((...given) => { seen += 1; return request(...given); });
+  await post();
+  use(request);
+  await post();
+  client.releaseConnections();
+  console.log(seen);
+`;
+
+it('looks up what sends a request each time: tests and instrumentation replace it, and put it back', async () => {
+  const lib = await compileLib();
+  onClose(() => lib.remove());
+  let arrived = 0;
+  const url = await serve((request, response) => {
+    arrived += 1;
+    request.resume();
+    request.on('end', () => response.end('{}'));
+  });
+  const script = ['--input-type=module', '-e', REPLACED_BETWEEN_REQUESTS, `${lib.path}/wire/node-client.js`, url];
+  const { stdout } = await promisify(execFile)(process.execPath, script);
+  expect([stdout.trim(), arrived]).toEqual(['1', 3]);
 });
