@@ -88,19 +88,15 @@ function routerOf(express: ExpressApplication): { stack: ExpressLayer[] } {
 }
 
 /**
- * Runs hooks of Fastify: `first` before anything else, the middleware of Nest included, which is a hook as well and may be
- * there already; `again` after the body was parsed, which leaves the context of `first`.
+ * Runs a hook of Fastify before anything else, the middleware of Nest included, which is a hook as well and may be there already.
+ * One is enough: Fastify itself keeps a request's AsyncLocalStorage while it reads the body, and each kind of hook costs every request.
  */
-export function hookRequests(
-  fastify: FastifyInstance,
-  hooks: { first: (request: FastifyRequest, reply: FastifyReply, done: () => void) => void; again: FastifyHook },
-): void {
-  fastify.addHook('onRequest', hooks.first);
-  fastify.addHook('preValidation', hooks.again);
+export function hookRequests(fastify: FastifyInstance, hook: FastifyHook): void {
+  fastify.addHook('onRequest', hook);
   // Fastify adds a hook when its turn comes, and this comes after it.
   fastify.after(() => {
     const onRequest = hooksOf(fastify)?.onRequest;
-    const place = onRequest?.indexOf(hooks.first) ?? -1;
+    const place = onRequest?.indexOf(hook) ?? -1;
     if (place > 0) onRequest?.unshift(...onRequest.splice(place, 1));
   });
 }

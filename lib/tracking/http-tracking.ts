@@ -94,24 +94,13 @@ export class HttpTracking {
   #hookRequests(framework: NonNullable<ReturnType<typeof frameworkOf>>): void {
     if (this.#isHooked || !(this.#app.opensContexts || this.#requests.length > 0)) return;
     this.#isHooked = true;
-    const inContext = (request: object, next: () => void): void => {
+    const begin = (request: object, response: object, next: () => void): void => {
+      this.#begin(request, response);
       if (this.#app.opensContexts) within(requestScope(request).scope, next);
       else next();
     };
-    if ('express' in framework) {
-      runFirst(framework.express, (request, response, next) => {
-        this.#begin(request, response);
-        inContext(request, next);
-      });
-      return;
-    }
-    hookRequests(framework.fastify, {
-      first: (request, reply, done) => {
-        this.#begin(request, reply);
-        inContext(request, done);
-      },
-      again: (request, _reply, done) => inContext(request, done),
-    });
+    if ('express' in framework) runFirst(framework.express, begin);
+    else hookRequests(framework.fastify, begin);
   }
 
   #begin(request: object, response: object): void {

@@ -1,4 +1,7 @@
+import { EventEmitter, once } from 'node:events';
+import http, { type IncomingMessage } from 'node:http';
 import {
+  Body,
   type CanActivate,
   Controller,
   type ExecutionContext,
@@ -64,6 +67,13 @@ class WhoController {
     return { id: this.capture.capture({ event: 'never' }) };
   }
 
+  @Post('said')
+  @UseGuards(UserGuard)
+  said(@Body() { by }: { by: string }) {
+    this.capture.capture({ event: 'said', properties: { by } });
+    return {};
+  }
+
   @Post('export')
   @UseGuards(UserGuard)
   export() {
@@ -88,14 +98,19 @@ afterEach(closeAll);
 
 describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
   const asked: string[] = [];
-  const start = (posthog: ServeOptions['posthog'] = {}): Promise<Served> => {
+  const start = (posthog: ServeOptions['posthog'] = {}, prepare?: ServeOptions['prepare']): Promise<Served> => {
     asked.length = 0;
     const identity: NonNullable<NonNullable<ServeOptions['posthog']>['identity']> = ({ request, transport }) => {
       const user = (request as Request | undefined)?.user;
       asked.push(`${transport} ${user ?? 'nobody'}`);
       return user === undefined ? undefined : { distinctId: user, groups: { company: 'acme' } };
     };
-    return serve({ adapter, controllers: [WhoController], posthog: { identity, ...posthog } });
+    return serve({
+      adapter,
+      controllers: [WhoController],
+      posthog: { identity, ...posthog },
+      ...(prepare && { prepare }),
+    });
   };
   const headers = { 'x-posthog-distinct-id': ' browser\t ', 'x-posthog-session-id': 's-1' };
 
@@ -134,6 +149,44 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
     expect(await (await fetch(`${url}/out`)).json()).toEqual({ id: null });
     expect(await events()).toEqual([]);
     expect(capture.stats().droppedByReason).toEqual({ opted_out: 2 });
+  });
+
+  it('is there after a body that came in parts, each request with its own', async () => {
+    const people = ['ann', 'bob', 'cid'];
+    const requestsBegun = new EventEmitter();
+    const allBegan = once(requestsBegun, 'all');
+    let begun = 0;
+    const { url, events } = await start({}, (app) =>
+      app.use((_request: unknown, _response: unknown, next: () => void) => {
+        begun += 1;
+        if (begun === people.length) requestsBegun.emit('all');
+        next();
+      }),
+    );
+    const requests = people.map((by) => {
+      const request = http.request(`${url}/said`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-posthog-session-id': `of ${by}`, 'x-user': by },
+      });
+      request.write('{"by":');
+      return { by, request };
+    });
+    await allBegan;
+    for (const { by, request } of requests.reverse()) {
+      request.end(`"${by}"}`);
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      expect(response.resume().statusCode).toBe(201);
+    }
+    for (const name of ['before', 'said']) {
+      const captured = await events(name);
+      expect(captured.map(({ properties }) => properties.$session_id)).toEqual(['of cid', 'of bob', 'of ann']);
+    }
+    const said = (await events('said')).map(({ distinct_id, properties }) => [distinct_id, properties.by]);
+    expect(said).toEqual([
+      ['cid', 'cid'],
+      ['bob', 'bob'],
+      ['ann', 'ann'],
+    ]);
   });
 
   it('exports who acts, and nothing of the request', async () => {
