@@ -1,4 +1,4 @@
-// How long a caller waits: inside `capture()`, and inside the interceptor of a handler.
+// How long a caller waits: inside `capture()`, and inside the interceptor of a handler. And what Node's own ticks take beside it.
 import { number, ratio, spread } from '../support/numbers.mjs';
 import { inTurns } from '../support/rounds.mjs';
 import { printTable } from '../support/table.mjs';
@@ -23,6 +23,15 @@ const INTERCEPTORS = [
   interceptor('nestjs-posthog-capture, @TrackEvent', 'ours, tracked'),
   interceptor('posthog-node, a handler without events', 'posthog-node, untracked'),
   interceptor('posthog-node, capture() in the handler', 'posthog-node, tracked'),
+];
+
+const ticks = (label, variant) => ({ label, variant, process: 'call' });
+
+const TICKS = [
+  ticks('no analytics', 'none'),
+  ticks('no analytics, an AsyncLocalStorage of its own', 'own context'),
+  ticks('nestjs-posthog-capture', 'ours'),
+  ticks('nestjs-posthog-capture, context: false', 'ours, context off'),
 ];
 
 export async function call(sink, { quick }) {
@@ -60,6 +69,22 @@ export async function call(sink, { quick }) {
     ['interceptor', '× none'],
     interceptors,
   );
+
+  const count = quick ? 1000 : 100_000;
+  const nextTick = await inTurns('call: process.nextTick()', TICKS, {
+    rounds,
+    turns,
+    measure: (child) => child.call('timeTicks', { count }),
+    async start(child, { variant }) {
+      await child.call('openTicks', { variant, url: sink.url });
+      await child.call('timeTicks', { count });
+    },
+  });
+  const [base] = nextTick.values();
+  printTable(`call: process.nextTick() after full collections (${rounds} × ${turns} turns of ${count} ticks)`, [
+    ['application', 'ns/tick', '× none'],
+    ...[...nextTick].map(([label, turns]) => [label, spread(turns, 0), number(ratio(turns, base), 2)]),
+  ]);
 }
 
 /** Compares all with the first. */

@@ -1,5 +1,6 @@
 // Times calls in bursts: what they do after they have returned is not in it.
 import 'reflect-metadata';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -114,6 +115,37 @@ const INTERCEPTORS = {
   'posthog-node, untracked': (url) => theirInterceptor(url, false),
 };
 
+/** Each runs something as a request would run. */
+const AROUND = {
+  none: () => (run) => run(),
+  'own context': () => {
+    const contexts = new AsyncLocalStorage();
+    return (run) => contexts.run({}, run);
+  },
+  ours: (url) => inOurContext(url, {}),
+  'ours, context off': (url) => inOurContext(url, { context: false }),
+};
+
+async function inOurContext(url, more) {
+  const { PostHogCaptureModule, CaptureService } = await import('nestjs-posthog-capture');
+  const module = PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url, ...more });
+  const app = await NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
+  return more.context === false ? (run) => run() : (run) => app.get(CaptureService).withContext({}, run);
+}
+
+const ticks = (count) =>
+  new Promise((resolve) => {
+    let left = count;
+    const next = () => {
+      left -= 1;
+      if (left > 0) process.nextTick(next);
+      else resolve();
+    };
+    process.nextTick(next);
+  });
+
+let around;
+
 serve({
   async openCapture({ inContext, ...options }) {
     const client = await openClient(options);
@@ -128,4 +160,15 @@ serve({
     await age();
   },
   time: ({ bursts }) => time(bursts),
+  async openTicks({ variant, url }) {
+    around = await AROUND[variant](url);
+    await around(() => ticks(1000));
+    await age();
+  },
+  /** Nanoseconds per tick. */
+  async timeTicks({ count }) {
+    const startedAt = performance.now();
+    await around(() => ticks(count));
+    return ((performance.now() - startedAt) * 1e6) / count;
+  },
 });
