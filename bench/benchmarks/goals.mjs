@@ -90,12 +90,20 @@ async function requestGoals(sink, quick) {
   const { BARE, OWN_CONTEXT, TRACKED, UNTRACKED, NO_CONTEXT, POSTHOG } = request.APPLICATIONS;
   // Differences of a few microseconds: many short turns, in many processes, because each has a memory layout of its own.
   const load = quick ? request.QUICK : { warmUp: 20_000, count: 1500, rounds: 6, turns: 20 };
-  const applications = [BARE, OWN_CONTEXT, TRACKED, UNTRACKED, NO_CONTEXT, POSTHOG];
-  const samples = await request.measureRequests(sink, 'fastify', applications, load);
-  const cpu = fieldOf(samples, 'cpuUs');
-  const added = (application) => differences(cpu(application), cpu(BARE));
-  const ofPosthog = ratioAbove(cpu(TRACKED), cpu(POSTHOG), cpu(BARE));
-  const [on, off] = [added(UNTRACKED), added(NO_CONTEXT)];
+  const events = await request.measureRequests(sink, 'fastify', [BARE, TRACKED, POSTHOG], load);
+  const ofPosthog = ratioAbove(...[TRACKED, POSTHOG, BARE].map(fieldOf(events, 'cpuUs')));
+
+  /** What each application adds to one without anything. */
+  const added = async (...[bare, ...applications]) => {
+    const samples = await request.measureRequests(sink, 'fastify', [bare, ...applications], { ...load, awake: true });
+    const cpu = fieldOf(samples, 'cpuUs');
+    return applications.map((application) => differences(cpu(application), cpu(bare)));
+  };
+  const [alone, on, off] = await added(BARE, OWN_CONTEXT, UNTRACKED, NO_CONTEXT);
+  const [youngAlone, youngOn, youngOff] = await added(...[BARE, OWN_CONTEXT, UNTRACKED, NO_CONTEXT].map(request.young));
+  const untracked = 'an untracked request, context';
+  const young = 'young processes';
+  const itsOwn = 'a request with an AsyncLocalStorage of the application’s own, µs';
   return [
     [
       'CPU that a tracked request adds, of posthog-node’s',
@@ -103,9 +111,12 @@ async function requestGoals(sink, quick) {
       number(ofPosthog, 2),
       ofPosthog <= 0.35,
     ],
-    ['an untracked request, context on, µs', 'at most 4', spread(on), median(on) <= 4],
-    ['a request with an AsyncLocalStorage of the application’s own, µs', '–', spread(added(OWN_CONTEXT)), undefined],
-    ['an untracked request, context off, µs', 'nothing', spread(off), median(off) <= NOTHING_US],
+    [`${untracked} on, µs`, 'at most 4', spread(on), median(on) <= 4],
+    [`${untracked} on, ${young}, µs`, 'at most 4', spread(youngOn), median(youngOn) <= 4],
+    [itsOwn, '–', spread(alone), undefined],
+    [`${itsOwn}, ${young}`, '–', spread(youngAlone), undefined],
+    [`${untracked} off, µs`, 'nothing', spread(off), median(off) <= NOTHING_US],
+    [`${untracked} off, ${young}, µs`, 'nothing', spread(youngOff), median(youngOff) <= NOTHING_US],
   ];
 }
 

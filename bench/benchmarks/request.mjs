@@ -16,9 +16,22 @@ const POSTHOG = app('posthog-node', 'posthog-node: interceptor and capture()', t
 const POSTHOG_100 = app('posthog-node, batches of 100', 'posthog-node: the same with batches of 100', true);
 
 export const APPLICATIONS = { BARE, OWN_CONTEXT, TRACKED, CAPTURED, UNTRACKED, NO_CONTEXT, POSTHOG, POSTHOG_100 };
+const EVENTS = [BARE, TRACKED, CAPTURED, POSTHOG, POSTHOG_100];
+const NO_EVENTS = [BARE, OWN_CONTEXT, UNTRACKED, NO_CONTEXT];
 
-/** Measures applications in turns of `count` requests. Throws unless each request's event arrived exactly once. */
-export function measureRequests(sink, framework, applications, { warmUp, count, rounds, turns }) {
+/** The same in a process that V8 has had no reason to clean up yet. */
+export const young = (application) => ({
+  ...application,
+  label: `${application.label}, young`,
+  env: { BENCH_YOUNG: '1' },
+});
+
+/**
+ * Measures applications in turns of `count` requests. Throws unless each request's event arrived exactly once.
+ *
+ * @param awake the clients never sleep. Only where nothing is captured: they would take the core that compression needs
+ */
+export function measureRequests(sink, framework, applications, { warmUp, count, rounds, turns, awake }) {
   return withProcess('request-load', {}, (load) => {
     const ports = new Map();
     return inTurns(`request, ${framework}`, applications, {
@@ -29,13 +42,13 @@ export function measureRequests(sink, framework, applications, { warmUp, count, 
         const port = await child.call('open', { framework, variant, url: sink.url });
         ports.set(child, port);
         await child.call('begin');
-        await load.call('run', { port, count: warmUp });
+        await load.call('run', { port, count: warmUp, awake });
         await child.call('end');
       },
       async measure(child, { label, captures }) {
         await sink.reset({ count: captures ? count : 0 });
         await child.call('begin');
-        const measured = await load.call('run', { port: ports.get(child), count });
+        const measured = await load.call('run', { port: ports.get(child), count, awake });
         const cpuUs = (await child.call('end')) / count;
         await sink.verified(label);
         return { ...measured, cpuUs };
@@ -47,25 +60,36 @@ export function measureRequests(sink, framework, applications, { warmUp, count, 
 export const QUICK = { warmUp: 100, count: 300, rounds: 1, turns: 1 };
 
 export async function request(sink, { quick }) {
-  const load = quick ? QUICK : { warmUp: 20_000, count: 4000, rounds: 3, turns: 10 };
+  const events = quick ? QUICK : { warmUp: 20_000, count: 4000, rounds: 3, turns: 10 };
+  const noEvents = { ...(quick ? QUICK : { ...events, rounds: 4 }), awake: true };
   for (const framework of ['fastify', 'express']) {
-    const applications = quick && framework === 'express' ? [BARE, TRACKED, POSTHOG] : Object.values(APPLICATIONS);
-    const title = `request: Nest on ${framework}, 8 connections (${load.rounds} × ${load.turns} turns of ${load.count} requests)`;
-    print(title, await measureRequests(sink, framework, applications, load));
+    const applications = quick && framework === 'express' ? [BARE, TRACKED, POSTHOG] : EVENTS;
+    print(titleOf(framework, 'an event each', events), await measureRequests(sink, framework, applications, events));
+    for (const [state, pick] of [
+      ['no events', (one) => one],
+      ['no events, young processes', young],
+    ]) {
+      const samples = await measureRequests(sink, framework, NO_EVENTS.map(pick), noEvents);
+      print(titleOf(framework, `${state}, clients that never sleep`, noEvents), samples);
+    }
   }
 }
 
+const titleOf = (framework, what, { rounds, turns, count }) =>
+  `request: Nest on ${framework}, 8 connections, ${what} (${rounds} × ${turns} turns of ${count} requests)`;
+
 function print(title, samples) {
   const of = (label, field) => samples.get(label).map((turn) => turn[field]);
-  const bare = of(BARE.label, 'cpuUs');
+  const [first] = samples.keys();
+  const bare = of(first, 'cpuUs');
+  const posthog = samples.has(POSTHOG.label) && of(POSTHOG.label, 'cpuUs');
   const rows = [...samples.keys()].map((label) => {
     const cpu = of(label, 'cpuUs');
-    const isBare = label === BARE.label;
     return [
       label,
       spread(cpu),
-      isBare ? '–' : spread(differences(cpu, bare)),
-      isBare ? '–' : number(ratioAbove(cpu, of(POSTHOG.label, 'cpuUs'), bare), 2),
+      label === first ? '–' : spread(differences(cpu, bare)),
+      label === first || !posthog ? '–' : number(ratioAbove(cpu, posthog, bare), 2),
       number(median(of(label, 'p50Us')), 0),
       number(median(of(label, 'p99Us')), 0),
       spread(of(label, 'perSecond'), 0),
