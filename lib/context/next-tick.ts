@@ -4,7 +4,7 @@ import { NO_CONTEXT } from './capture-context.js';
 import { openScope } from './context-scope.js';
 import { acting } from './scopes.js';
 
-/** One tick of each kind: as they are in contexts, and as they are where no context is ever opened. */
+/** One tick of each kind: as they are in contexts, and as they are as long as none was opened. */
 const kept = processWide('ticks', () => new Map<boolean, object>());
 
 /**
@@ -18,12 +18,12 @@ const kept = processWide('ticks', () => new Map<boolean, object>());
  *
  * It holds what AsyncLocalStorages hold while the application boots: an empty context of this package, and mostly nothing else.
  *
- * @param inContexts there will be contexts, which ticks have as a property
+ * @param inContexts requests will have contexts, which their ticks and promises then have as a property. Switches the AsyncLocalStorage on, which costs all
+ *   promises of the process something; so does the first request
  */
 export function keepNextTickFast(inContexts: boolean): void {
   if (kept.has(inContexts)) return;
   const keep = (): void => process.nextTick(() => kept.set(inContexts, executionAsyncResource()));
-  // Where no context is opened nothing may switch the AsyncLocalStorage on.
   if (inContexts) acting.run(openScope(undefined, NO_CONTEXT), keep);
   else keep();
 }

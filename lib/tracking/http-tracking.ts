@@ -1,3 +1,4 @@
+import { keepNextTickFast } from '../context/next-tick.js';
 import { acting } from '../context/scopes.js';
 import { pathOf, requestOf, routeOf } from '../context/request-fields.js';
 import { requestScope, within } from './call-scopes.js';
@@ -94,6 +95,7 @@ export class HttpTracking {
   #hookRequests(framework: NonNullable<ReturnType<typeof frameworkOf>>): void {
     if (this.#isHooked || !(this.#app.opensContexts || this.#requests.length > 0)) return;
     this.#isHooked = true;
+    if (this.#app.opensContexts) keepNextTickFast(true);
     const begin = (request: object, response: object, next: () => void): void => {
       this.#begin(request, response);
       if (this.#app.opensContexts) within(requestScope(request).scope, next);

@@ -51,7 +51,7 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
       return;
     }
     this.#instances.set(name, instance);
-    keepNextTickFast(settings.context);
+    keepNextTickFast(false);
     if (settings.context) {
       this.#opensContexts = true;
       contextsWanted.add(this.#self);
