@@ -1,12 +1,12 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../context/distinct-id.js';
 import { groupKeysOf } from '../context/group-keys.js';
 import { warnOfUnknownFields } from '../context/unknown-fields.js';
-import { describe, isBag, readField } from '../context/untrusted-values.js';
+import { describe, isBag, lookAt, readField } from '../context/untrusted-values.js';
 import { type CaptureEvent, type CaptureEventOptions } from './capture-event.js';
 import { CaptureEventInput, CaptureEventOptionsInput } from './dto/capture-inputs.dto.js';
 import { explain } from './dto/explain.js';
 import { isEventName } from './dto/rules.js';
-import { readInput, type Warn } from './read-input.js';
+import { completeInput, readInput, type Warn } from './read-input.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
 import { timestampOf } from './timestamp.js';
 import { uuidOf } from './uuid.js';
@@ -45,13 +45,34 @@ export function checkEvent(input: unknown): Checked {
     if (!isBag(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
     let warnings: string[] | undefined;
     const warn = (warning: string): void => void (warnings ??= []).push(warning);
-    const fields = readInput(event, FIELDS, warn);
+    const fields = readEvent(event, warn);
     const source = sourceOf(fields, warn);
     if (source === null) return refuse(fields.event, problemOf(fields));
     return { ok: true, source, warnings: warnings ?? NO_WARNINGS };
   } catch {
     return refuse('', 'toCaptureEvent() must return an object, but it threw');
   }
+}
+
+/** What `readInput` reads. V8 reads fields that are named in code several times faster than those of a list. */
+function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Fields {
+  let fields: Record<keyof CaptureEvent, unknown>;
+  try {
+    fields = {
+      event: lookAt(input.event),
+      distinctId: lookAt(input.distinctId),
+      properties: lookAt(input.properties),
+      groups: lookAt(input.groups),
+      timestamp: lookAt(input.timestamp),
+      uuid: lookAt(input.uuid),
+      disableGeoip: lookAt(input.disableGeoip),
+      options: lookAt(input.options),
+    };
+  } catch {
+    // All of them again, each with care: what two readings say does not belong together.
+    return readInput(input, FIELDS, warn);
+  }
+  return completeInput(fields, input, FIELDS, warn);
 }
 
 /** The event that valid fields stand for; null when one of them breaks its rule. */

@@ -18,6 +18,16 @@ export function readInput<Field extends string>(
     const value = readField(input, field);
     if (value !== undefined) given[field] = value;
   }
+  return completeInput(given, input, fields, warn);
+}
+
+/** The same of known fields that were read already. */
+export function completeInput<Field extends string>(
+  given: Partial<Record<string, unknown>>,
+  input: Readonly<Record<string, unknown>>,
+  fields: readonly Field[],
+  warn: Warn,
+): Partial<Record<Field, unknown>> {
   if ((given.distinctId ?? null) !== null) {
     warnOfUnknownFields(input, fields, warn);
     return given;

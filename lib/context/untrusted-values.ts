@@ -8,13 +8,16 @@ export const UNREADABLE = Symbol('unreadable');
 /** A field of an input, or UNREADABLE, also where it is a proxy that cannot even be looked at. Never throws. */
 export function readField(input: object, field: string): unknown {
   try {
-    const value = (input as Readonly<Record<string, unknown>>)[field];
-    // What `instanceof` does, in class-validator as anywhere else.
-    if (value !== null && (typeof value === 'object' || typeof value === 'function')) Object.getPrototypeOf(value);
-    return value;
+    return lookAt((input as Readonly<Record<string, unknown>>)[field]);
   } catch {
     return UNREADABLE;
   }
+}
+
+/** A value as it is. Throws where it is a proxy that does, or was revoked: as `instanceof` would, in class-validator as anywhere else. */
+export function lookAt(value: unknown): unknown {
+  if (value !== null && (typeof value === 'object' || typeof value === 'function')) Object.getPrototypeOf(value);
+  return value;
 }
 
 /** Objects that hold their content elsewhere than in named properties, and would be sent as `{}`. */
