@@ -162,7 +162,7 @@ serve({
   time: ({ bursts }) => time(bursts),
   async openTicks({ variant, url }) {
     around = await AROUND[variant](url);
-    await around(() => ticks(1000));
+    await around(() => ticks(100_000));
     await age();
   },
   /** Nanoseconds per tick. */
