@@ -115,6 +115,7 @@ async function requestGoals(sink, quick) {
     [`${untracked} on, ${young}, µs`, 'at most 4', spread(youngOn), median(youngOn) <= 4],
     [itsOwn, '–', spread(alone), undefined],
     [`${itsOwn}, ${young}`, '–', spread(youngAlone), undefined],
+    // Below nothing: there the application that it is compared with has slow ticks.
     [`${untracked} off, µs`, 'nothing', spread(off), median(off) <= NOTHING_US],
     [`${untracked} off, ${young}, µs`, 'nothing', spread(youngOff), median(youngOff) <= NOTHING_US],
   ];

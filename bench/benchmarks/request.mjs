@@ -59,16 +59,18 @@ export function measureRequests(sink, framework, applications, { warmUp, count, 
 
 export const QUICK = { warmUp: 100, count: 300, rounds: 1, turns: 1 };
 
+const STATES = [
+  ['no events', (application) => application],
+  ['no events, young processes', young],
+];
+
 export async function request(sink, { quick }) {
   const events = quick ? QUICK : { warmUp: 20_000, count: 4000, rounds: 3, turns: 10 };
   const noEvents = { ...(quick ? QUICK : { ...events, rounds: 4 }), awake: true };
   for (const framework of ['fastify', 'express']) {
     const applications = quick && framework === 'express' ? [BARE, TRACKED, POSTHOG] : EVENTS;
     print(titleOf(framework, 'an event each', events), await measureRequests(sink, framework, applications, events));
-    for (const [state, pick] of [
-      ['no events', (one) => one],
-      ['no events, young processes', young],
-    ]) {
+    for (const [state, pick] of quick && framework === 'express' ? [] : STATES) {
       const samples = await measureRequests(sink, framework, NO_EVENTS.map(pick), noEvents);
       print(titleOf(framework, `${state}, clients that never sleep`, noEvents), samples);
     }

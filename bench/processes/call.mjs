@@ -162,6 +162,7 @@ serve({
   time: ({ bursts }) => time(bursts),
   async openTicks({ variant, url }) {
     around = await AROUND[variant](url);
+    // What V8 has compiled is what it forgets.
     await around(() => ticks(100_000));
     await age();
   },

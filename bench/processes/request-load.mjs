@@ -64,9 +64,12 @@ serve({
     const next = () => (n < count ? n++ : null);
     const latencies = [];
     const startedAt = performance.now();
-    await Promise.all(Array.from({ length: CONNECTIONS }, () => keepAsking(port, next, latencies)));
+    try {
+      await Promise.all(Array.from({ length: CONNECTIONS }, () => keepAsking(port, next, latencies)));
+    } finally {
+      sleep();
+    }
     const seconds = (performance.now() - startedAt) / 1000;
-    sleep();
     return {
       perSecond: count / seconds,
       p50Us: quantile(latencies, 0.5) * 1000,

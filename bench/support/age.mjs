@@ -7,7 +7,7 @@
  * - One that falls among the first two hundred events finds most of their objects marked, and V8 concludes that such objects live long: it
  *   makes them among the old ones from then on ("pretenuring"), which costs 2 to 4 µs per event.
  *
- * BENCH_YOUNG=1 leaves them out, for a process as it is in its first minutes under load.
+ * BENCH_YOUNG=1 leaves them out, for a process that has had none while it was idle.
  */
 export async function age() {
   if (process.env.BENCH_YOUNG === '1') return;

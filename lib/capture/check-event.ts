@@ -54,7 +54,7 @@ export function checkEvent(input: unknown): Checked {
   }
 }
 
-/** What `readInput` reads. V8 reads fields that are named in code several times faster than those of a list. */
+/** What `readInput` reads, by name, which takes V8 less than a list of names. Where a field throws all are read a second time. */
 function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Fields {
   let fields: Record<keyof CaptureEvent, unknown>;
   try {
@@ -69,7 +69,7 @@ function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Fields
       options: lookAt(input.options),
     };
   } catch {
-    // All of them again, each with care: what two readings say does not belong together.
+    // Not only the rest: what two readings say does not belong together.
     return readInput(input, FIELDS, warn);
   }
   return completeInput(fields, input, FIELDS, warn);

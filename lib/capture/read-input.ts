@@ -21,7 +21,7 @@ export function readInput<Field extends string>(
   return completeInput(given, input, fields, warn);
 }
 
-/** The same of known fields that were read already. */
+/** Of fields that were read: takes `distinct_id` where `distinctId` is missing, and warns of unknown fields. Changes and returns `given`. */
 export function completeInput<Field extends string>(
   given: Partial<Record<string, unknown>>,
   input: Readonly<Record<string, unknown>>,

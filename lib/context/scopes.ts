@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { processWide } from '../process-wide.js';
 import { type ContextScope } from './context-scope.js';
+// Gives back most of what an AsyncLocalStorage costs.
+import './next-tick.js';
 
 /**
  * Who is acting now. One AsyncLocalStorage for all transports and all instances, and for both builds of the package should a

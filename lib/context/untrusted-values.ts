@@ -14,7 +14,7 @@ export function readField(input: object, field: string): unknown {
   }
 }
 
-/** A value as it is. Throws where it is a proxy that does, or was revoked: as `instanceof` would, in class-validator as anywhere else. */
+/** Returns the value. Throws for a proxy that cannot be looked at, as `instanceof` would later, in class-validator as anywhere else. */
 export function lookAt(value: unknown): unknown {
   if (value !== null && (typeof value === 'object' || typeof value === 'function')) Object.getPrototypeOf(value);
   return value;

@@ -1,4 +1,3 @@
-import { keepNextTickFast } from '../context/next-tick.js';
 import { acting } from '../context/scopes.js';
 import { pathOf, requestOf, routeOf } from '../context/request-fields.js';
 import { requestScope, within } from './call-scopes.js';
@@ -95,14 +94,13 @@ export class HttpTracking {
   #hookRequests(framework: NonNullable<ReturnType<typeof frameworkOf>>): void {
     if (this.#isHooked || !(this.#app.opensContexts || this.#requests.length > 0)) return;
     this.#isHooked = true;
-    if (this.#app.opensContexts) keepNextTickFast(true);
-    const begin = (request: object, response: object, next: () => void): void => {
+    const open = (request: object, response: object, next: () => void): void => {
       this.#begin(request, response);
       if (this.#app.opensContexts) within(requestScope(request).scope, next);
       else next();
     };
-    if ('express' in framework) runFirst(framework.express, begin);
-    else hookRequests(framework.fastify, begin);
+    if ('express' in framework) runFirst(framework.express, open);
+    else hookRequests(framework.fastify, open);
   }
 
   #begin(request: object, response: object): void {

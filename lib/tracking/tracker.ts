@@ -1,7 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Optional } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
-import { keepNextTickFast } from '../context/next-tick.js';
 import { processWide } from '../process-wide.js';
 import { prepareMessages, prepareRoutes } from './handlers.js';
 import { HttpTracking } from './http-tracking.js';
@@ -51,7 +50,6 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
       return;
     }
     this.#instances.set(name, instance);
-    keepNextTickFast(false);
     if (settings.context) {
       this.#opensContexts = true;
       contextsWanted.add(this.#self);

@@ -342,6 +342,20 @@ describe('checkEvent', () => {
     expect(sourceOf(input).event).toBe('e');
   });
 
+  it('reads all fields a second time where one throws, and goes by that', () => {
+    let reads = 0;
+    const input = {
+      get event() {
+        reads += 1;
+        return reads === 1 ? 5 : 'e';
+      },
+      get uuid(): string {
+        throw new Error('secret');
+      },
+    };
+    expect(sourceOf(input).event).toBe('e');
+  });
+
   it('takes properties that hide a trap: they are read later', () => {
     expect(
       checkEvent({
