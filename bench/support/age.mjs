@@ -3,7 +3,7 @@
  * run for the first time. Without them V8 has one of its first at any time, and that counts for good:
  *
  * - From the first one on, `process.nextTick()` is slower, because V8 has forgotten the shape of what it makes, unless something keeps it,
- *   as this package does. An application that has not had one yet looks 4 to 6 µs per request faster than one that has.
+ *   as this package does. An application that has not had one yet looks 3 to 6 µs per request faster than one that has.
  * - One that falls among the first two hundred events finds most of their objects marked, and V8 concludes that such objects live long: it
  *   makes them among the old ones from then on ("pretenuring"), which costs 2 to 4 µs per event.
  *

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { processWide } from '../process-wide.js';
 import { type ContextScope } from './context-scope.js';
-// Gives back most of what an AsyncLocalStorage costs.
+// Where it has an effect it gives back most of what an AsyncLocalStorage costs.
 import './next-tick.js';
 
 /**

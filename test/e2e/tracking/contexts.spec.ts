@@ -27,6 +27,11 @@ interface Request {
   user?: string;
 }
 
+/** What is used of Fastify. */
+interface BodyParsers {
+  addContentTypeParser(type: string, parse: (request: unknown, payload: AsyncIterable<unknown>) => unknown): unknown;
+}
+
 @Injectable()
 class UserGuard implements CanActivate {
   constructor(private readonly capture: CaptureService) {}
@@ -225,6 +230,28 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
     expect(lines.filter((line) => line.includes('identity'))).toHaveLength(1);
     expect(lines.join()).not.toContain('secret');
   });
+});
+
+it('is there on Fastify after a body that a parser of the application has read', async () => {
+  const { url, events } = await serve({
+    adapter: 'fastify',
+    controllers: [WhoController],
+    prepare: (app) =>
+      (app.getHttpAdapter().getInstance() as BodyParsers).addContentTypeParser(
+        'text/plain',
+        async (_request, payload) => {
+          let by = '';
+          for await (const part of payload) by += String(part);
+          return { by };
+        },
+      ),
+  });
+  const headers = { 'content-type': 'text/plain', 'x-posthog-distinct-id': 'ann' };
+  await fetch(`${url}/said`, { method: 'POST', headers, body: 'ann' });
+  expect((await events()).map(({ distinct_id, properties }) => [distinct_id, properties.by])).toEqual([
+    ['ann', undefined],
+    ['ann', 'ann'],
+  ]);
 });
 
 class Wish {
