@@ -2,7 +2,7 @@ import { executionAsyncResource } from 'node:async_hooks';
 import { processWide } from '../process-wide.js';
 
 /**
- * One tick that stays, which keeps `process.nextTick()` as fast as it is in a young process; a request of Nest makes several ticks.
+ * One tick that stays, which keeps `process.nextTick()` as fast as it is before the first full collection; a request of Nest makes several ticks.
  * `npm run bench -- call` measures it.
  *
  * Node makes an object with computed keys for each tick. V8 compiles that for the hidden class that it has seen, which it holds weakly:

@@ -232,7 +232,7 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
   });
 });
 
-it('is there on Fastify after a body that a parser of the application has read', async () => {
+it('keeps the context of a request on Fastify through a body parser of the application', async () => {
   const { url, events } = await serve({
     adapter: 'fastify',
     controllers: [WhoController],
