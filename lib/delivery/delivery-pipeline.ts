@@ -88,7 +88,7 @@ export class DeliveryPipeline implements EventDelivery {
   }
 
   stats(): DeliveryStats {
-    const { maxQueueEvents, maxQueueBytes, maxEventAgeMs } = this.#options;
+    const { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs } = this.#options;
     const now = Date.now();
     const oldest = Math.min(this.#queue.oldestCapturedAt ?? Infinity, this.#express.oldestCapturedAt ?? Infinity);
     const coolDownLeftMs = this.#pump.coolDownLeftMs;
@@ -102,7 +102,7 @@ export class DeliveryPipeline implements EventDelivery {
       requests: this.#requests.stats,
       oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
       coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
-      limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs },
+      limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs },
       lastFailure: this.#pump.lastFailure ?? this.#travels.refusal,
       storeFailing: this.#durable?.failing ?? false,
     };

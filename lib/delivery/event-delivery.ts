@@ -8,6 +8,8 @@ export interface PendingLimits {
   readonly maxQueueBytes: number;
   /** null: for ever. */
   readonly maxEventAgeMs: number | null;
+  /** How long an event waits for others while all is well. */
+  readonly flushIntervalMs: number;
 }
 
 /** What is held now, and what was done. `inFlight` counts events, which are pending ones too. */

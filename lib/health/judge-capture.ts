@@ -6,7 +6,10 @@ import { type Health } from './terminus.js';
 export interface CaptureHealthThresholds {
   /** So much of the queue is full, by events or by bytes: 0 to 1. Default: 0.5. */
   readonly maxQueueShare?: number;
-  /** The oldest pending event is older, in milliseconds. Default: 5 minutes, or half of `maxEventAgeMs` where that is less. */
+  /**
+   * The oldest pending event is older, in milliseconds. Default: 5 minutes, or twice `flushIntervalMs` where that is more, or half of
+   * `maxEventAgeMs` where that is less.
+   */
   readonly maxPendingAgeMs?: number;
 }
 
@@ -73,5 +76,7 @@ function passingProblems(
 }
 
 function defaultAgeMs(limits: CaptureStats['limits']): number {
-  return Math.min(DEFAULT_AGE_MS, (limits?.maxEventAgeMs ?? Infinity) / 2);
+  // With a long interval events are old while all is well.
+  const usual = Math.max(DEFAULT_AGE_MS, 2 * (limits?.flushIntervalMs ?? 0));
+  return Math.min(usual, (limits?.maxEventAgeMs ?? Infinity) / 2);
 }

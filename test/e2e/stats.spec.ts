@@ -50,7 +50,12 @@ describe('requests', () => {
 describe('the oldest pending event', () => {
   it('ages while it waits, is on its way, or waits again, and is gone when nothing is pending', async () => {
     const { capture, posthog } = await start({ ...LATE, maxRetries: 0, maxQueueEvents: 9, maxEventAgeMs: 60_000 });
-    expect(capture.stats().limits).toEqual({ maxQueueEvents: 9, maxQueueBytes: 64 * 1024 ** 2, maxEventAgeMs: 60_000 });
+    expect(capture.stats().limits).toEqual({
+      maxQueueEvents: 9,
+      maxQueueBytes: 64 * 1024 ** 2,
+      maxEventAgeMs: 60_000,
+      flushIntervalMs: LATE.flushIntervalMs,
+    });
     const age = (): number | null => capture.stats().oldestPendingMs;
     expect(age()).toBeNull();
     capture.capture({ event: 'a', distinctId: 'ann' });
