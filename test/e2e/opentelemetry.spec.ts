@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
 import { type Meter, metrics } from '@opentelemetry/api';
 import {
   AggregationTemporality,
@@ -188,5 +189,20 @@ describe('PostHogCaptureMetricsModule', () => {
       .get('posthog.capture.request.duration')
       ?.map(({ value }) => (value as { count: number }).count);
     expect(counted?.reduce((sum, count) => sum + count)).toBe(posthog.requests.length);
+  });
+
+  it('leaves a stand-in for the service alone', async () => {
+    const { meter, collect } = startSdk();
+    const module = await Test.createTestingModule({
+      imports: [PostHogCaptureModule.forRoot({ apiKey: KEY }), PostHogCaptureMetricsModule.forRoot({ meter })],
+    })
+      .overrideProvider(CaptureService)
+      .useValue({ capture: () => undefined })
+      .compile();
+    const app = module.createNestApplication({ logger: false });
+    onClose(() => app.close());
+    await app.init();
+    expect(await collect()).toEqual(new Map());
+    await app.close();
   });
 });
