@@ -154,16 +154,13 @@ describe.each(CLIENTS)('%s', (_name, settings) => {
 
   it('takes a status that comes before the body is sent', async () => {
     const url = await serve((request, response) => {
-      response.writeHead(413, { Connection: 'close' });
-      response.write('too large', () => request.socket.resetAndDestroy());
+      // All of the answer, but not its end, after which Node would read the body; and that is more than the system holds of it.
+      request.pause();
+      response.writeHead(413, { 'Content-Length': 9 }).write('too large');
     });
-    const payload = JSON.stringify(Array.from({ length: 60_000 }, (_, n) => Math.imul(n, 2_654_435_761)));
+    const payload = JSON.stringify(Array.from({ length: 2_000_000 }, (_, n) => Math.imul(n, 2_654_435_761)));
     const large = { ...batchOf('v0'), events: [{ ...EVENT, format: 'v0', payload, bytes: payload.length }] };
-    for (let n = 0; n < 20; n += 1) {
-      const outcome = await senderTo(url, settings).send(large, attempt);
-      // Whether the answer is still read after a reset is up to the system.
-      expect(outcome.kind === 'tooLarge' || outcome.kind === 'retryable').toBe(true);
-    }
+    expect(await senderTo(url, settings).send(large, attempt)).toMatchObject({ kind: 'tooLarge', code: 413 });
   });
 
   it('ends a request that gets no answer in time', async () => {
