@@ -11,7 +11,10 @@ import { ownerOf } from './owner.js';
 import { TrackedCall } from './tracked-call.js';
 import { type Method, type MethodPlan, planOf } from './tracked-methods.js';
 
+/** The metadata of BullMQ's processors, and of methods that hear of what became of a job. */
 const PROCESSOR = 'bullmq:processor_metadata';
+const JOB_EVENTS = ['bullmq:worker_events_metadata', 'bullmq:queue_events_metadata'];
+const PROCESS = 'process';
 
 /**
  * Runs a decorated method. Handlers that the interceptor tracks only tell it their arguments; any other call (a job, a schedule, an
@@ -31,32 +34,25 @@ export function invokeMethod(
   if (open !== undefined) return openCalls.run(open, run);
 
   const tracker = ownerOf(self);
-  const events = tracker?.wanted(plan.events) ?? [];
   const carried = plan.restoresContext || planOf(visible).restoresContext ? carriedContext(args[0]) : undefined;
-  if (tracker === undefined || events.length === 0 || isFieldResolver(visible, tracker)) {
-    return carried === undefined
-      ? run()
-      : acting.run(
-          openScope(
-            undefined,
-            checkContext(carried, () => undefined),
-          ),
-          run,
-        );
-  }
-
   const around = acting.getStore();
   // A job is nobody's errand but that of who queued it, whatever context its worker was started in.
-  const isAlone = around === undefined || carried !== undefined || isProcessor(self);
+  const isAlone = around === undefined || carried !== undefined || isJob(self, name, visible);
   const request: unknown = isAlone ? undefined : around.source?.request;
   const source: CallSource = { transport: 'provider', ...(request !== undefined && { request }) };
-  const scope = isAlone ? openScope(undefined, checkContext(carried, tracker.warnOfContext), source) : around;
+  const scope = isAlone
+    ? openScope(undefined, checkContext(carried, tracker?.warnOfContext ?? nobody), source)
+    : around;
+  const opens = isAlone && (tracker?.opensContexts === true || carried !== undefined);
+  const runInScope = (): unknown => (opens ? acting.run(scope, run) : run());
+  const events = tracker?.wanted(plan.events) ?? [];
+  if (tracker === undefined || events.length === 0 || isFieldResolver(visible, tracker)) return runInScope();
+
   const call = new TrackedCall({ events, source, scope, capture: tracker.capture });
   call.reached(args);
-  const opens = isAlone && (tracker.opensContexts || carried !== undefined);
   let result: unknown;
   try {
-    result = opens ? acting.run(scope, run) : run();
+    result = runInScope();
   } catch (error) {
     call.failed(error);
     throw error;
@@ -64,4 +60,12 @@ export function invokeMethod(
   return observeResult(result, call);
 }
 
-const isProcessor = (self: unknown): boolean => Reflect.hasMetadata(PROCESSOR, (self as object).constructor);
+/** Those that hear what is wrong in a context that a call carries. */
+const nobody = (): void => undefined;
+
+/** Whether a method is called with a job, by BullMQ: not the helpers of a processor, which go on with the job of their caller. */
+function isJob(self: unknown, name: string | symbol, visible: unknown): boolean {
+  if (typeof visible !== 'function') return false;
+  if (JOB_EVENTS.some((key) => Reflect.hasMetadata(key, visible))) return true;
+  return name === PROCESS && Reflect.hasMetadata(PROCESSOR, (self as object).constructor);
+}

@@ -7,8 +7,8 @@ import { wrapMethod } from './tracked-methods.js';
 
 /**
  * Runs a method in the context of whoever sent its message or queued its job: the counterpart of `attachContext`. For
- * handlers of microservice messages, `process(job)` of a BullMQ processor, and handlers of events. What carries no context runs in one of
- * its own. Opt-in, because the sender is believed: use it for messages of your own services only.
+ * handlers of microservice messages, `process(job)` of a BullMQ processor, and handlers of events. A message or a job that
+ * carries no context runs in one of its own, an event that carries none in that of whoever emitted it. Opt-in, because the sender is believed: use it for messages of your own services only.
  *
  * A message loses its context before pipes see it, so that a strict ValidationPipe takes it.
  */
