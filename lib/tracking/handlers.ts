@@ -8,7 +8,9 @@ import { rawOf } from './response-end.js';
 import { type Method, type MethodPlan, planOf } from './tracked-methods.js';
 
 /** The metadata of Nest by which handlers are known, and of what runs around them. */
-const MESSAGE_HANDLERS = ['microservices:pattern', 'websockets:message_mapping'];
+const PATTERN = 'microservices:pattern';
+const MESSAGE_HANDLERS = [PATTERN, 'websockets:message_mapping'];
+const STREAM_CALL = 'pt_stream';
 const ROUTE = 'path';
 const GUARDS = '__guards__';
 const INTERCEPTORS = '__interceptors__';
@@ -106,8 +108,29 @@ export function dutyOfRoute(route: unknown): RouteDuty | undefined {
 /** Gives all handlers of messages a context, those that wear no decorator of ours too. */
 export function prepareMessages(modules: ModulesContainer): void {
   for (const handler of methodsOf(modules)) {
-    if (MESSAGE_HANDLERS.some((key) => Reflect.hasMetadata(key, handler)))
+    if (MESSAGE_HANDLERS.some((key) => Reflect.hasMetadata(key, handler)) && !isStreamCall(handler))
       append(INTERCEPTORS, handler, messageContexts, 'first');
+  }
+}
+
+/** A handler of gRPC that is handed the call itself (`@GrpcStreamCall`), and answers nothing. */
+export function isStreamCall(handler: unknown): boolean {
+  if (typeof handler !== 'function') return false;
+  const patterns = Reflect.getMetadata(PATTERN, handler) as readonly unknown[] | undefined;
+  return (
+    patterns?.some((pattern) => (pattern as { readonly streaming?: unknown } | null)?.streaming === STREAM_CALL) ??
+    false
+  );
+}
+
+/** Takes our interceptors from handlers of stream calls: before 10.4.9 Nest never runs one that has an interceptor, because nobody waits for its answer. */
+export function freeStreamCalls(modules: ModulesContainer): void {
+  for (const handler of methodsOf(modules)) {
+    if (!isStreamCall(handler)) continue;
+    const others = listOf(INTERCEPTORS, handler).filter(
+      (one) => one !== messageContexts && !(typeof one === 'function' && ownInterceptors.has(one)),
+    );
+    Reflect.defineMetadata(INTERCEPTORS, others, handler);
   }
 }
 

@@ -5,6 +5,7 @@ import { openScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
 import { carriedContext } from './carried-context.js';
 import { isFieldResolver } from './field-resolvers.js';
+import { isStreamCall } from './handlers.js';
 import { observeResult } from './observe-result.js';
 import { openCalls } from './open-calls.js';
 import { ownerOf } from './owner.js';
@@ -37,9 +38,10 @@ export function invokeMethod(
   const carried = plan.restoresContext || planOf(visible).restoresContext ? carriedContext(args[0]) : undefined;
   const around = acting.getStore();
   // A job is nobody's errand but that of who queued it, whatever context its worker was started in.
-  const isAlone = around === undefined || carried !== undefined || isJob(self, name, visible);
+  const transport = isStreamCall(visible) ? 'rpc' : 'provider';
+  const isAlone = around === undefined || carried !== undefined || transport === 'rpc' || isJob(self, name, visible);
   const request: unknown = isAlone ? undefined : around.source?.request;
-  const source: CallSource = { transport: 'provider', ...(request !== undefined && { request }) };
+  const source: CallSource = { transport, ...(request !== undefined && { request }) };
   const scope = isAlone
     ? openScope(undefined, checkContext(carried, tracker?.warnOfContext ?? nobody), source)
     : around;

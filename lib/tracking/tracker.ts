@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Opti
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { processWide } from '../process-wide.js';
-import { prepareMessages, prepareRoutes } from './handlers.js';
+import { freeStreamCalls, prepareMessages, prepareRoutes } from './handlers.js';
 import { HttpTracking } from './http-tracking.js';
 import { contextsWanted } from './message-contexts.js';
 import { track, type TrackingInstance } from './track.js';
@@ -31,7 +31,8 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
   ) {
     this.#modules = modules;
     this.#http = new HttpTracking(this, () => host?.httpAdapter);
-    // Before Nest reads them to register routes.
+    // Before Nest reads them to register handlers.
+    freeStreamCalls(modules);
     if (prepareRoutes(modules, false)) this.#http.watchRoutes();
     running.add(this.#self);
     genuine.add(this);
