@@ -22,8 +22,8 @@ export interface RouteDuty {
   /** What Nest has for the handler. */
   readonly handler: Method;
   readonly plan: MethodPlan;
-  /** Calls that guards deny are captured. */
-  readonly seesDenials: boolean;
+  /** Calls that do not get as far as the interceptor are captured: guards deny them, or an interceptor around ours fails. */
+  readonly isWatched: boolean;
   /** The route opens the call, and no interceptor does: the least that Nest does for one costs as much as capturing the event. */
   readonly opensCall: boolean;
   /** What this took from around the handler. */
@@ -53,7 +53,8 @@ export const forgetGuards = (rawRequest: object): void => void passed.delete(raw
 
 export const hasPassedGuards = (rawRequest: object): boolean => passed.has(rawRequest);
 
-const wantsDenials = ({ events }: MethodPlan): boolean => events.some(({ on }) => on.includes('denied'));
+const wantsFailures = ({ events }: MethodPlan): boolean =>
+  events.some(({ on }) => on.includes('denied') || on.includes('error'));
 
 /**
  * Marks the routes that have a duty. Must be done before Nest registers them. What is marked are the methods, which another application
@@ -69,16 +70,16 @@ export function prepareRoutes(modules: ModulesContainer, mayOpenCalls: boolean):
     if (plan.events.length === 0 || !Reflect.hasMetadata(ROUTE, handler)) continue;
     const before = dutyOfRoute(handler);
     const interceptors = [...(before?.interceptors ?? []), ...listOf(INTERCEPTORS, handler)];
-    const seesDenials = wantsDenials(plan);
+    const isWatched = wantsFailures(plan);
     const opensCall = mayOpenCalls && canOpenCall(handler, plan, interceptors);
-    if (seesDenials) append(GUARDS, handler, lastGuard);
+    if (isWatched) append(GUARDS, handler, lastGuard);
     if (before !== undefined || opensCall) Reflect.defineMetadata(INTERCEPTORS, opensCall ? [] : interceptors, handler);
-    if (before === undefined && !seesDenials && !opensCall) continue;
-    found ||= seesDenials || opensCall;
+    if (before === undefined && !isWatched && !opensCall) continue;
+    found ||= isWatched || opensCall;
     const duty: RouteDuty = {
       handler,
       plan,
-      seesDenials,
+      isWatched,
       opensCall,
       interceptors: opensCall ? interceptors : [],
     };

@@ -26,7 +26,7 @@ interface Entry {
 
 /**
  * What the interceptor cannot do over HTTP, or not as cheaply: give every request its context before anything else runs, capture requests
- * that reach no handler and calls that a guard denies, and open the calls of handlers of which only successes are captured. Uses Express's and Fastify's own hooks, and only those that something needs.
+ * that reach no handler and calls that a guard or another interceptor ends, and open the calls of handlers of which only successes are captured. Uses Express's and Fastify's own hooks, and only those that something needs.
  */
 export class HttpTracking {
   readonly #app: TrackingApp;
@@ -116,17 +116,19 @@ export class HttpTracking {
   }
 
   #enter(duty: RouteDuty, request: object, response: object, next: () => void): void {
-    if (duty.seesDenials) this.#watchGuards(duty, request, response);
+    if (duty.isWatched) this.#watch(duty, request, response);
     if (duty.opensCall && this.#app.opensContexts) enterCall(duty, request, response, this.#app, next);
     else next();
   }
 
-  #watchGuards({ plan }: RouteDuty, request: object, response: object): void {
+  /** Captures what the interceptor never hears of. */
+  #watch({ plan }: RouteDuty, request: object, response: object): void {
     const raw = rawOf<RawResponse>(response);
     const events = this.#app.wanted(plan.events);
     if (raw === undefined || events.length === 0) return;
     const rawRequest = rawOf(request) ?? request;
     const { scope, source } = requestScope(request);
+    const { execution } = source;
     const entry: Entry = { left: false };
     this.#entries.set(rawRequest, entry);
     forgetGuards(rawRequest);
@@ -135,7 +137,10 @@ export class HttpTracking {
       // Fastify has its own way of passing a request on: to the handler of what was not found.
       const isElsewhere =
         entry.left || this.#entries.get(rawRequest) !== entry || Reflect.get(request, 'is404') === true;
-      if (!end.aborted && !isElsewhere && !hasPassedGuards(rawRequest)) call.denied(end);
+      if (end.aborted || isElsewhere) return;
+      if (!hasPassedGuards(rawRequest)) call.denied(end);
+      // The interceptor would have told.
+      else if (source.execution === execution) call.responded(end);
     });
   }
 }

@@ -84,6 +84,9 @@ export class TrackEventInterceptor implements NestInterceptor {
         finalize: () => {
           attempt.isOpen = false;
           close();
+          // The client had left before anybody could listen for it.
+          if (response?.destroyed === true && !response.writableEnded)
+            call.responded({ aborted: true, statusCode: undefined });
         },
       }),
     );

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { get as httpGet, type ServerResponse } from 'node:http';
 import { connect, constants } from 'node:http2';
 import {
   Catch,
+  ConflictException,
   Controller,
   type ExceptionFilter,
   type ExecutionContext,
@@ -25,7 +27,7 @@ import {
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { CaptureService, TrackEvent, TrackEventInterceptor } from 'nestjs-posthog-capture';
-import { of, throwError, timeout } from 'rxjs';
+import { from, of, throwError, timeout } from 'rxjs';
 import { closeAll } from '../../support/harness.js';
 import { ADAPTERS, serve } from '../../support/serve.js';
 
@@ -34,6 +36,18 @@ const denyIfAsked = {
   canActivate: (context: ExecutionContext): boolean => {
     const { query } = context.switchToHttp().getRequest<{ query: { deny?: string } }>();
     return query.deny === undefined;
+  },
+};
+
+let leave = (): void => undefined;
+/** Has the client leave, and lets the call pass when it has left. */
+const clientLeaves = {
+  canActivate: async (context: ExecutionContext): Promise<boolean> => {
+    const response = context.switchToHttp().getResponse<ServerResponse & { raw?: ServerResponse }>();
+    const closed = once(response.raw ?? response, 'close');
+    leave();
+    await closed;
+    return true;
   },
 };
 
@@ -123,6 +137,13 @@ class EdgesController {
     return 'never';
   }
 
+  @Get('left/:what')
+  @UseGuards(clientLeaves)
+  @TrackEvent('left', ANY)
+  left(@Param('what') what: string) {
+    return what === 'observable' ? from(['a', 'b']) : what;
+  }
+
   @Get('passthrough')
   @TrackEvent('passthrough', { on: 'any', properties: ({ result }) => ({ result }) })
   passthrough(@Res({ passthrough: true }) response: { header(name: string, value: string): void }) {
@@ -134,6 +155,43 @@ class EdgesController {
   @TrackEvent('again', { on: 'any', properties: ({ args }) => ({ id: args[0] }) })
   again(@Param('id') id: string): string {
     return id === 'deep' ? this.again('deeper') : id;
+  }
+}
+
+const failing = { intercept: () => throwError(() => new ConflictException()) };
+
+@Controller('around')
+class AroundController {
+  @Get('above')
+  @UseGuards(denyIfAsked)
+  @UseInterceptors(failing)
+  @TrackEvent('call', ANY)
+  above() {
+    return 'never';
+  }
+
+  /** That interceptor stands around ours. */
+  @Get('below')
+  @UseGuards(denyIfAsked)
+  @TrackEvent('call', ANY)
+  @UseInterceptors(failing)
+  below() {
+    return 'never';
+  }
+
+  @Get('errors')
+  @UseGuards(denyIfAsked)
+  @TrackEvent('call', { on: 'error' })
+  @UseInterceptors(failing)
+  errors() {
+    return 'never';
+  }
+
+  @Get('plain')
+  @UseGuards(denyIfAsked)
+  @TrackEvent('call', ANY)
+  plain() {
+    return 'plain';
   }
 }
 
@@ -214,6 +272,7 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     ['denied-filtered', [['denied_filtered', 'success', 200]]],
     ['cached', []],
     ['late', [['late', 'error', 500]]],
+    ['mapped', [['mapped', 'error', 401]]],
     ['passthrough', [['passthrough', 'success', 200]]],
   ])('%s', async (path, expected) => {
     const { url, events } = await serve({ adapter, controllers: [EdgesController] });
@@ -222,6 +281,36 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     expect(
       captured.map(({ event, properties }) => [event, properties.$outcome, properties.$response_status_code]),
     ).toEqual(expected);
+  });
+
+  it.each([
+    ['above', []],
+    ['below', []],
+    ['errors', []],
+    ['plain', [{ provide: APP_INTERCEPTOR, useValue: failing }]],
+  ])(
+    'an interceptor that fails in place of the handler is an error, and a guard before it a denial: %s',
+    async (path, providers) => {
+      const { url, events } = await serve({ adapter, controllers: [AroundController], providers });
+      expect((await get(`${url}/around/${path}`))[0]).toBe(409);
+      expect((await get(`${url}/around/${path}?deny=1`))[0]).toBe(403);
+      const captured = (await events()).map(({ properties }) => [
+        properties.$outcome,
+        properties.$response_status_code,
+        properties.$transport,
+      ]);
+      expect(captured).toEqual([['error', 409, 'http'], ...(path === 'errors' ? [] : [['denied', 403, 'http']])]);
+    },
+  );
+
+  it.each(['value', 'observable'])('knows that the client has left before the handler runs: %s', async (what) => {
+    const { url, events, posthog } = await serve({ adapter, controllers: [EdgesController] });
+    const request = httpGet(`${url}/edges/left/${what}`).on('error', () => undefined);
+    leave = () => void request.destroy();
+    await posthog.waitForEvents(1);
+    expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([
+      ['left', 'aborted'],
+    ]);
   });
 
   it('counts a handler that calls itself as the calls that it makes', async () => {
