@@ -17,7 +17,11 @@ export interface TrackingApp {
   readonly opensContexts: boolean;
   wanted(events: readonly TrackedEvent[]): readonly TrackedEvent[];
   readonly capture: (event: TrackedEvent, context: TrackContext) => void;
+  readonly warn: (kind: string, text: string) => void;
 }
+
+const LATE =
+  'PostHogCaptureModule was loaded when the application listened already, and Fastify takes no hooks any more: requests have no context. Import it in the root module.';
 
 /** A route that a request has entered, and may leave again for another one. */
 interface Entry {
@@ -99,8 +103,15 @@ export class HttpTracking {
       if (this.#app.opensContexts) within(requestScope(request).scope, next);
       else next();
     };
-    if ('express' in framework) runFirst(framework.express, open);
-    else hookRequests(framework.fastify, open);
+    if ('express' in framework) {
+      runFirst(framework.express, open);
+      return;
+    }
+    try {
+      hookRequests(framework.fastify, open);
+    } catch {
+      this.#app.warn('track: late', LATE);
+    }
   }
 
   #begin(request: object, response: object): void {

@@ -24,11 +24,11 @@ import {
   VersioningType,
   type ArgumentsHost,
 } from '@nestjs/common';
-import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_GUARD, APP_INTERCEPTOR, LazyModuleLoader } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { CaptureService, TrackEvent, TrackEventInterceptor } from 'nestjs-posthog-capture';
+import { CaptureService, PostHogCaptureModule, TrackEvent, TrackEventInterceptor } from 'nestjs-posthog-capture';
 import { from, of, throwError, timeout } from 'rxjs';
-import { closeAll } from '../../support/harness.js';
+import { closeAll, KEY, startPostHog, watchedOptions } from '../../support/harness.js';
 import { ADAPTERS, serve } from '../../support/serve.js';
 
 const ANY = { on: 'any' } as const;
@@ -155,6 +155,14 @@ class EdgesController {
   @TrackEvent('again', { on: 'any', properties: ({ args }) => ({ id: args[0] }) })
   again(@Param('id') id: string): string {
     return id === 'deep' ? this.again('deeper') : id;
+  }
+}
+
+@Controller('plain')
+class PlainController {
+  @Get()
+  plain() {
+    return 'plain';
   }
 }
 
@@ -411,6 +419,20 @@ it('middleware that loses the context costs neither the person nor the arguments
     ['ann', 'ann'],
     ['bob', 'bob'],
   ]);
+});
+
+it.each(ADAPTERS)('loads lazily into an application on %s that listens', async (adapter) => {
+  const posthog = await startPostHog();
+  const lines: string[] = [];
+  const options = watchedOptions({ apiKey: KEY, host: posthog.url, flushIntervalMs: 5 }, lines);
+  @Module({ imports: [PostHogCaptureModule.forRoot(options)] })
+  class Late {}
+  const { app, url } = await serve({ adapter, without: true, controllers: [PlainController] });
+  const late = await app.get(LazyModuleLoader).load(() => Late);
+  late.get(CaptureService, { strict: false }).capture({ event: 'late', distinctId: 'ann' });
+  expect((await get(`${url}/plain`))[0]).toBe(200);
+  await posthog.waitForEvents(1);
+  expect(lines.filter((line) => line.includes('listened already'))).toHaveLength(adapter === 'fastify' ? 1 : 0);
 });
 
 it('HTTP/2 is HTTP', async () => {
