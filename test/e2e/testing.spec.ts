@@ -213,6 +213,26 @@ describe('isolate', () => {
     ).toThrow('of a test');
   });
 
+  it.each(ADAPTERS)('has the requests that name it, whoever had the server listen: %s', async (adapter) => {
+    const builder = builderOf(shop());
+    const whole = overrideCapture(builder);
+    // As supertest does: the first request has the server listen, and its connections are what the first test started.
+    let listening: Promise<Listening> | undefined;
+    const customers = await Promise.all(
+      ['user_1', 'user_2', 'user_3'].map((customer) =>
+        whole.isolate(async (own) => {
+          const { post } = await (listening ??= listen(builder, adapter));
+          await post({ customer, price: 1 }, own.headers);
+          await post({ customer: 'secret', price: 1 }, own.headers);
+          expect(own.dropped).toHaveLength(2);
+          return own.filter('purchase_completed').map(({ distinctId }) => distinctId);
+        }),
+      ),
+    );
+    expect(customers).toEqual([['user_1'], ['user_2'], ['user_3']]);
+    expect(whole.events).toEqual([]);
+  });
+
   it('believes no header that it did not give', async () => {
     const builder = builderOf(shop());
     const recorder = overrideCapture(builder);

@@ -95,11 +95,15 @@ export class Recording {
     return this.#whole ?? this;
   }
 
-  /** Where what is captured now belongs. */
+  /**
+   * Where what is captured now belongs. What a request names counts first: its connection may well be what another test started,
+   * for a server belongs to whoever had it listen. With supertest that is whichever request comes first.
+   */
   #current(): Recording {
-    for (let one = isolations.getStore(); one !== undefined; one = one.around) if (one.whole === this) return one.own;
-    // The server of a request knows nothing of who sent it but what the request says.
     const source = acting.getStore()?.source;
-    return (source && headerOf(requestOf(source), RECORDING_HEADER, (id) => this.#isolated.get(id))) ?? this;
+    const named = source && headerOf(requestOf(source), RECORDING_HEADER, (id) => this.#isolated.get(id));
+    if (named !== undefined) return named;
+    for (let one = isolations.getStore(); one !== undefined; one = one.around) if (one.whole === this) return one.own;
+    return this;
   }
 }
