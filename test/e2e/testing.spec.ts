@@ -233,6 +233,33 @@ describe('isolate', () => {
     expect(whole.events).toEqual([]);
   });
 
+  it.each(ADAPTERS)('has the requests that name it without contexts, too: %s', async (adapter) => {
+    const builder = builderOf(shop(PostHogCaptureModule.forRoot({ context: false, beforeSend: hide, logger: silent })));
+    const whole = overrideCapture(builder);
+    let listening: Promise<Listening> | undefined;
+    await Promise.all(
+      ['user_1', 'user_2', 'user_3'].map((customer) =>
+        whole.isolate(async (own) => {
+          const { post } = await (listening ??= listen(builder, adapter));
+          await post({ customer, price: 1 }, own.headers);
+          await post({ customer: 'secret', price: 1 }, own.headers);
+          await post({ customer, price: -1 }, own.headers);
+          await own.waitFor('order_refused');
+          expect(names(own).sort()).toEqual([
+            'order_placed',
+            'order_priced',
+            'order_priced',
+            'order_refused',
+            'purchase_completed',
+          ]);
+          expect(own).toHaveCaptured('purchase_completed', { distinctId: customer });
+          expect(own.dropped).toHaveLength(2);
+        }),
+      ),
+    );
+    expect(whole.events).toEqual([]);
+  });
+
   it('believes no header that it did not give', async () => {
     const builder = builderOf(shop());
     const recorder = overrideCapture(builder);

@@ -9,6 +9,7 @@ import { type InstanceSource } from '../../instance-module.js';
 import { type PostHogCaptureModuleOptions } from '../../posthog-capture.options.js';
 import { processWide } from '../../process-wide.js';
 import { CaptureRecorder } from './capture-recorder.js';
+import { isolateRequests } from './isolate-requests.js';
 import { recordedEventOf } from './recorded-event.js';
 import { Recording } from './recording.js';
 import { RecordingDelivery } from './recording-delivery.js';
@@ -37,12 +38,12 @@ const recorders = processWide('recorders', () => new WeakMap<object, CaptureReco
  * @throws PostHogConfigurationError as at a real boot; only a missing key is no problem
  */
 export async function recordCapture(
-  { explicit, name, config }: InstanceSource,
+  { explicit, name, config, modules }: InstanceSource,
   { recording, recorder }: RecorderParts,
   options: PostHogCaptureModuleOptions = {},
 ): Promise<CaptureService> {
   const resolved = resolveOptions({ explicit: forRecording(explicit, options), name, config });
-  const { onDrop, onDelivery, shutdownTimeoutMs } = resolved.options;
+  const { onDrop, onDelivery, shutdownTimeoutMs, context } = resolved.options;
   const told: typeof resolved = {
     ...resolved,
     options: {
@@ -63,6 +64,7 @@ export async function recordCapture(
         dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: id, detail }),
       },
     ),
+    ...(!context && { onStart: () => isolateRequests(modules, recording) }),
   }));
   recording.connect(capture);
   recorders.set(capture, recorder);

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { headerOf, requestOf } from '../../context/request-fields.js';
+import { headerOf, type RequestFields, requestOf } from '../../context/request-fields.js';
 import { acting } from '../../context/scopes.js';
 import { type EventDrop } from '../../posthog-capture.options.js';
 import { processWide } from '../../process-wide.js';
@@ -88,7 +88,17 @@ export class Recording {
     const whole = this.#root;
     const own = new Recording(this.name, whole);
     whole.#isolated.set(own.id, own);
-    return isolations.run({ whole, own, around: isolations.getStore() }, () => fn(own));
+    return own.enter(() => fn(own));
+  }
+
+  /** The isolated recording that a request names by its header. */
+  namedBy(request: RequestFields): Recording | undefined {
+    return headerOf(request, RECORDING_HEADER, (id) => this.#isolated.get(id));
+  }
+
+  /** Runs a function within this recording, which is an isolated one. */
+  enter<T>(fn: () => T): T {
+    return isolations.run({ whole: this.#root, own: this, around: isolations.getStore() }, fn);
   }
 
   get #root(): Recording {
@@ -101,7 +111,7 @@ export class Recording {
    */
   #current(): Recording {
     const source = acting.getStore()?.source;
-    const named = source && headerOf(requestOf(source), RECORDING_HEADER, (id) => this.#isolated.get(id));
+    const named = source && this.namedBy(requestOf(source));
     if (named !== undefined) return named;
     for (let one = isolations.getStore(); one !== undefined; one = one.around) if (one.whole === this) return one.own;
     return this;
