@@ -377,7 +377,7 @@ describe('overrideCapture', () => {
       ].join('\n'),
     );
     expect(() => expect(recorder).toHaveCaptured('x')).toThrow(
-      'No "x" was captured.\n\nNo instance writes to this recorder.',
+      'toHaveCaptured has nothing to look at.\n\nNo instance writes to this recorder.',
     );
   });
 

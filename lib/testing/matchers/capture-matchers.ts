@@ -85,6 +85,8 @@ function look(
     throw new TypeError(`${matcher}: the name of the event must be a text, but it is ${describe(event)}`);
   }
   checkExpected(matcher, expected);
+  // A disabled one is looked at: that it captures nothing may be what a test is about, and who disabled it and why cannot be told.
+  if (!received.isConnected) throw new Error(`${matcher} has nothing to look at.\n\n${received.summary()}`);
   const candidates = received.filter(event).map((one) => ({ event: one, differences: differencesOf(one, expected) }));
   return { recorder: received, candidates };
 }

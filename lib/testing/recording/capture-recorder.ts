@@ -34,7 +34,18 @@ class CaptureRecorderClass {
     return this.#recording.dropped;
   }
 
-  /** Whether what the application captures now comes here: not where nothing writes to this recorder, nor while it is disabled. */
+  /**
+   * Whether an instance writes to this recorder, be it disabled or not. None does before the builder is compiled, and none in an
+   * application that does not import the module.
+   */
+  get isConnected(): boolean {
+    return this.#recording.state !== 'unconnected';
+  }
+
+  /**
+   * Whether what the application captures now comes here: not where nothing writes to this recorder, nor while it is disabled. Worth
+   * expecting once where a test asserts only that something is not captured.
+   */
   get isRecording(): boolean {
     return this.#recording.state === 'recording';
   }

@@ -1,7 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
+import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CaptureService } from 'nestjs-posthog-capture';
-import { type CaptureRecorder, type ExpectedEvent } from 'nestjs-posthog-capture/testing';
+import { type CaptureRecorder, type ExpectedEvent, overrideCapture } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { closeAll } from '../../support/harness.js';
 import { record } from '../../support/recording.js';
@@ -279,6 +280,27 @@ Dropped: nothing"
   });
 });
 
+describe('nothing was captured', () => {
+  it.each<[string, boolean, (capture: CaptureService) => unknown]>([
+    ['as nothing happened', true, () => undefined],
+    [
+      'after disable()',
+      true,
+      (capture) => {
+        capture.disable();
+        capture.capture(buy(1));
+      },
+    ],
+    ['of who opted out', true, (capture) => capture.withContext({ optedOut: true }, () => capture.capture(buy(1)))],
+    ['with enabled: false', false, (capture) => capture.capture(buy(1))],
+  ])('%s', async (_, enabled, act) => {
+    const recorder = await after(act, enabled);
+    expect(recorder).not.toHaveCaptured('purchase_completed');
+    expect(recorder).toHaveCapturedTimes('purchase_completed', 0);
+    expect(recorder).not.toHaveCapturedTimes('purchase_completed', 1);
+  });
+});
+
 describe('a call that cannot be meant is no failure but an error, with .not as well:', () => {
   it.each<[string, unknown, unknown[], string]>([
     [
@@ -314,6 +336,21 @@ describe('a call that cannot be meant is no failure but an error, with .not as w
     for (const one of [expect(received), expect(received).not]) {
       const toHaveCaptured = Reflect.get(one, 'toHaveCaptured') as (...args: unknown[]) => void;
       expect(() => toHaveCaptured(...args)).toThrow(message);
+    }
+  });
+
+  it('a recorder that no instance writes to', () => {
+    const recorder = overrideCapture(Test.createTestingModule({}));
+    expect(recorder.isConnected).toBe(false);
+    for (const one of [recorder, recorder.isolate((own) => own)].flatMap((each) => [expect(each), expect(each).not])) {
+      for (const [look, matcher] of [
+        [() => one.toHaveCaptured('x'), 'toHaveCaptured'],
+        [() => one.toHaveCapturedTimes('x', 0), 'toHaveCapturedTimes'],
+        [() => one.toHaveCapturedTimes('x', 1), 'toHaveCapturedTimes'],
+      ] as const)
+        expect(look).toThrow(
+          `${matcher} has nothing to look at.\n\nNo instance writes to this recorder. Does the application import PostHogCaptureModule, and`,
+        );
     }
   });
 

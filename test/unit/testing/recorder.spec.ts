@@ -277,6 +277,7 @@ describe('the module', () => {
       const disabled = await record({ enabled: false });
       expect(disabled.capture.capture({ event: 'small', distinctId: 'p' })).toBeNull();
       expect(disabled.recorder.isRecording).toBe(false);
+      expect(disabled.recorder.isConnected).toBe(true);
       expect(disabled.recorder.events).toEqual([]);
     } finally {
       for (const name of ['POSTHOG_ENABLED', 'POSTHOG_MAX_EVENT_BYTES']) Reflect.deleteProperty(process.env, name);
