@@ -148,7 +148,7 @@ export class HttpTracking {
       // Fastify has its own way of passing a request on: to the handler of what was not found.
       const isElsewhere =
         entry.left || this.#entries.get(rawRequest) !== entry || Reflect.get(request, 'is404') === true;
-      if (end.aborted || isElsewhere) return;
+      if (end.how !== 'complete' || isElsewhere) return;
       if (!hasPassedGuards(rawRequest)) call.denied(end);
       // The interceptor would have told.
       else if (source.execution === execution) call.responded(end);
@@ -159,7 +159,7 @@ export class HttpTracking {
 /** Runs in the context of the request. Never throws. */
 function captureRequest(
   request: object,
-  { aborted, statusCode }: ResponseEnd,
+  { how, statusCode }: ResponseEnd,
   startedAt: number,
   { capture, settings }: TrackingInstance,
   { event, sampleRate, ignores }: RequestTracking,
@@ -170,7 +170,8 @@ function captureRequest(
     const names = [pathOf(fields), route].filter((name) => name !== undefined);
     if (capture.disabled || isUntracked(rawOf(request) ?? request) || ignores(names)) return;
     if (sampleRate < 1 && !isSampled(event, actingPerson(capture), sampleRate)) return;
-    const outcome = aborted ? 'aborted' : statusCode !== undefined && statusCode >= 400 ? 'error' : 'success';
+    const isError = how === 'broken' || (statusCode !== undefined && statusCode >= 400);
+    const outcome = how === 'aborted' ? how : isError ? 'error' : 'success';
     const properties: Record<string, unknown> = { $request_method: fields.method };
     if (route !== undefined) properties.$request_route = route;
     addCall(properties, { outcome, durationMs: millisecondsSince(startedAt), transport: 'http', statusCode });

@@ -2,10 +2,12 @@ import { Attached } from '../context/attached.js';
 
 /** How a response ended. */
 export interface ResponseEnd {
-  /** The client was gone before the last byte. */
-  readonly aborted: boolean;
-  /** Absent when the client went before there was a status. */
+  /** `aborted`: the client was gone before the last byte; `broken`: the client was there, and the server gave the response up. */
+  readonly how: 'complete' | 'aborted' | 'broken';
+  /** Absent when it was over before there was a status. */
   readonly statusCode: number | undefined;
+  /** What the response was given up for, where whoever did it has said so. */
+  readonly error?: unknown;
 }
 
 /** What is used of Node's `ServerResponse`, of HTTP/1 and HTTP/2 alike. */
@@ -15,8 +17,9 @@ export interface RawResponse {
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
   readonly socket: { readonly destroyed: boolean } | null;
-  readonly req?: { readonly aborted?: boolean };
+  readonly req?: { readonly aborted?: boolean; readonly socket?: { readonly destroyed: boolean } | null };
   end: (this: RawResponse, ...args: unknown[]) => unknown;
+  destroy: (this: RawResponse, ...args: unknown[]) => unknown;
   once(event: 'close', listener: () => void): unknown;
 }
 
@@ -26,9 +29,10 @@ const listeners = new Attached<Listener[]>('response-end');
 
 /**
  * Tells once when a response ends: just before its last bytes leave, so that whoever has read the response finds the
- * listener's work done, or when the connection closes without them. Listeners must not throw.
+ * listener's work done, or when the connection closes or is closed without them. Listeners must not throw.
  *
- * `end` is replaced until it is called, as response middleware commonly does, because Node's `finish` comes too late for that.
+ * `end` is replaced until it is called, as response middleware commonly does, because Node's `finish` comes too late for that. So is
+ * `destroy`, because `close` does not say whose doing it was.
  */
 export function onResponseEnd(response: RawResponse, listener: Listener): void {
   const waiting = listeners.get(response);
@@ -37,18 +41,20 @@ export function onResponseEnd(response: RawResponse, listener: Listener): void {
     return;
   }
   listeners.set(response, [listener]);
-  const finish = (aborted: boolean): void => {
+  const finish = (how: ResponseEnd['how'], error?: unknown): void => {
     const told = listeners.get(response)?.splice(0) ?? [];
-    const statusCode = aborted && !response.headersSent ? undefined : response.statusCode;
-    for (const tell of told) tell({ aborted, statusCode });
+    const statusCode = how !== 'complete' && !response.headersSent ? undefined : response.statusCode;
+    for (const tell of told) tell({ how, statusCode, error });
   };
-  response.once('close', () => finish(true));
-  beforeEnd(response, ({ aborted }) => finish(aborted));
+  response.once('close', () => finish('aborted'));
+  beforeEnd(response, ({ how }) => finish(how));
+  beforeBreak(response, (error) => finish('broken', error));
 }
 
 /** Tells when the last bytes of a response are about to leave, and nothing of one that never ends. The listener must not throw. */
 export function beforeEnd(response: RawResponse, listener: Listener): void {
-  const tell = (): void => listener({ aborted: isGone(response), statusCode: response.statusCode });
+  const tell = (): void =>
+    listener({ how: isGone(response) ? 'aborted' : 'complete', statusCode: response.statusCode });
   if (response.writableEnded) {
     tell();
     return;
@@ -63,8 +69,21 @@ export function beforeEnd(response: RawResponse, listener: Listener): void {
   response.end = ending;
 }
 
-function isGone(response: RawResponse): boolean {
-  return response.req?.aborted === true || response.destroyed || response.socket?.destroyed === true;
+/** Tells when a response is destroyed whose client is there. Node destroys the socket when a client has left, and never the response. */
+function beforeBreak(response: RawResponse, listener: (error: unknown) => void): void {
+  const { destroy } = response;
+  const destroying: RawResponse['destroy'] = function (this: RawResponse, ...args) {
+    if (response.destroy === destroying) response.destroy = destroy;
+    // Streams that are piped into a response destroy it too once its client has left.
+    if (!isGone(response)) listener(args[0] ?? undefined);
+    return destroy.apply(this, args);
+  };
+  response.destroy = destroying;
+}
+
+function isGone({ req, destroyed, socket }: RawResponse): boolean {
+  // A response that waits behind others on its connection has no socket yet.
+  return req?.aborted === true || destroyed || (socket ?? req?.socket)?.destroyed === true;
 }
 
 /** The raw request or response: Fastify wraps Node's, Express extends them. */

@@ -86,7 +86,7 @@ export class TrackEventInterceptor implements NestInterceptor {
           close();
           // The client had left before anybody could listen for it.
           if (response?.destroyed === true && !response.writableEnded)
-            call.responded({ aborted: true, statusCode: undefined });
+            call.responded({ how: 'aborted', statusCode: undefined });
         },
       }),
     );

@@ -5,8 +5,8 @@ import { isBag } from '../context/untrusted-values.js';
 import { nearestName } from '../nearest-name.js';
 
 /**
- * How a call ended. `denied`: a guard rejected it, whatever the status; `error`: it threw, or was answered with a status
- * of 400 or more; `aborted`: the client went away before the end.
+ * How a call ended. `denied`: a guard rejected it, whatever the status; `error`: it threw, was answered with a status
+ * of 400 or more, or its answer broke off; `aborted`: the client went away before the end.
  */
 export type Outcome = 'success' | 'error' | 'denied' | 'aborted';
 
@@ -20,9 +20,9 @@ export interface TrackContext {
   readonly request?: LooseValue;
   /** What the method returned, or the last value of its Observable. */
   readonly result?: LooseValue;
-  /** What the method, a pipe or a stream threw. */
+  /** What the method, a pipe or a stream threw; absent where nobody but Nest can know it, as with an async generator that broke off. */
   readonly error?: unknown;
-  /** HTTP only; absent when the client went away before there was a status. */
+  /** HTTP only; absent when the response was over before there was a status. */
   readonly statusCode?: number;
   /** Milliseconds from the call to its end; over HTTP, to the end of the response. */
   readonly durationMs: number;

@@ -2,6 +2,7 @@ import { StreamableFile } from '@nestjs/common';
 import { type CallSource } from '../context/call-source.js';
 import { type ContextScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
+import { whenBodyFailed } from './body-error.js';
 import { type CallObserver } from './observe-result.js';
 import { type ResponseEnd } from './response-end.js';
 import { type Outcome, type TrackContext, type TrackedEvent } from './track-event.options.js';
@@ -73,16 +74,23 @@ export class TrackedCall implements CallObserver {
   }
 
   /** The response is over, and decides. */
-  responded({ aborted, statusCode }: ResponseEnd): void {
-    const isError = this.hasFailed || (statusCode !== undefined && statusCode >= 400);
-    // A response that ends because the handler's own stream broke is no client's doing.
-    if (aborted && !this.hasFailed) this.end('aborted', statusCode);
-    else this.end(isError ? 'error' : 'success', statusCode);
+  responded({ how, statusCode, error }: ResponseEnd): void {
+    if (this.hasFailed) this.end('error', statusCode);
+    else if (how === 'aborted') this.end('aborted', statusCode);
+    else if (how === 'complete' && (statusCode === undefined || statusCode < 400)) this.end('success', statusCode);
+    else if (error !== undefined) this.endWith(error, statusCode);
+    else whenBodyFailed(this.result, (ofBody) => this.endWith(ofBody, statusCode));
   }
 
   /** A guard kept the call from the handler. */
   denied({ statusCode }: ResponseEnd): void {
     this.end('denied', statusCode);
+  }
+
+  /** @param error undefined where it is not known */
+  private endWith(error: unknown, statusCode: number | undefined): void {
+    if (error !== undefined) this.noteError(error);
+    this.end('error', statusCode);
   }
 
   private end(outcome: Outcome, statusCode?: number): void {
