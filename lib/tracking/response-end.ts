@@ -29,7 +29,8 @@ const listeners = new Attached<Listener[]>('response-end');
 
 /**
  * Tells once when a response ends: just before its last bytes leave, so that whoever has read the response finds the
- * listener's work done, or when the connection closes or is closed without them. Listeners must not throw.
+ * listener's work done, or when the connection closes or is closed without them. Of a stream whose length was sent the last bytes have left
+ * already when it ends. Listeners must not throw.
  *
  * `end` is replaced until it is called, as response middleware commonly does, because Node's `finish` comes too late for that. So is
  * `destroy`, because `close` does not say whose doing it was.
