@@ -71,7 +71,8 @@ function observePromise(promise: Promise<unknown>, observer: CallObserver): Prom
     return value;
   };
   if (!isPlain) {
-    // It can do more than a promise can, so its caller must get this very one.
+    // It can do more than a promise can, so its caller must get this very one. Its rejection counts as handled by this: a successor that
+    // rejected too would be an unhandled one beside a caller who handles it, and `await` does not ask for a `then` that was put on it.
     promise.then(succeeded, (error: unknown) => observer.failed(error));
     return promise;
   }
