@@ -50,11 +50,16 @@ export function nodeClient(): HttpClient {
           signal.removeEventListener('abort', abort);
           reject(error);
         };
-        request.on('error', fail);
+        // An answer that switches protocols Node throws away, with the connection: no error, and nothing left to abort.
+        const failUnanswered = (): void => fail(unanswered());
+        request.on('error', fail).once('close', failUnanswered);
         request.once('response', (response) => {
           signal.removeEventListener('abort', abort);
           // The status counts, whatever becomes of the rest.
-          request.off('error', fail).on('error', () => undefined);
+          request
+            .off('close', failUnanswered)
+            .off('error', fail)
+            .on('error', () => undefined);
           answerOf(response, signal).then(resolve, reject);
         });
         signal.addEventListener('abort', abort, { once: true });
@@ -65,6 +70,11 @@ export function nodeClient(): HttpClient {
       for (const agent of Object.values(agents)) agent.destroy();
     },
   };
+}
+
+function unanswered(): Error {
+  const message = 'the connection was closed without an answer, as after a switch to another protocol';
+  return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }
 
 async function answerOf(response: http.IncomingMessage, signal: AbortSignal): Promise<HttpAnswer> {
