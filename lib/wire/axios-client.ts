@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { HttpService } from '@nestjs/axios';
 import axios, { type AxiosRequestConfig, type AxiosResponse, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
-import { type HttpAnswer, type HttpClient, readBody } from './http-client.js';
+import { endRefused, type HttpAnswer, type HttpClient, readBody } from './http-client.js';
 
 /** An application's default credentials would replace our key; axios takes null for none, which its types do not know. */
 const NO_AUTH: object = { auth: null };
@@ -93,8 +93,10 @@ function axiosClient(http: () => HttpService, releaseConnections: () => void): H
   };
 }
 
-async function answerOf({ status, headers, data }: AxiosResponse<unknown>, signal: AbortSignal): Promise<HttpAnswer> {
+async function answerOf(response: AxiosResponse<unknown>, signal: AbortSignal): Promise<HttpAnswer> {
+  const { status, headers, data } = response;
   const body = data instanceof Readable ? await readBody(data, signal) : textOf(data);
+  endRefused(response.request, status);
   return { status, headers, body };
 }
 

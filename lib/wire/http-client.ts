@@ -1,3 +1,5 @@
+import { ClientRequest } from 'node:http';
+
 /** One POST, body and all. */
 export interface HttpPost {
   readonly url: string;
@@ -52,5 +54,19 @@ export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown },
     stream.on('error', stop);
     stream.once('close', stop);
     if (signal.aborted) stop();
+  });
+}
+
+/**
+ * Ends a request that was refused before all of it was sent, for a server that reads no further would keep it, and its connection, for as
+ * long as it likes. One that was taken goes on: what is sent may still count. Does nothing to a connection that is free for other requests.
+ *
+ * @param request what a client says it was, if it does
+ */
+export function endRefused(request: unknown, status: number): void {
+  if (status < 300 || !(request instanceof ClientRequest) || request.writableFinished) return;
+  // That all is sent TLS learns only in the next turn, which may be after the answer to it.
+  setImmediate(() => {
+    if (!request.writableFinished) request.destroy();
   });
 }

@@ -3,7 +3,7 @@ import * as https from 'node:https';
 import { type Transform } from 'node:stream';
 import { urlToHttpOptions } from 'node:url';
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
-import { type HttpAnswer, type HttpClient, readBody } from './http-client.js';
+import { endRefused, type HttpAnswer, type HttpClient, readBody } from './http-client.js';
 
 /** How bodies are unpacked that a server packs though nobody asked for it. */
 const UNPACK: ReadonlyMap<string | undefined, () => Transform> = new Map([
@@ -60,7 +60,7 @@ export function nodeClient(): HttpClient {
             .off('close', failUnanswered)
             .off('error', fail)
             .on('error', () => undefined);
-          answerOf(response, signal).then(resolve, reject);
+          answerOf(request, response, signal).then(resolve, reject);
         });
         signal.addEventListener('abort', abort, { once: true });
         if (signal.aborted) abort();
@@ -77,9 +77,15 @@ function unanswered(): Error {
   return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }
 
-async function answerOf(response: http.IncomingMessage, signal: AbortSignal): Promise<HttpAnswer> {
+async function answerOf(
+  request: http.ClientRequest,
+  response: http.IncomingMessage,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
   const { statusCode: status = 0, headers } = response;
-  return { status, headers, body: await readBody(unpacked(response), signal) };
+  const body = await readBody(unpacked(response), signal);
+  endRefused(request, status);
+  return { status, headers, body };
 }
 
 function unpacked(response: http.IncomingMessage): http.IncomingMessage | Transform {
