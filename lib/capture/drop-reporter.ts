@@ -111,12 +111,12 @@ export class DropReporter {
     this.note('recovered', `PostHog answers again; ${pending} events are on their way.`);
   }
 
-  /** Good news. One line per kind and minute. */
+  /** Good news. One line per kind and minute; of a kind, nothing before a colon may come from input. */
   note(kind: string, text: string): void {
     if (this.#limiter.pass(kind) !== null) this.#write('log', text);
   }
 
-  /** One line per kind and minute; those between are counted in the next. */
+  /** Trouble. The same; the lines between are counted in the next. */
   warn(kind: string, text: string): void {
     const held = this.#limiter.pass(kind);
     if (held === null) return;

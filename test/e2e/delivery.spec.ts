@@ -383,3 +383,17 @@ it('input cannot make one log line per event', async () => {
   }
   expect(lines.length).toBeLessThanOrEqual(101);
 });
+
+it('input cannot hide an outage, nor a loss', async () => {
+  const { capture, posthog, lines, app } = await start({ maxRetries: 0, shutdownTimeoutMs: 50 });
+  for (let index = 0; index < 500; index += 1) {
+    capture.capture({ event: 'a', distinctId: 'a', [`field_${index}`]: 1 });
+  }
+  await capture.flush();
+  posthog.failAlways({ status: 401 });
+  capture.capture({ event: 'a', distinctId: 'a' });
+  await capture.flush();
+  expect(lines).toContainEqual(expect.stringContaining('HTTP 401'));
+  await app.close();
+  expect(lines).toContainEqual(expect.stringMatching(/^Shut down: .* 1 were lost/));
+});
