@@ -267,14 +267,20 @@ export class BatchPump {
 
   async #waitForRetry(ms: number, retryAfterMs: number | undefined): Promise<boolean> {
     // Others have found out that nothing gets through: this batch waits with the rest.
-    if (!this.#gate.open || this.#stopped) return false;
+    if (this.#hasStalled()) return false;
     if (this.#hurried && (retryAfterMs ?? 0) > ms) return false;
     if (retryAfterMs !== undefined) this.#gate.pause(retryAfterMs);
     let goOn = await this.#retries.sleep(ms);
-    // Another batch may have been told to pause meanwhile.
-    while (goOn && this.#gate.paused) goOn = await this.#paused.sleep(Infinity);
+    // Between the call that wakes it and this line others may find that out as well, or be told to pause. Only a pause of a gate that
+    // is open wakes those who wait for its end: a cool-down has woken them when it began, and a probe may cut it short.
+    while (goOn && !this.#hasStalled() && this.#gate.paused) goOn = await this.#paused.sleep(Infinity);
+    goOn &&= !this.#hasStalled();
     if (goOn) this.#listener.retried();
     return goOn;
+  }
+
+  #hasStalled(): boolean {
+    return !this.#gate.open || this.#stopped;
   }
 
   #stall({ failure, retryAfterMs = 0 }: HandBack, probe: boolean): void {
