@@ -98,7 +98,7 @@ export class PostHogCaptureOptions {
 
   /**
    * So many waiting events are sent without waiting for `flushIntervalMs`: at once when they fill a request, and a few milliseconds later
-   * when more may come. At most `maxBatchEvents` go in one request, so a larger value only waits longer.
+   * when more may come. Fewer are sent at once when they take half of the room that the queue has left. At most `maxBatchEvents` go in one request, so a larger value only waits longer.
    * Default: 100. Variable: `POSTHOG_FLUSH_AT`.
    */
   @IsCount('events')

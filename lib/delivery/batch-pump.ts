@@ -54,8 +54,6 @@ export class BatchPump {
     this.#pump();
   });
   readonly #flushAt: number;
-  /** So many do not wait for more: they fill a request, or half the queue, which must not lose events while they wait. */
-  readonly #fullAt: number;
   readonly #travelling = new Few<Travel>();
   /** Of travels that are over: a signal is dear to make. */
   readonly #aborts: AbortController[] = [];
@@ -76,9 +74,8 @@ export class BatchPump {
 
   constructor(options: PumpOptions, queue: EventQueue, send: SendBatch, listener: PumpListener) {
     this.#options = options;
-    // A threshold that a batch or the queue cannot reach would leave the events to the timer.
-    this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents, options.maxQueueEvents);
-    this.#fullAt = Math.max(this.#flushAt, Math.min(options.maxBatchEvents, Math.ceil(options.maxQueueEvents / 2)));
+    // A threshold that a batch cannot reach would leave the events to the timer.
+    this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents);
     this.#queue = queue;
     this.#send = send;
     this.#listener = listener;
@@ -146,9 +143,10 @@ export class BatchPump {
     await Promise.all([...this.#travelling].map(({ over }) => over));
   }
 
-  /** Whether so many events could leave, or as many bytes as one request may have. */
+  /** Whether so many events could leave, or as many bytes as one request may have, or what the queue may not have the room to keep. */
   #holds(events: number): boolean {
-    return this.#queue.available >= events || this.#queue.availableBytes >= this.#options.maxBatchBytes;
+    const queue = this.#queue;
+    return queue.available >= events || queue.availableBytes >= this.#options.maxBatchBytes || queue.crowded;
   }
 
   #startFlushTimer(): void {
@@ -164,7 +162,7 @@ export class BatchPump {
    * more waits a moment longer.
    */
   #schedule(): void {
-    const isFull = this.#due || this.#holds(this.#fullAt);
+    const isFull = this.#due || this.#holds(this.#options.maxBatchEvents);
     if (this.#stopped || (this.#pumpTimer && !(isFull && this.#lingers))) return;
     // Each request that returns pumps again, and so does the gate at the end of a pause.
     if (this.#travelling.size >= this.#options.concurrency || this.#gate.paused) return;
@@ -176,7 +174,7 @@ export class BatchPump {
   }
 
   /** @param least so many events are worth a request, unless all shall go */
-  #pump(least = this.#fullAt): void {
+  #pump(least = this.#options.maxBatchEvents): void {
     if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
     this.#pumpTimer = null;
     if (this.#stopped) return;

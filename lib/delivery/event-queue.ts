@@ -93,6 +93,12 @@ export class EventQueue {
     return this.#held.bytes - this.#leased.bytes - this.#blocked.bytes;
   }
 
+  /** Whether the available events take half of the room that the others leave, or more: events may be lost while these wait. */
+  get crowded(): boolean {
+    const { maxQueueEvents, maxQueueBytes } = this.#limits;
+    return this.size + this.available >= maxQueueEvents || this.bytes + this.availableBytes >= maxQueueBytes;
+  }
+
   /** How much more fits, given that whoever is told so captures a little later: counted up to half full. */
   get room(): { readonly maxEvents: number; readonly maxBytes: number } {
     const maxBytes = Math.ceil(this.#limits.maxQueueBytes / 2) - this.bytes;

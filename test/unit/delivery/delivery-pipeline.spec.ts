@@ -100,8 +100,8 @@ it('closes within its time, though the clock is set back', async () => {
   expect(await closing).toMatchObject({ dropped: { shutdown: 1 } });
 });
 
-function capture(pipeline: DeliveryPipeline, events: number): void {
-  for (let n = 0; n < events; n += 1) pipeline.accept({ ...EVENT, id: String(n), orderKey: String(n) });
+function capture(pipeline: DeliveryPipeline, events: number, first = 0): void {
+  for (let n = first; n < first + events; n += 1) pipeline.accept({ ...EVENT, id: String(n), orderKey: String(n) });
 }
 
 /** Counts the events of each batch, and takes them. */
@@ -118,11 +118,11 @@ function taking(options: Partial<typeof OPTIONS> = {}) {
   return { pipeline, sent };
 }
 
-function failing(how: 'refused' | 'hang') {
+function failing(how: 'refused' | 'hang', options: Partial<typeof OPTIONS> = {}) {
   const sent: QueuedEvent[][] = [];
   const failure = { message: 'no', remedy: 'none' };
   const pipeline = new DeliveryPipeline(
-    OPTIONS,
+    { ...OPTIONS, ...options },
     ({ events }, { signal }) => {
       sent.push([...events]);
       if (how === 'refused') return Promise.resolve({ kind: 'refused', failure });
@@ -154,10 +154,53 @@ it.each([
   await pipeline.close();
 });
 
-it('waits for no more when that could fill the queue', async () => {
-  const { pipeline, sent } = taking({ maxQueueEvents: 240 });
+it.each([
+  ['events', { maxQueueEvents: 240 }],
+  ['bytes', { maxQueueBytes: 240 * EVENT.bytes }],
+])('waits for no more when that could fill the queue with %s', async (_, limit) => {
+  const { pipeline, sent } = taking(limit);
   capture(pipeline, 120);
   await jest.advanceTimersByTimeAsync(1);
   expect(sent).toEqual([120]);
   await pipeline.close();
 });
+
+it.each([
+  ['events', { maxQueueEvents: 241 }],
+  ['bytes', { maxQueueBytes: 241 * EVENT.bytes }],
+])('waits for no more when what is on its way leaves little room for %s', async (_, limit) => {
+  const { pipeline, sent } = failing('hang', { ...limit, flushAt: 121 });
+  capture(pipeline, 121);
+  await jest.advanceTimersByTimeAsync(1);
+  // 120 more would fit.
+  capture(pipeline, 59, 121);
+  await jest.advanceTimersByTimeAsync(10);
+  expect(sent.map(({ length }) => length)).toEqual([121]);
+  capture(pipeline, 1, 180);
+  await jest.advanceTimersByTimeAsync(1);
+  expect(sent.map(({ length }) => length)).toEqual([121, 60]);
+});
+
+it.each([
+  ['events', { maxQueueEvents: 100 }],
+  ['bytes', { maxQueueBytes: 100 * EVENT.bytes }],
+])(
+  'drops nothing that comes at a steady rate while the queue has room for twice as many %s as are on their way',
+  async (_, limit) => {
+    const dropped: string[] = [];
+    const pipeline = new DeliveryPipeline(
+      { ...OPTIONS, ...limit },
+      async () => {
+        await new Promise((resolve) => void setTimeout(resolve, 45));
+        return { kind: 'settled', rejected: [], retry: [] };
+      },
+      { ...IGNORE, dropped: ({ id }) => dropped.push(id) },
+    );
+    for (let n = 0; n < 1000; n += 1) {
+      capture(pipeline, 1, n);
+      await jest.advanceTimersByTimeAsync(1);
+    }
+    expect(dropped).toEqual([]);
+    expect(pipeline.stats().delivered).toBeGreaterThan(900);
+  },
+);
