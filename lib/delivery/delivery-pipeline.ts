@@ -230,7 +230,7 @@ export class DeliveryPipeline implements EventDelivery {
   /** Ends everything: what is in flight is aborted, what is left is dropped. */
   async #shut(): Promise<void> {
     this.#closed = true;
-    if (this.#closeTimer) clearTimeout(this.#closeTimer);
+    this.#endCloseTimer();
     const detail = this.#pump.lastFailure?.message ?? 'the time for shutdown was over';
     this.#express.close();
     await this.#pump.stop();
@@ -253,6 +253,8 @@ export class DeliveryPipeline implements EventDelivery {
 
   /** Hooks and jobs that end after ours still capture: it goes out at once, while the time for shutdown lasts. */
   #sendLate(): void {
+    // It may have been dropped at once, and nothing else would end the timer.
+    if (this.#pending === 0) return;
     this.#pump.sendSoon();
     // Keeps the process alive: nothing else may.
     this.#closeTimer ??= deadlineTimer(() => {
@@ -291,14 +293,20 @@ export class DeliveryPipeline implements EventDelivery {
     this.#ledger.settle(claim, reason);
     if (reason !== null) this.#observer.dropped(event, reason, detail);
     this.#room.check();
+    // No request need be over for that: it may have been dropped before it left.
+    if (this.#closeTimer && this.#pending === 0) this.#endCloseTimer();
   }
 
   #returned(): void {
     this.#backlog?.roomMade();
     if (!this.#closing || this.#closed || this.#pending > 0) return;
+    this.#endCloseTimer();
+    this.#observer.idle();
+  }
+
+  #endCloseTimer(): void {
     if (this.#closeTimer) clearTimeout(this.#closeTimer);
     this.#closeTimer = null;
-    this.#observer.idle();
   }
 }
 

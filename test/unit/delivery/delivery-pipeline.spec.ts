@@ -204,3 +204,28 @@ it.each([
     expect(pipeline.stats().delivered).toBeGreaterThan(900);
   },
 );
+
+const CALL = { timeoutMs: 60_000 };
+
+it.each<[string, (pipeline: DeliveryPipeline) => void]>([
+  ['an event that the queue refuses', (pipeline) => pipeline.accept({ ...EVENT, bytes: OPTIONS.maxQueueBytes + 1 })],
+  [
+    'a call that is aborted already',
+    (pipeline) => pipeline.deliverNow(EVENT, { ...CALL, signal: AbortSignal.abort() }),
+  ],
+  [
+    'a call that is aborted before it left',
+    (pipeline) => {
+      const abort = new AbortController();
+      void pipeline.deliverNow(EVENT, { ...CALL, signal: abort.signal });
+      abort.abort();
+    },
+  ],
+])('leaves no timer behind for %s after close()', async (_, late) => {
+  const { pipeline } = taking();
+  await pipeline.close();
+  late(pipeline);
+  expect(pipeline.stats().pending).toBe(0);
+  await jest.advanceTimersByTimeAsync(1);
+  expect(jest.getTimerCount()).toBe(0);
+});
