@@ -23,7 +23,7 @@ export interface CourierRoute {
   readonly refusals: Refusals;
   /** Attempts after the first, as things stand now. */
   maxRetries(): number;
-  /** Whether anybody still wants the event sent. Asked before each further attempt. Default: always. */
+  /** Whether anybody still wants the event sent. Asked before each attempt. Default: always. */
   wanted?(event: QueuedEvent): boolean;
   readonly signal: AbortSignal;
   /** Waits before the next attempt. Resolves with false when there shall be none. */
@@ -138,11 +138,10 @@ function takeWitness(parts: (readonly QueuedEvent[])[], suspects: readonly Suspe
   return witness;
 }
 
-async function carryPart(
-  events: readonly QueuedEvent[],
-  route: CourierRoute,
-  accepted: () => void,
-): Promise<Attempted> {
+async function carryPart(part: readonly QueuedEvent[], route: CourierRoute, accepted: () => void): Promise<Attempted> {
+  const events = stillWanted(part, route);
+  // Whoever waited may have gone while another part was on its way.
+  if (events.length === 0) return 'done';
   const { backoff, signal } = route;
   const createdAt = Date.now();
   const startedAt = performance.now();
@@ -193,9 +192,13 @@ async function carryPart(
     const delayMs = backoffMs(attempt, backoff);
     route.retrying(batch.events, Math.max(delayMs, retryAfterMs ?? 0), failure);
     if (!(await route.wait(delayMs, retryAfterMs))) return { failure };
-    if (route.wanted) batch = { ...batch, events: batch.events.filter((event) => route.wanted?.(event) ?? true) };
+    batch = { ...batch, events: stillWanted(batch.events, route) };
     if (batch.events.length === 0) return 'done';
   }
+}
+
+function stillWanted(events: readonly QueuedEvent[], route: CourierRoute): readonly QueuedEvent[] {
+  return route.wanted ? events.filter((event) => route.wanted?.(event)) : events;
 }
 
 /** Reports the fate of a settled batch's events. Returns those that go again. */

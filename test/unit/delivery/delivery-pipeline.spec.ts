@@ -229,3 +229,23 @@ it.each<[string, (pipeline: DeliveryPipeline) => void]>([
   await jest.advanceTimersByTimeAsync(1);
   expect(jest.getTimerCount()).toBe(0);
 });
+
+it('a batch that is taken apart leaves out what nobody waits for any more', async () => {
+  const sent: string[][] = [];
+  const failure = { message: 'no', remedy: 'none' };
+  const pipeline = new DeliveryPipeline(
+    OPTIONS,
+    async ({ events }) => {
+      sent.push(events.map(({ id }) => id));
+      await new Promise((resolve) => void setTimeout(resolve, 500));
+      return sent.length === 1 ? { kind: 'tooLarge', failure } : { kind: 'settled', rejected: [], retry: [] };
+    },
+    IGNORE,
+  );
+  const short = pipeline.deliverNow({ ...EVENT, id: 'short' }, { timeoutMs: 100 });
+  const long = pipeline.deliverNow({ ...EVENT, id: 'long' }, CALL);
+  await jest.advanceTimersByTimeAsync(2000);
+  expect(await short).toMatchObject({ delivered: false, reason: 'undelivered' });
+  expect(await long).toEqual({ delivered: true });
+  expect(sent).toEqual([['short', 'long'], ['long']]);
+});
