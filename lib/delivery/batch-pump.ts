@@ -114,7 +114,9 @@ export class BatchPump {
   /** From now on a pause that the receiver asks for is cut short by a probe, as a cool-down is by `sendAll`. */
   hurry(): void {
     this.#hurried = true;
-    if (this.#gate.open && this.#gate.paused) this.#coolDown(0, false);
+    if (!this.#gate.open || !this.#gate.paused) return;
+    this.#coolDown(0, false);
+    this.#gate.allowProbe();
   }
 
   /** Like `sendAll`, but after the current turn and without a probe. */
@@ -287,7 +289,9 @@ export class BatchPump {
     this.#due = true;
     this.#lastFailure = failure;
     const pauseMs = Math.max(coolDownMs, asked);
-    if (this.#coolDown(pauseMs, probe)) this.#listener.stalled(failure, pauseMs);
+    if (!this.#coolDown(pauseMs, probe)) return;
+    // Longer where the receiver asked another batch for a longer pause.
+    this.#listener.stalled(failure, Math.max(pauseMs, Math.round(this.#gate.coolDownLeftMs ?? 0)));
   }
 
   /** Batches that wait for a retry come back. Returns false when it was cooling already. */

@@ -12,8 +12,8 @@ export class SendGate {
   /** Pauses that are not over. */
   readonly #pauses = new Set<Timer>();
   #state: 'open' | 'cooling' | 'probing' = 'open';
-  /** By the clock that nobody sets. */
-  #cooledAt = 0;
+  /** When the last of them is, by the clock that nobody sets. */
+  #passableAt = 0;
 
   /** @param onPassable told when a pause or a cool-down is over */
   constructor(onPassable: () => void) {
@@ -33,7 +33,7 @@ export class SendGate {
   /** Milliseconds until a cool-down is over and a probe may leave; 0 while there is one, null when it is not cooling. */
   get coolDownLeftMs(): number | null {
     if (this.#state === 'open') return null;
-    return this.#state === 'probing' ? 0 : Math.max(0, this.#cooledAt - performance.now());
+    return this.#state === 'probing' ? 0 : Math.max(0, this.#passableAt - performance.now());
   }
 
   /** Requests that may be in flight now. */
@@ -46,6 +46,7 @@ export class SendGate {
   /** Lets nothing leave for that long. */
   pause(ms: number): void {
     if (ms <= 0) return;
+    this.#passableAt = Math.max(this.#passableAt, performance.now() + ms);
     const pause = backgroundTimer(() => {
       this.#pauses.delete(pause);
       if (!this.paused) this.#onPassable();
@@ -54,7 +55,7 @@ export class SendGate {
   }
 
   /**
-   * Starts a cool-down, or goes on with it after a probe that failed.
+   * Starts a cool-down, or goes on with it after a probe that failed. A pause that the receiver asked for may make it longer.
    *
    * @param probe whether the probe failed, or some request that had left before
    * @returns false when that changes nothing: it was cooling already, and waits for what the probe says
@@ -62,17 +63,13 @@ export class SendGate {
   coolDown(ms: number, probe: boolean): boolean {
     if (this.#state !== 'open' && !probe) return false;
     this.#state = 'cooling';
-    this.#cooledAt = performance.now() + ms;
-    this.endPauses();
     this.pause(ms);
     return true;
   }
 
   /** Lets one request through at once, though the cool-down is not over. */
   allowProbe(): void {
-    if (this.#state !== 'cooling') return;
-    this.#cooledAt = 0;
-    this.endPauses();
+    if (this.#state === 'cooling') this.endPauses();
   }
 
   /** Takes note that a request leaves. Returns whether it is the probe, which is tried only once. */
@@ -94,5 +91,6 @@ export class SendGate {
   endPauses(): void {
     for (const pause of this.#pauses) clearTimeout(pause);
     this.#pauses.clear();
+    this.#passableAt = 0;
   }
 }

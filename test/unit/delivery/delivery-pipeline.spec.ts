@@ -249,3 +249,45 @@ it('a batch that is taken apart leaves out what nobody waits for any more', asyn
   expect(await long).toEqual({ delivered: true });
   expect(sent).toEqual([['short', 'long'], ['long']]);
 });
+
+/** One batch was told to pause for 20 s, and then another is refused, which takes a cool-down of 2 s. */
+async function pausedAndCooling(stalled: DeliveryObserver['stalled'] = noop) {
+  const failure = { message: 'no', remedy: 'none' };
+  const sent: string[] = [];
+  const pipeline = new DeliveryPipeline(
+    { ...OPTIONS, flushAt: 1, maxBatchEvents: 1, coolDownMs: 2000 },
+    async ({ events }) => {
+      sent.push(events[0]?.id ?? '');
+      if (sent.length === 1) return { kind: 'retryable', failure, retryAfterMs: 20_000 };
+      await new Promise((resolve) => void setTimeout(resolve, 100));
+      return sent.length === 2 ? { kind: 'refused', failure } : { kind: 'settled', rejected: [], retry: [] };
+    },
+    { ...IGNORE, stalled },
+  );
+  capture(pipeline, 2);
+  await jest.advanceTimersByTimeAsync(100);
+  expect(sent).toEqual(['0', '1']);
+  return { pipeline, sent };
+}
+
+it('a cool-down cuts no pause short that the receiver asked for', async () => {
+  const stalled = jest.fn<DeliveryObserver['stalled']>();
+  const { pipeline, sent } = await pausedAndCooling(stalled);
+  expect(stalled).toHaveBeenCalledWith(expect.anything(), 2, 19_900);
+  expect(pipeline.stats().coolDownUntil).toBe(Date.now() + 19_900);
+  await jest.advanceTimersByTimeAsync(19_899);
+  expect(sent).toHaveLength(2);
+  await jest.advanceTimersByTimeAsync(1);
+  expect(sent).toHaveLength(3);
+});
+
+it.each<[string, (pipeline: DeliveryPipeline) => Promise<unknown>]>([
+  ['flush()', (pipeline) => pipeline.flush(1000)],
+  ['close()', (pipeline) => pipeline.close()],
+])('%s sends a probe though a pause lasts longer than the cool-down', async (_, end) => {
+  const { pipeline, sent } = await pausedAndCooling();
+  const ended = end(pipeline);
+  await jest.advanceTimersByTimeAsync(1000);
+  expect(await ended).toMatchObject({ delivered: 2 });
+  expect(sent).toHaveLength(4);
+});
