@@ -73,7 +73,10 @@ export class EventQueue {
     return this.#leased.events;
   }
 
-  /** When the oldest event held was captured, in epoch milliseconds; null when there is none. */
+  /**
+   * When the oldest event held was captured, in epoch milliseconds; null when there is none. Of those not on loan the first in line
+   * counts: one of a store, captured earlier, may stand behind it, and to look at all would cost too much.
+   */
   get oldestCapturedAt(): number | null {
     const first = this.#waiting.oldest?.event ?? this.#arrivals.first;
     let oldest = first?.capturedAt ?? Infinity;
