@@ -1,3 +1,4 @@
+import { backoffMs } from '../delivery/backoff.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Recovery, type RecoveryRequest } from '../delivery/event-store.js';
 import { EventFile } from './event-file.js';
@@ -8,12 +9,19 @@ import { type StoreDirectory } from './store-directory.js';
 
 type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
+/** How long files are left alone after looking at them was ended: it may be one of them that takes all memory, again and again. */
+const LOOK_AGAIN = { retryBaseMs: 10_000, retryMaxMs: 5 * 60_000 };
+
 /** Takes over the files of processes that live no longer, and brings their events back. */
 export class AdoptedFiles {
   readonly #lmdb: LmdbPackage;
   readonly #project: string;
   /** Adopted, and not looked at yet. */
   #unknown: string[] = [];
+  /** How often in a row looking at them was ended. */
+  #ended = 0;
+  /** When they are looked at again, by the clock that nobody sets. */
+  #lookAt = 0;
   #files: EventFile[] = [];
   #foreign = 0;
 
@@ -58,9 +66,17 @@ export class AdoptedFiles {
   }
 
   async #openKnown(directory: StoreDirectory, warnings: string[]): Promise<void> {
-    if (this.#unknown.length === 0) return;
-    const { whole, damaged } = await inspectFiles(this.#unknown);
-    this.#unknown = [];
+    if (this.#unknown.length === 0 || performance.now() < this.#lookAt) return;
+    const { whole, damaged, unknown, endedBy } = await inspectFiles(this.#unknown);
+    this.#unknown = [...unknown];
+    this.#ended = endedBy === null ? 0 : this.#ended + 1;
+    if (endedBy !== null) {
+      this.#lookAt = performance.now() + backoffMs(this.#ended, LOOK_AGAIN);
+      warnings.push(
+        `Files that earlier processes left in the store could not all be looked at: the process that does so was ended (${endedBy}). ` +
+          'Their events are kept and sent later.',
+      );
+    }
     for (const path of damaged) {
       const aside = directory.setAside(path);
       warnings.push(

@@ -14,6 +14,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   jest.useRealTimers();
+  jest.restoreAllMocks();
   for (const store of open.splice(0)) await store.close();
   await rm(path, { recursive: true, force: true });
 });
@@ -125,6 +126,83 @@ describe('damage', () => {
     await store.close();
     expect(warnings).toEqual([]);
     expect((await readdir(path)).sort()).toEqual(['data.mdb', 'notes.txt']);
+  });
+});
+
+describe('the process that looks at files', () => {
+  /** Has a shell do its work: files are looked at by as many of its dots, and then it is ended. Returns how often it was asked. */
+  async function endsBy(signal: string, dots = ''): Promise<() => Promise<number>> {
+    const log = join(path, 'asked');
+    const script = join(path, 'looks');
+    await writeFile(log, '');
+    await writeFile(script, `#!/bin/sh\nprintf .>>'${log}'\nprintf '${dots}'\nkill -s ${signal} $$\n`, { mode: 0o700 });
+    jest.replaceProperty(process, 'execPath', script);
+    return async () => (await readFile(log)).length;
+  }
+  const pass = (ms: number) => {
+    const now = performance.now();
+    jest.spyOn(performance, 'now').mockImplementation(() => now + ms);
+  };
+
+  it.each(['TERM', 'INT', 'HUP', 'QUIT', 'KILL', 'USR2'])(
+    'says nothing of a file when it is ended by SIG%s, and looks again',
+    async (signal) => {
+      await left([eventOf(1)]);
+      await endsBy(signal);
+      const { store, events, warnings } = await opened();
+      expect({ events, warnings }).toEqual({ events: [], warnings: [expect.stringContaining(`ended (SIG${signal})`)] });
+      expect(await namesOf('.damaged')).toEqual([]);
+      jest.restoreAllMocks();
+      pass(10_000);
+      expect(await store.recover(REQUEST)).toEqual({ events: [eventOf(1)], warnings: [] });
+    },
+  );
+
+  it('leaves what it did not look at to the next process', async () => {
+    await left([eventOf(1)]);
+    await endsBy('TERM');
+    await (await opened()).store.close();
+    jest.restoreAllMocks();
+    expect((await opened()).events).toEqual([eventOf(1)]);
+  });
+
+  it.each(['SEGV', 'BUS', 'ABRT', 'ILL', 'FPE', 'TRAP'])(
+    'finds a file damaged when it crashes (SIG%s)',
+    async (signal) => {
+      await left([eventOf(1)]);
+      await endsBy(signal);
+      expect((await opened()).warnings).toEqual([expect.stringMatching(/damaged file.*set aside/)]);
+    },
+  );
+
+  it('looks ever more rarely while it is ended, and brings back the other files', async () => {
+    const owners = await Promise.all([opened(), opened(), opened()]);
+    for (const [index, { store }] of owners.entries()) await store.append([eventOf(index)]);
+    await Promise.all(owners.map(({ store }) => store.close()));
+    // The first is whole, and the second has it killed.
+    const asked = await endsBy('KILL', '.');
+    const { store, events } = await opened();
+    expect([events.length, await asked()]).toEqual([1, 1]);
+    await store.recover(REQUEST);
+    expect(await asked()).toBe(1);
+    pass(10_000);
+    // The third comes before the second now.
+    expect((await store.recover(REQUEST)).events).toHaveLength(1);
+    expect(await asked()).toBe(2);
+    let looks = 0;
+    for (let seconds = 20; seconds < 3600; seconds += 10) {
+      jest.restoreAllMocks();
+      pass(seconds * 1000);
+      const again = await endsBy('KILL');
+      await store.recover(REQUEST);
+      looks += await again();
+    }
+    expect(looks).toBeGreaterThan(10);
+    expect(looks).toBeLessThan(40);
+    expect(await namesOf('.damaged')).toEqual([]);
+    jest.restoreAllMocks();
+    pass(4_000_000);
+    expect((await store.recover(REQUEST)).events).toHaveLength(1);
   });
 });
 
