@@ -35,6 +35,8 @@ export class DurableEvents {
   readonly #listener: DurabilityListener;
   /** What the store knows adapted events as. */
   readonly #originals = new WeakMap<QueuedEvent, QueuedEvent>();
+  /** The other way round. */
+  readonly #adapted = new WeakMap<QueuedEvent, QueuedEvent>();
   /** Pending events that the store does not hold. */
   readonly #volatile = new Set<QueuedEvent>();
   /** What the store is writing. */
@@ -49,6 +51,13 @@ export class DurableEvents {
   #first = true;
   #retryTimer: Timer | null = null;
   #closed = false;
+  readonly #lost = (error: unknown, events: readonly QueuedEvent[]): void => {
+    const removed = new Set(this.#removals);
+    const missed = events.filter((event) => !removed.has(event)).map((event) => this.#adapted.get(event) ?? event);
+    // From now on it knows them as what it will be handed.
+    for (const event of missed) this.#originals.delete(event);
+    this.#fail(error, missed);
+  };
 
   constructor(durability: Durability, listener: DurabilityListener) {
     this.#durability = durability;
@@ -62,7 +71,7 @@ export class DurableEvents {
     this.#first = false;
     let recovery: Recovery = { events: [], warnings: [] };
     try {
-      recovery = await store.recover({ project, ...room });
+      recovery = await store.recover({ project, ...room, onLost: this.#lost });
     } catch (error) {
       if (first && (error as { temporary?: unknown } | null)?.temporary !== true) throw error;
       this.#fail(error, []);
@@ -71,7 +80,10 @@ export class DurableEvents {
     for (const warning of warnings) this.#listener.storeWarned(warning);
     return events.map((event) => {
       const adapted = adapt(event);
-      if (adapted !== event) this.#originals.set(adapted, event);
+      if (adapted !== event) {
+        this.#originals.set(adapted, event);
+        this.#adapted.set(event, adapted);
+      }
       return adapted;
     });
   }

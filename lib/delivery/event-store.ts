@@ -8,6 +8,11 @@ export interface RecoveryRequest {
   readonly maxEvents: number;
   /** Most UTF-8 bytes of payload to bring back now. One event may exceed it, so that it ever comes. */
   readonly maxBytes: number;
+  /**
+   * To be told of events that were kept or brought back, and are not kept any more, as when the disk is gone under a store that
+   * runs: those live in memory only from then on, and are appended again later. Does not throw. The same at each call.
+   */
+  readonly onLost?: (error: unknown, events: readonly QueuedEvent[]) => void;
 }
 
 /** What a store brought back. */

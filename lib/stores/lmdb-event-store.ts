@@ -28,6 +28,8 @@ export interface LmdbEventStoreOptions {
 }
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
+/** So many events are written again at once: what fits is kept. */
+const REWRITTEN_EVENTS = 100;
 /** The file system is out of something: that passes, and is no fault of the configuration. */
 const SHORTAGES = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EFBIG']);
 
@@ -71,6 +73,7 @@ class LmdbEventStore implements EventStore {
   readonly #maxBytes: number;
   readonly #durability: 'tick' | 'capture';
   #project = '';
+  #onLost: RecoveryRequest['onLost'];
   #opened: Opened | null = null;
   #tick: Tick | null = null;
   #takeBackExit: () => void = () => undefined;
@@ -81,8 +84,9 @@ class LmdbEventStore implements EventStore {
     this.#durability = durability;
   }
 
-  async recover({ project, maxEvents, maxBytes }: RecoveryRequest): Promise<Recovery> {
+  async recover({ project, maxEvents, maxBytes, onLost }: RecoveryRequest): Promise<Recovery> {
     this.#project = project;
+    this.#onLost = onLost;
     try {
       const { directory, adopted } = this.#open();
       return await adopted.recover(directory, { maxEvents, maxBytes });
@@ -145,14 +149,20 @@ class LmdbEventStore implements EventStore {
     const opened = this.#opened;
     if (!opened) return;
     this.#opened = null;
-    const pending = [...opened.own.pending, ...opened.adopted.pending];
+    const pending = [...opened.adopted.pending, ...opened.own.pending];
     void opened.own.close().catch(() => undefined);
     void opened.adopted.close().catch(() => undefined);
+    let written = 0;
     try {
-      const answer = this.append(pending);
-      answer?.catch(() => undefined);
-    } catch {
-      // The next append fails as well, and is heard.
+      do {
+        const { own } = this.#open();
+        for (const event of pending.slice(written, written + REWRITTEN_EVENTS)) own.add(event);
+        // Now, so that nobody can answer for one of them meanwhile.
+        own.commit();
+        written += REWRITTEN_EVENTS;
+      } while (written < pending.length);
+    } catch (error) {
+      this.#onLost?.(error, pending.slice(written));
     }
   }
 

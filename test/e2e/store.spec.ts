@@ -247,6 +247,21 @@ describe('a store that fails', () => {
     expect(lines.filter((line) => line.includes('store'))).toEqual([expect.stringContaining('too many connections')]);
   });
 
+  it('says so when its directory is replaced, and counts as lost at the end what is on no disk', async () => {
+    const directory = join(path, 'store');
+    const { app, capture, lines, drops } = await boot({ ...OUTAGE, store: directory });
+    captureMany(capture, 5);
+    await new Promise((resolve) => setImmediate(resolve));
+    await rm(directory, { recursive: true });
+    await writeFile(directory, '');
+    while (!capture.stats().storeFailing) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(lines.filter((line) => line.startsWith('The store fails'))).toHaveLength(1);
+    await app.close();
+    expect(capture.stats()).toMatchObject({ pending: 0, droppedByReason: { shutdown: 5 } });
+    expect(drops).toHaveLength(5);
+    expectBalanced(capture);
+  });
+
   it('hands the store what it missed when it works again', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
     const memory = new SharedMemory();

@@ -341,6 +341,58 @@ describe('owners', () => {
   });
 });
 
+describe('a directory that is gone', () => {
+  const events = Array.from({ length: 250 }, (_unused, index) => eventOf(index));
+  let directory = '';
+  beforeEach(() => {
+    directory = join(path, 'store');
+  });
+
+  /** A store that notes what it says it has lost. */
+  async function listened(options: Partial<LmdbEventStoreOptions> = {}) {
+    const store = lmdbEventStore({ path: directory, ...options });
+    open.push(store);
+    const told: { message: string; lost: readonly QueuedEvent[] }[] = [];
+    const onLost = (error: unknown, lost: readonly QueuedEvent[]): void => {
+      told.push({ message: (error as Error).message, lost });
+    };
+    return { store, told, ...(await store.recover({ ...REQUEST, onLost })) };
+  }
+
+  it('costs what it held where that cannot be written once more, and the store says so', async () => {
+    const { store, told } = await listened();
+    await store.append(events);
+    await store.remove(events.slice(0, 50));
+    await rm(directory, { recursive: true });
+    await writeFile(directory, '');
+    await until(() => Promise.resolve(told.length > 0));
+    expect(told).toEqual([{ message: expect.stringMatching(/EEXIST|ENOTDIR/) as unknown, lost: events.slice(50) }]);
+    await rm(directory);
+    await store.append(events.slice(50));
+    await store.close();
+    expect((await listened()).events).toEqual(events.slice(50));
+  });
+
+  it('costs only what there is no room for now, the newest', async () => {
+    const former = await listened();
+    await former.store.append(events);
+    await former.store.close();
+    // Files of earlier processes take room of their own.
+    const { store, told, events: old } = await listened({ maxBytes: 300_000 });
+    const all = [...old, ...Array.from({ length: 250 }, (_unused, index) => eventOf(1000 + index))];
+    await store.append(all.slice(250));
+    await rm(directory, { recursive: true });
+    await until(() => Promise.resolve(told.length > 0));
+    const { message, lost } = told[0]!;
+    expect([told.length, message]).toEqual([1, 'it is full (maxBytes is 300000)']);
+    expect(lost.length).toBeLessThan(250);
+    await store.close();
+    const { events: kept } = await listened();
+    expect(kept.length).toBeGreaterThan(250);
+    expect([...kept, ...lost]).toEqual(all);
+  });
+});
+
 async function until(holds: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + 10_000;
   while (!(await holds())) {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
+import { type EventStore, type QueuedEvent, type RecoveryRequest } from 'nestjs-posthog-capture';
 import { DurableEvents } from '../../../lib/delivery/durable-events.js';
-import { MemoryEventStore } from '../../support/memory-event-store.js';
+import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -9,10 +9,13 @@ afterEach(() => void jest.useRealTimers());
 const EVENT: QueuedEvent = { id: '1', name: 'a', orderKey: 'a', format: 'v0', payload: '{}', bytes: 2, capturedAt: 0 };
 const LEFT_ALONE_MS = 10_000;
 
-function setUp(store: EventStore): { durable: DurableEvents; told: string[] } {
+function setUp(
+  store: EventStore,
+  adapt = (event: QueuedEvent): QueuedEvent => event,
+): { durable: DurableEvents; told: string[] } {
   const told: string[] = [];
   const durable = new DurableEvents(
-    { store, project: 'one', adapt: (event) => event },
+    { store, project: 'one', adapt },
     {
       storeFailed: (error) => told.push(`fails: ${(error as Error).message}`),
       storeWorks: () => told.push('works'),
@@ -119,5 +122,60 @@ describe('a write that is answered late', () => {
     await jest.advanceTimersByTimeAsync(5000);
     expect([told, durable.written]).toEqual([['fails: no answer within 5000 ms'], null]);
     expect([first, second].map((event) => durable.keeps(event))).toEqual([true, false]);
+  });
+});
+
+describe('a store that loses what it held', () => {
+  const eventOf = (id: string, format = 'v0'): QueuedEvent => ({ ...EVENT, id, format });
+  const ROOM = { maxEvents: 9, maxBytes: 999 };
+
+  /** A memory that can lose what it held. */
+  function losing(memory = new SharedMemory()) {
+    const store = new MemoryEventStore(memory);
+    const recover = store.recover.bind(store);
+    let onLost: RecoveryRequest['onLost'];
+    store.recover = (request) => {
+      onLost = request.onLost;
+      return recover(request);
+    };
+    const lose = (): void => {
+      const lost = [...memory.events.keys()];
+      memory.events.clear();
+      onLost?.(new Error('the disk is gone'), lost);
+    };
+    return { memory, store, lose };
+  }
+  const idsIn = ({ events }: SharedMemory) => [...events.keys()].map(({ id }) => id);
+
+  it('fails, and is handed again what nobody has answered for', async () => {
+    const { memory, store, lose } = losing();
+    const { durable, told } = setUp(store);
+    await durable.recover(ROOM);
+    const [first, second, third] = [eventOf('1'), eventOf('2'), eventOf('3')];
+    for (const event of [first, second, third]) durable.append(event);
+    // Not handed to the store yet.
+    durable.remove(first);
+    lose();
+    expect([told, durable.failing]).toEqual([['fails: the disk is gone'], true]);
+    expect([second, third].map((event) => durable.keeps(event))).toEqual([false, false]);
+    durable.remove(second);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(idsIn(memory)).toEqual(['3']);
+    expect([told, durable.failing]).toEqual([['fails: the disk is gone', 'works'], false]);
+  });
+
+  it('is handed events of an earlier version again, and forgets them when they are answered for', async () => {
+    const shared = new SharedMemory();
+    shared.events.set(eventOf('1'), { project: 'one', owner: null });
+    const { memory, store, lose } = losing(shared);
+    const { durable } = setUp(store, (event) => ({ ...event, format: 'v1' }));
+    const [event] = await durable.recover(ROOM);
+    lose();
+    expect(durable.keeps(event!)).toBe(false);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect([idsIn(memory), durable.keeps(event!)]).toEqual([['1'], true]);
+    durable.remove(event!);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(idsIn(memory)).toEqual([]);
   });
 });
