@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { backoffMs } from '../delivery/backoff.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Recovery, type RecoveryRequest } from '../delivery/event-store.js';
@@ -24,6 +25,8 @@ export class AdoptedFiles {
   #lookAt = 0;
   #files: EventFile[] = [];
   #foreign = 0;
+  /** What is to be told with what is brought back next: a failure in between must not cost it. */
+  #warnings: string[] = [];
 
   constructor(lmdb: LmdbPackage, project: string) {
     this.#lmdb = lmdb;
@@ -36,17 +39,18 @@ export class AdoptedFiles {
   }
 
   async recover(directory: StoreDirectory, room: Room): Promise<Recovery> {
-    const warnings: string[] = [];
     const { files, foreign } = await directory.leftovers();
-    if (foreign > this.#foreign) warnings.push(FOREIGN);
+    if (foreign > this.#foreign) this.#warnings.push(FOREIGN);
     this.#foreign = foreign;
     for (const file of files) {
       const path = directory.adopt(file);
       if (path !== null) this.#unknown.push(path);
     }
-    await this.#openKnown(directory, warnings);
+    await this.#openKnown(directory);
     const events = this.#read(room);
-    this.#finish(directory, warnings);
+    this.#finish(directory);
+    const warnings = this.#warnings;
+    this.#warnings = [];
     return { events, warnings };
   }
 
@@ -65,25 +69,36 @@ export class AdoptedFiles {
     await Promise.all(files.map((file) => file.close()));
   }
 
-  async #openKnown(directory: StoreDirectory, warnings: string[]): Promise<void> {
+  async #openKnown(directory: StoreDirectory): Promise<void> {
+    // Somebody may have taken one away.
+    this.#unknown = this.#unknown.filter((path) => existsSync(path));
     if (this.#unknown.length === 0 || performance.now() < this.#lookAt) return;
     const { whole, damaged, unknown, endedBy } = await inspectFiles(this.#unknown);
-    this.#unknown = [...unknown];
     this.#ended = endedBy === null ? 0 : this.#ended + 1;
     if (endedBy !== null) {
       this.#lookAt = performance.now() + backoffMs(this.#ended, LOOK_AGAIN);
-      warnings.push(
+      this.#warnings.push(
         `Files that earlier processes left in the store could not all be looked at: the process that does so was ended (${endedBy}). ` +
           'Their events are kept and sent later.',
       );
     }
+    // One by one: where one fails, the others are still to be taken over.
     for (const path of damaged) {
       const aside = directory.setAside(path);
-      warnings.push(
+      this.#known(path);
+      this.#warnings.push(
         `The store had a damaged file. It was set aside as ${JSON.stringify(aside)}; events in it are not sent.`,
       );
     }
-    for (const path of whole) this.#files.push(new EventFile(new RecordFile(this.#lmdb, path), this.#project, 1));
+    for (const path of whole) {
+      this.#files.push(new EventFile(new RecordFile(this.#lmdb, path), this.#project, 1));
+      this.#known(path);
+    }
+    this.#unknown = [...unknown];
+  }
+
+  #known(path: string): void {
+    this.#unknown = this.#unknown.filter((other) => other !== path);
   }
 
   #read({ maxEvents, maxBytes }: Room): QueuedEvent[] {
@@ -100,13 +115,13 @@ export class AdoptedFiles {
   }
 
   /** Files that have nothing left to say. */
-  #finish(directory: StoreDirectory, warnings: string[]): void {
+  #finish(directory: StoreDirectory): void {
     for (const file of this.#files.filter(({ done }) => done)) {
       this.#files = this.#files.filter((other) => other !== file);
       void file.close().catch(() => undefined);
       if (file.damaged === 0) continue;
       const aside = directory.setAside(file.path);
-      warnings.push(
+      this.#warnings.push(
         `The store had ${file.damaged} damaged records. They were set aside as ${JSON.stringify(aside)}; the others were sent.`,
       );
     }

@@ -1,6 +1,6 @@
 import { execFile, type ExecFileException } from 'node:child_process';
 import { lmdbPath, type LmdbPackage } from './lmdb.js';
-import { FILE_SETTINGS } from './record-file.js';
+import { FILE_SETTINGS, prepareLock } from './record-file.js';
 
 /** What was found out about files of records. */
 export interface Inspection {
@@ -23,11 +23,12 @@ const CONTROL_C_EXIT = 0xc000013a;
 /**
  * Tells whole files of records from damaged ones. A damaged one may end the process that maps it (SIGSEGV, SIGBUS) or keep it
  * busy for ever, so another process tries them. That one may also be ended by others: a terminal or a service manager that
- * ends the whole group, or a system that is out of memory. Rejects when it cannot be started.
+ * ends the whole group, or a system that is out of memory. Rejects when a lock cannot be written, or the process not be started.
  */
 export async function inspectFiles(paths: readonly string[]): Promise<Inspection> {
   const whole: string[] = [];
   const damaged: string[] = [];
+  for (const path of paths) prepareLock(path);
   let left = paths;
   while (left.length > 0) {
     const { read, endedBy } = await look(left);

@@ -4,7 +4,7 @@ import { readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backgroundTimer, deadlineTimer, type Timer } from '../delivery/timers.js';
 import { livenessOf, type ProcessIdentity, thisProcess } from './process-identity.js';
-import { lockOf, prepareLock } from './record-file.js';
+import { lockOf } from './record-file.js';
 
 /** How often an owner shows that it lives. */
 const HEARTBEAT_MS = 1000;
@@ -85,9 +85,7 @@ export class StoreDirectory {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;
     }
-    rmSync(lockOf(join(this.#path, file)), { force: true });
-    rmSync(this.#ownerFile(owner), { force: true });
-    prepareLock(adopted);
+    tidy(lockOf(join(this.#path, file)), this.#ownerFile(owner));
     return adopted;
   }
 
@@ -95,7 +93,7 @@ export class StoreDirectory {
   setAside(path: string): string {
     const aside = `${path}.damaged`;
     renameSync(path, aside);
-    rmSync(lockOf(path), { force: true });
+    tidy(lockOf(path));
     return aside;
   }
 
@@ -143,6 +141,15 @@ export class StoreDirectory {
     if (silentMs > WATCH_MS) return true;
     await new Promise<void>((resolve) => void deadlineTimer(resolve, WATCH_MS));
     return (await lastBeat(file)) === seen;
+  }
+}
+
+/** Deletes what is of no use to anybody any more. */
+function tidy(...files: readonly string[]): void {
+  try {
+    for (const file of files) rmSync(file, { force: true });
+  } catch {
+    // What it belonged to has been renamed already: to fail now would be to forget that.
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -164,6 +164,16 @@ describe('the process that looks at files', () => {
     await (await opened()).store.close();
     jest.restoreAllMocks();
     expect((await opened()).events).toEqual([eventOf(1)]);
+  });
+
+  it('is not asked about a file again that somebody took away', async () => {
+    const file = await left([eventOf(1)]);
+    const asked = await endsBy('TERM');
+    const { store } = await opened();
+    for (const name of await namesOf('.mdb')) if (file.includes(name.split('.')[0]!)) await rm(join(path, name));
+    pass(10_000);
+    expect(await store.recover(REQUEST)).toEqual({ events: [], warnings: [] });
+    expect(await asked()).toBe(1);
   });
 
   it.each(['SEGV', 'BUS', 'ABRT', 'ILL', 'FPE', 'TRAP'])(
@@ -338,6 +348,48 @@ describe('owners', () => {
     await until(async () => (await namesOf('.mdb')).length === 1);
     await store.close();
     expect((await opened()).events).toEqual(events.slice(100));
+  });
+});
+
+describe('files that cannot be taken over at once', () => {
+  /** A store, files for it to take over, and where the lock of the second of them will be: a directory there is in the way. */
+  async function withLeftovers() {
+    const { store } = await opened();
+    const [note = ''] = await namesOf('.owner');
+    const owners = await Promise.all([opened(), opened(), opened()]);
+    for (const [index, one] of owners.entries()) await one.store.append([eventOf(index)]);
+    const all = owners.map((_, index) => eventOf(index));
+    for (const one of owners) await one.store.close();
+    const names = (await namesOf('.mdb')).filter((name) => !name.includes(note.replace('.owner', ''))).sort();
+    const [origin = '', project = ''] = names[1]!.split('.');
+    const lock = join(path, `${origin}.${project}.${note.replace('.owner', '')}.mdb-lock`);
+    return { store, all, names, lock };
+  }
+  const byId = (events: readonly QueuedEvent[]) => events.toSorted((a, b) => a.id.localeCompare(b.id));
+
+  it('are taken over later where their locks could not be written', async () => {
+    const { store, all, lock } = await withLeftovers();
+    await mkdir(lock);
+    await expect(store.recover(REQUEST)).rejects.toThrow(lock);
+    await rm(lock, { recursive: true });
+    expect(byId((await store.recover(REQUEST)).events)).toEqual(all);
+  });
+
+  it('are taken over later where they could not be opened, and what was found out is told then', async () => {
+    const { store, all, names, lock } = await withLeftovers();
+    await writeFile(join(path, names[0]!), 'damaged');
+    // In the way as soon as the files were looked at.
+    const script = join(path, 'looks');
+    const command = `'${process.execPath}' "$@" && rm -f '${lock}' && mkdir '${lock}'`;
+    await writeFile(script, `#!/bin/sh\n${command}\n`, { mode: 0o700 });
+    jest.replaceProperty(process, 'execPath', script);
+    await expect(store.recover(REQUEST)).rejects.toThrow(lock);
+    jest.restoreAllMocks();
+    await rm(lock, { recursive: true });
+    const { events, warnings } = await store.recover(REQUEST);
+    expect(warnings).toEqual([expect.stringMatching(/damaged file/)]);
+    expect(events).toHaveLength(2);
+    expect(all).toEqual(expect.arrayContaining([...events]));
   });
 });
 
