@@ -216,8 +216,8 @@ export class PostHogCaptureOptions {
 
   /**
    * Keeps events until PostHog has answered for them, also beyond the end of the process: `lmdbEventStore({ path })` from
-   * `nestjs-posthog-capture/lmdb`, or a store of your own. A text is the path of an LMDB store. Default: none, events are in
-   * memory only. Variable: `POSTHOG_STORE_PATH`.
+   * `nestjs-posthog-capture/lmdb`, or a store of your own; each instance needs one of its own. A text is the path of an LMDB
+   * store. Default: none, events are in memory only. Variable: `POSTHOG_STORE_PATH`.
    */
   @IsOptionalStore()
   readonly store?: EventStore | string;

@@ -29,6 +29,9 @@ const PATIENCE_MS = 5000;
 const RETRY_MS = 10_000;
 const RETRY_EVENTS = 100;
 
+/** Who uses a store: it could not tell two of them apart, and would give one what is the other's. */
+const USERS = new WeakMap<EventStore, DurableEvents>();
+
 /** The events of one instance in their store. Stands between delivery, which must go on, and a store, which may fail. */
 export class DurableEvents {
   readonly #durability: Durability;
@@ -64,16 +67,20 @@ export class DurableEvents {
     this.#listener = listener;
   }
 
-  /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all. */
+  /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all, or another's. */
   async recover(room: Room): Promise<readonly QueuedEvent[]> {
     const { store, project, adapt } = this.#durability;
     const first = this.#first;
     this.#first = false;
+    if (first) this.#claim();
     let recovery: Recovery = { events: [], warnings: [] };
     try {
       recovery = await store.recover({ project, ...room, onLost: this.#lost });
     } catch (error) {
-      if (first && (error as { temporary?: unknown } | null)?.temporary !== true) throw error;
+      if (first && (error as { temporary?: unknown } | null)?.temporary !== true) {
+        this.#disclaim();
+        throw error;
+      }
       this.#fail(error, []);
     }
     const { events, warnings } = recovery;
@@ -150,6 +157,22 @@ export class DurableEvents {
     } catch (error) {
       this.#fail(error, []);
     }
+    this.#disclaim();
+  }
+
+  #claim(): void {
+    const { store } = this.#durability;
+    if (USERS.has(store)) {
+      throw new Error(
+        'it is in use by another instance. Give each a store of its own (several may share a directory), or close the other one first',
+      );
+    }
+    USERS.set(store, this);
+  }
+
+  #disclaim(): void {
+    const { store } = this.#durability;
+    if (USERS.get(store) === this) USERS.delete(store);
   }
 
   #write(events: readonly QueuedEvent[]): void {

@@ -191,6 +191,21 @@ describe('an application with a store', () => {
     expect((await boot({ ...OUTAGE, store: path })).capture.stats().recovered).toBe(7);
   });
 
+  it('refuses a store that another instance uses, names the remedy, and takes it when that one is closed', async () => {
+    const options = { ...OUTAGE, store: lmdbEventStore({ path }) };
+    const first = await boot({ ...options, apiKey: 'phc_another_project_000' });
+    captureMany(first.capture, 2);
+    await expect(boot(options)).rejects.toThrow(
+      /store \(POSTHOG_STORE_PATH\): it is in use by another instance.*its own.*directory/,
+    );
+    captureMany(first.capture, 1);
+    await first.app.close();
+    const second = await boot(options);
+    expect(second.capture.stats().recovered).toBe(0);
+    await second.app.close();
+    expect((await boot({ ...options, apiKey: 'phc_another_project_000' })).capture.stats().recovered).toBe(3);
+  });
+
   it('lets nobody but the owner read its files', async () => {
     const { capture } = await boot({ ...OUTAGE, store: join(path, 'new') });
     captureMany(capture, 3);

@@ -179,3 +179,46 @@ describe('a store that loses what it held', () => {
     expect(idsIn(memory)).toEqual([]);
   });
 });
+
+describe('a store in use', () => {
+  const ROOM = { maxEvents: 9, maxBytes: 999 };
+  const REFUSED = /in use by another instance.*a store of its own/;
+
+  it('is refused to another, of the same project or not, until it is closed', async () => {
+    const store = new MemoryEventStore();
+    const [one, two] = [setUp(store).durable, setUp(store).durable];
+    await one.recover(ROOM);
+    await expect(two.recover(ROOM)).rejects.toThrow(REFUSED);
+    await one.recover(ROOM);
+    await one.close();
+    const three = setUp(store).durable;
+    await three.recover(ROOM);
+    // By those whom it does not belong to.
+    await one.close();
+    await two.close();
+    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow(REFUSED);
+  });
+
+  it('is refused while it is being closed, and free when closing it failed', async () => {
+    const store = new MemoryEventStore();
+    let fail: (error: Error) => void = () => undefined;
+    store.close = () => new Promise((_, reject) => (fail = reject));
+    const { durable } = setUp(store);
+    await durable.recover(ROOM);
+    const closing = durable.close();
+    await jest.advanceTimersByTimeAsync(0);
+    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow(REFUSED);
+    fail(new Error('disk full'));
+    await closing;
+    expect(await setUp(store).durable.recover(ROOM)).toEqual([]);
+  });
+
+  it('is free when it was of no use at the first attempt', async () => {
+    const store = new MemoryEventStore();
+    const recover = store.recover.bind(store);
+    store.recover = () => Promise.reject(new Error('no such table'));
+    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow('no such table');
+    store.recover = recover;
+    expect(await setUp(store).durable.recover(ROOM)).toEqual([]);
+  });
+});
