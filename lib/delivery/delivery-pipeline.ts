@@ -185,6 +185,8 @@ export class DeliveryPipeline implements EventDelivery {
     this.#backlog?.stop();
     const statement = this.#openStatement();
     let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
+    // The store must hear what becomes of all that it keeps before it is closed.
+    while (how === 'settled' && this.#pending > 0) how = await this.#drain(this.#openStatement().settled);
     if (how === 'settled') {
       await this.#durable?.close();
       // Nobody but us can tell of what was captured while the store took its time.

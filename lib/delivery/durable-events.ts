@@ -148,9 +148,10 @@ export class DurableEvents {
   /** Never rejects. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    // Before anything else: the store will not hear what becomes of an event that comes now, so it is not to keep it.
+    this.#closed = true;
     await this.written;
     this.#removeNow();
-    this.#closed = true;
     if (this.#retryTimer) clearTimeout(this.#retryTimer);
     try {
       await withPatience(this.#durability.store.close());

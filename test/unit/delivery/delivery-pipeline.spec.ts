@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
 import { type DeliveryObserver } from '../../../lib/delivery/delivery-observer.js';
 import { DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
+import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
 
 const OPTIONS = {
   flushAt: 100,
@@ -290,4 +291,34 @@ it.each<[string, (pipeline: DeliveryPipeline) => Promise<unknown>]>([
   await jest.advanceTimersByTimeAsync(1000);
   expect(await ended).toMatchObject({ delivered: 2 });
   expect(sent).toHaveLength(4);
+});
+
+it('leaves nothing in the store of what is captured and delivered while it closes, whenever that is', async () => {
+  for (let hops = 0; hops < 40; hops += 1) {
+    const memory = new SharedMemory();
+    let delivered = 0;
+    const late = async (): Promise<void> => {
+      for (let hop = 0; hop < hops; hop += 1) await Promise.resolve();
+      pipeline.accept({ ...EVENT, id: 'late' });
+    };
+    const observer: DeliveryObserver = {
+      ...IGNORE,
+      delivered: ({ length }) => {
+        delivered += length;
+        if (delivered === 1) void late();
+      },
+    };
+    const pipeline = new DeliveryPipeline(
+      OPTIONS,
+      () => Promise.resolve({ kind: 'settled', rejected: [], retry: [] }),
+      observer,
+      { store: new MemoryEventStore(memory), project: 'one', adapt: (event) => event },
+    );
+    await pipeline.recover();
+    pipeline.accept(EVENT);
+    const closing = pipeline.close();
+    await jest.advanceTimersByTimeAsync(OPTIONS.shutdownTimeoutMs);
+    await closing;
+    expect([hops, delivered, memory.events.size]).toEqual([hops, 2, 0]);
+  }
 });

@@ -222,3 +222,20 @@ describe('a store in use', () => {
     expect(await setUp(store).durable.recover(ROOM)).toEqual([]);
   });
 });
+
+it('keeps in memory what comes while it closes: the store would not hear what becomes of it', async () => {
+  const memory = new SharedMemory();
+  const store: EventStore = new MemoryEventStore(memory);
+  const keep = store.append.bind(store);
+  let answer = (): void => undefined;
+  store.append = (events) => new Promise<void>((resolve) => (answer = resolve)).then(() => keep(events));
+  const { durable } = setUp(store);
+  durable.append(EVENT);
+  const closing = durable.close();
+  const late = { ...EVENT, id: '2' };
+  durable.append(late);
+  durable.remove(EVENT);
+  answer();
+  await closing;
+  expect([durable.keeps(late), memory.events.size]).toEqual([false, 0]);
+});
