@@ -25,6 +25,8 @@ export type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
 /** A store that answers nothing for so long counts as failed: sending must not wait for it. */
 const PATIENCE_MS = 5000;
+/** What it says for so long after that is still heard: what it hangs at for ever must not fill the memory. */
+const FOLLOW_UP_MS = 60_000;
 /** How long a store that failed is left alone. */
 const RETRY_MS = 10_000;
 const RETRY_EVENTS = 100;
@@ -44,6 +46,10 @@ export class DurableEvents {
   readonly #volatile = new Set<QueuedEvent>();
   /** What the store is writing. */
   readonly #writes = new Few<Write>();
+  /** What it may still be writing: it took too long. */
+  readonly #late = new Few<LateWrite>();
+  /** Whether something was written after all since the store failed. */
+  #wroteLate = false;
   /** The one that was begun last. */
   #newest: Write | null = null;
   /** What it is still to be told to forget. */
@@ -102,8 +108,12 @@ export class DurableEvents {
 
   /** Somebody has answered for the event. */
   remove(event: QueuedEvent): void {
-    if (this.#volatile.delete(event)) return;
-    this.#removals.push(this.#originals.get(event) ?? event);
+    for (const { events, removed } of this.#late) if (events.has(event)) removed.push(event);
+    if (!this.#volatile.delete(event)) this.#forget(this.#originals.get(event) ?? event);
+  }
+
+  #forget(event: QueuedEvent): void {
+    this.#removals.push(event);
     if (this.#removing || this.#closed) return;
     this.#removing = true;
     // The events of a batch are settled one by one, and removed in one go.
@@ -202,6 +212,10 @@ export class DurableEvents {
             error,
             write.events.filter((event) => !removed.has(event)),
           );
+          this.#followUp(
+            write,
+            write.events.filter((event) => removed.has(event)),
+          );
         })
         .then(() => {
           this.#writes.delete(write);
@@ -210,6 +224,19 @@ export class DurableEvents {
     };
     this.#writes.add(write);
     return write;
+  }
+
+  /** A write that took too long may come about all the same, after the store was told to forget what is in it, or was not. */
+  #followUp({ answer, events }: Write, removed: QueuedEvent[]): void {
+    const late: LateWrite = { events: new Set(events), removed };
+    this.#late.add(late);
+    const over = (): void => this.#late.delete(late);
+    withPatience(answer, FOLLOW_UP_MS).then(() => {
+      over();
+      this.#wroteLate = this.#failing;
+      for (const event of events) this.#volatile.delete(event);
+      for (const event of removed) this.#forget(event);
+    }, over);
   }
 
   #removeNow(): void {
@@ -245,7 +272,8 @@ export class DurableEvents {
     this.#retryTimer = null;
     this.#failing = false;
     const missed = [...this.#volatile];
-    const asked = missed.length + this.#removals.length > 0;
+    const asked = missed.length + this.#removals.length > 0 || this.#wroteLate;
+    this.#wroteLate = false;
     this.#volatile.clear();
     // Piece by piece: what fits is kept.
     for (let from = 0; from < missed.length; from += RETRY_EVENTS) this.#write(missed.slice(from, from + RETRY_EVENTS));
@@ -268,10 +296,17 @@ interface Write {
   readonly done: Promise<void>;
 }
 
+/** Events that the store did not say in time that it has written. */
+interface LateWrite {
+  readonly events: ReadonlySet<QueuedEvent>;
+  /** Those of them that somebody has answered for. */
+  readonly removed: QueuedEvent[];
+}
+
 /** Like the promise, but rejects when it takes too long. */
-function withPatience<T>(promise: Promise<T>): Promise<T> {
+function withPatience<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = backgroundTimer(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+    const timer = backgroundTimer(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs);
     // A store of JavaScript may answer anything.
     Promise.resolve(promise)
       .then(resolve, reject)

@@ -239,3 +239,81 @@ it('keeps in memory what comes while it closes: the store would not hear what be
   await closing;
   expect([durable.keeps(late), memory.events.size]).toEqual([false, 0]);
 });
+
+describe('a write that comes about after it counted as failed', () => {
+  /** Keeps what the first call hands over only when told to. */
+  function tardy() {
+    const memory = new SharedMemory();
+    const store: EventStore = new MemoryEventStore(memory);
+    const keep = store.append.bind(store);
+    let land = (): void => undefined;
+    store.append = (events) => {
+      store.append = keep;
+      return new Promise<void>((resolve) => (land = resolve)).then(() => keep(events));
+    };
+    const landNow = async () => {
+      land();
+      await jest.advanceTimersByTimeAsync(0);
+    };
+    return { ...setUp(store), memory, landNow };
+  }
+  const PATIENCE_MS = 5000;
+
+  it('is undone for what was answered for before', async () => {
+    const { durable, memory, landNow } = tardy();
+    const other = { ...EVENT, id: '2' };
+    durable.append(EVENT);
+    durable.append(other);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    durable.remove(EVENT);
+    await landNow();
+    expect([...memory.events.keys()]).toEqual([other, EVENT]);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect([...memory.events.keys()]).toEqual([other]);
+  });
+
+  it('is undone for what is answered for later', async () => {
+    const { durable, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    await landNow();
+    durable.remove(EVENT);
+    await durable.close();
+    expect(memory.events.size).toBe(0);
+  });
+
+  it('is undone for what was handed over again, and answered for', async () => {
+    const { durable, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS + LEFT_ALONE_MS);
+    durable.remove(EVENT);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(memory.events.size).toBe(0);
+    await landNow();
+    expect(memory.events.size).toBe(0);
+  });
+
+  it('is waited for a minute only', async () => {
+    const { durable, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    durable.remove(EVENT);
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(jest.getTimerCount()).toBe(0);
+    await landNow();
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(memory.events.size).toBe(1);
+  });
+
+  it('keeps what nobody has answered for, and the store works again', async () => {
+    const { durable, told, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    expect(durable.keeps(EVENT)).toBe(false);
+    await landNow();
+    expect(durable.keeps(EVENT)).toBe(true);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect([told, durable.failing]).toEqual([['fails: no answer within 5000 ms', 'works'], false]);
+    expect([...memory.events.keys()]).toEqual([EVENT]);
+  });
+});
