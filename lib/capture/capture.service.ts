@@ -277,10 +277,11 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   #sayWhatCameOf(report: DeliveryReport): void {
     const { reporter } = this.#parts;
-    const { requests, delivered, dropped } = this.stats();
-    const lost = report.dropped.shutdown ?? 0;
-    if (lost + report.pending > 0) {
-      const kept = report.pending > 0 ? `, ${report.pending} stay in the store for the next start` : '';
+    // The report does not cover what was captured while it closed.
+    const { requests, delivered, dropped, droppedByReason, pending } = this.stats();
+    const lost = droppedByReason.shutdown ?? 0;
+    if (lost + pending > 0) {
+      const kept = pending > 0 ? `, ${pending} stay in the store for the next start` : '';
       const why = report.error === null ? '' : ` The last answer was: ${report.error}.`;
       reporter.warn(
         'shutdown',

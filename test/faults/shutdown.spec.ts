@@ -98,3 +98,18 @@ it('has sent what was captured while its store was closed', async () => {
   expect(capture.stats()).toMatchObject({ delivered: 3, pending: 0 });
   books.check(posthog);
 });
+
+it.each([
+  ['stays in the store', () => new MemoryEventStore(), '1 stay in the store for the next start, 0 were lost'],
+  ['is lost', () => undefined, '1 were lost'],
+])('says what %s of what was captured while it closes', async (_, store, words) => {
+  const { app, capture, posthog, lines } = await start({ store: store(), shutdownTimeoutMs: 500 });
+  posthog.fail([{ delayMs: 50 }, { hang: true }]);
+  captureMany(capture, 1);
+  const closing = app.close();
+  await posthog.waitForRequests(1);
+  captureMany(capture, 1);
+  await closing;
+  expect(lines.at(-1)).toBe(`Shut down: 1 events were delivered, ${words}.`);
+  expectBalanced(capture);
+});
