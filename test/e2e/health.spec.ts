@@ -58,7 +58,7 @@ interface Probed {
 }
 
 /** An application whose health is asked for over HTTP. */
-async function startProbed(options: PostHogCaptureModuleOptions = {}): Promise<Probed> {
+async function startProbed({ store, ...options }: PostHogCaptureModuleOptions = {}): Promise<Probed> {
   const posthog = await startPostHog();
   const settings = {
     apiKey: KEY,
@@ -71,7 +71,7 @@ async function startProbed(options: PostHogCaptureModuleOptions = {}): Promise<P
   };
   @Module({
     imports: [
-      PostHogCaptureModule.forRoot(settings),
+      PostHogCaptureModule.forRoot({ ...settings, ...(store !== undefined && { store }) }),
       PostHogCaptureModule.forRoot({ ...settings, name: 'billing' }),
       PostHogCaptureHealthModule,
       terminus.TerminusModule.forRoot({ logger: false }),
