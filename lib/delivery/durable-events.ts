@@ -25,14 +25,15 @@ export type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
 /** A store that answers nothing for so long counts as failed: sending must not wait for it. */
 const PATIENCE_MS = 5000;
-/** What it says for so long after that is still heard: what it hangs at for ever must not fill the memory. */
+/** What it says for so long after that is still heard, of so many events: what it hangs at for ever must not fill the memory. */
 const FOLLOW_UP_MS = 60_000;
+const MAX_FOLLOWED = 10_000;
 /** How long a store that failed is left alone. */
 const RETRY_MS = 10_000;
 const RETRY_EVENTS = 100;
 
-/** Who uses a store: it could not tell two of them apart, and would give one what is the other's. */
-const USERS = new WeakMap<EventStore, DurableEvents>();
+/** Who uses a store, the last first: it could not tell two projects apart, and would give one what is the other's. */
+const USERS = new WeakMap<EventStore, { readonly user: DurableEvents; readonly project: string }>();
 
 /** The events of one instance in their store. Stands between delivery, which must go on, and a store, which may fail. */
 export class DurableEvents {
@@ -47,7 +48,7 @@ export class DurableEvents {
   /** What the store is writing. */
   readonly #writes = new Few<Write>();
   /** What it may still be writing: it took too long. */
-  readonly #late = new Few<LateWrite>();
+  readonly #late = new Map<QueuedEvent, LateWrite>();
   /** Whether something was written after all since the store failed. */
   #wroteLate = false;
   /** The one that was begun last. */
@@ -73,7 +74,7 @@ export class DurableEvents {
     this.#listener = listener;
   }
 
-  /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all, or another's. */
+  /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all, or another project's. */
   async recover(room: Room): Promise<readonly QueuedEvent[]> {
     const { store, project, adapt } = this.#durability;
     const first = this.#first;
@@ -108,7 +109,7 @@ export class DurableEvents {
 
   /** Somebody has answered for the event. */
   remove(event: QueuedEvent): void {
-    for (const { events, removed } of this.#late) if (events.has(event)) removed.push(event);
+    this.#late.get(event)?.removed.push(event);
     if (!this.#volatile.delete(event)) this.#forget(this.#originals.get(event) ?? event);
   }
 
@@ -160,9 +161,11 @@ export class DurableEvents {
     if (this.#closed) return;
     // Before anything else: the store will not hear what becomes of an event that comes now, so it is not to keep it.
     this.#closed = true;
-    await this.written;
-    this.#removeNow();
     if (this.#retryTimer) clearTimeout(this.#retryTimer);
+    await this.written;
+    // What it writes when it closes, it is to forget as well.
+    for (const { removed } of new Set(this.#late.values())) this.#removals.push(...removed);
+    this.#removeNow();
     try {
       await withPatience(this.#durability.store.close());
     } catch (error) {
@@ -172,18 +175,19 @@ export class DurableEvents {
   }
 
   #claim(): void {
-    const { store } = this.#durability;
-    if (USERS.has(store)) {
+    const { store, project } = this.#durability;
+    // One of the same project is an application that a failed boot or a test has left behind.
+    if ((USERS.get(store)?.project ?? project) !== project) {
       throw new Error(
-        'it is in use by another instance. Give each a store of its own (several may share a directory), or close the other one first',
+        'it is in use by an instance with another key or host. Give each a store of its own (several may share a directory), or close the other one first',
       );
     }
-    USERS.set(store, this);
+    USERS.set(store, { user: this, project });
   }
 
   #disclaim(): void {
     const { store } = this.#durability;
-    if (USERS.get(store) === this) USERS.delete(store);
+    if (USERS.get(store)?.user === this) USERS.delete(store);
   }
 
   #write(events: readonly QueuedEvent[]): void {
@@ -228,9 +232,12 @@ export class DurableEvents {
 
   /** A write that took too long may come about all the same, after the store was told to forget what is in it, or was not. */
   #followUp({ answer, events }: Write, removed: QueuedEvent[]): void {
-    const late: LateWrite = { events: new Set(events), removed };
-    this.#late.add(late);
-    const over = (): void => this.#late.delete(late);
+    if (this.#late.size + events.length > MAX_FOLLOWED) return;
+    const late: LateWrite = { removed };
+    for (const event of events) this.#late.set(event, late);
+    const over = (): void => {
+      for (const event of events) if (this.#late.get(event) === late) this.#late.delete(event);
+    };
     withPatience(answer, FOLLOW_UP_MS).then(() => {
       over();
       this.#wroteLate = this.#failing;
@@ -296,10 +303,9 @@ interface Write {
   readonly done: Promise<void>;
 }
 
-/** Events that the store did not say in time that it has written. */
+/** A write of which the store did not say in time that it has come about. */
 interface LateWrite {
-  readonly events: ReadonlySet<QueuedEvent>;
-  /** Those of them that somebody has answered for. */
+  /** Events in it that somebody has answered for. */
   readonly removed: QueuedEvent[];
 }
 

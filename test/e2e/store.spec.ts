@@ -196,7 +196,7 @@ describe('an application with a store', () => {
     const first = await boot({ ...options, apiKey: 'phc_another_project_000' });
     captureMany(first.capture, 2);
     await expect(boot(options)).rejects.toThrow(
-      /store \(POSTHOG_STORE_PATH\): it is in use by another instance.*its own.*directory/,
+      /store \(POSTHOG_STORE_PATH\): it is in use by an instance with another key or host.*its own.*directory/,
     );
     captureMany(first.capture, 1);
     await first.app.close();

@@ -12,10 +12,11 @@ const LEFT_ALONE_MS = 10_000;
 function setUp(
   store: EventStore,
   adapt = (event: QueuedEvent): QueuedEvent => event,
+  project = 'one',
 ): { durable: DurableEvents; told: string[] } {
   const told: string[] = [];
   const durable = new DurableEvents(
-    { store, project: 'one', adapt },
+    { store, project, adapt },
     {
       storeFailed: (error) => told.push(`fails: ${(error as Error).message}`),
       storeWorks: () => told.push('works'),
@@ -182,21 +183,32 @@ describe('a store that loses what it held', () => {
 
 describe('a store in use', () => {
   const ROOM = { maxEvents: 9, maxBytes: 999 };
-  const REFUSED = /in use by another instance.*a store of its own/;
+  const REFUSED = /in use by an instance with another key or host.*a store of its own/;
+  const another = (store: EventStore) => setUp(store, undefined, 'two').durable;
 
-  it('is refused to another, of the same project or not, until it is closed', async () => {
+  it('is refused to another project until it is closed', async () => {
     const store = new MemoryEventStore();
-    const [one, two] = [setUp(store).durable, setUp(store).durable];
+    const [one, two] = [setUp(store).durable, another(store)];
     await one.recover(ROOM);
     await expect(two.recover(ROOM)).rejects.toThrow(REFUSED);
     await one.recover(ROOM);
     await one.close();
-    const three = setUp(store).durable;
+    const three = another(store);
     await three.recover(ROOM);
     // By those whom it does not belong to.
     await one.close();
     await two.close();
     await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow(REFUSED);
+  });
+
+  it('is taken over by the next of its project: a boot that failed closes nothing', async () => {
+    const store = new MemoryEventStore();
+    await setUp(store).durable.recover(ROOM);
+    const next = setUp(store).durable;
+    expect(await next.recover(ROOM)).toEqual([]);
+    await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
+    await next.close();
+    expect(await another(store).recover(ROOM)).toEqual([]);
   });
 
   it('is refused while it is being closed, and free when closing it failed', async () => {
@@ -207,10 +219,10 @@ describe('a store in use', () => {
     await durable.recover(ROOM);
     const closing = durable.close();
     await jest.advanceTimersByTimeAsync(0);
-    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow(REFUSED);
+    await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
     fail(new Error('disk full'));
     await closing;
-    expect(await setUp(store).durable.recover(ROOM)).toEqual([]);
+    expect(await another(store).recover(ROOM)).toEqual([]);
   });
 
   it('is free when it was of no use at the first attempt', async () => {
@@ -219,7 +231,7 @@ describe('a store in use', () => {
     store.recover = () => Promise.reject(new Error('no such table'));
     await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow('no such table');
     store.recover = recover;
-    expect(await setUp(store).durable.recover(ROOM)).toEqual([]);
+    expect(await another(store).recover(ROOM)).toEqual([]);
   });
 });
 
@@ -255,7 +267,7 @@ describe('a write that comes about after it counted as failed', () => {
       land();
       await jest.advanceTimersByTimeAsync(0);
     };
-    return { ...setUp(store), memory, landNow };
+    return { ...setUp(store), store, memory, landNow };
   }
   const PATIENCE_MS = 5000;
 
@@ -277,6 +289,24 @@ describe('a write that comes about after it counted as failed', () => {
     durable.append(EVENT);
     await jest.advanceTimersByTimeAsync(PATIENCE_MS);
     await landNow();
+    durable.remove(EVENT);
+    await durable.close();
+    expect(memory.events.size).toBe(0);
+  });
+
+  it('is undone when it comes about while the store closes', async () => {
+    const { durable, store, memory, landNow } = tardy();
+    const close = store.close.bind(store);
+    // Stores take their calls in order.
+    const removed: string[] = [];
+    store.remove = (events) => void removed.push(...events.map(({ id }) => id));
+    store.close = async () => {
+      await landNow();
+      for (const event of [...memory.events.keys()]) if (removed.includes(event.id)) memory.events.delete(event);
+      await close();
+    };
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
     durable.remove(EVENT);
     await durable.close();
     expect(memory.events.size).toBe(0);
