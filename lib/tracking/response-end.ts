@@ -25,7 +25,13 @@ export interface RawResponse {
 
 type Listener = (end: ResponseEnd) => void;
 
-const listeners = new Attached<Listener[]>('response-end');
+/** Of a response that somebody listens to. */
+interface Watched {
+  waiting: Listener[];
+  end: ResponseEnd | undefined;
+}
+
+const watched = new Attached<Watched>('response-end');
 
 /**
  * Tells once when a response ends: just before its last bytes leave, so that whoever has read the response finds the
@@ -36,20 +42,28 @@ const listeners = new Attached<Listener[]>('response-end');
  * `destroy`, because `close` does not say whose doing it was.
  */
 export function onResponseEnd(response: RawResponse, listener: Listener): void {
-  const waiting = listeners.get(response);
-  if (waiting !== undefined) {
-    waiting.push(listener);
+  const known = watched.get(response);
+  if (known !== undefined) {
+    known.waiting.push(listener);
     return;
   }
-  listeners.set(response, [listener]);
+  const state: Watched = { waiting: [listener], end: undefined };
+  watched.set(response, state);
   const finish = (how: ResponseEnd['how'], error?: unknown): void => {
-    const told = listeners.get(response)?.splice(0) ?? [];
     const statusCode = how !== 'complete' && !response.headersSent ? undefined : response.statusCode;
-    for (const tell of told) tell({ how, statusCode, error });
+    state.end ??= { how, statusCode, error };
+    for (const tell of state.waiting.splice(0)) tell(state.end);
   };
   response.once('close', () => finish('aborted'));
   beforeEnd(response, ({ how }) => finish(how));
   beforeBreak(response, (error) => finish('broken', error));
+}
+
+/** How a response has ended, for those who came too late to hear of it; undefined while it goes on. */
+export function endOf(response: RawResponse): ResponseEnd | undefined {
+  const known = watched.get(response)?.end;
+  if (known !== undefined) return known;
+  return response.destroyed && !response.writableEnded ? { how: 'aborted', statusCode: undefined } : undefined;
 }
 
 /** Tells when the last bytes of a response are about to leave, and nothing of one that never ends. The listener must not throw. */

@@ -15,7 +15,7 @@ import { isFieldResolver } from './field-resolvers.js';
 import { ownInterceptors } from './handlers.js';
 import { observeStream } from './observe-result.js';
 import { openCalls } from './open-calls.js';
-import { onResponseEnd, rawOf, type RawResponse } from './response-end.js';
+import { endOf, onResponseEnd, rawOf, type RawResponse } from './response-end.js';
 import { TrackedCall } from './tracked-call.js';
 import { planOf } from './tracked-methods.js';
 import { isTracker, Tracker } from './tracker.js';
@@ -84,9 +84,9 @@ export class TrackEventInterceptor implements NestInterceptor {
         finalize: () => {
           attempt.isOpen = false;
           close();
-          // The client had left before anybody could listen for it.
-          if (response?.destroyed === true && !response.writableEnded)
-            call.responded({ how: 'aborted', statusCode: undefined });
+          // The client may have left before, or the server given the response up.
+          const end = response && endOf(response);
+          if (end !== undefined) call.responded(end);
         },
       }),
     );

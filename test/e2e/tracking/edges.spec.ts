@@ -39,13 +39,14 @@ const denyIfAsked = {
   },
 };
 
-let leave = (): void => undefined;
-/** Has the client leave, and lets the call pass when it has left. */
+let leave: (response: ServerResponse) => void = () => undefined;
+/** Has somebody leave, and lets the call pass when the connection is closed. */
 const clientLeaves = {
   canActivate: async (context: ExecutionContext): Promise<boolean> => {
     const response = context.switchToHttp().getResponse<ServerResponse & { raw?: ServerResponse }>();
-    const closed = once(response.raw ?? response, 'close');
-    leave();
+    const raw = response.raw ?? response;
+    const closed = once(raw, 'close');
+    leave(raw);
     await closed;
     return true;
   },
@@ -319,6 +320,14 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([
       ['left', 'aborted'],
     ]);
+  });
+
+  it('knows that the server has given the response up before the handler runs', async () => {
+    const { url, events, posthog } = await serve({ adapter, controllers: [EdgesController] });
+    leave = (response) => void response.destroy();
+    await expect(get(`${url}/edges/left/value`)).rejects.toThrow();
+    await posthog.waitForEvents(1);
+    expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([['left', 'error']]);
   });
 
   it('counts a handler that calls itself as the calls that it makes', async () => {
