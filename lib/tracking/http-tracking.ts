@@ -21,7 +21,7 @@ export interface TrackingApp {
 }
 
 const LATE =
-  'PostHogCaptureModule was loaded when the application listened already, and Fastify takes no hooks any more: requests have no context. Import it in the root module.';
+  'PostHogCaptureModule was loaded when the application listened already, and Fastify takes no hooks any more: requests have no context and no event of their own. Import it in the root module.';
 
 /** A route that a request has entered, and may leave again for another one. */
 interface Entry {

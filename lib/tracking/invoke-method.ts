@@ -35,11 +35,16 @@ export function invokeMethod(
   if (open !== undefined) return openCalls.run(open, run);
 
   const tracker = ownerOf(self);
-  const carried = plan.restoresContext || planOf(visible).restoresContext ? carriedContext(args[0]) : undefined;
+  const events = tracker?.wanted(plan.events) ?? [];
+  const restores = plan.restoresContext || planOf(visible).restoresContext;
+  if (events.length === 0 && !restores) return run();
+
+  const carried = restores ? carriedContext(args[0]) : undefined;
   const around = acting.getStore();
   // A job is nobody's errand but that of who queued it, whatever context its worker was started in.
-  const transport = isStreamCall(visible) ? 'rpc' : 'provider';
-  const isAlone = around === undefined || carried !== undefined || transport === 'rpc' || isJob(self, name, visible);
+  const caller = callerOf(visible);
+  const transport = caller === 'grpc' ? 'rpc' : 'provider';
+  const isAlone = around === undefined || carried !== undefined || caller !== 'anybody' || isProcess(self, name);
   const request: unknown = isAlone ? undefined : around.source?.request;
   const source: CallSource = { transport, ...(request !== undefined && { request }) };
   const scope = isAlone
@@ -47,7 +52,6 @@ export function invokeMethod(
     : around;
   const opens = isAlone && (tracker?.opensContexts === true || carried !== undefined);
   const runInScope = (): unknown => (opens ? acting.run(scope, run) : run());
-  const events = tracker?.wanted(plan.events) ?? [];
   if (tracker === undefined || events.length === 0 || isFieldResolver(visible, tracker)) return runInScope();
 
   const call = new TrackedCall({ events, source, scope, capture: tracker.capture });
@@ -65,9 +69,22 @@ export function invokeMethod(
 /** Those that hear what is wrong in a context that a call carries. */
 const nobody = (): void => undefined;
 
-/** Whether a method is called with a job, by BullMQ: not the helpers of a processor, which go on with the job of their caller. */
-function isJob(self: unknown, name: string | symbol, visible: unknown): boolean {
-  if (typeof visible !== 'function') return false;
-  if (JOB_EVENTS.some((key) => Reflect.hasMetadata(key, visible))) return true;
-  return name === PROCESS && Reflect.hasMetadata(PROCESSOR, (self as object).constructor);
+type Caller = 'grpc' | 'job event' | 'anybody';
+
+/** Metadata are slow to read, and those of a method do not change once it is called. */
+const callers = new WeakMap<object, Caller>();
+
+/** Who calls a method, as far as its metadata say. */
+function callerOf(visible: unknown): Caller {
+  if (typeof visible !== 'function') return 'anybody';
+  const known = callers.get(visible);
+  if (known !== undefined) return known;
+  const isJobEvent = JOB_EVENTS.some((key) => Reflect.hasMetadata(key, visible));
+  const caller = isStreamCall(visible) ? 'grpc' : isJobEvent ? 'job event' : 'anybody';
+  callers.set(visible, caller);
+  return caller;
 }
+
+/** Not of the helpers of a processor, which go on with the job of their caller. */
+const isProcess = (self: unknown, name: string | symbol): boolean =>
+  name === PROCESS && Reflect.hasMetadata(PROCESSOR, (self as object).constructor);
