@@ -16,7 +16,15 @@ const NEST = [
   'terminus',
   'swagger',
 ];
-const TOOLS = ['socket.io-client', 'jest', '@jest/globals', '@swc/core', '@swc/jest'];
+const TOOLS = [
+  '@grpc/grpc-js',
+  '@grpc/proto-loader',
+  'socket.io-client',
+  'jest',
+  '@jest/globals',
+  '@swc/core',
+  '@swc/jest',
+];
 
 const JEST = {
   testEnvironment: 'node',

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { credentials, type Client, loadPackageDefinition, Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { Controller } from '@nestjs/common';
@@ -16,7 +15,7 @@ interface Message {
 
 type Call = ServerDuplexStream<Message, Message>;
 
-const PROTO = join(import.meta.dirname, 'chat.proto');
+const PROTO = 'test/e2e/tracking/chat.proto';
 
 const echo = (call: Call): void => {
   call.on('data', ({ text }: Message) => call.write({ text: `echo ${text}` }));

@@ -3,8 +3,8 @@ import { EventEmitter2, EventEmitterModule, OnEvent } from '@nestjs/event-emitte
 import { Injectable } from '@nestjs/common';
 import { type Job } from 'bullmq';
 import { attachContext, CaptureService, RestoreContext, TrackEvent, withJobContext } from 'nestjs-posthog-capture';
-import { closeAll } from '../../support/harness.js';
-import { serve } from '../../support/serve.js';
+import { closeAll } from '../support/harness.js';
+import { serve } from '../support/serve.js';
 
 afterEach(closeAll);
 
