@@ -30,7 +30,8 @@ interface Entry {
 
 /**
  * What the interceptor cannot do over HTTP, or not as cheaply: give every request its context before anything else runs, capture requests
- * that reach no handler and calls that a guard or another interceptor ends, and open the calls of handlers of which only successes are captured. Uses Express's and Fastify's own hooks, and only those that something needs.
+ * that reach no handler and calls that a guard or another interceptor ends, and open the calls of handlers of which only successes are
+ * captured. Uses Express's and Fastify's own hooks, and only those that something needs.
  */
 export class HttpTracking {
   readonly #app: TrackingApp;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from 'nestjs-posthog-capture';
 import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
-import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
 import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
+import { SILENT_OBSERVER } from '../support/silent-observer.js';
 
 // What happens within one turn of the event loop has no order of its own: here each order comes, one microtask apart.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
@@ -51,22 +51,6 @@ async function hops(count: number): Promise<void> {
   for (let hop = 0; hop < count; hop += 1) await Promise.resolve();
 }
 
-const ignore = (): void => undefined;
-const OBSERVER: DeliveryObserver = {
-  delivered: ignore,
-  dropped: ignore,
-  queued: ignore,
-  sending: ignore,
-  answered: ignore,
-  retrying: ignore,
-  stalled: ignore,
-  recovered: ignore,
-  idle: ignore,
-  storeFailed: ignore,
-  storeWorks: ignore,
-  storeWarned: ignore,
-};
-
 /** A pipeline with three requests on their way, of two events each, that the test answers; all later ones are taken. */
 async function threeOnTheirWay() {
   jest.spyOn(Math, 'random').mockReturnValue(1);
@@ -79,7 +63,7 @@ async function threeOnTheirWay() {
       signal.addEventListener('abort', () => resolve(failed(events)), { once: true });
     });
   };
-  const pipeline = new DeliveryPipeline(OPTIONS, send, OBSERVER);
+  const pipeline = new DeliveryPipeline(OPTIONS, send, SILENT_OBSERVER);
   for (const id of ['a1', 'a2', 'b1', 'b2', 'c1', 'c2']) pipeline.accept(event(id));
   await jest.advanceTimersByTimeAsync(10);
   expect([...answers.keys()]).toEqual(['a1', 'b1', 'c1']);

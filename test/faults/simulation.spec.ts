@@ -4,6 +4,7 @@ import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.j
 import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
 import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
 import { SEED, Seeded } from '../support/seeded.js';
+import { SILENT_OBSERVER } from '../support/silent-observer.js';
 
 /** Schedules of each run. A long run: `FAULT_SCHEDULES=2000 FAULT_SEED=7 npm test -- test/faults/simulation`. */
 const SCHEDULES = Number(process.env.FAULT_SCHEDULES ?? 60);
@@ -124,22 +125,12 @@ it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
       const dropped = [...fates.values()].filter((fate) => fate !== 'delivered').length;
       if (captured !== delivered + dropped + pending) receiver.flaws.push('out of balance');
     };
-    const ignore = (): void => undefined;
     const observer: DeliveryObserver = {
+      ...SILENT_OBSERVER,
       delivered: (events) => {
         for (const { id } of events) settle(id, 'delivered');
       },
       dropped: ({ id }, reason) => settle(id, reason),
-      queued: ignore,
-      sending: ignore,
-      answered: ignore,
-      retrying: ignore,
-      stalled: ignore,
-      recovered: ignore,
-      idle: ignore,
-      storeFailed: ignore,
-      storeWorks: ignore,
-      storeWarned: ignore,
     };
     const pipeline = new DeliveryPipeline(options, receiver.send, observer);
     const newEvent = (name: string): QueuedEvent => {

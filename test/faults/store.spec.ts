@@ -5,6 +5,7 @@ import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
 import { DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { SEED, Seeded } from '../support/seeded.js';
+import { SILENT_OBSERVER } from '../support/silent-observer.js';
 
 // Time is simulated here, as a store is given seconds to answer and is left alone for as long when it fails.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
@@ -121,8 +122,8 @@ class World {
       settled.add(id);
       return true;
     };
-    const ignore = (): void => undefined;
     return {
+      ...SILENT_OBSERVER,
       delivered: (events) => {
         for (const { id } of events) if (settle(id)) this.delivered.add(id);
       },
@@ -130,16 +131,6 @@ class World {
         life.dropped += 1;
         if (settle(id)) this.dropped.set(id, reason);
       },
-      queued: ignore,
-      sending: ignore,
-      answered: ignore,
-      retrying: ignore,
-      stalled: ignore,
-      recovered: ignore,
-      idle: ignore,
-      storeFailed: ignore,
-      storeWorks: ignore,
-      storeWarned: ignore,
     };
   }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
 import { type DeliveryObserver } from '../../../lib/delivery/delivery-observer.js';
 import { DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
+import { SILENT_OBSERVER } from '../../support/silent-observer.js';
 import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
 
 const OPTIONS = {
@@ -19,20 +20,6 @@ const OPTIONS = {
   maxEventAgeMs: null,
   shutdownTimeoutMs: 10_000,
 };
-const IGNORE: DeliveryObserver = {
-  delivered: noop,
-  dropped: noop,
-  queued: noop,
-  sending: noop,
-  answered: noop,
-  retrying: noop,
-  stalled: noop,
-  recovered: noop,
-  idle: noop,
-  storeFailed: noop,
-  storeWorks: noop,
-  storeWarned: noop,
-};
 const EVENT: QueuedEvent = { id: '1', name: 'a', orderKey: 'a', format: 'v0', payload: '{}', bytes: 2, capturedAt: 0 };
 
 function noop(): void {
@@ -49,7 +36,7 @@ it('leaves no timer behind after close()', async () => {
   const pipeline = new DeliveryPipeline(
     OPTIONS,
     () => Promise.resolve({ kind: 'settled', rejected: [], retry: [] }),
-    IGNORE,
+    SILENT_OBSERVER,
   );
   pipeline.accept(EVENT);
   expect(jest.getTimerCount()).toBe(1);
@@ -114,7 +101,7 @@ function taking(options: Partial<typeof OPTIONS> = {}) {
       sent.push(batch.events.length);
       return Promise.resolve({ kind: 'settled', rejected: [], retry: [] });
     },
-    IGNORE,
+    SILENT_OBSERVER,
   );
   return { pipeline, sent };
 }
@@ -131,7 +118,7 @@ function failing(how: 'refused' | 'hang', options: Partial<typeof OPTIONS> = {})
         signal.addEventListener('abort', () => resolve({ kind: 'retryable', failure }), { once: true }),
       );
     },
-    IGNORE,
+    SILENT_OBSERVER,
   );
   return { pipeline, sent };
 }
@@ -195,7 +182,7 @@ it.each([
         await new Promise((resolve) => void setTimeout(resolve, 45));
         return { kind: 'settled', rejected: [], retry: [] };
       },
-      { ...IGNORE, dropped: ({ id }) => dropped.push(id) },
+      { ...SILENT_OBSERVER, dropped: ({ id }) => dropped.push(id) },
     );
     for (let n = 0; n < 1000; n += 1) {
       capture(pipeline, 1, n);
@@ -241,7 +228,7 @@ it('a batch that is taken apart leaves out what nobody waits for any more', asyn
       await new Promise((resolve) => void setTimeout(resolve, 500));
       return sent.length === 1 ? { kind: 'tooLarge', failure } : { kind: 'settled', rejected: [], retry: [] };
     },
-    IGNORE,
+    SILENT_OBSERVER,
   );
   const short = pipeline.deliverNow({ ...EVENT, id: 'short' }, { timeoutMs: 100 });
   const long = pipeline.deliverNow({ ...EVENT, id: 'long' }, CALL);
@@ -263,7 +250,7 @@ async function pausedAndCooling(stalled: DeliveryObserver['stalled'] = noop) {
       await new Promise((resolve) => void setTimeout(resolve, 100));
       return sent.length === 2 ? { kind: 'refused', failure } : { kind: 'settled', rejected: [], retry: [] };
     },
-    { ...IGNORE, stalled },
+    { ...SILENT_OBSERVER, stalled },
   );
   capture(pipeline, 2);
   await jest.advanceTimersByTimeAsync(100);
@@ -302,7 +289,7 @@ it('leaves nothing in the store of what is captured and delivered while it close
       pipeline.accept({ ...EVENT, id: 'late' });
     };
     const observer: DeliveryObserver = {
-      ...IGNORE,
+      ...SILENT_OBSERVER,
       delivered: ({ length }) => {
         delivered += length;
         if (delivered === 1) void late();
