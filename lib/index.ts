@@ -1,5 +1,5 @@
-export { PostHogCaptureModule } from './posthog-capture.module.js';
-export { type PostHogCaptureOptionsFactory } from './posthog-capture.module-definition.js';
+export { PostHogCaptureModule } from './module/posthog-capture.module.js';
+export { type PostHogCaptureOptionsFactory } from './module/posthog-capture.module-definition.js';
 export {
   type BeforeSend,
   type EventDelivery,
@@ -7,9 +7,9 @@ export {
   type HttpServiceToken,
   type PostHogCaptureModuleOptions,
   PostHogCaptureOptions,
-} from './posthog-capture.options.js';
-export { posthogConfig } from './posthog-capture.config.js';
-export { PostHogConfigurationError } from './config/configuration-error.js';
+} from './options/posthog-capture.options.js';
+export { posthogConfig } from './options/posthog-capture.config.js';
+export { PostHogConfigurationError } from './options/configuration-error.js';
 
 export { CaptureService, type CaptureStats } from './capture/capture.service.js';
 export { getCaptureToken, InjectCapture } from './capture/inject-capture.decorator.js';
@@ -22,9 +22,9 @@ export {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture/capture-event.js';
-export { CaptureEventDto, captureEventOf } from './capture/dto/capture-event.dto.js';
-export { CaptureEventOptionsDto } from './capture/dto/capture-event-options.dto.js';
-export { CaptureResult } from './capture/dto/capture-result.js';
+export { CaptureEventDto, captureEventOf } from './capture/input/capture-event.dto.js';
+export { CaptureEventOptionsDto } from './capture/input/capture-event-options.dto.js';
+export { CaptureResult } from './capture/capture-result.js';
 
 export { type CaptureContext, type SerializedContext } from './context/capture-context.js';
 export { type CallSource, type Transport } from './context/call-source.js';
@@ -34,13 +34,13 @@ export { type RequestPropertySet } from './context/request-properties.js';
 export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
 export { type Outcome, type TrackContext, type TrackEventOptions } from './tracking/track-event.options.js';
-export { type RequestTrackingOptions } from './tracking/request-tracking.js';
-export { attachContext, withJobContext } from './tracking/job-context.js';
-export { RestoreContext } from './tracking/restore-context.decorator.js';
+export { type RequestTrackingOptions } from './options/request-tracking.options.js';
+export { attachContext, withJobContext } from './tracking/propagation/job-context.js';
+export { RestoreContext } from './tracking/propagation/restore-context.decorator.js';
 
 export { type DeliveryReport, type DropReason, type QueuedEvent, type SendFailure } from './delivery/delivery.js';
 export { type PendingLimits } from './delivery/event-delivery.js';
-export { type RequestStats } from './delivery/requests.js';
-export { type EventStore, type Recovery, type RecoveryRequest } from './delivery/event-store.js';
+export { type RequestStats } from './delivery/sending/request-stats.js';
+export { type EventStore, type Recovery, type RecoveryRequest } from './delivery/durability/event-store.js';
 export { type CaptureMode } from './wire/wire-format.js';
 export { type PostHogEvent } from './wire/posthog-event.js';

@@ -3,8 +3,8 @@ import { type CaptureContext, type SerializedContext } from '../context/capture-
 import { type ContextStorage } from '../context/context-storage.js';
 import { type DeliveryReport, type DropReason, type SendFailure } from '../delivery/delivery.js';
 import { type EventDelivery, NOTHING_DELIVERED, type PendingLimits } from '../delivery/event-delivery.js';
-import { type RequestStats } from '../delivery/requests.js';
-import { processWide } from '../process-wide.js';
+import { type RequestStats } from '../delivery/sending/request-stats.js';
+import { processWide } from '../shared/process-singleton.js';
 import {
   type AliasInput,
   type CaptureEvent,
@@ -13,12 +13,12 @@ import {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture-event.js';
-import { checkEvent } from './check-event.js';
-import { type DropReporter } from './drop-reporter.js';
-import { type CaptureEventDto } from './dto/capture-event.dto.js';
-import { CaptureResult } from './dto/capture-result.js';
-import { type EventIntake, type Taken } from './event-intake.js';
-import { type Checked, type SourceEvent } from './source-event.js';
+import { checkEvent } from './input/check-event.js';
+import { type DropReporter } from './report/drop-reporter.js';
+import { type CaptureEventDto } from './input/capture-event.dto.js';
+import { CaptureResult } from './capture-result.js';
+import { type EventIntake, type Taken } from './event/event-intake.js';
+import { type Checked, type SourceEvent } from './input/source-event.js';
 import {
   checkAlias,
   checkException,
@@ -26,8 +26,8 @@ import {
   checkIdentify,
   checkSetPersonProperties,
   checkUnsetPersonProperties,
-} from './special-events.js';
-import { followSignal, timeoutOf } from './wait-limits.js';
+} from './input/special-events.js';
+import { followSignal, timeoutOf } from './input/wait-limits.js';
 
 /** Where events are now. `captured + recovered = delivered + dropped + pending` at every moment. */
 export interface CaptureStats {

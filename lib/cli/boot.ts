@@ -1,7 +1,7 @@
 import { type DynamicModule, type INestApplicationContext, type LoggerService, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
-import { PostHogConfigurationError } from '../config/configuration-error.js';
+import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { printable } from './printable.js';
 import { messageOf, UsageError } from './terminal.js';
 

@@ -1,5 +1,5 @@
-import { nearestName } from '../nearest-name.js';
-import { LIBRARY_VERSION } from '../version.js';
+import { nearestName } from '../shared/did-you-mean.js';
+import { LIBRARY_VERSION } from '../shared/version.js';
 import { type FlagNames, type Flags, readFlags } from './flags.js';
 import { importEvents } from './import.command.js';
 import { listen } from './listen.command.js';

@@ -1,7 +1,7 @@
 import { validateSync, type ValidationError } from 'class-validator';
-import { CaptureEventDto } from '../capture/dto/capture-event.dto.js';
-import { CaptureEventOptionsDto } from '../capture/dto/capture-event-options.dto.js';
-import { warnOfUnknownFields } from '../context/unknown-fields.js';
+import { CaptureEventDto } from '../capture/input/capture-event.dto.js';
+import { CaptureEventOptionsDto } from '../capture/input/capture-event-options.dto.js';
+import { warnOfUnknownFields } from '../shared/unknown-fields.js';
 
 export type JsonObject = Record<string, unknown>;
 

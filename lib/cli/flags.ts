@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearestName } from '../nearest-name.js';
+import { nearestName } from '../shared/did-you-mean.js';
 import { printable } from './printable.js';
 import { UsageError } from './terminal.js';
 

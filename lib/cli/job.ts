@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { type CaptureEventDto } from '../capture/dto/capture-event.dto.js';
+import { type CaptureEventDto } from '../capture/input/capture-event.dto.js';
 import { checkInput, isObject, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
 import { type Flags } from './flags.js';
 import { cut, printable } from './printable.js';

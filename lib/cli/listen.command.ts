@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import { FakePostHog } from '../testing/fake-posthog.js';
-import { type StoredEvent } from '../testing/recorded.js';
+import { FakePostHog } from '../testing/fake-posthog/fake-posthog.js';
+import { type StoredEvent } from '../testing/fake-posthog/recorded.js';
 import { watchRefusals } from './watch-refusals.js';
 import { type Flags } from './flags.js';
 import { cut, printable } from './printable.js';

@@ -1,7 +1,7 @@
 import { CaptureService } from '../capture/capture.service.js';
-import { type CaptureEventDto } from '../capture/dto/capture-event.dto.js';
-import { type CaptureResult } from '../capture/dto/capture-result.js';
-import { PostHogCaptureModule } from '../posthog-capture.module.js';
+import { type CaptureEventDto } from '../capture/input/capture-event.dto.js';
+import { type CaptureResult } from '../capture/capture-result.js';
+import { PostHogCaptureModule } from '../module/posthog-capture.module.js';
 import { boot, loggerTo } from './boot.js';
 import { type Flags } from './flags.js';
 import { readJob } from './job.js';

@@ -1,5 +1,5 @@
-import { type FakePostHog } from '../testing/fake-posthog.js';
-import { type RecordedRequest } from '../testing/recorded.js';
+import { type FakePostHog } from '../testing/fake-posthog/fake-posthog.js';
+import { type RecordedRequest } from '../testing/fake-posthog/recorded.js';
 
 /** The longest wait that a timer can hold. */
 const LONGEST_MS = 2 ** 31 - 1;

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { Attached } from './attached.js';
+import { Attached } from '../shared/attached-state.js';
 import { type ActingContext, type CaptureContext, NO_CONTEXT } from './capture-context.js';
 import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';

@@ -1,8 +1,8 @@
 import { type ActingContext } from './capture-context.js';
 import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from './distinct-id.js';
 import { groupKeyOf, type GroupKeys } from './group-keys.js';
-import { warnOfUnknownFields } from './unknown-fields.js';
-import { copyOwn, describe, isBag, quoteName, setOwn } from './untrusted-values.js';
+import { warnOfUnknownFields } from '../shared/unknown-fields.js';
+import { copyOwn, describe, isBag, quoteName, setOwn } from '../shared/untrusted-values.js';
 
 const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut'];
 

@@ -5,7 +5,7 @@ import { type CallInterpreter } from './call-interpreter.js';
 import { checkContext, type Warn } from './check-context.js';
 import { changeScope, contextOf, mergeContexts, openScope, personlessIdOf } from './context-scope.js';
 import { acting } from './scopes.js';
-import { quoteName, setOwn } from './untrusted-values.js';
+import { quoteName, setOwn } from '../shared/untrusted-values.js';
 
 /** As much as one event may hold: more could not be captured with it anyway. */
 const MAX_EXPORTED_BYTES = 900 * 1024;

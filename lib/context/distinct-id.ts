@@ -1,5 +1,5 @@
 import { storable } from '../json/storable-text.js';
-import { fitsBytes, numberText } from './untrusted-values.js';
+import { fitsBytes, numberText } from '../shared/untrusted-values.js';
 
 /** PostHog drops an event whose distinct id has more bytes of UTF-8 than this. */
 export const MAX_DISTINCT_ID_BYTES = 200;

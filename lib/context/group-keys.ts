@@ -1,4 +1,4 @@
-import { describe, isBag, numberText, quoteName, setOwn } from './untrusted-values.js';
+import { describe, isBag, numberText, quoteName, setOwn } from '../shared/untrusted-values.js';
 
 /** Group types and keys as events carry them. */
 export type GroupKeys = Record<string, string>;

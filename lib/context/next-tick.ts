@@ -1,5 +1,5 @@
 import { executionAsyncResource } from 'node:async_hooks';
-import { processWide } from '../process-wide.js';
+import { processWide } from '../shared/process-singleton.js';
 
 /**
  * One tick that stays, which keeps `process.nextTick()` as fast as it is before the first full collection; a request of Nest makes several ticks.

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { processWide } from '../process-wide.js';
+import { processWide } from '../shared/process-singleton.js';
 import { type ContextScope } from './context-scope.js';
 // Following a context costs each request some microseconds; where ticks would be slow, this gives back most of them.
 import './next-tick.js';

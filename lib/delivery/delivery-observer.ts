@@ -1,6 +1,6 @@
 import { type DropReason, type QueuedEvent, type SendFailure } from './delivery.js';
-import { type DurabilityListener } from './durable-events.js';
-import { type RequestObserver } from './requests.js';
+import { type DurabilityListener } from './durability/durable-buffer.js';
+import { type RequestObserver } from './sending/request-stats.js';
 
 /** Who is told what becomes of events. Must not throw. */
 export interface DeliveryObserver extends DurabilityListener, RequestObserver {

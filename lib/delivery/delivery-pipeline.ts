@@ -1,18 +1,18 @@
-import { backoffMs } from './backoff.js';
-import { Backlog } from './backlog.js';
-import { BatchPump, type PumpOptions } from './batch-pump.js';
+import { backoffMs } from './sending/backoff.js';
+import { Backlog } from './durability/store-recovery.js';
+import { BatchPump, type PumpOptions } from './sending/batch-scheduler.js';
 import { type DeliveryReport, type DropReason, type QueuedEvent, type SendBatch } from './delivery.js';
 import { type DeliveryObserver } from './delivery-observer.js';
-import { DurableEvents, type Durability } from './durable-events.js';
+import { DurableEvents, type Durability } from './durability/durable-buffer.js';
 import { type DeliveryStats, type EventDelivery } from './event-delivery.js';
-import { EventQueue } from './event-queue.js';
-import { type ExpressCall, ExpressLane, type ExpressOutcome } from './express-lane.js';
+import { EventQueue } from './queue/event-queue.js';
+import { type ExpressCall, ExpressLane, type ExpressOutcome } from './sending/immediate-sender.js';
 import { Ledger } from './ledger.js';
-import { RequestLog } from './requests.js';
-import { Tally } from './tally.js';
+import { RequestLog } from './sending/request-stats.js';
+import { Tally } from './queue/event-count.js';
 import { deadlineTimer, type Timer, within } from './timers.js';
-import { TravelBook } from './travel-book.js';
-import { Waiters } from './waiters.js';
+import { TravelBook } from './sending/travel-book.js';
+import { Waiters } from './queue/capacity-waiters.js';
 
 /** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
 export interface DeliveryOptions extends PumpOptions {

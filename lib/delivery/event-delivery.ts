@@ -1,6 +1,6 @@
 import { type DeliveryReport, type QueuedEvent, type SendFailure } from './delivery.js';
-import { type ExpressCall, type ExpressOutcome } from './express-lane.js';
-import { NO_REQUESTS, type RequestStats } from './requests.js';
+import { type ExpressCall, type ExpressOutcome } from './sending/immediate-sender.js';
+import { NO_REQUESTS, type RequestStats } from './sending/request-stats.js';
 
 /** How much may be pending, and for how long. */
 export interface PendingLimits {

@@ -1,5 +1,5 @@
 import { type CaptureStats } from '../capture/capture.service.js';
-import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/drop-reporter.js';
+import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/drop-reporter.js';
 import { type Health } from './terminus.js';
 
 /** From when on an instance counts as degraded. */

@@ -1,6 +1,6 @@
 import { type CaptureService, type CaptureStats } from '../capture/capture.service.js';
-import { type EventWatcher, type WatchedDrop, type WatchedRequest } from '../capture/event-watcher.js';
-import { watchEvents } from '../capture/watch-events.js';
+import { type EventWatcher, type WatchedDrop, type WatchedRequest } from '../capture/report/event-watcher.js';
+import { watchEvents } from '../capture/report/watch-events.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type EventFeed } from '../live/event-feed.js';
 import { type LiveProbe } from '../live/live-view.js';

@@ -9,7 +9,7 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import { isCrossSite } from '../live/live-view.js';
-import { leaveUntracked } from '../tracking/untracked-requests.js';
+import { leaveUntracked } from '../tracking/http/untracked-requests.js';
 import { asksForLoopback, hasToken, isFromLoopback } from './access.js';
 import { INSPECTOR, type Inspector } from './inspector.js';
 import { rawRequest } from './raw-messages.js';

@@ -1,7 +1,7 @@
 import { type CanActivate, type DynamicModule, type Type } from '@nestjs/common';
-import { PostHogConfigurationError } from '../config/configuration-error.js';
+import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { type Mask } from '../live/mask.js';
-import { nearestName } from '../nearest-name.js';
+import { nearestName } from '../shared/did-you-mean.js';
 
 /** What an inspector can be told. An explicit `undefined` is "not given". */
 export interface PostHogCaptureInspectorOptions {

@@ -1,5 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { rawOf } from '../tracking/response-end.js';
+import { rawOf } from '../tracking/http/response-end.js';
 
 /** The request of Node that a framework's request is, or wraps. */
 export function rawRequest(request: object): IncomingMessage {

@@ -3,7 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import { type Meter } from '@opentelemetry/api';
 import { CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { observeCapture, type ObserveCaptureOptions } from './observe-capture.js';
 
 /** Which instance is observed, and by whom. */

@@ -1,7 +1,7 @@
 import { type Attributes, type BatchObservableResult, type Meter } from '@opentelemetry/api';
 import { type CaptureService, type CaptureStats } from '../capture/capture.service.js';
-import { type WatchedRequest } from '../capture/event-watcher.js';
-import { watchEvents } from '../capture/watch-events.js';
+import { type WatchedRequest } from '../capture/report/event-watcher.js';
+import { watchEvents } from '../capture/report/watch-events.js';
 
 /** How an instance is told apart in its metrics. */
 export interface ObserveCaptureOptions {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { backoffMs } from '../delivery/backoff.js';
+import { backoffMs } from '../delivery/sending/backoff.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { type Recovery, type RecoveryRequest } from '../delivery/event-store.js';
+import { type Recovery, type RecoveryRequest } from '../delivery/durability/event-store.js';
 import { EventFile } from './event-file.js';
 import { inspectFiles } from './inspect-files.js';
 import { type LmdbPackage } from './lmdb.js';

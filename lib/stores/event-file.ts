@@ -1,5 +1,5 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { type RecoveryRequest } from '../delivery/event-store.js';
+import { type RecoveryRequest } from '../delivery/durability/event-store.js';
 import { BlockWriter, readBlock, readGaps, writeGaps } from './event-block.js';
 import { type EventPlace, EventPlaces } from './event-places.js';
 import { type RecordFile, type StoredRecord } from './record-file.js';

@@ -1,4 +1,4 @@
-import { processWide } from '../process-wide.js';
+import { processWide } from '../shared/process-singleton.js';
 
 /** What has to be written at once when the process exits. One listener serves all stores. */
 const flushes = processWide('exit-flush', () => {

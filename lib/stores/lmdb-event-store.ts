@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import { PostHogConfigurationError } from '../config/configuration-error.js';
+import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { type EventStore, type Recovery, type RecoveryRequest } from '../delivery/event-store.js';
+import { type EventStore, type Recovery, type RecoveryRequest } from '../delivery/durability/event-store.js';
 import { type Timer } from '../delivery/timers.js';
 import { AdoptedFiles } from './adopted-files.js';
 import { EventFile } from './event-file.js';
@@ -213,4 +213,4 @@ class LmdbEventStore implements EventStore {
   }
 }
 
-export { type EventStore } from '../delivery/event-store.js';
+export { type EventStore } from '../delivery/durability/event-store.js';

@@ -12,7 +12,7 @@ export {
   type MatcherResult,
 } from './matchers/capture-matchers.js';
 
-export { FakePostHog, type FakePostHogOptions, type WaitOptions } from './fake-posthog.js';
+export { FakePostHog, type FakePostHogOptions, type WaitOptions } from './fake-posthog/fake-posthog.js';
 export {
   type Delay,
   type DelayFault,
@@ -27,6 +27,6 @@ export {
   type ResultsFault,
   type SlowBodyFault,
   type StatusFault,
-} from './faults.js';
-export { type EventResult } from './judgement.js';
-export { type CaptureFormat, type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
+} from './fake-posthog/faults.js';
+export { type EventResult } from './fake-posthog/judgement.js';
+export { type CaptureFormat, type RecordedRequest, type StoredEvent, type Violation } from './fake-posthog/recorded.js';

@@ -1,5 +1,5 @@
 import { Inject, Optional } from '@nestjs/common';
-import { processWide } from '../process-wide.js';
+import { processWide } from '../shared/process-singleton.js';
 import { applications, isTracker, runningTrackers, Tracker } from './tracker.js';
 
 /** Nest sets this on every instance that it makes of a decorated class, also for one request. */

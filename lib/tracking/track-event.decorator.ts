@@ -1,11 +1,11 @@
 import 'reflect-metadata';
 import { UseInterceptors } from '@nestjs/common';
-import { PostHogConfigurationError } from '../config/configuration-error.js';
-import { invokeMethod } from './invoke-method.js';
+import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { invokeMethod } from './call/invoke-method.js';
 import { injectOwner } from './owner.js';
 import { TrackEventInterceptor } from './track-event.interceptor.js';
 import { checkTrackEvent, type TrackEventOptions } from './track-event.options.js';
-import { planOf, wrapMethod } from './tracked-methods.js';
+import { planOf, wrapMethod } from './call/tracked-methods.js';
 
 /**
  * Captures an event when a call of the method ends: once per call, in every transport, and whatever the method returns. On

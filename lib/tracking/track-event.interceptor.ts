@@ -7,17 +7,17 @@ import {
   Optional,
 } from '@nestjs/common';
 import { type Observable, tap } from 'rxjs';
-import { Attached } from '../context/attached.js';
+import { Attached } from '../shared/attached-state.js';
 import { type ContextScope, openScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
-import { executionScope, innermost, within } from './call-scopes.js';
-import { isFieldResolver } from './field-resolvers.js';
-import { ownInterceptors } from './handlers.js';
-import { observeStream } from './observe-result.js';
-import { openCalls } from './open-calls.js';
-import { endOf, onResponseEnd, rawOf, type RawResponse } from './response-end.js';
-import { TrackedCall } from './tracked-call.js';
-import { planOf } from './tracked-methods.js';
+import { executionScope, innermost, within } from './call/call-scopes.js';
+import { isFieldResolver } from './call/field-resolvers.js';
+import { ownInterceptors } from './http/handlers.js';
+import { observeStream } from './call/observe-result.js';
+import { openCalls } from './call/open-calls.js';
+import { endOf, onResponseEnd, rawOf, type RawResponse } from './http/response-end.js';
+import { TrackedCall } from './call/tracked-call.js';
+import { planOf } from './call/tracked-methods.js';
 import { isTracker, Tracker } from './tracker.js';
 
 /** An interceptor around ours may subscribe again, as `retry` does. */

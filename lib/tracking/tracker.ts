@@ -1,11 +1,11 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Optional } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
-import { processWide } from '../process-wide.js';
-import { freeStreamCalls, prepareMessages, prepareRoutes } from './handlers.js';
-import { HttpTracking } from './http-tracking.js';
-import { contextsWanted } from './message-contexts.js';
-import { track, type TrackingInstance } from './track.js';
+import { processWide } from '../shared/process-singleton.js';
+import { freeStreamCalls, prepareMessages, prepareRoutes } from './http/handlers.js';
+import { HttpTracking } from './http/http-tracking.js';
+import { contextsWanted } from './propagation/message-contexts.js';
+import { track, type TrackingInstance } from './call/track.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
 import { settingsOf } from './tracking-settings.js';
 

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
-import { LogLimiter } from '../capture/log-limiter.js';
-import { processWide } from '../process-wide.js';
-import { type RequestTrackingOptions } from './request-tracking.js';
+import { LogLimiter } from '../capture/report/log-limiter.js';
+import { processWide } from '../shared/process-singleton.js';
+import { type RequestTrackingOptions } from '../options/request-tracking.options.js';
 
 /** What tracking is told of one instance. */
 export interface TrackingSettings {

@@ -1,7 +1,7 @@
 import { Global, Module, type Provider } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { processWide } from '../process-wide.js';
+import { processWide } from '../shared/process-singleton.js';
 import { Tracker } from './tracker.js';
 
 @Global()

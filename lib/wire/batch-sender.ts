@@ -1,5 +1,5 @@
 import { type Attempt, type Batch, type BatchOutcome, type SendBatch } from '../delivery/delivery.js';
-import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { describeError, withoutSecret } from './describe-error.js';
 import { formatOf } from './formats.js';
 import { GzipPool } from './gzip-pool.js';

@@ -1,5 +1,5 @@
 import { type BatchOutcome } from '../delivery/delivery.js';
-import { LIBRARY_NAME, LIBRARY_VERSION } from '../version.js';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { type PostHogEvent } from './posthog-event.js';
 import { quotes } from './quotes.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';

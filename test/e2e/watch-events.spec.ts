@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CaptureService } from 'nestjs-posthog-capture';
-import { type EventWatcher } from '../../lib/capture/event-watcher.js';
-import { watchEvents } from '../../lib/capture/watch-events.js';
+import { type EventWatcher } from '../../lib/capture/report/event-watcher.js';
+import { watchEvents } from '../../lib/capture/report/watch-events.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { CANARY } from '../support/secrets.js';
 import { boot, captureMany, closeAll, start } from '../support/harness.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { LIBRARY_NAME, LIBRARY_VERSION } from '../../lib/version.js';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../../lib/shared/version.js';
 
 it('what PostHog is told is what package.json says', () => {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

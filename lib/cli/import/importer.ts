@@ -2,7 +2,7 @@ import { type Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type CaptureService } from '../../capture/capture.service.js';
 import { type DropReason } from '../../delivery/delivery.js';
-import { type EventDelivery, type EventDrop } from '../../posthog-capture.options.js';
+import { type EventDelivery, type EventDrop } from '../../options/posthog-capture.options.js';
 import { cut } from '../printable.js';
 import { messageOf } from '../terminal.js';
 import { type Line, readLines } from './lines.js';

@@ -1,6 +1,6 @@
 import { type CaptureEvent } from '../../capture/capture-event.js';
-import { uuidOf } from '../../capture/uuid.js';
-import { quoteName } from '../../context/untrusted-values.js';
+import { uuidOf } from '../../capture/event/uuid.js';
+import { quoteName } from '../../shared/untrusted-values.js';
 import { checkInput, isObject, kindOf, warnOfUnknown } from '../event-input.js';
 import { type Line } from './lines.js';
 import { roundedId, roundedNumbers } from './rounded-numbers.js';

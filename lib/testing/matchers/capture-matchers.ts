@@ -1,4 +1,4 @@
-import { describe } from '../../context/untrusted-values.js';
+import { describe } from '../../shared/untrusted-values.js';
 import { CaptureRecorder } from '../recording/capture-recorder.js';
 import { checkExpected, differencesOf, type ExpectedEvent } from '../recording/expected-event.js';
 import { type Candidate, type Colors, FailureMessage } from './failure-message.js';

@@ -1,4 +1,4 @@
-import { nearestName } from '../../nearest-name.js';
+import { nearestName } from '../../shared/did-you-mean.js';
 import { type CaptureRecorder } from '../recording/capture-recorder.js';
 import { type Difference } from '../recording/differences.js';
 import { type RecordedEvent } from '../recording/recorded-event.js';

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { isBag } from '../../context/untrusted-values.js';
+import { isBag } from '../../shared/untrusted-values.js';
 import { type AsymmetricMatcher, isAsymmetric } from '../recording/differences.js';
 
 /** A longer text is cut: an event may hold a megabyte. */

@@ -1,5 +1,5 @@
-import { type EventDrop } from '../../posthog-capture.options.js';
-import { processWide } from '../../process-wide.js';
+import { type EventDrop } from '../../options/posthog-capture.options.js';
+import { processWide } from '../../shared/process-singleton.js';
 import { type ExpectedEvent, checkExpected, differencesOf } from './expected-event.js';
 import { type RecordedEvent } from './recorded-event.js';
 import { type Recording, RECORDING_HEADER } from './recording.js';

@@ -1,5 +1,5 @@
-import { isBag } from '../../context/untrusted-values.js';
-import { nearestName } from '../../nearest-name.js';
+import { isBag } from '../../shared/untrusted-values.js';
+import { nearestName } from '../../shared/did-you-mean.js';
 
 /** What `expect.any(Number)`, `expect.objectContaining(…)` and the like are, in Jest, Vitest and elsewhere. */
 export interface AsymmetricMatcher {

@@ -1,5 +1,5 @@
-import { fieldMeant } from '../../context/unknown-fields.js';
-import { describe, isBag, quoteName } from '../../context/untrusted-values.js';
+import { fieldMeant } from '../../shared/unknown-fields.js';
+import { describe, isBag, quoteName } from '../../shared/untrusted-values.js';
 import { differencesBetween, isAsymmetric, type AsymmetricMatcher, type Difference } from './differences.js';
 import { type RecordedEvent } from './recorded-event.js';
 

@@ -1,5 +1,5 @@
 import { HttpAdapterHost, type ModuleRef } from '@nestjs/core';
-import { frameworkOf, hookRequests, runFirst } from '../../tracking/http-adapters.js';
+import { frameworkOf, hookRequests, runFirst } from '../../tracking/http/http-adapters.js';
 import { type Recording } from './recording.js';
 
 /**

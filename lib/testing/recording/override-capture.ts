@@ -1,6 +1,6 @@
 import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
-import { INSTANCE_SOURCE, type InstanceSource } from '../../instance-module.js';
-import { type PostHogCaptureModuleOptions } from '../../posthog-capture.options.js';
+import { INSTANCE_SOURCE, type InstanceSource } from '../../module/instance-module.js';
+import { type PostHogCaptureModuleOptions } from '../../options/posthog-capture.options.js';
 import { type CaptureRecorder } from './capture-recorder.js';
 import { newRecorder, recordCapture } from './record-capture.js';
 

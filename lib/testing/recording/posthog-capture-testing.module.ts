@@ -1,11 +1,11 @@
 import { type DynamicModule, type InjectionToken, Module, type Provider } from '@nestjs/common';
 import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
-import { instanceModule, requireFactory } from '../../instance-module.js';
+import { instanceModule, requireFactory } from '../../module/instance-module.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
   type OPTIONS_TYPE,
-} from '../../posthog-capture.module-definition.js';
+} from '../../module/posthog-capture.module-definition.js';
 import { CaptureRecorder } from './capture-recorder.js';
 import { newRecorder, recordCapture, recorderOfService } from './record-capture.js';
 

@@ -1,4 +1,4 @@
-import { isBag } from '../../context/untrusted-values.js';
+import { isBag } from '../../shared/untrusted-values.js';
 import { type QueuedEvent } from '../../delivery/delivery.js';
 import { formatOf } from '../../wire/formats.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';

@@ -1,6 +1,6 @@
 import { type DropReason, type DeliveryReport, type QueuedEvent } from '../../delivery/delivery.js';
 import { type DeliveryStats, type EventDelivery, NOTHING_DELIVERED } from '../../delivery/event-delivery.js';
-import { type ExpressCall, type ExpressOutcome } from '../../delivery/express-lane.js';
+import { type ExpressCall, type ExpressOutcome } from '../../delivery/sending/immediate-sender.js';
 
 /** Who is told of events. Must not throw. */
 export interface RecordingObserver {

@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { headerOf, type RequestFields, requestOf } from '../../context/request-fields.js';
 import { acting } from '../../context/scopes.js';
-import { type EventDrop } from '../../posthog-capture.options.js';
-import { processWide } from '../../process-wide.js';
-import { Timers } from '../timers.js';
-import { Waiting } from '../waiting.js';
+import { type EventDrop } from '../../options/posthog-capture.options.js';
+import { processWide } from '../../shared/process-singleton.js';
+import { Timers } from '../fake-posthog/timers.js';
+import { Waiting } from '../fake-posthog/waiting.js';
 import { type RecordedEvent } from './recorded-event.js';
 
 /** The header that brings a request into an isolated recording. */

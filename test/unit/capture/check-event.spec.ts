@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { type CaptureEvent } from '../../../lib/capture/capture-event.js';
-import { checkEvent } from '../../../lib/capture/check-event.js';
-import { CaptureEventDto } from '../../../lib/capture/dto/capture-event.dto.js';
-import { CaptureEventInput, CaptureEventOptionsInput } from '../../../lib/capture/dto/capture-inputs.dto.js';
-import { explain } from '../../../lib/capture/dto/explain.js';
-import { NO_WARNINGS, type SourceEvent } from '../../../lib/capture/source-event.js';
+import { checkEvent } from '../../../lib/capture/input/check-event.js';
+import { CaptureEventDto } from '../../../lib/capture/input/capture-event.dto.js';
+import { CaptureEventInput, CaptureEventOptionsInput } from '../../../lib/capture/input/capture-inputs.dto.js';
+import { explain } from '../../../lib/capture/input/explain.js';
+import { NO_WARNINGS, type SourceEvent } from '../../../lib/capture/input/source-event.js';
 
 const UUID = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
 const NOTHING_SAID: SourceEvent = {

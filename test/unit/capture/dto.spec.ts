@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ArgumentMetadata, BadRequestException, ClassSerializerInterceptor, ValidationPipe } from '@nestjs/common';
 import * as transformerPackage from 'class-transformer';
-import { checkEvent } from '../../../lib/capture/check-event.js';
-import { CaptureEventDto, captureEventOf } from '../../../lib/capture/dto/capture-event.dto.js';
-import { CaptureResult } from '../../../lib/capture/dto/capture-result.js';
+import { checkEvent } from '../../../lib/capture/input/check-event.js';
+import { CaptureEventDto, captureEventOf } from '../../../lib/capture/input/capture-event.dto.js';
+import { CaptureResult } from '../../../lib/capture/capture-result.js';
 
 const BODY: ArgumentMetadata = { type: 'body', metatype: CaptureEventDto };
 const UUID = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';

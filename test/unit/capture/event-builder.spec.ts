@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkEvent } from '../../../lib/capture/check-event.js';
-import { type BuilderSettings, buildEvent } from '../../../lib/capture/event-builder.js';
-import { type Checked } from '../../../lib/capture/source-event.js';
-import { checkIdentify } from '../../../lib/capture/special-events.js';
+import { checkEvent } from '../../../lib/capture/input/check-event.js';
+import { type BuilderSettings, buildEvent } from '../../../lib/capture/event/event-builder.js';
+import { type Checked } from '../../../lib/capture/input/source-event.js';
+import { checkIdentify } from '../../../lib/capture/input/special-events.js';
 import { type ActingContext } from '../../../lib/context/capture-context.js';
-import { LIBRARY_NAME, LIBRARY_VERSION } from '../../../lib/version.js';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../../../lib/shared/version.js';
 import { type PostHogEvent } from '../../../lib/wire/posthog-event.js';
 import { revoked } from '../../support/hostile-values.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { exceptionProperties } from '../../../lib/capture/exception-list.js';
-import { stackFrames } from '../../../lib/capture/stack-frames.js';
+import { exceptionProperties } from '../../../lib/capture/event/exception-list.js';
+import { stackFrames } from '../../../lib/capture/event/stack-frames.js';
 
 function thrower(): never {
   throw new Error('not for you');

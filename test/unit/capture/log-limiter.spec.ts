@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { LogLimiter } from '../../../lib/capture/log-limiter.js';
+import { LogLimiter } from '../../../lib/capture/report/log-limiter.js';
 
 const MINUTE = 60_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Checked, type SourceEvent } from '../../../lib/capture/source-event.js';
+import { type Checked, type SourceEvent } from '../../../lib/capture/input/source-event.js';
 import {
   checkAlias,
   checkException,
@@ -7,7 +7,7 @@ import {
   checkIdentify,
   checkSetPersonProperties,
   checkUnsetPersonProperties,
-} from '../../../lib/capture/special-events.js';
+} from '../../../lib/capture/input/special-events.js';
 
 function thrower(): never {
   throw new Error('secret');

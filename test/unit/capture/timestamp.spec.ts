@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { timestampOf } from '../../../lib/capture/timestamp.js';
+import { timestampOf } from '../../../lib/capture/input/timestamp.js';
 
 describe('timestampOf', () => {
   it.each<[unknown, string]>([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ownText, uuidOf, UuidSource } from '../../../lib/capture/uuid.js';
+import { ownText, uuidOf, UuidSource } from '../../../lib/capture/event/uuid.js';
 
 describe('uuidOf', () => {
   const v7 = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { followSignal, timeoutOf } from '../../../lib/capture/wait-limits.js';
+import { followSignal, timeoutOf } from '../../../lib/capture/input/wait-limits.js';
 import { revoked, spiteful } from '../../support/hostile-values.js';
 
 function thrower(): never {

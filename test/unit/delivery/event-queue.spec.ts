@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
-import { EventQueue } from '../../../lib/delivery/event-queue.js';
-import { type Lease } from '../../../lib/delivery/lease.js';
+import { EventQueue } from '../../../lib/delivery/queue/event-queue.js';
+import { type Lease } from '../../../lib/delivery/queue/lease.js';
 
 const BATCH = { maxBatchEvents: 100, maxBatchBytes: 10_000 };
 

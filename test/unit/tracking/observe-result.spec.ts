@@ -12,9 +12,9 @@ import {
   throwError,
   toArray,
 } from 'rxjs';
-import { observeResult } from '../../../lib/tracking/observe-result.js';
+import { observeResult } from '../../../lib/tracking/call/observe-result.js';
 import { checkTrackEvent, type Outcome } from '../../../lib/tracking/track-event.options.js';
-import { TrackedCall } from '../../../lib/tracking/tracked-call.js';
+import { TrackedCall } from '../../../lib/tracking/call/tracked-call.js';
 
 type End = [Outcome, unknown];
 

@@ -1,0 +1,116 @@
+import { type QueuedEvent } from '../delivery.js';
+import { Tally } from './event-count.js';
+
+/** An event, and where it belongs. */
+export interface PlacedEvent {
+  readonly event: QueuedEvent;
+  /** Its place in the order of arrival. */
+  readonly seq: number;
+  readonly lane: Lane;
+}
+
+interface Waiting extends PlacedEvent {
+  older: Waiting | null;
+  newer: Waiting | null;
+  nextInLane: Waiting | null;
+}
+
+/** The events of one order key that are on loan or wait for those that are. */
+export class Lane {
+  /** The lease that holds the key, or null. */
+  holder: object | null = null;
+  first: Waiting | null = null;
+  last: Waiting | null = null;
+  #waiting: Tally | undefined;
+  #lent = 0;
+
+  constructor(readonly key: string) {}
+
+  /** The events that wait in it; most lanes never see one. */
+  get waiting(): Tally {
+    return (this.#waiting ??= new Tally());
+  }
+
+  get idle(): boolean {
+    return this.holder === null && this.first === null;
+  }
+
+  /** One more event of this key is on loan. */
+  lend(lease: object): void {
+    this.holder = lease;
+    this.#lent += 1;
+  }
+
+  /** One event less is on loan. Returns true when it was the last. */
+  giveBack(): boolean {
+    this.#lent -= 1;
+    if (this.#lent > 0) return false;
+    this.holder = null;
+    return true;
+  }
+}
+
+/** All waiting events, by age over all lanes and by age within each. */
+export class WaitingList {
+  #oldest: Waiting | null = null;
+  #newest: Waiting | null = null;
+
+  get oldest(): Waiting | null {
+    return this.#oldest;
+  }
+
+  /** Adds an event that is younger than all that wait. */
+  append(waiting: PlacedEvent): void {
+    this.#link(waiting, null);
+  }
+
+  /** Adds events at their places by age. */
+  putBack(events: readonly PlacedEvent[]): void {
+    let newer = this.#oldest;
+    // By age, so that one walk over the list serves them all.
+    for (const waiting of [...events].sort((a, b) => a.seq - b.seq)) {
+      while (newer && newer.seq < waiting.seq) newer = newer.newer;
+      this.#link(waiting, newer);
+    }
+  }
+
+  /** Removes the oldest event of a lane. */
+  removeFirst(lane: Lane): void {
+    const entry = lane.first;
+    if (!entry) return;
+    lane.first = entry.nextInLane;
+    if (!lane.first) lane.last = null;
+    lane.waiting.subtract(entry.event);
+    if (entry.older) entry.older.newer = entry.newer;
+    else this.#oldest = entry.newer;
+    if (entry.newer) entry.newer.older = entry.older;
+    else this.#newest = entry.older;
+    // What is gone must not keep alive what comes after it: the garbage collector takes old entries for living ones.
+    entry.older = entry.newer = entry.nextInLane = null;
+  }
+
+  #link({ event, seq, lane }: PlacedEvent, newer: Waiting | null): void {
+    const entry: Waiting = { event, seq, lane, older: newer ? newer.older : this.#newest, newer, nextInLane: null };
+    if (entry.older) entry.older.newer = entry;
+    else this.#oldest = entry;
+    if (entry.newer) entry.newer.older = entry;
+    else this.#newest = entry;
+    this.#linkInLane(entry);
+  }
+
+  #linkInLane(entry: Waiting): void {
+    const { lane } = entry;
+    lane.waiting.add(entry.event);
+    if (!lane.last || lane.last.seq < entry.seq) {
+      if (lane.last) lane.last.nextInLane = entry;
+      else lane.first = entry;
+      lane.last = entry;
+      return;
+    }
+    let before: Waiting | null = null;
+    for (let next = lane.first; next && next.seq < entry.seq; next = next.nextInLane) before = next;
+    entry.nextInLane = before ? before.nextInLane : lane.first;
+    if (before) before.nextInLane = entry;
+    else lane.first = entry;
+  }
+}

@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { HttpService } from '@nestjs/axios';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { type ModuleRef } from '@nestjs/core';
+import { assembleCapture } from './assemble-capture.js';
+import { type CaptureService } from '../capture/capture.service.js';
+import { type DropReporter } from '../capture/report/drop-reporter.js';
+import { type EventWatchers } from '../capture/report/event-watcher.js';
+import { ownText } from '../capture/event/uuid.js';
+import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { describeName } from '../options/describe-value.js';
+import { variableOf } from '../options/environment.js';
+import { resolveOptions } from '../options/resolve-options.js';
+import { type DeliveryObserver } from '../delivery/delivery-observer.js';
+import { DeliveryPipeline } from '../delivery/delivery-pipeline.js';
+import { type Durability } from '../delivery/durability/durable-buffer.js';
+import { eventStoreOf } from './event-store-of.js';
+import { instanceModule, type InstanceSource, requireFactory } from './instance-module.js';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  type OPTIONS_TYPE,
+} from './posthog-capture.module-definition.js';
+import { type HttpServiceToken, type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
+import { onProcessEnd } from '../shared/process-end.js';
+import { BatchSender } from '../wire/batch-sender.js';
+import { describeStoreError } from '../wire/describe-error.js';
+import { formatOf, reformat } from '../wire/formats.js';
+import { sharedAxiosClient } from '../wire/axios-client.js';
+import { type HttpClient } from '../wire/http-client.js';
+import { privateClient } from '../wire/private-client.js';
+import { ingestionHost } from '../wire/ingestion-host.js';
+
+/**
+ * Sends events to PostHog. `forRoot()` reads everything from ConfigService and the environment; options given in code
+ * win. Global by default. With `name` it makes a second, independent instance.
+ */
+@Module({})
+export class PostHogCaptureModule extends ConfigurableModuleClass {
+  /**
+   * @param options any of PostHogCaptureOptions, and `name` and `isGlobal`
+   * @throws PostHogConfigurationError at boot, naming every problem at once
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return instanceModule(super.forRoot(options), options.name, createCapture);
+  }
+
+  /** Like `forRoot`, with options from a factory (`useFactory`, `useClass`, `useExisting`; `imports`, `inject`). */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    requireFactory(options);
+    return instanceModule(super.forRootAsync(options), options.name, createCapture);
+  }
+}
+
+/** An instance that sends to PostHog. */
+function createCapture({ explicit, name, config, modules }: InstanceSource): Promise<CaptureService> {
+  const resolved = resolveOptions({ explicit, name, config });
+  const { options } = resolved;
+  return assembleCapture(resolved, name, async (reporter, watchers, shutDown) => {
+    const client = httpClient(options, modules);
+    const sender = createSender(options, name, client);
+    const observer = createObserver(options, client, reporter, watchers);
+    const deliveryOptions = { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
+    const pipeline = new DeliveryPipeline(deliveryOptions, sender.send, observer, await durabilityOf(options));
+    await pipeline.recover().catch((error: unknown) => {
+      const { message } = Object(error) as { message?: unknown };
+      const problem = String(message).replaceAll(options.apiKey, '***');
+      throw new PostHogConfigurationError([`store (${variableOf('store', name) ?? ''}): ${problem}`], name);
+    });
+    return { delivery: pipeline, onStart: () => client.prepare(), onClose: onProcessEnd(shutDown) };
+  });
+}
+
+function createSender(
+  options: Readonly<PostHogCaptureOptions>,
+  name: string | undefined,
+  client: HttpClient,
+): BatchSender {
+  return new BatchSender(client, {
+    ...options,
+    host: ingestionHost(options.host),
+    names: {
+      apiKey: variableOf('apiKey', name) ?? '',
+      host: variableOf('host', name) ?? '',
+      captureMode: variableOf('captureMode', name) ?? '',
+    },
+  });
+}
+
+/** Tells the log and the application what they want to know, and whoever watches everything. */
+function createObserver(
+  { onDelivery, apiKey }: Readonly<PostHogCaptureOptions>,
+  client: HttpClient,
+  reporter: DropReporter,
+  watchers: EventWatchers,
+): DeliveryObserver {
+  return {
+    queued: (event) => {
+      if (watchers.any) watchers.tell('queued', event);
+    },
+    sending: (events, attempt) => {
+      if (watchers.any) watchers.tell('sending', events, attempt);
+    },
+    answered: ({ code, ...request }) => {
+      if (!watchers.any) return;
+      const [status, failure] = typeof code === 'number' ? [code, null] : [null, code];
+      watchers.tell('answered', { ...request, status, failure });
+    },
+    retrying: (events, delayMs, { message }) => {
+      if (watchers.any) watchers.tell('retrying', events, delayMs, message);
+    },
+    delivered: (events, attempts, durationMs) => {
+      if (watchers.any) watchers.tell('delivered', events);
+      if (onDelivery)
+        reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => ownText(id)), attempts, durationMs });
+    },
+    dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: ownText(id), detail }),
+    stalled: (failure, pending, coolDownMs) => {
+      reporter.stalled(failure, pending);
+      if (watchers.any) watchers.tell('coolingDown', failure.message, Date.now() + coolDownMs);
+    },
+    recovered: (pending) => {
+      reporter.recovered(pending);
+      if (watchers.any) watchers.tell('recovered');
+    },
+    idle: () => client.releaseConnections(),
+    storeFailed: (error, events) => reporter.storeFailed(describeStoreError(error, apiKey, events)),
+    storeWorks: () => reporter.storeWorks(),
+    storeWarned: (warning) => reporter.warn(`store: ${warning}`, warning),
+  };
+}
+
+async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<Durability | undefined> {
+  const { store, captureMode, host, apiKey } = options;
+  if (store === undefined) return undefined;
+  return {
+    store: await eventStoreOf(store),
+    // Says which project it is, and not the key.
+    project: createHash('sha256')
+      .update(`${ingestionHost(host)}\n${apiKey}`)
+      .digest('hex')
+      .slice(0, 16),
+    adapt: (event) => reformat(event, formatOf(captureMode)),
+  };
+}
+
+function httpClient({ http, apiKey }: PostHogCaptureOptions, modules: ModuleRef): HttpClient {
+  if (!isToken(http)) return privateClient(http);
+  return sharedAxiosClient(() => {
+    const service = find(modules, http);
+    if (service instanceof HttpService) return service;
+    throw new PostHogConfigurationError([`http: ${describeToken(http, apiKey)} does not name an HttpService`]);
+  });
+}
+
+/** What was given for `http` may be anything by mistake, a key as well. */
+function describeToken(token: HttpServiceToken, apiKey: string): string {
+  if (typeof token === 'function') return `the token ${token.name}`;
+  return `the token ${describeName(typeof token === 'symbol' ? (token.description ?? '') : token, apiKey)}`;
+}
+
+/** Nest's own error would quote the token. */
+function find(modules: ModuleRef, token: HttpServiceToken): unknown {
+  try {
+    return modules.get<unknown>(token, { strict: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function isToken(http: PostHogCaptureOptions['http']): http is HttpServiceToken {
+  return typeof http === 'function' || typeof http === 'string' || typeof http === 'symbol';
+}

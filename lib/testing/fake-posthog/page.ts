@@ -1,0 +1,195 @@
+import { type EventFeed } from '../../live/event-feed.js';
+import { type LiveProbe, type LiveSource } from '../../live/live-view.js';
+import { type LiveFace, type LiveSample, type LiveState } from '../../live/messages.js';
+import { type Memory } from './memory.js';
+import { emptyHint } from './page-hint.js';
+import { type RecordedRequest, type StoredEvent } from './recorded.js';
+
+/** The server whose page it is. */
+export interface PageParts {
+  readonly url: string;
+  /** The only key that is accepted; null: any. */
+  readonly apiKey: string | null;
+  readonly memory: Memory;
+  /** Calls the listener after every change of the memory. Returns what ends it. */
+  readonly onChange: (listener: () => void) => () => void;
+}
+
+/** How many events of the past a page shows that is opened late. */
+const MAX_PAST = 500;
+/** What a StoredEvent says of its request. */
+const OUR_FIELDS = new Set(['format', 'requestIndex', 'receivedAt']);
+
+/** What the page of a local PostHog shows: the events that it stored, and those that it refused, with the rule that was broken. */
+export function pageSource(parts: PageParts): LiveSource {
+  const face: LiveFace = {
+    title: 'Local PostHog',
+    about: 'What it stored, and what it refused and why.',
+    fates: [
+      { id: 'stored', label: 'stored', tone: 'good', isFinal: true },
+      { id: 'altered', label: 'rule broken', tone: 'warn', isFinal: true },
+      { id: 'refused', label: 'refused', tone: 'bad', isFinal: true },
+    ],
+    charts: [
+      { label: 'Events stored', unit: 'rate', series: [{ key: 'stored', label: 'stored' }] },
+      {
+        label: 'Requests',
+        unit: 'rate',
+        series: [
+          { key: 'requests', label: 'all' },
+          { key: 'refused', label: 'refused' },
+        ],
+      },
+      { label: 'Events per request', unit: 'count', series: [{ key: 'size', label: 'events' }] },
+    ],
+    counters: [
+      { key: 'stored', label: 'Stored' },
+      { key: 'refused', label: 'Refused' },
+    ],
+    hint: emptyHint(parts.url, parts.apiKey === null),
+  };
+  return { face, attach: (feed) => new PageProbe(parts, feed) };
+}
+
+/** Looks at every request once, when it has been answered. */
+class PageProbe implements LiveProbe {
+  readonly #parts: PageParts;
+  readonly #feed: EventFeed;
+  readonly #open = new Set<RecordedRequest>();
+  readonly detach: () => void;
+  #next: number;
+  #last: RecordedRequest | null = null;
+  #second = { requests: 0, refused: 0, stored: 0 };
+
+  constructor(parts: PageParts, feed: EventFeed) {
+    this.#parts = parts;
+    this.#feed = feed;
+    this.#next = firstShown(parts.memory.requests);
+    this.#look();
+    this.#second = { requests: 0, refused: 0, stored: 0 };
+    this.detach = parts.onChange(() => this.#look());
+  }
+
+  state(): LiveState {
+    const { memory } = this.#parts;
+    const count = `${memory.events.length} ${memory.events.length === 1 ? 'event' : 'events'} stored`;
+    const last = this.#last;
+    if (last === null) return { tone: 'idle', text: 'Listening; no event has arrived yet', nextAt: null };
+    if (!isRefusal(last)) return { tone: 'good', text: `Listening; ${count}`, nextAt: null };
+    const answer = last.status === null ? 'got no answer' : `was answered ${last.status}`;
+    return { tone: 'bad', text: `The last request ${answer}; ${count}`, nextAt: null };
+  }
+
+  sample(): LiveSample {
+    const { requests, refused, stored } = this.#second;
+    this.#second = { requests: 0, refused: 0, stored: 0 };
+    return { requests, refused, stored, size: requests === 0 ? null : stored / requests };
+  }
+
+  #look(): void {
+    const { requests } = this.#parts.memory;
+    const newest = requests.at(-1)?.index ?? -1;
+    // It was told to forget everything, and counts from 0 again.
+    if (newest < this.#next - 1) {
+      this.#next = 0;
+      this.#open.clear();
+    }
+    for (let at = requests.length - 1; at >= 0; at--) {
+      const request = requests[at];
+      if (request === undefined || request.index < this.#next) break;
+      this.#open.add(request);
+    }
+    this.#next = newest + 1;
+    for (const request of [...this.#open].sort((one, other) => one.index - other.index)) {
+      if (request.status === null && !request.aborted) continue;
+      this.#open.delete(request);
+      this.#show(request);
+    }
+  }
+
+  #show(request: RecordedRequest): void {
+    const { memory } = this.#parts;
+    const stored = memory.events.filter(({ requestIndex }) => requestIndex === request.index);
+    const broken = memory.violations.filter(({ requestIndex }) => requestIndex === request.index);
+    const why = broken.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ');
+    this.#last = request;
+    this.#second.requests += 1;
+    this.#second.stored += stored.length;
+    if (isRefusal(request)) this.#second.refused += 1;
+
+    stored.forEach((event, index) => {
+      this.#add(request, index, storedFields(event), why === '' ? 'stored' : 'altered', why);
+      this.#feed.count(event.event, 'stored');
+    });
+    const kept = new Set(stored.map(({ uuid }) => uuid));
+    const lost = batchOf(request).filter(({ uuid }) => !(typeof uuid === 'string' && kept.has(uuid.toLowerCase())));
+    const answer = request.status === null ? 'not answered' : `answered ${request.status}`;
+    const note = why === '' ? answer : `${answer}; ${why}`;
+    lost.forEach((event, index) => {
+      this.#add(request, stored.length + index, event, 'refused', note);
+      this.#feed.count(nameOf(event), 'refused');
+    });
+    if (stored.length + lost.length > 0) return;
+    const name = `${request.method} ${request.path}`;
+    this.#feed.add(
+      { id: `request-${request.index}`, name, text: null, bytes: 0, at: request.receivedAt },
+      'refused',
+      note,
+    );
+  }
+
+  #add(
+    request: RecordedRequest,
+    index: number,
+    event: Readonly<Record<string, unknown>>,
+    fate: string,
+    note: string,
+  ): void {
+    const { apiKey } = this.#parts;
+    const whole = textOf(event);
+    const text = apiKey === null ? whole : whole.replaceAll(apiKey, '***');
+    // One uuid may have been sent twice.
+    const id = `${String(event.uuid)}/${request.index}.${index}`;
+    const bytes = Buffer.byteLength(text);
+    this.#feed.add({ id, name: nameOf(event), text, bytes, at: request.receivedAt }, fate, note);
+  }
+}
+
+function isRefusal({ status }: RecordedRequest): boolean {
+  return status === null || status >= 300;
+}
+
+function nameOf(event: Readonly<Record<string, unknown>>): string {
+  return typeof event.event === 'string' ? event.event : '(no name)';
+}
+
+/** The fields that PostHog knows. */
+function storedFields(event: StoredEvent): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(event).filter(([field]) => !OUR_FIELDS.has(field)));
+}
+
+function batchOf({ json }: RecordedRequest): Record<string, unknown>[] {
+  const { batch } = Object(json) as { batch?: unknown };
+  const isObject = (item: unknown): item is Record<string, unknown> => typeof item === 'object' && item !== null;
+  return Array.isArray(batch) ? batch.filter(isObject) : [];
+}
+
+/** The index of the oldest of those requests that bring the newest `MAX_PAST` events. */
+function firstShown(requests: readonly RecordedRequest[]): number {
+  let events = 0;
+  let first = requests.at(-1)?.index ?? 0;
+  for (let at = requests.length - 1; at >= 0 && events < MAX_PAST; at--) {
+    events += Math.max(1, requests[at]?.events ?? 0);
+    first = requests[at]?.index ?? first;
+  }
+  return first;
+}
+
+/** What was sent may be nested deeper than can be written. */
+function textOf(event: unknown): string {
+  try {
+    return JSON.stringify(event);
+  } catch {
+    return '{}';
+  }
+}

@@ -1,0 +1,74 @@
+import 'reflect-metadata';
+import { type TrackedEvent } from '../track-event.options.js';
+
+export type Method = (...args: unknown[]) => unknown;
+
+/** What our decorators ask of a method. */
+export interface MethodPlan {
+  readonly events: readonly TrackedEvent[];
+  /** Whether the context that a message or a job carries is restored. */
+  readonly restoresContext: boolean;
+}
+
+const PLAN = Symbol.for('nestjs-posthog-capture:plan');
+const ORIGINAL = Symbol.for('nestjs-posthog-capture:original');
+const NO_PLAN: MethodPlan = Object.freeze({ events: [], restoresContext: false });
+
+/** Plans that were looked up: once a method has one it is complete, because another decorator makes another method. */
+const known = new WeakMap<object, MethodPlan>();
+
+/** What is asked of a method, also where another decorator has wrapped ours and kept its metadata, as Nest itself does. */
+export function planOf(method: unknown): MethodPlan {
+  if (typeof method !== 'function') return NO_PLAN;
+  const plan = known.get(method);
+  if (plan !== undefined) return plan;
+  const found = Reflect.getMetadata(PLAN, method) as MethodPlan | undefined;
+  if (found !== undefined) known.set(method, found);
+  return found ?? NO_PLAN;
+}
+
+/**
+ * Wraps a method, or extends what an earlier decorator of ours asks of it. Everything that others see of the method stays: name,
+ * length, metadata, own properties.
+ *
+ * @param invoke calls the original method; gets the plan of this wrapper alone, so that two of them on one method share the work
+ */
+export function wrapMethod(
+  descriptor: PropertyDescriptor,
+  more: Partial<MethodPlan>,
+  invoke: (self: unknown, args: unknown[], original: Method, plan: MethodPlan) => unknown,
+): Method {
+  const decorated = descriptor.value as Method;
+  const found = Reflect.get(decorated, ORIGINAL) as
+    { readonly method: Method; readonly plan: MethodPlan; readonly wrapper: Method } | undefined;
+  // A Proxy, or a function with ours as prototype, shows what is not its own.
+  const wrapped = found?.wrapper === decorated ? found : undefined;
+  const original = wrapped?.method ?? decorated;
+  const plan = mergePlans(wrapped?.plan ?? NO_PLAN, more);
+
+  // A method, as the original is: `this` is the caller's, and `new` is refused.
+  const holder = {
+    wrapper(this: unknown, ...args: unknown[]): unknown {
+      return invoke(this, args, original, plan);
+    },
+  };
+  const wrapper = Reflect.get<typeof holder, 'wrapper'>(holder, 'wrapper');
+  for (const key of Reflect.ownKeys(decorated)) {
+    const property = Reflect.getOwnPropertyDescriptor(decorated, key);
+    if (property) Reflect.defineProperty(wrapper, key, property);
+  }
+  for (const key of Reflect.getOwnMetadataKeys(decorated) as unknown[]) {
+    Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, decorated), wrapper);
+  }
+  Reflect.defineProperty(wrapper, ORIGINAL, { value: { method: original, plan, wrapper }, configurable: true });
+  Reflect.defineMetadata(PLAN, mergePlans(planOf(decorated), more), wrapper);
+  return wrapper;
+}
+
+/** The decorator that stands higher comes first. */
+function mergePlans(plan: MethodPlan, more: Partial<MethodPlan>): MethodPlan {
+  return {
+    events: [...(more.events ?? []), ...plan.events],
+    restoresContext: plan.restoresContext || more.restoresContext === true,
+  };
+}

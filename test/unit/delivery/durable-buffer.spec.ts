@@ -1,0 +1,349 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type EventStore, type QueuedEvent, type RecoveryRequest } from 'nestjs-posthog-capture';
+import { DurableEvents } from '../../../lib/delivery/durability/durable-buffer.js';
+import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+const EVENT: QueuedEvent = { id: '1', name: 'a', orderKey: 'a', format: 'v0', payload: '{}', bytes: 2, capturedAt: 0 };
+const LEFT_ALONE_MS = 10_000;
+
+function setUp(
+  store: EventStore,
+  adapt = (event: QueuedEvent): QueuedEvent => event,
+  project = 'one',
+): { durable: DurableEvents; told: string[] } {
+  const told: string[] = [];
+  const durable = new DurableEvents(
+    { store, project, adapt },
+    {
+      storeFailed: (error) => told.push(`fails: ${(error as Error).message}`),
+      storeWorks: () => told.push('works'),
+      storeWarned: (warning) => told.push(warning),
+    },
+  );
+  return { durable, told };
+}
+
+it('tells of a failure that follows one of which nothing came', async () => {
+  const store = new MemoryEventStore();
+  store.recover = () => Promise.reject(Object.assign(new Error('busy'), { temporary: true }));
+  const { durable, told } = setUp(store);
+  await durable.recover({ maxEvents: 1, maxBytes: 1 });
+  expect([told, durable.failing]).toEqual([['fails: busy'], true]);
+  await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+  expect([told, durable.failing]).toEqual([['fails: busy'], false]);
+  store.append = () => {
+    throw new Error('disk full');
+  };
+  durable.append(EVENT);
+  expect([told, durable.failing]).toEqual([['fails: busy', 'fails: disk full'], true]);
+});
+
+it('fails until the store holds what it missed', async () => {
+  const store = new MemoryEventStore();
+  const append = store.append.bind(store);
+  store.append = () => {
+    throw new Error('disk full');
+  };
+  const { durable, told } = setUp(store);
+  durable.append(EVENT);
+  await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+  expect([told, durable.failing]).toEqual([['fails: disk full'], true]);
+  store.append = append;
+  await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+  expect([told, durable.failing]).toEqual([['fails: disk full', 'works'], false]);
+});
+
+describe('a write that is answered late', () => {
+  const eventOf = (id: string): QueuedEvent => ({ ...EVENT, id });
+  const [first, second, third] = [eventOf('1'), eventOf('2'), eventOf('3')];
+
+  /** Answers appends only when told to, all of one turn with one promise. */
+  function late() {
+    const store = new MemoryEventStore();
+    const keep = store.append.bind(store);
+    let fail: (error: Error) => void = () => undefined;
+    let answer: Promise<void> | undefined;
+    const answering: EventStore = store;
+    answering.append = () => (answer ??= new Promise((_, reject) => (fail = reject)));
+    const failNow = async () => {
+      fail(new Error('disk full'));
+      answer = undefined;
+      await jest.advanceTimersByTimeAsync(0);
+    };
+    const appended: QueuedEvent[] = [];
+    const work = () => {
+      answering.append = (events) => {
+        appended.push(...events);
+        keep(events);
+        return undefined;
+      };
+    };
+    return { ...setUp(store), appended, failNow, work };
+  }
+
+  it('misses all that one promise stood for when it fails, but not what was answered for meanwhile', async () => {
+    const { durable, appended, failNow, work } = late();
+    for (const event of [first, second, third]) durable.append(event);
+    durable.remove(first);
+    await jest.advanceTimersByTimeAsync(0);
+    // Not handed to the store yet when the write fails.
+    durable.remove(second);
+    expect(durable.keepsAll).toBe(false);
+    await failNow();
+    expect([first, second, third].map((event) => durable.keeps(event))).toEqual([true, true, false]);
+    work();
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(appended).toEqual([third]);
+    expect([durable.failing, durable.keepsAll]).toEqual([false, true]);
+  });
+
+  it('is one of several: each misses its own', async () => {
+    const { durable, appended, failNow, work } = late();
+    durable.append(first);
+    const failed = failNow();
+    durable.append(second);
+    await failed;
+    expect([first, second].map((event) => durable.keeps(event))).toEqual([false, true]);
+    durable.remove(second);
+    await failNow();
+    expect(durable.written).toBeNull();
+    work();
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(appended).toEqual([first]);
+  });
+
+  it('counts as failed when the answer takes too long', async () => {
+    const { durable, told } = late();
+    durable.append(first);
+    durable.remove(first);
+    durable.append(second);
+    await jest.advanceTimersByTimeAsync(5000);
+    expect([told, durable.written]).toEqual([['fails: no answer within 5000 ms'], null]);
+    expect([first, second].map((event) => durable.keeps(event))).toEqual([true, false]);
+  });
+});
+
+describe('a store that loses what it held', () => {
+  const eventOf = (id: string, format = 'v0'): QueuedEvent => ({ ...EVENT, id, format });
+  const ROOM = { maxEvents: 9, maxBytes: 999 };
+
+  /** A memory that can lose what it held. */
+  function losing(memory = new SharedMemory()) {
+    const store = new MemoryEventStore(memory);
+    const recover = store.recover.bind(store);
+    let onLost: RecoveryRequest['onLost'];
+    store.recover = (request) => {
+      onLost = request.onLost;
+      return recover(request);
+    };
+    const lose = (): void => {
+      const lost = [...memory.events.keys()];
+      memory.events.clear();
+      onLost?.(new Error('the disk is gone'), lost);
+    };
+    return { memory, store, lose };
+  }
+  const idsIn = ({ events }: SharedMemory) => [...events.keys()].map(({ id }) => id);
+
+  it('fails, and is handed again what nobody has answered for', async () => {
+    const { memory, store, lose } = losing();
+    const { durable, told } = setUp(store);
+    await durable.recover(ROOM);
+    const [first, second, third] = [eventOf('1'), eventOf('2'), eventOf('3')];
+    for (const event of [first, second, third]) durable.append(event);
+    // Not handed to the store yet.
+    durable.remove(first);
+    lose();
+    expect([told, durable.failing]).toEqual([['fails: the disk is gone'], true]);
+    expect([second, third].map((event) => durable.keeps(event))).toEqual([false, false]);
+    durable.remove(second);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(idsIn(memory)).toEqual(['3']);
+    expect([told, durable.failing]).toEqual([['fails: the disk is gone', 'works'], false]);
+  });
+
+  it('is handed events of an earlier version again, and forgets them when they are answered for', async () => {
+    const shared = new SharedMemory();
+    shared.events.set(eventOf('1'), { project: 'one', owner: null });
+    const { memory, store, lose } = losing(shared);
+    const { durable } = setUp(store, (event) => ({ ...event, format: 'v1' }));
+    const [event] = await durable.recover(ROOM);
+    lose();
+    expect(durable.keeps(event!)).toBe(false);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect([idsIn(memory), durable.keeps(event!)]).toEqual([['1'], true]);
+    durable.remove(event!);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(idsIn(memory)).toEqual([]);
+  });
+});
+
+describe('a store in use', () => {
+  const ROOM = { maxEvents: 9, maxBytes: 999 };
+  const REFUSED = /in use by an instance with another key or host.*a store of its own/;
+  const another = (store: EventStore) => setUp(store, undefined, 'two').durable;
+
+  it('is refused to another project until it is closed', async () => {
+    const store = new MemoryEventStore();
+    const [one, two] = [setUp(store).durable, another(store)];
+    await one.recover(ROOM);
+    await expect(two.recover(ROOM)).rejects.toThrow(REFUSED);
+    await one.recover(ROOM);
+    await one.close();
+    const three = another(store);
+    await three.recover(ROOM);
+    // By those whom it does not belong to.
+    await one.close();
+    await two.close();
+    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow(REFUSED);
+  });
+
+  it('is taken over by the next of its project: a boot that failed closes nothing', async () => {
+    const store = new MemoryEventStore();
+    await setUp(store).durable.recover(ROOM);
+    const next = setUp(store).durable;
+    expect(await next.recover(ROOM)).toEqual([]);
+    await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
+    await next.close();
+    expect(await another(store).recover(ROOM)).toEqual([]);
+  });
+
+  it('is refused while it is being closed, and free when closing it failed', async () => {
+    const store = new MemoryEventStore();
+    let fail: (error: Error) => void = () => undefined;
+    store.close = () => new Promise((_, reject) => (fail = reject));
+    const { durable } = setUp(store);
+    await durable.recover(ROOM);
+    const closing = durable.close();
+    await jest.advanceTimersByTimeAsync(0);
+    await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
+    fail(new Error('disk full'));
+    await closing;
+    expect(await another(store).recover(ROOM)).toEqual([]);
+  });
+
+  it('is free when it was of no use at the first attempt', async () => {
+    const store = new MemoryEventStore();
+    const recover = store.recover.bind(store);
+    store.recover = () => Promise.reject(new Error('no such table'));
+    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow('no such table');
+    store.recover = recover;
+    expect(await another(store).recover(ROOM)).toEqual([]);
+  });
+});
+
+it('keeps in memory what comes while it closes: the store would not hear what becomes of it', async () => {
+  const memory = new SharedMemory();
+  const store: EventStore = new MemoryEventStore(memory);
+  const keep = store.append.bind(store);
+  let answer = (): void => undefined;
+  store.append = (events) => new Promise<void>((resolve) => (answer = resolve)).then(() => keep(events));
+  const { durable } = setUp(store);
+  durable.append(EVENT);
+  const closing = durable.close();
+  const late = { ...EVENT, id: '2' };
+  durable.append(late);
+  durable.remove(EVENT);
+  answer();
+  await closing;
+  expect([durable.keeps(late), memory.events.size]).toEqual([false, 0]);
+});
+
+describe('a write that comes about after it counted as failed', () => {
+  /** Keeps what the first call hands over only when told to. */
+  function tardy() {
+    const memory = new SharedMemory();
+    const store: EventStore = new MemoryEventStore(memory);
+    const keep = store.append.bind(store);
+    let land = (): void => undefined;
+    store.append = (events) => {
+      store.append = keep;
+      return new Promise<void>((resolve) => (land = resolve)).then(() => keep(events));
+    };
+    const landNow = async () => {
+      land();
+      await jest.advanceTimersByTimeAsync(0);
+    };
+    return { ...setUp(store), store, memory, landNow };
+  }
+  const PATIENCE_MS = 5000;
+
+  it('is undone for what was answered for before', async () => {
+    const { durable, memory, landNow } = tardy();
+    const other = { ...EVENT, id: '2' };
+    durable.append(EVENT);
+    durable.append(other);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    durable.remove(EVENT);
+    await landNow();
+    expect([...memory.events.keys()]).toEqual([other, EVENT]);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect([...memory.events.keys()]).toEqual([other]);
+  });
+
+  it('is undone for what is answered for later', async () => {
+    const { durable, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    await landNow();
+    durable.remove(EVENT);
+    await durable.close();
+    expect(memory.events.size).toBe(0);
+  });
+
+  it('is undone when it comes about while the store closes', async () => {
+    const { durable, store, memory, landNow } = tardy();
+    const close = store.close.bind(store);
+    // Stores take their calls in order.
+    const removed: string[] = [];
+    store.remove = (events) => void removed.push(...events.map(({ id }) => id));
+    store.close = async () => {
+      await landNow();
+      for (const event of [...memory.events.keys()]) if (removed.includes(event.id)) memory.events.delete(event);
+      await close();
+    };
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    durable.remove(EVENT);
+    await durable.close();
+    expect(memory.events.size).toBe(0);
+  });
+
+  it('is undone for what was handed over again, and answered for', async () => {
+    const { durable, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS + LEFT_ALONE_MS);
+    durable.remove(EVENT);
+    await jest.advanceTimersByTimeAsync(0);
+    expect(memory.events.size).toBe(0);
+    await landNow();
+    expect(memory.events.size).toBe(0);
+  });
+
+  it('is waited for a minute only', async () => {
+    const { durable, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    durable.remove(EVENT);
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(jest.getTimerCount()).toBe(0);
+    await landNow();
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect(memory.events.size).toBe(1);
+  });
+
+  it('keeps what nobody has answered for, and the store works again', async () => {
+    const { durable, told, memory, landNow } = tardy();
+    durable.append(EVENT);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS);
+    expect(durable.keeps(EVENT)).toBe(false);
+    await landNow();
+    expect(durable.keeps(EVENT)).toBe(true);
+    await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
+    expect([told, durable.failing]).toEqual([['fails: no answer within 5000 ms', 'works'], false]);
+    expect([...memory.events.keys()]).toEqual([EVENT]);
+  });
+});

@@ -1,0 +1,356 @@
+import { describe, expect, it } from '@jest/globals';
+import { HttpService } from '@nestjs/axios';
+import { OPTION_NAMES, variableOf } from '../../../lib/options/environment.js';
+import { resolveOptions } from '../../../lib/options/resolve-options.js';
+import { PostHogCaptureOptions } from '../../../lib/options/posthog-capture.options.js';
+import { KEY, problemsOf } from './helpers.js';
+
+const LONGEST_TIMER_MS = 2_147_483_647;
+const LARGEST = Number.MAX_SAFE_INTEGER;
+
+const nothing = () => undefined;
+
+const DEFAULTS: Record<string, unknown> = {
+  host: 'https://us.posthog.com',
+  enabled: true,
+  captureMode: 'v0',
+  flushAt: 100,
+  flushIntervalMs: 1000,
+  maxBatchEvents: 500,
+  maxBatchBytes: 5_242_880,
+  maxEventBytes: 921_600,
+  maxQueueEvents: 100_000,
+  maxQueueBytes: 67_108_864,
+  concurrency: 4,
+  compression: 'gzip',
+  requestTimeoutMs: 10_000,
+  maxRetries: 3,
+  retryBaseMs: 1000,
+  retryMaxMs: 30_000,
+  coolDownMs: 30_000,
+  maxEventAgeMs: undefined,
+  shutdownTimeoutMs: 10_000,
+  disableGeoip: true,
+  historicalMigration: false,
+  context: true,
+  store: undefined,
+  tracingHeaders: true,
+  requestProperties: 'route',
+  superProperties: {},
+  beforeSend: undefined,
+  onDrop: undefined,
+  onDelivery: undefined,
+  identity: undefined,
+  http: undefined,
+  requests: false,
+  logger: undefined,
+};
+
+const count = (option: string, unit: string, min: 0 | 1) => ({
+  option,
+  valid: [min, LARGEST],
+  nonsense: [min - 1, LARGEST + 1],
+  expected: `a whole number of ${unit}, ${min} or more`,
+});
+const delay = (option: string, min: 0 | 1) => ({
+  option,
+  valid: [min, LONGEST_TIMER_MS],
+  nonsense: [min - 1, LONGEST_TIMER_MS + 1],
+  expected: `a whole number of milliseconds from ${min} to 2147483647`,
+});
+
+const NUMBERS = [
+  count('flushAt', 'events', 1),
+  count('maxBatchEvents', 'events', 1),
+  count('maxBatchBytes', 'bytes', 1),
+  count('maxEventBytes', 'bytes', 1),
+  count('maxQueueEvents', 'events', 1),
+  count('maxQueueBytes', 'bytes', 1),
+  count('concurrency', 'requests', 1),
+  count('maxRetries', 'retries', 0),
+  delay('flushIntervalMs', 0),
+  delay('requestTimeoutMs', 1),
+  delay('retryBaseMs', 0),
+  delay('retryMaxMs', 0),
+  delay('coolDownMs', 0),
+  delay('shutdownTimeoutMs', 0),
+  {
+    option: 'maxEventAgeMs',
+    valid: [1, LONGEST_TIMER_MS + 1],
+    nonsense: [0, LARGEST + 1],
+    expected: 'a whole number of milliseconds, 1 or more',
+  },
+];
+
+const SWITCHES = ['enabled', 'disableGeoip', 'historicalMigration', 'context', 'tracingHeaders'];
+const WORDS: [string, string[]][] = [
+  ['captureMode', ['v0', 'v1']],
+  ['compression', ['gzip', 'none']],
+];
+
+/** What an option becomes. The key is there, so that nothing else is wrong. */
+const accepted = (option: string, value: unknown): unknown =>
+  resolveOptions({ explicit: { apiKey: KEY, [option]: value } }).options[option as keyof PostHogCaptureOptions];
+/** The one problem of an option. */
+const refused = (option: string, value: unknown): string => {
+  const problems = problemsOf({ explicit: { apiKey: KEY, [option]: value } });
+  expect(problems).toHaveLength(1);
+  return problems[0]!;
+};
+
+describe('defaults', () => {
+  it.each(Object.entries(DEFAULTS))('%s is %j', (option, value) => {
+    expect(resolveOptions({ explicit: { apiKey: KEY } }).options).toHaveProperty(option);
+    expect(accepted(option, undefined)).toEqual(value);
+  });
+
+  it('cover every option', () => {
+    const { options } = resolveOptions({ explicit: { apiKey: KEY } });
+    expect(Object.keys(options).sort()).toEqual(['apiKey', ...Object.keys(DEFAULTS)].sort());
+    expect([...OPTION_NAMES].sort()).toEqual(Object.keys(options).sort());
+  });
+
+  it('are instances of the options class, frozen', () => {
+    const { options } = resolveOptions({ explicit: { apiKey: KEY } });
+    expect(options).toBeInstanceOf(PostHogCaptureOptions);
+    expect(Object.isFrozen(options)).toBe(true);
+  });
+});
+
+describe('numbers', () => {
+  it.each(NUMBERS)('$option takes its extremes', ({ option, valid }) => {
+    expect(valid.map((value) => accepted(option, value))).toEqual(valid);
+  });
+
+  it.each(NUMBERS)('$option refuses nonsense', ({ option, nonsense, expected }) => {
+    for (const value of [...nonsense, -1, 1.5, NaN, Infinity, true, null]) {
+      const shown = String(value);
+      expect(refused(option, value)).toBe(
+        `${option} (${variableOf(option) ?? ''}): got ${shown}; expected ${expected}`,
+      );
+    }
+  });
+});
+
+describe('switches', () => {
+  it.each(SWITCHES)('%s takes true and false', (option) => {
+    expect([true, false].map((value) => accepted(option, value))).toEqual([true, false]);
+  });
+
+  it.each(SWITCHES)('%s refuses anything else', (option) => {
+    for (const [value, shown] of [
+      [1, '1'],
+      [null, 'null'],
+      ['maybe', '"maybe"'],
+      ['', 'nothing'],
+    ]) {
+      const problem = `${option} (${variableOf(option) ?? ''}): got ${String(shown)}; expected true or false`;
+      expect(refused(option, value)).toBe(problem);
+    }
+  });
+});
+
+describe('words', () => {
+  it.each(WORDS)('%s takes %j', (option, words) => {
+    expect(words.map((value) => accepted(option, value))).toEqual(words);
+  });
+
+  it.each(WORDS)('%s refuses words that are not %j', (option, words) => {
+    const expected = `expected one of ${words.join(', ')}`;
+    expect(refused(option, 'v2')).toBe(`${option} (${variableOf(option) ?? ''}): got "v2"; ${expected}`);
+    expect(refused(option, true)).toContain(`got true; ${expected}`);
+    expect(refused(option, [words[0]])).toContain(`got an array of 1; ${expected}`);
+  });
+});
+
+describe('requestProperties', () => {
+  it.each(['route', 'url', 'ip', 'none', ['route', 'ip']])('takes %j', (value) => {
+    expect(accepted('requestProperties', value)).toEqual(value);
+  });
+
+  it('takes a list as text', () => {
+    expect(accepted('requestProperties', 'Route, ip')).toEqual(['route', 'ip']);
+  });
+
+  it.each([['path'], [true], [[]], [['route', 'path']], ['route,path']])('refuses %j', (value) => {
+    expect(refused('requestProperties', value)).toContain('expected one of route, url, ip, none, or a list of them');
+  });
+});
+
+describe('identity', () => {
+  it('takes a synchronous function only', () => {
+    expect(accepted('identity', nothing)).toBe(nothing);
+    expect(refused('identity', 'user')).toContain('expected a synchronous function');
+    expect(refused('identity', async () => Promise.resolve('user'))).toContain('expected a synchronous function');
+  });
+});
+
+describe('requests', () => {
+  it.each([
+    true,
+    false,
+    {},
+    { event: 'request', sampleRate: 0.5, ignore: ['/health', /^\/metrics/] },
+    { sampleRate: undefined },
+  ])('takes %j', (value) => {
+    expect(accepted('requests', value)).toEqual(value);
+  });
+
+  it.each([
+    1,
+    'yes',
+    { event: ' ' },
+    { sampleRate: 1.1 },
+    { sampleRate: '1' },
+    { ignore: '/health' },
+    { ignore: [1] },
+    { paths: [] },
+  ])('refuses %j', (value) => {
+    expect(refused('requests', value)).toContain('expected true, false, or an object of event');
+  });
+});
+
+describe('apiKey', () => {
+  it.each([KEY, 'legacy-key_without.prefix', ` ${KEY}\r\n`])('takes %j, trimmed', (key) => {
+    expect(resolveOptions({ explicit: { apiKey: key } }).options.apiKey).toBe(key.trim());
+  });
+
+  it.each([
+    ['', 'got nothing; expected the project API key'],
+    [' \n', 'got nothing; expected the project API key'],
+    [undefined, 'got nothing; expected the project API key'],
+    [null, 'got null; expected the project API key'],
+    [123_456, 'got a number; expected the project API key'],
+    [{}, 'got an object; expected the project API key'],
+    ['phx_personal', 'got a string of 12 characters; expected the project API key'],
+    ['phx_personal', 'not a personal API key (phx_…)'],
+    ['phc_a\u0000b', 'without blanks, control characters'],
+    ['phc_a\nb', 'without blanks, control characters'],
+    ['phc_a b', 'without blanks, control characters'],
+    ['phc_é', 'without blanks, control characters or letters outside ASCII'],
+    ['https://us.i.posthog.com', 'are the key and the host swapped?'],
+  ])('refuses %j: %s', (apiKey, text) => {
+    const problems = problemsOf({ explicit: { apiKey } });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/^apiKey \(POSTHOG_API_KEY\): got /);
+    expect(problems[0]).toContain(text);
+  });
+
+  it('when missing, says every way out', () => {
+    const [problem] = problemsOf({});
+    for (const remedy of ['POSTHOG_API_KEY', '`enabled: false`', '`isGlobal: true`', '`forRootAsync`']) {
+      expect(problem).toContain(remedy);
+    }
+  });
+
+  it.each([undefined, '', '  '])('may be %j while disabled', (apiKey) => {
+    expect(resolveOptions({ explicit: { apiKey, enabled: false } }).options).toMatchObject({
+      apiKey: '',
+      enabled: false,
+    });
+  });
+
+  it('is still checked while disabled, and so is everything else', () => {
+    const problems = problemsOf({ explicit: { apiKey: 'phx_personal', enabled: false, flushAt: 0 } });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual(['apiKey', 'flushAt']);
+  });
+});
+
+describe('host', () => {
+  it.each([
+    'https://us.i.posthog.com',
+    'http://127.0.0.1:8010',
+    'http://[::1]:8010/',
+    'HTTPS://posthog.example.com/ingest/',
+    'https://example.com/@proxy',
+  ])('takes %s', (host) => {
+    expect(accepted('host', host)).toBe(host);
+  });
+
+  it.each([
+    ['us.i.posthog.com', '"us.i.posthog.com"', '; put https:// (or http://) in front'],
+    ['localhost:8010', '"localhost:8010"', '; put https:// (or http://) in front'],
+    ['ftp://us.i.posthog.com', '"ftp://us.i.posthog.com"', ''],
+    ['https://', '"https://"', ''],
+    ['https://a b.example.com', '"https://a b.example.com"', ''],
+    ['https://me:pass@example.com/x', '"https://***@example.com/x"', ''],
+    ['https://me@example.com', '"https://***@example.com"', ''],
+    ['https://me:p@ss/w@example.com', '"https://***@example.com"', ''],
+    ['me:pass@example.com', '"***@example.com"', '; put https:// (or http://) in front'],
+    ['https://example.com/?token=abc', '"https://example.com/?***"', ''],
+    ['https://example.com/#abc', '"https://example.com/#***"', ''],
+    [`https://example.com/${'a'.repeat(80)}?`, 'a string of 101 characters', ''],
+    ['', 'nothing', '; put https:// (or http://) in front'],
+    [8010, '8010', ''],
+  ])('refuses %j', (host, shown, end) => {
+    expect(refused('host', host)).toBe(
+      `host (POSTHOG_HOST): got ${shown}; expected an absolute http(s) URL without credentials, query or fragment, ` +
+        `such as https://us.i.posthog.com${end}`,
+    );
+  });
+});
+
+describe('the store', () => {
+  const methods = { recover: nothing, append: nothing, remove: nothing, close: nothing };
+
+  it.each([['./data/posthog'], [methods]])('takes %p as it is', (store) => {
+    expect(accepted('store', store)).toBe(store);
+  });
+
+  it.each([
+    [{ ...methods, close: undefined }, 'an object'],
+    [7, '7'],
+  ])('refuses %p', (store, shown) => {
+    expect(refused('store', store)).toBe(
+      `store (POSTHOG_STORE_PATH): got ${shown}; expected a store, such as lmdbEventStore({ path }), or the path of a directory`,
+    );
+  });
+});
+
+describe('what only code can give', () => {
+  class OwnHttpService extends HttpService {}
+  const axiosInstance = Object.assign(nothing, { interceptors: {} });
+  const logger = { log: nothing, warn: nothing, error: nothing };
+  const HTTP =
+    'expected axios settings, or the injection token (class, string or symbol) of an HttpService, not the instance itself';
+
+  it.each<[string, unknown]>([
+    ['superProperties', { plan: 'pro' }],
+    ['beforeSend', nothing],
+    ['beforeSend', [nothing, nothing]],
+    ['beforeSend', []],
+    ['onDrop', nothing],
+    ['onDelivery', nothing],
+    ['http', { proxy: false }],
+    ['http', OwnHttpService],
+    ['http', 'MY_HTTP'],
+    ['http', Symbol('http')],
+    ['logger', logger],
+  ])('%s takes %p as it is', (option, value) => {
+    expect(accepted(option, value)).toBe(value);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['superProperties', 'plan', 'got "plan"; expected an object'],
+    ['superProperties', [1], 'got an array of 1; expected an object'],
+    ['superProperties', null, 'got null; expected an object'],
+    ['beforeSend', 'drop', 'got "drop"; expected a synchronous function, or an array of them'],
+    ['beforeSend', [nothing, null], 'got an array of 2; expected a synchronous function, or an array of them'],
+    ['onDrop', {}, 'got an object; expected a function'],
+    ['onDelivery', true, 'got true; expected a function'],
+    ['http', { axiosRef: {} }, `got an object; ${HTTP}`],
+    ['http', axiosInstance, `got a function; ${HTTP}`],
+    ['http', ' ', `got " "; ${HTTP}`],
+    ['http', 1, `got 1; ${HTTP}`],
+    ['logger', { log: nothing }, "got an object; expected a logger with Nest's methods log, warn and error"],
+    ['logger', false, "got false; expected a logger with Nest's methods log, warn and error"],
+  ])('%s refuses %p', (option, value, text) => {
+    expect(refused(option, value)).toBe(`${option}: ${text}`);
+  });
+
+  it('beforeSend refuses an async function, which could only ever drop', () => {
+    const filter = async () => Promise.resolve(null);
+    expect(refused('beforeSend', filter)).toContain('got a function; expected a synchronous function');
+    expect(refused('beforeSend', [nothing, filter])).toContain('expected a synchronous function');
+  });
+});

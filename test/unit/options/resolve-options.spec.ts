@@ -1,0 +1,184 @@
+import { describe, expect, it } from '@jest/globals';
+import { PostHogConfigurationError } from '../../../lib/options/configuration-error.js';
+import { resolveOptions } from '../../../lib/options/resolve-options.js';
+import { type PostHogCaptureModuleOptions } from '../../../lib/options/posthog-capture.options.js';
+import { configOf, errorOf, KEY, problemsOf } from './helpers.js';
+
+describe('precedence', () => {
+  const variable = { POSTHOG_FLUSH_AT: '2' };
+  const namespace = { posthog: { flushAt: 3 } };
+  const explicit = { flushAt: 4 };
+
+  it.each([
+    ['nothing is given', {}, {}, 100],
+    ['a variable', {}, variable, 2],
+    ['the namespace over a variable', {}, { ...variable, ...namespace }, 3],
+    ['the namespace as text', {}, { posthog: { flushAt: ' 3 ' } }, 3],
+    ['the explicit option over both', explicit, { ...variable, ...namespace }, 4],
+    ['the explicit option alone', explicit, {}, 4],
+    ['an explicit undefined is not given', { flushAt: undefined }, { ...variable, ...namespace }, 3],
+    ['an undefined in the namespace is not given', {}, { ...variable, posthog: { flushAt: undefined } }, 2],
+    ['a null in the namespace is not given', {}, { ...variable, posthog: { flushAt: null } }, 2],
+    ['a blank in the namespace is not given', {}, { ...variable, posthog: { flushAt: ' ' } }, 2],
+    ['undefined everywhere', { flushAt: undefined }, { posthog: undefined, POSTHOG_FLUSH_AT: undefined }, 100],
+  ])('%s', (_, given: PostHogCaptureModuleOptions, config, flushAt) => {
+    expect(resolveOptions({ explicit: { apiKey: KEY, ...given }, config: configOf(config) }).options.flushAt).toBe(
+      flushAt,
+    );
+  });
+
+  it('holds for each option by itself', () => {
+    const config = configOf({
+      POSTHOG_API_KEY: KEY,
+      POSTHOG_HOST: 'https://variable.example.com',
+      posthog: { host: 'https://namespace.example.com', concurrency: 2 },
+    });
+    const { options } = resolveOptions({ explicit: { maxRetries: 0 }, config });
+    expect(options).toMatchObject({
+      apiKey: KEY,
+      host: 'https://namespace.example.com',
+      concurrency: 2,
+      maxRetries: 0,
+      flushAt: 100,
+    });
+  });
+
+  it('a lower source does not stand in for nonsense in a higher one', () => {
+    const config = configOf({ POSTHOG_FLUSH_AT: '2' });
+    expect(problemsOf({ explicit: { apiKey: KEY, flushAt: 0 }, config })).toEqual([
+      'flushAt (POSTHOG_FLUSH_AT): got 0; expected a whole number of events, 1 or more',
+    ]);
+    expect(problemsOf({ explicit: { apiKey: '' }, config: configOf({ POSTHOG_API_KEY: KEY }) })).toHaveLength(1);
+  });
+
+  it('the namespace may hold what has no variable', () => {
+    const beforeSend = () => null;
+    const config = configOf({ posthog: { apiKey: KEY, beforeSend, superProperties: { app: 'shop' } } });
+    expect(resolveOptions({ config }).options).toMatchObject({ beforeSend, superProperties: { app: 'shop' } });
+  });
+});
+
+describe('what the application gave', () => {
+  it.each([undefined, null, {}])('may be %j', (explicit) => {
+    const config = configOf({ POSTHOG_API_KEY: KEY });
+    expect(resolveOptions({ explicit, config }).options.apiKey).toBe(KEY);
+  });
+
+  it.each([
+    ['phc_notAnObject', 'a string of 15 characters'],
+    [[{ flushAt: 1 }], 'an array of 1'],
+    [7, 'a number'],
+    [() => ({}), 'a function'],
+  ])('is refused when it is no object: %p', (explicit, shown) => {
+    expect(problemsOf({ explicit, config: configOf({ POSTHOG_API_KEY: KEY }) })).toEqual([
+      `options: got ${shown}; expected an object`,
+    ]);
+  });
+
+  it('is neither changed nor frozen', () => {
+    const explicit = { apiKey: ` ${KEY} `, superProperties: { app: 'shop' }, flushAt: undefined };
+    const { options } = resolveOptions({ explicit });
+    expect(explicit).toEqual({ apiKey: ` ${KEY} `, superProperties: { app: 'shop' }, flushAt: undefined });
+    expect([Object.isFrozen(explicit), Object.isFrozen(explicit.superProperties)]).toEqual([false, false]);
+    expect(options.apiKey).toBe(KEY);
+  });
+
+  it('never reaches another instance', () => {
+    const first = resolveOptions({ explicit: { apiKey: KEY } }).options;
+    const second = resolveOptions({ explicit: { apiKey: KEY } }).options;
+    expect(first.superProperties).not.toBe(second.superProperties);
+  });
+});
+
+describe('the boot error', () => {
+  it('lists every problem at once', () => {
+    const error = errorOf({
+      explicit: { flushat: 5, maxRetries: -1, onDrop: 'log' },
+      config: configOf({ POSTHOG_HOST: 'us.i.posthog.com', posthog: { concurrency: '4x' } }),
+    });
+    expect(error).toBeInstanceOf(Error);
+    expect(error.name).toBe('PostHogConfigurationError');
+    expect(error.problems.map((problem) => problem.split(/[ :]/)[0])).toEqual([
+      'flushat',
+      'apiKey',
+      'host',
+      'concurrency',
+      'maxRetries',
+      'onDrop',
+    ]);
+    expect(error.message).toBe(
+      `The PostHog capture options are not valid:\n${error.problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    );
+  });
+
+  it('names the instance', () => {
+    expect(errorOf({ name: 'billing' }).message).toMatch(
+      /^The PostHog capture options of the instance "billing" are not valid:\n {2}- apiKey \(POSTHOG_BILLING_API_KEY\): /,
+    );
+  });
+
+  it('keeps to itself what it was made of', () => {
+    expect(Object.keys(new PostHogConfigurationError(['a'])).sort()).toEqual(['name', 'problems']);
+  });
+});
+
+describe('typos', () => {
+  it.each([
+    ['flushat', 'flushAt'],
+    ['flushAtt', 'flushAt'],
+    ['flsuhAt', 'flushAt'],
+    ['flush_at', 'flushAt'],
+    ['POSTHOG_FLUSH_AT', 'flushAt'],
+    ['apikey', 'apiKey'],
+    ['api_key', 'apiKey'],
+    ['hots', 'host'],
+    ['enable', 'enabled'],
+    ['flushInterval', 'flushIntervalMs'],
+    ['requestTimeout', 'requestTimeoutMs'],
+    ['disableGeoIP', 'disableGeoip'],
+    ['before_send', 'beforeSend'],
+    ['maxQueueSize', 'maxQueueEvents'],
+    ['fetchRetryCount', 'maxRetries'],
+    ['disabled', 'enabled'],
+    ['token', 'apiKey'],
+  ])('%s: did you mean %s?', (typo, meant) => {
+    expect(problemsOf({ explicit: { apiKey: KEY, [typo]: 1 } })).toEqual([
+      `${typo}: there is no such option; did you mean ${meant}?`,
+    ]);
+  });
+
+  it.each(['port', 'featureFlagsPollingInterval', 'x', '', 'é'])('%j is like nothing', (unknown) => {
+    expect(problemsOf({ explicit: { apiKey: KEY, [unknown]: 1 } })).toEqual([`${unknown}: there is no such option`]);
+  });
+
+  it.each(['name', 'isGlobal'])('%s in the answer of a factory is in the wrong place', (extra) => {
+    const [problem] = problemsOf({ explicit: { apiKey: KEY, [extra]: 'billing' } });
+    expect(problem).toContain('beside useFactory, useClass or useExisting');
+  });
+
+  it('an unknown option that is undefined is not given', () => {
+    expect(resolveOptions({ explicit: { apiKey: KEY, flushat: undefined } }).warnings).toEqual([]);
+  });
+});
+
+describe("the application's own posthog namespace", () => {
+  it('may hold other things', () => {
+    const config = configOf({ posthog: { apiKey: KEY, featureFlagsUrl: 'x', port: 80 } });
+    expect(resolveOptions({ config })).toMatchObject({ options: { apiKey: KEY }, warnings: [] });
+  });
+
+  it('is worth a warning when something in it is nearly an option', () => {
+    const config = configOf({ posthog: { apiKey: KEY, flushat: 5, disabled: 'secret' } });
+    const { options, warnings } = resolveOptions({ config });
+    expect(options.flushAt).toBe(100);
+    expect(warnings).toEqual([
+      '"posthog.flushat" of ConfigService is no option; did you mean flushAt?',
+      '"posthog.disabled" of ConfigService is no option; did you mean enabled?',
+    ]);
+  });
+
+  it.each(['phc_text', 5, []])('is worth a warning when it is no object: %j', (posthog) => {
+    const { warnings } = resolveOptions({ explicit: { apiKey: KEY }, config: configOf({ posthog }) });
+    expect(warnings).toEqual(['"posthog" of ConfigService is not an object, so no option was read from it.']);
+  });
+});

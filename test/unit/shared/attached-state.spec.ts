@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import { Attached } from '../../../lib/shared/attached-state.js';
+
+const REFUSING: [string, () => object][] = [
+  ['a frozen object', () => Object.freeze({ a: 1 })],
+  ['an object that may not be extended', () => Object.preventExtensions({ a: 1 })],
+  ['a proxy that lets nobody set', () => new Proxy({ a: 1 }, { set: () => false })],
+];
+
+describe('attached state', () => {
+  it.each<[string, () => object]>([['an object', () => ({ a: 1 })], ...REFUSING])('is of %s alone', (_name, make) => {
+    const attached = new Attached<{ of: string }>();
+    const [one, two, none] = [make(), make(), make()];
+    attached.set(one, { of: 'one' });
+    attached.set(two, { of: 'two' });
+    expect([attached.get(one), attached.get(two), attached.get(none)]).toEqual([
+      { of: 'one' },
+      { of: 'two' },
+      undefined,
+    ]);
+    attached.set(one, { of: 'another' });
+    expect(attached.get(one)).toEqual({ of: 'another' });
+  });
+
+  it('shows neither in the names of an object nor in its JSON', () => {
+    const holder = { a: 1 };
+    new Attached<object>('shown').set(holder, { secret: true });
+    const names: string[] = [];
+    for (const name in holder) names.push(name);
+    expect([names, Object.keys(holder), JSON.stringify(holder)]).toEqual([['a'], ['a'], '{"a":1}']);
+  });
+
+  it('is found through what stands for the object, as a wrapper of a request does', () => {
+    const attached = new Attached<object>();
+    const [holder, state] = [{ a: 1 }, {}];
+    attached.set(holder, state);
+    expect(attached.get(Object.create(holder) as object)).toBe(state);
+    expect(attached.get(new Proxy(holder, {}))).toBe(state);
+  });
+
+  it('is shared by name, and by nothing else', () => {
+    const holder = {};
+    const state = {};
+    new Attached<object>('name').set(holder, state);
+    expect(new Attached<object>('name').get(holder)).toBe(state);
+    expect(new Attached<object>('other').get(holder)).toBeUndefined();
+    expect(new Attached<object>().get(holder)).toBeUndefined();
+  });
+});
