@@ -2,9 +2,9 @@ import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
 import { type ContextStorage } from '../context/context-storage.js';
 import { type DeliveryReport, type DropReason, type SendFailure } from '../delivery/delivery.js';
-import { type EventDelivery, NOTHING_DELIVERED, type PendingLimits } from '../delivery/event-delivery.js';
+import { type Delivery, NOTHING_DELIVERED, type PendingLimits } from '../delivery/event-delivery.js';
 import { type RequestStats } from '../delivery/sending/request-stats.js';
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 import {
   type AliasInput,
   type CaptureEvent,
@@ -67,7 +67,7 @@ export interface CaptureStats {
 export interface CaptureParts {
   readonly contexts: ContextStorage;
   readonly intake: EventIntake;
-  readonly pipeline: EventDelivery | null;
+  readonly pipeline: Delivery | null;
   readonly reporter: DropReporter;
   /** Called when the application starts; may throw. */
   readonly onStart?: () => void;
@@ -336,5 +336,5 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
  * Captures events. Inject it, or a named instance with `@InjectCapture(name)`. One class per process, also where the
  * package is loaded both as ESM and as CommonJS.
  */
-export const CaptureService = processWide('CaptureService', () => CaptureServiceClass);
+export const CaptureService = processSingleton('CaptureService', () => CaptureServiceClass);
 export type CaptureService = CaptureServiceClass;

@@ -1,4 +1,4 @@
-import { nearestName } from '../shared/did-you-mean.js';
+import { didYouMean } from '../shared/did-you-mean.js';
 import { LIBRARY_VERSION } from '../shared/version.js';
 import { type FlagNames, type Flags, readFlags } from './flags.js';
 import { importEvents } from './import.command.js';
@@ -87,7 +87,7 @@ function complain(terminal: Terminal, who: string, problem: string): number {
 function unknownCommand(name: string): string {
   const commands = [...COMMANDS.keys()];
   // Half a short word may be wrong, more than nearestName would forgive.
-  const meant = nearestName(name, commands) ?? commands.find((command) => command[0] === name[0]?.toLowerCase());
+  const meant = didYouMean(name, commands) ?? commands.find((command) => command[0] === name[0]?.toLowerCase());
   const list = `commands are ${commands.join(', ')}`;
   return `unknown command "${name}"; ${meant === undefined ? list : `did you mean ${meant}?`} (see posthog-capture --help)`;
 }

@@ -29,17 +29,17 @@ export function checkInput(input: JsonObject): { readonly dto: CaptureEventDto; 
   const known = Object.fromEntries(Object.entries(input).filter(([field]) => FIELDS.includes(field)));
   // Not by class-transformer: it changes properties that have the names of JavaScript's own, and fails on some.
   const dto = Object.assign(new CaptureEventDto(), known);
-  if (isObject(input.options)) dto.options = Object.assign(new CaptureEventOptionsDto(), input.options);
+  if (isJsonObject(input.options)) dto.options = Object.assign(new CaptureEventOptionsDto(), input.options);
   return { dto, problems: validateSync(dto).flatMap(describeProblem) };
 }
 
 /** Tells of the fields of an object that mean nothing in an event. */
 export function warnOfUnknown(input: JsonObject, warn: (warning: string) => void): void {
   warnOfUnknownFields(input, FIELDS, warn);
-  if (isObject(input.options)) warnOfUnknownFields(input.options, OPTION_FIELDS, warn, 'options');
+  if (isJsonObject(input.options)) warnOfUnknownFields(input.options, OPTION_FIELDS, warn, 'options');
 }
 
-export function isObject(value: unknown): value is JsonObject {
+export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearestName } from '../shared/did-you-mean.js';
+import { didYouMean } from '../shared/did-you-mean.js';
 import { printable } from './printable.js';
 import { UsageError } from './terminal.js';
 
@@ -71,7 +71,7 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
 }
 
 function unknownFlag(written: string, name: string, names: readonly string[]): string {
-  const meant = nearestName(name, names);
+  const meant = didYouMean(name, names);
   return `unknown flag ${printable(written)}; ${meant === undefined ? `flags are ${names.map((one) => `--${one}`).join(', ')}` : `did you mean --${meant}?`}`;
 }
 

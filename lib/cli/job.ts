@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { type CaptureEventDto } from '../capture/input/capture-event.dto.js';
-import { checkInput, isObject, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
+import { checkInput, isJsonObject, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
 import { type Flags } from './flags.js';
 import { cut, printable } from './printable.js';
 import { messageOf, type Terminal, UsageError } from './terminal.js';
@@ -76,6 +76,6 @@ function parseObject(text: string, name: string): JsonObject {
   } catch (error) {
     throw new UsageError(`${name} is not valid JSON: ${cut(messageOf(error), 120)}`);
   }
-  if (isObject(value)) return value;
+  if (isJsonObject(value)) return value;
   throw new UsageError(`${name} must be a JSON object such as {"plan":"pro"}, not ${kindOf(value)}`);
 }

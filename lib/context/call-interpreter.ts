@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { Attached } from '../shared/attached-state.js';
+import { AttachedState } from '../shared/attached-state.js';
 import { type ActingContext, type CaptureContext, NO_CONTEXT } from './capture-context.js';
 import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';
@@ -41,7 +41,7 @@ interface Reading {
  * the call has begun. Belongs to one instance, because each has its own options. Never throws.
  */
 export class CallInterpreter {
-  private readonly readings = new Attached<Reading>();
+  private readonly readings = new AttachedState<Reading>();
   private readonly readProperties: ReturnType<typeof requestPropertyReader>;
 
   constructor(

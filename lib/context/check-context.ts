@@ -2,7 +2,7 @@ import { type ActingContext } from './capture-context.js';
 import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from './distinct-id.js';
 import { groupKeyOf, type GroupKeys } from './group-keys.js';
 import { warnOfUnknownFields } from '../shared/unknown-fields.js';
-import { copyOwn, describe, isBag, quoteName, setOwn } from '../shared/untrusted-values.js';
+import { copyOwn, describe, isObject, quoteName, setOwn } from '../shared/untrusted-values.js';
 
 const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut'];
 
@@ -30,7 +30,7 @@ export function checkContext(input: unknown, warn: Warn): ActingContext {
   const good: Draft = {};
   if (input === undefined || input === null) return good;
   try {
-    if (isBag(input)) readContext(input, good, warn);
+    if (isObject(input)) readContext(input, good, warn);
     else warn(`a context must be an object, but it is ${describe(input)}; it was ignored`);
   } catch {
     warn('a context could not be read to the end, because a getter or a proxy threw; the rest of it was ignored');
@@ -62,10 +62,10 @@ function readContext(input: Record<string, unknown>, good: Draft, warn: Warn): v
   if (session !== '' && session.length <= MAX_SESSION_ID_LENGTH) good.sessionId = session;
   else if (isGiven(sessionId)) ignore('sessionId', `a text of at most ${MAX_SESSION_ID_LENGTH} characters`, sessionId);
 
-  if (isBag(groups)) good.groups = readGroups(groups, warn);
+  if (isObject(groups)) good.groups = readGroups(groups, warn);
   else if (isGiven(groups)) ignore('groups', 'an object of group types and keys', groups);
 
-  if (isBag(properties)) copyOwn((good.properties = {}), properties);
+  if (isObject(properties)) copyOwn((good.properties = {}), properties);
   else if (isGiven(properties)) ignore('properties', 'an object of names and values', properties);
 
   warnOfUnknownFields(input, FIELDS, warn);

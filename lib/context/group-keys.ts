@@ -1,4 +1,4 @@
-import { describe, isBag, numberText, quoteName, setOwn } from '../shared/untrusted-values.js';
+import { describe, isObject, numberText, quoteName, setOwn } from '../shared/untrusted-values.js';
 
 /** Group types and keys as events carry them. */
 export type GroupKeys = Record<string, string>;
@@ -11,7 +11,7 @@ export function groupKeyOf(value: unknown): string | null {
 
 /** Groups with every key as text; null unless every type and key is good. */
 export function groupKeysOf(value: unknown): GroupKeys | null {
-  if (!isBag(value)) return null;
+  if (!isObject(value)) return null;
   const groups: GroupKeys = {};
   for (const type of Object.keys(value)) {
     const key = groupKeyOf(value[type]);
@@ -24,7 +24,7 @@ export function groupKeysOf(value: unknown): GroupKeys | null {
 /** What is wrong with groups, as a sentence; null when nothing is. */
 export function groupKeysProblem(value: unknown, field: string): string | null {
   const rule = 'must map group types to group keys, such as { company: "acme" }';
-  if (!isBag(value)) return `${field} ${rule}, but it is ${describe(value)}`;
+  if (!isObject(value)) return `${field} ${rule}, but it is ${describe(value)}`;
   for (const type of Object.keys(value)) {
     if (type.trim() === '') return `${field} ${rule}, but a group type is blank`;
     const key = value[type];

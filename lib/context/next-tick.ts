@@ -1,5 +1,5 @@
 import { executionAsyncResource } from 'node:async_hooks';
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 
 /**
  * One tick that stays, which keeps `process.nextTick()` as fast as it is before the first full collection; a request of Nest makes several ticks.
@@ -12,7 +12,7 @@ import { processWide } from '../shared/process-singleton.js';
  * Made when the package is loaded and not later: a tick holds what all AsyncLocalStorages held when it was made, and at boot that may be
  * a request.
  */
-processWide('tick', () => {
+processSingleton('tick', () => {
   const kept: { tick?: object } = {};
   process.nextTick(() => {
     kept.tick = executionAsyncResource();

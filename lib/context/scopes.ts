@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 import { type ContextScope } from './context-scope.js';
 // Following a context costs each request some microseconds; where ticks would be slow, this gives back most of them.
 import './next-tick.js';
@@ -8,4 +8,4 @@ import './next-tick.js';
  * Who is acting now. One AsyncLocalStorage for all transports and all instances, and for both builds of the package should a
  * process have loaded them both.
  */
-export const acting = processWide('context', () => new AsyncLocalStorage<ContextScope>());
+export const acting = processSingleton('context', () => new AsyncLocalStorage<ContextScope>());

@@ -1,21 +1,21 @@
 import { backoffMs } from './sending/backoff.js';
-import { Backlog } from './durability/store-recovery.js';
-import { BatchPump, type PumpOptions } from './sending/batch-scheduler.js';
+import { StoreRecovery } from './durability/store-recovery.js';
+import { BatchScheduler, type BatchSchedulerOptions } from './sending/batch-scheduler.js';
 import { type DeliveryReport, type DropReason, type QueuedEvent, type SendBatch } from './delivery.js';
 import { type DeliveryObserver } from './delivery-observer.js';
-import { DurableEvents, type Durability } from './durability/durable-buffer.js';
-import { type DeliveryStats, type EventDelivery } from './event-delivery.js';
+import { DurableBuffer, type Durability } from './durability/durable-buffer.js';
+import { type DeliveryStats, type Delivery } from './event-delivery.js';
 import { EventQueue } from './queue/event-queue.js';
-import { type ExpressCall, ExpressLane, type ExpressOutcome } from './sending/immediate-sender.js';
+import { type ImmediateCall, ImmediateSender, type ImmediateOutcome } from './sending/immediate-sender.js';
 import { Ledger } from './ledger.js';
-import { RequestLog } from './sending/request-stats.js';
-import { Tally } from './queue/event-count.js';
+import { RequestStatsCollector } from './sending/request-stats.js';
+import { EventCount } from './queue/event-count.js';
 import { deadlineTimer, type Timer, within } from './timers.js';
 import { TravelBook } from './sending/travel-book.js';
-import { Waiters } from './queue/capacity-waiters.js';
+import { CapacityWaiters } from './queue/capacity-waiters.js';
 
 /** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
-export interface DeliveryOptions extends PumpOptions {
+export interface DeliveryOptions extends BatchSchedulerOptions {
   readonly shutdownTimeoutMs: number;
 }
 
@@ -23,20 +23,20 @@ export interface DeliveryOptions extends PumpOptions {
  * Keeps events until somebody has answered for them. Takes them in no time, sends them in batches or, for callers who
  * wait, past the queue, and reports the fate of each exactly once to its observer. Nothing here throws or rejects.
  */
-export class DeliveryPipeline implements EventDelivery {
+export class DeliveryPipeline implements Delivery {
   readonly #options: DeliveryOptions;
   readonly #observer: DeliveryObserver;
   readonly #queue: EventQueue;
-  readonly #pump: BatchPump;
-  readonly #express: ExpressLane;
+  readonly #pump: BatchScheduler;
+  readonly #express: ImmediateSender;
   readonly #ledger = new Ledger();
-  readonly #requests = new RequestLog();
+  readonly #requests = new RequestStatsCollector();
   readonly #travels: TravelBook;
-  readonly #durable: DurableEvents | null;
-  readonly #backlog: Backlog | null;
+  readonly #durable: DurableBuffer | null;
+  readonly #backlog: StoreRecovery | null;
   /** Events that stay in the store when the pipeline is closed. */
-  readonly #left = new Tally();
-  readonly #room: Waiters;
+  readonly #left = new EventCount();
+  readonly #room: CapacityWaiters;
   /** Told when sending stalls. */
   readonly #impatient = new Set<() => void>();
   #closing: Promise<DeliveryReport> | null = null;
@@ -49,12 +49,12 @@ export class DeliveryPipeline implements EventDelivery {
     this.#options = options;
     this.#observer = observer;
     this.#queue = new EventQueue(options);
-    this.#room = new Waiters(() => this.#queue.room.maxEvents);
-    const durable = durability ? new DurableEvents(durability, observer) : null;
+    this.#room = new CapacityWaiters(() => this.#queue.room.maxEvents);
+    const durable = durability ? new DurableBuffer(durability, observer) : null;
     this.#durable = durable;
     this.#backlog =
       durable &&
-      new Backlog(durable, {
+      new StoreRecovery(durable, {
         room: () => this.#queue.room,
         recovered: (events) => {
           this.#ledger.recovered += events.length;
@@ -67,7 +67,7 @@ export class DeliveryPipeline implements EventDelivery {
       });
     const request = this.#requests.observed(send, observer);
     this.#travels = new TravelBook(observer, () => this.#returned());
-    this.#pump = new BatchPump(options, this.#queue, durable?.keptFirst(request) ?? request, {
+    this.#pump = new BatchScheduler(options, this.#queue, durable?.keptFirst(request) ?? request, {
       ...this.#travels.listener,
       settled: (event, seq, reason, detail) => this.#settled(event, seq, reason, detail),
       stalled: (failure, coolDownMs) => {
@@ -76,7 +76,7 @@ export class DeliveryPipeline implements EventDelivery {
       },
       recovered: () => observer.recovered(this.#pending),
     });
-    this.#express = new ExpressLane(options, request, {
+    this.#express = new ImmediateSender(options, request, {
       ...this.#travels.listener,
       queued: (event) => observer.queued(event),
       settled: (call, event, outcome) => {
@@ -144,7 +144,7 @@ export class DeliveryPipeline implements EventDelivery {
   }
 
   /** Sends one event past the queue and resolves with the answer. */
-  deliverNow(event: QueuedEvent, call: ExpressCall): Promise<ExpressOutcome> {
+  deliverNow(event: QueuedEvent, call: ImmediateCall): Promise<ImmediateOutcome> {
     if (this.#isClosed()) {
       this.#observer.dropped(event, 'shutdown', AFTER_SHUTDOWN);
       return Promise.resolve({ delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' });

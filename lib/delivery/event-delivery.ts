@@ -1,5 +1,5 @@
 import { type DeliveryReport, type QueuedEvent, type SendFailure } from './delivery.js';
-import { type ExpressCall, type ExpressOutcome } from './sending/immediate-sender.js';
+import { type ImmediateCall, type ImmediateOutcome } from './sending/immediate-sender.js';
 import { NO_REQUESTS, type RequestStats } from './sending/request-stats.js';
 
 /** How much may be pending, and for how long. */
@@ -51,7 +51,7 @@ export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
 });
 
 /** Who takes events over, and answers for each of them: delivered, or reported as dropped. Nothing here throws or rejects. */
-export interface EventDelivery {
+export interface Delivery {
   stats(): DeliveryStats;
 
   /**
@@ -62,7 +62,7 @@ export interface EventDelivery {
   accept(event: QueuedEvent): boolean;
 
   /** Delivers one event past all others and resolves with the answer. */
-  deliverNow(event: QueuedEvent, call: ExpressCall): Promise<ExpressOutcome>;
+  deliverNow(event: QueuedEvent, call: ImmediateCall): Promise<ImmediateOutcome>;
 
   /** Delivers all that was accepted. Resolves when it is settled, when that cannot be now, or at the time limit. */
   flush(timeoutMs: number): Promise<DeliveryReport>;

@@ -1,7 +1,7 @@
 import { type CanActivate, type DynamicModule, type Type } from '@nestjs/common';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { type Mask } from '../live/mask.js';
-import { nearestName } from '../shared/did-you-mean.js';
+import { didYouMean } from '../shared/did-you-mean.js';
 
 /** What an inspector can be told. An explicit `undefined` is "not given". */
 export interface PostHogCaptureInspectorOptions {
@@ -115,7 +115,7 @@ export function decideSettings(
 /** What is misspelled would be left undone, such as hiding. */
 function unknownOption(option: string): string[] {
   if ((OPTION_NAMES as readonly string[]).includes(option)) return [];
-  const meant = nearestName(option, OPTION_NAMES);
+  const meant = didYouMean(option, OPTION_NAMES);
   return [`${option}: there is no such option${meant === undefined ? '' : `; did you mean ${meant}?`}`];
 }
 

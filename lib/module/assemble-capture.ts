@@ -8,13 +8,13 @@ import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
 import { type Warn } from '../context/check-context.js';
 import { ContextStorage } from '../context/context-storage.js';
-import { type EventDelivery } from '../delivery/event-delivery.js';
+import { type Delivery } from '../delivery/event-delivery.js';
 import { rememberSettings } from '../tracking/tracking-settings.js';
 import { formatOf } from '../wire/formats.js';
 
 /** Who takes the events of an instance, and what its start and its end mean to them. */
 export interface Connection {
-  readonly delivery: EventDelivery;
+  readonly delivery: Delivery;
   /** Called when the application starts; may throw. */
   readonly onStart?: () => void;
   /** Called when the application closes. */

@@ -3,7 +3,7 @@ import { PostHogCaptureOptions } from './posthog-capture.options.js';
 import { PostHogConfigurationError } from './configuration-error.js';
 import { describeKey, describeName, describeUrl, describeValue } from './describe-value.js';
 import { isGiven, OPTION_NAMES, parseOption, readVariables, variableOf } from './environment.js';
-import { nearestName } from '../shared/did-you-mean.js';
+import { didYouMean } from '../shared/did-you-mean.js';
 
 /** Where the options of one instance come from. */
 export interface OptionSources {
@@ -75,7 +75,7 @@ function readNamespace(namespace: unknown, warnings: string[]): Record<string, u
       given[option] = parseOption(option, value);
       continue;
     }
-    const meant = nearestName(option, OPTION_NAMES);
+    const meant = didYouMean(option, OPTION_NAMES);
     if (meant !== undefined) warnings.push(`"posthog.${option}" of ConfigService is no option; did you mean ${meant}?`);
   }
   return given;
@@ -103,6 +103,6 @@ function describeUnknown(property: string, apiKey: unknown): string {
   if (property === 'name' || property === 'isGlobal') {
     return `${unknown}; in forRootAsync it belongs beside useFactory, useClass or useExisting, not into their answer`;
   }
-  const meant = nearestName(property, OPTION_NAMES);
+  const meant = didYouMean(property, OPTION_NAMES);
   return meant === undefined ? unknown : `${unknown}; did you mean ${meant}?`;
 }

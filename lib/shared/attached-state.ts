@@ -4,7 +4,7 @@
  * set as Node and Fastify set their own, by a symbol, so that neither the keys of the object nor its JSON have it; an object that takes
  * no property has its state in a WeakMap after all.
  */
-export class Attached<T extends object> {
+export class AttachedState<T extends object> {
   readonly #key: symbol;
   #others: WeakMap<object, T> | undefined;
 

@@ -18,7 +18,7 @@ const CHARACTERS_PER_EDIT = 4;
  * The name that was probably meant, or undefined. Case, separators and a leading `POSTHOG_` do not count, so a variable's
  * name finds its option.
  */
-export function nearestName(written: string, names: readonly string[]): string | undefined {
+export function didYouMean(written: string, names: readonly string[]): string | undefined {
   const wanted = normalize(written);
   const elsewhere = NAMES_ELSEWHERE.get(wanted);
   if (elsewhere !== undefined && names.includes(elsewhere)) return elsewhere;

@@ -1,7 +1,7 @@
-import { processWide } from './process-singleton.js';
+import { processSingleton } from './process-singleton.js';
 
 /** Instances that want to send what they hold when nothing else is left to do. One listener serves them all. */
-const drains = processWide('process-end', () => {
+const drains = processSingleton('process-end', () => {
   const registered = new Set<() => Promise<unknown>>();
   process.on('beforeExit', () => {
     // Each once: whatever a drain leaves behind must not keep the process from ending.

@@ -11,7 +11,7 @@ const REGISTRY = Symbol.for('nestjs-posthog-capture@0');
  * @param name unique within the package
  * @param create called at most once per process
  */
-export function processWide<T>(name: string, create: () => T): T {
+export function processSingleton<T>(name: string, create: () => T): T {
   const scope = globalThis as { [REGISTRY]?: Map<string, unknown> };
   const registry = (scope[REGISTRY] ??= new Map<string, unknown>());
   if (!registry.has(name)) registry.set(name, create());

@@ -1,4 +1,4 @@
-import { nearestName } from './did-you-mean.js';
+import { didYouMean } from './did-you-mean.js';
 import { quoteName } from './untrusted-values.js';
 
 /** More unknown fields than this are only counted. */
@@ -40,7 +40,7 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, readonly string[]> = new Map([
 /** The field that was probably meant by a name; undefined when none comes near. */
 export function fieldMeant(written: string, fields: readonly string[]): string | undefined {
   const plain = written.toLowerCase().replace(/[^a-z]/g, '');
-  return NAMES_ELSEWHERE.get(plain)?.find((field) => fields.includes(field)) ?? nearestName(written, fields);
+  return NAMES_ELSEWHERE.get(plain)?.find((field) => fields.includes(field)) ?? didYouMean(written, fields);
 }
 
 /**

@@ -37,7 +37,7 @@ const HOLDS_NO_NAMED_VALUES: readonly ((value: unknown) => boolean)[] = [
 ];
 
 /** Whether a value is an object of names and values: a plain object or an instance with fields, no list, Map, Date or the like. Never throws. */
-export function isBag(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   try {
     const prototype: unknown = Object.getPrototypeOf(value);

@@ -1,7 +1,7 @@
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 
 /** What has to be written at once when the process exits. One listener serves all stores. */
-const flushes = processWide('exit-flush', () => {
+const flushes = processSingleton('exit-flush', () => {
   const registered = new Set<() => void>();
   process.on('exit', () => {
     for (const flush of registered) flush();

@@ -1,14 +1,14 @@
 import { Inject, Optional } from '@nestjs/common';
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 import { applications, isTracker, runningTrackers, Tracker } from './tracker.js';
 
 /** Nest sets this on every instance that it makes of a decorated class, also for one request. */
 const INJECTED = Symbol.for('nestjs-posthog-capture:tracker');
 
 /** The trackers that Nest told. */
-const owners = processWide('owners', () => new WeakMap<object, Tracker>());
+const owners = processSingleton('owners', () => new WeakMap<object, Tracker>());
 /** Those that were looked up, good until another application comes. */
-const found = processWide('found-owners', () => new WeakMap<object, { owner: Tracker | undefined; at: number }>());
+const found = processSingleton('found-owners', () => new WeakMap<object, { owner: Tracker | undefined; at: number }>());
 
 /** Has Nest tell instances of a class which application they belong to. Where our module is absent, it tells nothing. */
 export function injectOwner(prototype: object): void {

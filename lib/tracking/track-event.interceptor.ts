@@ -7,7 +7,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import { type Observable, tap } from 'rxjs';
-import { Attached } from '../shared/attached-state.js';
+import { AttachedState } from '../shared/attached-state.js';
 import { type ContextScope, openScope } from '../context/context-scope.js';
 import { acting } from '../context/scopes.js';
 import { executionScope, innermost, within } from './call/call-scopes.js';
@@ -27,7 +27,7 @@ interface Attempt {
 }
 
 /** Calls that are in hand, should the interceptor be bound to a controller or globally too. */
-const seen = new Attached<Attempt>('attempt');
+const seen = new AttachedState<Attempt>('attempt');
 
 /**
  * Captures the events of decorated handlers, in every transport. `@TrackEvent` binds it to its handler; it needs no binding of its

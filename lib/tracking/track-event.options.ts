@@ -1,8 +1,8 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { type LooseValue, type Transport } from '../context/call-source.js';
-import { isBag } from '../shared/untrusted-values.js';
-import { nearestName } from '../shared/did-you-mean.js';
+import { isObject } from '../shared/untrusted-values.js';
+import { didYouMean } from '../shared/did-you-mean.js';
 
 /**
  * How a call ended. `denied`: a guard rejected it, whatever the status; `error`: it threw, was answered with a status
@@ -67,7 +67,7 @@ const MAX_EVENT_NAME_BYTES = 200;
  */
 export function checkTrackEvent(event: unknown, options: TrackEventOptions, where: string): TrackedEvent {
   const given: unknown = options;
-  if (!isBag(given)) throw new PostHogConfigurationError([`${where}: the options must be an object`]);
+  if (!isObject(given)) throw new PostHogConfigurationError([`${where}: the options must be an object`]);
   const problems: string[] = [];
   const expect = (isGood: boolean, problem: string): void => {
     if (!isGood) problems.push(`${where}: ${problem}`);
@@ -85,7 +85,7 @@ export function checkTrackEvent(event: unknown, options: TrackEventOptions, wher
   expect(typeof sampleRate === 'number' && sampleRate >= 0 && sampleRate <= 1, 'sampleRate: expected 0 to 1');
   expect(instance === undefined || typeof instance === 'string', 'instance: expected the name of an instance');
   for (const name of Object.keys(options).filter((key) => !OPTIONS.includes(key))) {
-    const meant = nearestName(name, OPTIONS);
+    const meant = didYouMean(name, OPTIONS);
     expect(false, `there is no option ${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
   }
 

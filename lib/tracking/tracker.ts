@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Optional } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 import { freeStreamCalls, prepareMessages, prepareRoutes } from './http/handlers.js';
 import { HttpTracking } from './http/http-tracking.js';
 import { contextsWanted } from './propagation/message-contexts.js';
@@ -10,12 +10,12 @@ import { type TrackContext, type TrackedEvent } from './track-event.options.js';
 import { settingsOf } from './tracking-settings.js';
 
 /** The trackers of all applications that run in this process. Weak, because a test may forget to close its application. */
-const running = processWide('trackers', () => new Set<WeakRef<TrackerClass>>());
+const running = processSingleton('trackers', () => new Set<WeakRef<TrackerClass>>());
 /** Tells a tracker from what a test's auto-mocking injects in its place. */
-const genuine = processWide('genuine-trackers', () => new WeakSet());
+const genuine = processSingleton('genuine-trackers', () => new WeakSet());
 
 /** Counts the applications that came, and those whose providers are all made: what was looked up before may have changed. */
-export const applications = processWide('applications', () => ({ generation: 0 }));
+export const applications = processSingleton('applications', () => ({ generation: 0 }));
 
 @Injectable()
 class TrackerClass implements OnModuleInit, OnApplicationShutdown {
@@ -125,7 +125,7 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
  * What one application knows of its instances and of its calls. One per application; one class per process, also where the package
  * is loaded both as ESM and as CommonJS.
  */
-export const Tracker = processWide('Tracker', () => TrackerClass);
+export const Tracker = processSingleton('Tracker', () => TrackerClass);
 export type Tracker = TrackerClass;
 
 /** The trackers of the applications that have not been shut down. */

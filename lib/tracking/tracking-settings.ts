@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { LogLimiter } from '../capture/report/log-limiter.js';
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 import { type RequestTrackingOptions } from '../options/request-tracking.options.js';
 
 /** What tracking is told of one instance. */
@@ -14,7 +14,7 @@ export interface TrackingSettings {
 }
 
 /** Beside the service, because what is injected under its token may as well be a test's stand-in, which has none. */
-const known = processWide('tracking-settings', () => new WeakMap<object, TrackingSettings>());
+const known = processSingleton('tracking-settings', () => new WeakMap<object, TrackingSettings>());
 
 export function rememberSettings(capture: CaptureService, settings: TrackingSettings): void {
   known.set(capture, settings);

@@ -1,7 +1,7 @@
 import { Global, Module, type Provider } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { processWide } from '../shared/process-singleton.js';
+import { processSingleton } from '../shared/process-singleton.js';
 import { Tracker } from './tracker.js';
 
 @Global()
@@ -9,7 +9,7 @@ import { Tracker } from './tracker.js';
 class TrackingModuleClass {}
 
 /** Gives an application its one tracker, visible in all its modules, however many instances there are and however global they are. */
-export const TrackingModule = processWide('TrackingModule', () => TrackingModuleClass);
+export const TrackingModule = processSingleton('TrackingModule', () => TrackingModuleClass);
 
 /** Makes an instance known to the tracker of its application. Whatever is provided under its token counts, a test's stand-in too. */
 export function registerInstance(name: string | undefined): Provider {

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { distinctIdOf } from '../../context/distinct-id.js';
-import { describe, isBag, readable, readField } from '../../shared/untrusted-values.js';
+import { describe, isObject, readable, readField } from '../../shared/untrusted-values.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { isEventName } from '../input/rules.js';
 import { correctReserved, type ReservedSettings } from './reserved-properties.js';
@@ -29,7 +29,7 @@ export function applyBeforeSend(
       filtered = filter(filtered as PostHogEvent);
       if (filtered === null || filtered === undefined)
         return { reason: 'before_send', detail: 'a beforeSend returned nothing' };
-      if (!isBag(filtered)) return { reason: 'before_send', detail: notAnEvent(filtered) };
+      if (!isObject(filtered)) return { reason: 'before_send', detail: notAnEvent(filtered) };
     } catch {
       // The error's message may quote the event.
       return { reason: 'before_send', detail: 'a beforeSend threw' };
@@ -61,7 +61,7 @@ function checked(
   const id = distinctIdOf(distinctId);
   if (!isEventName(event)) return invalid('event', event);
   if (id === null) return invalid('distinct_id', distinctId);
-  if (!isBag(given)) return invalid('properties', given);
+  if (!isObject(given)) return invalid('properties', given);
   const kept = <T>(field: 'uuid' | 'timestamp', read: (value: unknown) => T | null, before: T): T => {
     const value = readField(filtered, field);
     const valid = read(value);

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { describe, isBag, numberText } from '../../shared/untrusted-values.js';
+import { describe, isObject, numberText } from '../../shared/untrusted-values.js';
 import { toJson } from '../../json/safe-json.js';
 import { type StackFrame, stackFrames } from './stack-frames.js';
 
@@ -90,7 +90,7 @@ function textOf(thrown: unknown): string {
     const json = toJson(thrown, MAX_MESSAGE_LENGTH);
     if (json !== 'too_large') return json.text;
     // The names of a list are its indices, each a text of its own.
-    if (!isBag(thrown)) return `${describe(thrown)} that is too large to be shown`;
+    if (!isObject(thrown)) return `${describe(thrown)} that is too large to be shown`;
     return `an object with ${Object.keys(thrown).slice(0, MAX_NAMES).join(', ')}`;
   } catch {
     return 'an object that cannot be read';

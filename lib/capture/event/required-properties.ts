@@ -1,5 +1,5 @@
 import { distinctIdOf } from '../../context/distinct-id.js';
-import { isBag } from '../../shared/untrusted-values.js';
+import { isObject } from '../../shared/untrusted-values.js';
 import { cleanCopy } from '../../json/safe-json.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { needsProfile } from '../input/source-event.js';
@@ -50,4 +50,4 @@ function exceptionProblem({ properties }: PostHogEvent, maxBytes: number): strin
 }
 
 const isException = (entry: unknown): boolean =>
-  isBag(entry) && typeof entry.type === 'string' && typeof entry.value === 'string';
+  isObject(entry) && typeof entry.type === 'string' && typeof entry.value === 'string';

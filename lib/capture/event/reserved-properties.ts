@@ -1,5 +1,5 @@
 import { groupKeyOf } from '../../context/group-keys.js';
-import { describe, isBag } from '../../shared/untrusted-values.js';
+import { describe, isObject } from '../../shared/untrusted-values.js';
 import { cleanCopy } from '../../json/safe-json.js';
 import { isGroupKey, isText, MAX_GROUP_KEY_LENGTH, MAX_UNSET_NAMES, propertyNamesOf } from '../input/rules.js';
 
@@ -83,7 +83,7 @@ export function correctReserved(
 function bagOf(value: unknown, maxBytes: number): Properties | undefined {
   const clean = cleanCopy(value, maxBytes);
   const meant = clean === 'too_large' ? value : clean.value;
-  return isBag(meant) ? meant : undefined;
+  return isObject(meant) ? meant : undefined;
 }
 
 function carefully<T>(read: () => T): T | undefined {

@@ -1,7 +1,7 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
 import { groupKeysOf } from '../../context/group-keys.js';
 import { warnOfUnknownFields } from '../../shared/unknown-fields.js';
-import { describe, isBag, lookAt, readField } from '../../shared/untrusted-values.js';
+import { describe, isObject, lookAt, readField } from '../../shared/untrusted-values.js';
 import { type CaptureEvent, type CaptureEventOptions } from '../capture-event.js';
 import { CaptureEventInput, CaptureEventOptionsInput } from './capture-inputs.dto.js';
 import { explain } from './explain.js';
@@ -38,11 +38,11 @@ type Fields = { readonly [Field in keyof CaptureEvent]?: unknown };
  */
 export function checkEvent(input: unknown): Checked {
   try {
-    if (!isBag(input)) return refuse('', `an event must be an object, but it is ${describe(input)}`);
+    if (!isObject(input)) return refuse('', `an event must be an object, but it is ${describe(input)}`);
     // A CaptureEventDto, perhaps of the package's other build: no class would stand for both.
     const toCaptureEvent = readField(input, 'toCaptureEvent');
     const event: unknown = typeof toCaptureEvent === 'function' ? Reflect.apply(toCaptureEvent, input, []) : input;
-    if (!isBag(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
+    if (!isObject(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
     let warnings: string[] | undefined;
     const warn = (warning: string): void => void (warnings ??= []).push(warning);
     const fields = readEvent(event, warn);
@@ -85,14 +85,14 @@ function sourceOf(fields: Fields, warn: Warn): SourceEvent | null {
   if (!isEventName(event) || distinctId === null || groups === null || timestamp === null || switches === null) {
     return null;
   }
-  if (!isMissing(properties) && !isBag(properties)) return null;
+  if (!isMissing(properties) && !isObject(properties)) return null;
   if (!isMissing(disableGeoip) && typeof disableGeoip !== 'boolean') return null;
 
   const uuid = optional(fields.uuid, uuidOf);
   if (uuid === null) warn('uuid is not a uuid and was replaced by a new one');
   const illegal = distinctId === undefined ? undefined : illegalDistinctIdWarning('distinctId', distinctId);
   if (illegal !== undefined) warn(illegal);
-  if (isBag(options)) warnOfUnknownFields(options, OPTION_FIELDS, warn, 'options');
+  if (isObject(options)) warnOfUnknownFields(options, OPTION_FIELDS, warn, 'options');
   return {
     event,
     distinctId,
@@ -122,7 +122,7 @@ function optional<T>(value: unknown, read: (value: unknown) => T | null): T | nu
 
 /** The switches as the properties that PostHog knows them by. */
 function switchesOf(options: unknown): Record<string, unknown> | null {
-  if (!isBag(options)) return null;
+  if (!isObject(options)) return null;
   const productTourId = readField(options, 'productTourId');
   const flags = {
     $cookieless_mode: readField(options, 'cookielessMode'),
@@ -144,7 +144,7 @@ function switchesOf(options: unknown): Record<string, unknown> | null {
 function problemOf(fields: Fields): string {
   try {
     const problems = [explain(Object.assign(new CaptureEventInput(), fields))];
-    if (isBag(fields.options)) {
+    if (isObject(fields.options)) {
       const options = readInput(fields.options, OPTION_FIELDS, () => undefined);
       problems.push(explain(Object.assign(new CaptureEventOptionsInput(), options), 'options.'));
     }

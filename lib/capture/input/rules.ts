@@ -1,7 +1,7 @@
 import { ValidateBy } from 'class-validator';
 import { distinctIdOf, MAX_DISTINCT_ID_BYTES } from '../../context/distinct-id.js';
 import { groupKeyOf, groupKeysOf, groupKeysProblem } from '../../context/group-keys.js';
-import { describe, fitsBytes, isBag } from '../../shared/untrusted-values.js';
+import { describe, fitsBytes, isObject } from '../../shared/untrusted-values.js';
 import { storable } from '../../json/storable-text.js';
 import { timestampOf } from './timestamp.js';
 import { uuidOf } from '../event/uuid.js';
@@ -26,7 +26,7 @@ export function isText(value: unknown): value is string {
 
 /** Whether a value is a bag of a person's properties, posthog-node's way: what it has as `$set` and `$set_once` are bags. */
 export function isPersonBag(value: unknown): value is Record<string, unknown> {
-  return isBag(value) && isMissingOrBag(value.$set) && isMissingOrBag(value.$set_once);
+  return isObject(value) && isMissingOrBag(value.$set) && isMissingOrBag(value.$set_once);
 }
 
 /** The property names in a list; null when it is no list, holds anything else, or is too long. */
@@ -47,7 +47,7 @@ export function isGroupKey(value: unknown): boolean {
   return (groupKeyOf(value)?.length ?? Infinity) <= MAX_GROUP_KEY_LENGTH;
 }
 
-const isMissingOrBag = (value: unknown): boolean => value === undefined || value === null || isBag(value);
+const isMissingOrBag = (value: unknown): boolean => value === undefined || value === null || isObject(value);
 
 /** A rule that is a predicate, with the sentence that says what was expected and what came instead. What throws breaks it. */
 function rule(
@@ -91,12 +91,12 @@ export const IsDistinctId = (): PropertyDecorator =>
   );
 
 /** An object of names and values, no list. */
-export const IsProperties = (): PropertyDecorator => rule('isProperties', isBag, 'an object of names and values');
+export const IsProperties = (): PropertyDecorator => rule('isProperties', isObject, 'an object of names and values');
 
 /** An object of names and values, in which `$set` and `$set_once` are such objects too. */
 export const IsPersonBag = (): PropertyDecorator =>
   rule('isPersonBag', isPersonBag, (value, field) =>
-    isBag(value)
+    isObject(value)
       ? `$set and $set_once in ${field} must be objects of names and values`
       : `${field} must be an object of names and values, but it is ${describe(value)}`,
   );

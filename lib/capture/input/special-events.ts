@@ -1,6 +1,6 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
 import { groupKeyOf } from '../../context/group-keys.js';
-import { copyOwn, describe, isBag, readable } from '../../shared/untrusted-values.js';
+import { copyOwn, describe, isObject, readable } from '../../shared/untrusted-values.js';
 import { explain } from './explain.js';
 import {
   AliasInputRules,
@@ -115,7 +115,7 @@ function check<T extends object>(
   build: (given: T, warn: Warn) => SourceEvent | string,
 ): Checked {
   try {
-    if (!isBag(input)) return refuse(event, `the input must be an object, but it is ${describe(input)}`);
+    if (!isObject(input)) return refuse(event, `the input must be an object, but it is ${describe(input)}`);
     const warnings: string[] = [];
     const warn: Warn = (warning) => void warnings.push(warning);
     const given = Object.assign(rules, readInput(input, fields, warn));
@@ -157,7 +157,7 @@ function personChanges(given: { set?: Bag; setOnce?: Bag; properties?: Bag }): {
 
 /** undefined when no bag was given. */
 function merge(...bags: unknown[]): Bag | undefined {
-  const given = bags.filter(isBag);
+  const given = bags.filter(isObject);
   if (given.length === 0) return undefined;
   const merged: Bag = {};
   for (const bag of given) copyOwn(merged, readable(bag));

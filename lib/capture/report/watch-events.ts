@@ -1,9 +1,9 @@
-import { processWide } from '../../shared/process-singleton.js';
+import { processSingleton } from '../../shared/process-singleton.js';
 import { type CaptureService } from '../capture.service.js';
 import { type EventWatcher, type EventWatchers } from './event-watcher.js';
 
 /** Beside the service, because a watcher sees payloads: nothing of it belongs to what an application is offered. */
-const known = processWide('event-watchers', () => new WeakMap<object, EventWatchers>());
+const known = processSingleton('event-watchers', () => new WeakMap<object, EventWatchers>());
 
 export function rememberWatchers(capture: CaptureService, watchers: EventWatchers): void {
   known.set(capture, watchers);

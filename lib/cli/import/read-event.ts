@@ -1,7 +1,7 @@
 import { type CaptureEvent } from '../../capture/capture-event.js';
 import { uuidOf } from '../../capture/event/uuid.js';
 import { quoteName } from '../../shared/untrusted-values.js';
-import { checkInput, isObject, kindOf, warnOfUnknown } from '../event-input.js';
+import { checkInput, isJsonObject, kindOf, warnOfUnknown } from '../event-input.js';
 import { type Line } from './lines.js';
 import { roundedId, roundedNumbers } from './rounded-numbers.js';
 import { stableUuid } from './stable-uuid.js';
@@ -30,7 +30,7 @@ function eventOf(line: Line, startedAt: string, warn: (warning: string) => void)
   const { number, text } = line;
   const input = parse(text);
   if (input === undefined) return 'it is not valid JSON';
-  if (!isObject(input)) return `it must be a JSON object, not ${kindOf(input)}`;
+  if (!isJsonObject(input)) return `it must be a JSON object, not ${kindOf(input)}`;
   const id = roundedId(input);
   if (id !== undefined) return `${id} is a number too large for JSON: ${REMEDY}`;
   const { dto, problems } = checkInput(input);

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../event-input.js';
+import { isJsonObject, type JsonObject } from '../event-input.js';
 
 /** Properties that name somebody. */
 const IDS = ['distinct_id', 'alias', '$anon_distinct_id', '$group_key'];
@@ -9,7 +9,7 @@ const MANY_DIGITS = /\d{16}/;
 export function roundedId({ distinct_id: distinctId, groups, properties }: JsonObject): string | undefined {
   if (isRounded(distinctId)) return 'distinct_id';
   if (holdsRounded(groups)) return 'a group key';
-  if (!isObject(properties)) return undefined;
+  if (!isJsonObject(properties)) return undefined;
   if (holdsRounded(properties.$groups)) return 'a group key';
   const name = IDS.find((id) => isRounded(properties[id]));
   return name === undefined ? undefined : `properties.${name}`;
@@ -28,7 +28,7 @@ export function* roundedNumbers({ properties }: JsonObject, text: string): Gener
     const [name, value] = next;
     if (isRounded(value)) yield name;
     else if (Array.isArray(value)) for (const item of value as unknown[]) open.push([name, item]);
-    else if (isObject(value)) for (const [key, item] of Object.entries(value)) open.push([`${name}.${key}`, item]);
+    else if (isJsonObject(value)) for (const [key, item] of Object.entries(value)) open.push([`${name}.${key}`, item]);
   }
 }
 
@@ -37,5 +37,5 @@ function isRounded(value: unknown): boolean {
 }
 
 function holdsRounded(value: unknown): boolean {
-  return isObject(value) && Object.values(value).some(isRounded);
+  return isJsonObject(value) && Object.values(value).some(isRounded);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { isObject, type JsonObject } from '../event-input.js';
+import { isJsonObject, type JsonObject } from '../event-input.js';
 import { UsageError } from '../terminal.js';
 import { type Answered } from './open-lines.js';
 
@@ -56,7 +56,7 @@ export class StateFile {
 function stateOf(text: string): (ImportState & { readonly sample: string }) | null {
   try {
     const read: unknown = JSON.parse(text);
-    if (!isObject(read)) return null;
+    if (!isJsonObject(read)) return null;
     // An earlier version did not count these.
     const state: JsonObject = { changed: 0, ...read };
     const isState =

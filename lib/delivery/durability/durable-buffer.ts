@@ -1,6 +1,6 @@
 import { type QueuedEvent, type SendBatch } from '../delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
-import { Few } from '../queue/small-set.js';
+import { SmallSet } from '../queue/small-set.js';
 import { backgroundTimer, type Timer } from '../timers.js';
 
 /** A store, and what is said to it. */
@@ -33,10 +33,10 @@ const RETRY_MS = 10_000;
 const RETRY_EVENTS = 100;
 
 /** Who uses a store, the last first: it could not tell two projects apart, and would give one what is the other's. */
-const USERS = new WeakMap<EventStore, { readonly user: DurableEvents; readonly project: string }>();
+const USERS = new WeakMap<EventStore, { readonly user: DurableBuffer; readonly project: string }>();
 
 /** The events of one instance in their store. Stands between delivery, which must go on, and a store, which may fail. */
-export class DurableEvents {
+export class DurableBuffer {
   readonly #durability: Durability;
   readonly #listener: DurabilityListener;
   /** What the store knows adapted events as. */
@@ -46,7 +46,7 @@ export class DurableEvents {
   /** Pending events that the store does not hold. */
   readonly #volatile = new Set<QueuedEvent>();
   /** What the store is writing. */
-  readonly #writes = new Few<Write>();
+  readonly #writes = new SmallSet<Write>();
   /** What it may still be writing: it took too long. */
   readonly #late = new Map<QueuedEvent, LateWrite>();
   /** Whether something was written after all since the store failed. */

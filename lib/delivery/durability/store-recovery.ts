@@ -1,9 +1,9 @@
 import { type QueuedEvent } from '../delivery.js';
-import { type DurableEvents, type Room } from './durable-buffer.js';
+import { type DurableBuffer, type Room } from './durable-buffer.js';
 import { backgroundTimer, type Timer } from '../timers.js';
 
 /** Who takes what is brought back. Must not throw. */
-export interface BacklogListener {
+export interface StoreRecoveryListener {
   /** How much may be brought back now. */
   room(): Room;
   recovered(events: readonly QueuedEvent[]): void;
@@ -13,16 +13,16 @@ export interface BacklogListener {
 const LOOK_AGAIN_MS = 10_000;
 
 /** What earlier processes left in the store, brought back piece by piece as there is room for it. */
-export class Backlog {
-  readonly #durable: DurableEvents;
-  readonly #listener: BacklogListener;
+export class StoreRecovery {
+  readonly #durable: DurableBuffer;
+  readonly #listener: StoreRecoveryListener;
   #timer: Timer | null = null;
   #loading = false;
   /** The store may hold more than there was room for. */
   #more = false;
   #stopped = false;
 
-  constructor(durable: DurableEvents, listener: BacklogListener) {
+  constructor(durable: DurableBuffer, listener: StoreRecoveryListener) {
     this.#durable = durable;
     this.#listener = listener;
   }

@@ -4,7 +4,7 @@ import { backgroundTimer, deadlineTimer, type Timer } from '../timers.js';
 const NO_LIMIT_MS = Infinity;
 
 /** Callers that wait for room, released in order and never more of them than there is room for. */
-export class Waiters {
+export class CapacityWaiters {
   readonly #room: () => number;
   readonly #waiting = new Set<() => void>();
   #next: Timer | null = null;

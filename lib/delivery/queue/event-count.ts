@@ -1,5 +1,5 @@
 /** A count of events and of their bytes. */
-export class Tally {
+export class EventCount {
   events = 0;
   bytes = 0;
 
@@ -13,12 +13,12 @@ export class Tally {
     this.bytes -= event.bytes;
   }
 
-  addAll(other: Tally): void {
+  addAll(other: EventCount): void {
     this.events += other.events;
     this.bytes += other.bytes;
   }
 
-  subtractAll(other: Tally): void {
+  subtractAll(other: EventCount): void {
     this.events -= other.events;
     this.bytes -= other.bytes;
   }

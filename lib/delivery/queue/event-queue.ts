@@ -1,9 +1,9 @@
 import { type QueuedEvent } from '../delivery.js';
-import { Few } from './small-set.js';
-import { Lane, WaitingList } from './key-lanes.js';
+import { SmallSet } from './small-set.js';
+import { KeyLane, WaitingList } from './key-lanes.js';
 import { Lease } from './lease.js';
-import { Ring } from './ring-buffer.js';
-import { Tally } from './event-count.js';
+import { RingBuffer } from './ring-buffer.js';
+import { EventCount } from './event-count.js';
 
 /** What the queue may hold, leased events included. */
 export interface EventQueueLimits {
@@ -24,7 +24,7 @@ export interface Evicted {
 }
 
 /** Takes an event into a lease. Returns false when it does not fit. */
-type Take = (event: QueuedEvent, seq: number, lane: Lane) => boolean;
+type Take = (event: QueuedEvent, seq: number, lane: KeyLane) => boolean;
 
 /** Idle lanes are forgotten when there are more lanes than this, and than twice as many as were in use the last time. */
 const MIN_LANES = 2048;
@@ -39,20 +39,20 @@ const MIN_LANES = 2048;
 export class EventQueue {
   readonly #limits: EventQueueLimits;
   /** Arrivals in order. The place of the first is `#firstSeq`. */
-  readonly #arrivals = new Ring<QueuedEvent>();
+  readonly #arrivals = new RingBuffer<QueuedEvent>();
   #firstSeq = 0;
   /** Events older than all of `#arrivals`, set aside or returned. */
   readonly #waiting = new WaitingList();
   /** By order key; those that are idle stay until there are too many of them. */
-  #lanes = new Map<string, Lane>();
+  #lanes = new Map<string, KeyLane>();
   #maxLanes = MIN_LANES;
   /** Lanes that nobody holds and in which events wait: the first to be served. */
-  readonly #free = new Set<Lane>();
-  readonly #leases = new Few<Lease>();
-  readonly #held = new Tally();
-  readonly #leased = new Tally();
+  readonly #free = new Set<KeyLane>();
+  readonly #leases = new SmallSet<Lease>();
+  readonly #held = new EventCount();
+  readonly #leased = new EventCount();
   /** Those that wait behind a key on loan. */
-  readonly #blocked = new Tally();
+  readonly #blocked = new EventCount();
 
   constructor(limits: EventQueueLimits) {
     this.#limits = limits;
@@ -163,7 +163,7 @@ export class EventQueue {
     const lease = new Lease();
     const { events } = lease;
     let bytes = 0;
-    const take = (event: QueuedEvent, seq: number, lane: Lane): boolean => {
+    const take = (event: QueuedEvent, seq: number, lane: KeyLane): boolean => {
       const first = events[0];
       const fits =
         !first ||
@@ -243,29 +243,29 @@ export class EventQueue {
     }
   }
 
-  #lane(key: string): Lane {
+  #lane(key: string): KeyLane {
     let lane = this.#lanes.get(key);
     if (lane) return lane;
     if (this.#lanes.size >= this.#maxLanes) this.#forgetIdleLanes();
-    lane = new Lane(key);
+    lane = new KeyLane(key);
     this.#lanes.set(key, lane);
     return lane;
   }
 
   /** All in one go: a Map that grows and shrinks with every event is among the dearest things there are. */
   #forgetIdleLanes(): void {
-    const lanes = new Map<string, Lane>();
+    const lanes = new Map<string, KeyLane>();
     for (const lane of this.#lanes.values()) if (!lane.idle) lanes.set(lane.key, lane);
     this.#lanes = lanes;
     this.#maxLanes = Math.max(MIN_LANES, 2 * lanes.size);
   }
 
-  #block(lane: Lane): void {
+  #block(lane: KeyLane): void {
     this.#free.delete(lane);
     this.#blocked.addAll(lane.waiting);
   }
 
-  #giveBackKey(lane: Lane): void {
+  #giveBackKey(lane: KeyLane): void {
     if (!lane.giveBack() || !lane.first) return;
     this.#blocked.subtractAll(lane.waiting);
     this.#free.add(lane);

@@ -1,12 +1,12 @@
 import { type QueuedEvent } from '../delivery.js';
-import { Tally } from './event-count.js';
+import { EventCount } from './event-count.js';
 
 /** An event, and where it belongs. */
 export interface PlacedEvent {
   readonly event: QueuedEvent;
   /** Its place in the order of arrival. */
   readonly seq: number;
-  readonly lane: Lane;
+  readonly lane: KeyLane;
 }
 
 interface Waiting extends PlacedEvent {
@@ -16,19 +16,19 @@ interface Waiting extends PlacedEvent {
 }
 
 /** The events of one order key that are on loan or wait for those that are. */
-export class Lane {
+export class KeyLane {
   /** The lease that holds the key, or null. */
   holder: object | null = null;
   first: Waiting | null = null;
   last: Waiting | null = null;
-  #waiting: Tally | undefined;
+  #waiting: EventCount | undefined;
   #lent = 0;
 
   constructor(readonly key: string) {}
 
   /** The events that wait in it; most lanes never see one. */
-  get waiting(): Tally {
-    return (this.#waiting ??= new Tally());
+  get waiting(): EventCount {
+    return (this.#waiting ??= new EventCount());
   }
 
   get idle(): boolean {
@@ -75,7 +75,7 @@ export class WaitingList {
   }
 
   /** Removes the oldest event of a lane. */
-  removeFirst(lane: Lane): void {
+  removeFirst(lane: KeyLane): void {
     const entry = lane.first;
     if (!entry) return;
     lane.first = entry.nextInLane;

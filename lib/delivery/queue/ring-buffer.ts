@@ -6,7 +6,7 @@ const MAX_IDLE_CAPACITY = 4096;
  * A first-in first-out list in a ring of memory, which is used again and again. An array that is cut off at its beginning is copied
  * from time to time, and what is left behind keeps its content from the collections of young objects, as `Few` explains of a Set.
  */
-export class Ring<T extends object> {
+export class RingBuffer<T extends object> {
   /** As many as a power of two. */
   #slots: (T | undefined)[] = slots(MIN_CAPACITY);
   #head = 0;

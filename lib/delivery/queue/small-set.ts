@@ -3,7 +3,7 @@
  * rebuilt, that points to its successor: as soon as one of them is old, whatever has ever been in the later ones outlives the
  * collections of young objects, and those take several times as long.
  */
-export class Few<T> {
+export class SmallSet<T> {
   readonly #things: T[] = [];
 
   get size(): number {

@@ -1,16 +1,16 @@
-import { carry, type HandBack, type Refusals, type RetryPolicy } from './deliver-batch.js';
+import { deliverBatch, type HandBack, type Refusals, type RetryPolicy } from './deliver-batch.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from '../delivery.js';
 import { EventAges } from '../queue/event-ages.js';
 import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
-import { Few } from '../queue/small-set.js';
+import { SmallSet } from '../queue/small-set.js';
 import { type Lease } from '../queue/lease.js';
-import { SendGate } from './circuit-breaker.js';
+import { CircuitBreaker } from './circuit-breaker.js';
 import { Sleepers } from './sleepers.js';
 import { backgroundTimer, type Timer } from '../timers.js';
 import { type TravelListener } from './travel-book.js';
 
 /** When the pump sends, and how it goes on when sending fails. Milliseconds and bytes. */
-export interface PumpOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
+export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
   readonly flushAt: number;
   readonly flushIntervalMs: number;
   readonly concurrency: number;
@@ -19,7 +19,7 @@ export interface PumpOptions extends EventQueueLimits, LeaseLimits, RetryPolicy 
 }
 
 /** Who is told what the pump does. Must not throw. */
-export interface PumpListener extends TravelListener {
+export interface BatchSchedulerListener extends TravelListener {
   /** One event left the queue from its place `seq`: delivered when `reason` is null. */
   settled(event: QueuedEvent, seq: number, reason: DropReason | null, detail: string): void;
   /** A cool-down of `coolDownMs` starts, or goes on after a probe that failed. */
@@ -42,19 +42,19 @@ const LONGEST_PAUSE_IN_COOL_DOWNS = 10;
 const LINGER_MS = 5;
 
 /** Moves events from the queue to the receiver: decides when a batch leaves, how many at once, and when none. */
-export class BatchPump {
-  readonly #options: PumpOptions;
+export class BatchScheduler {
+  readonly #options: BatchSchedulerOptions;
   readonly #queue: EventQueue;
   readonly #send: SendBatch;
-  readonly #listener: PumpListener;
+  readonly #listener: BatchSchedulerListener;
   readonly #ages = new EventAges();
   readonly #refusals: Refusals = { unproven: 0 };
-  readonly #gate = new SendGate(() => {
+  readonly #gate = new CircuitBreaker(() => {
     this.#paused.wake(true);
     this.#pump();
   });
   readonly #flushAt: number;
-  readonly #travelling = new Few<Travel>();
+  readonly #travelling = new SmallSet<Travel>();
   /** Of travels that are over: a signal is dear to make. */
   readonly #aborts: AbortController[] = [];
   /** Batches that wait for a retry. */
@@ -72,7 +72,7 @@ export class BatchPump {
   #stopped = false;
   #lastFailure: SendFailure | null = null;
 
-  constructor(options: PumpOptions, queue: EventQueue, send: SendBatch, listener: PumpListener) {
+  constructor(options: BatchSchedulerOptions, queue: EventQueue, send: SendBatch, listener: BatchSchedulerListener) {
     this.#options = options;
     // A threshold that a batch cannot reach would leave the events to the timer.
     this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents);
@@ -240,7 +240,7 @@ export class BatchPump {
 
   #carry(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<HandBack | null> {
     const maxRetries = (): number => (probe && !this.#gate.open ? 0 : this.#options.maxRetries);
-    return carry(events, {
+    return deliverBatch(events, {
       send: this.#send,
       backoff: this.#options,
       // A probe is tried once; when it was answered it is a batch like any other.

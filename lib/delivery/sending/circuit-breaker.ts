@@ -7,7 +7,7 @@ import { backgroundTimer, type Timer } from '../timers.js';
  *
  * Timers alone measure the waits: a clock that is set, or read twice, could leave the gate shut for good.
  */
-export class SendGate {
+export class CircuitBreaker {
   readonly #onPassable: () => void;
   /** Pauses that are not over. */
   readonly #pauses = new Set<Timer>();

@@ -16,7 +16,7 @@ export interface RetryPolicy extends BackoffOptions {
 }
 
 /** What a courier needs from whoever sends it. */
-export interface CourierRoute {
+export interface DeliveryRoute {
   readonly send: SendBatch;
   readonly backoff: BackoffOptions;
   /** What is known of refusals; shared by all that goes to one receiver. */
@@ -78,7 +78,7 @@ interface Halve {
  *
  * @returns null when every event was reported, or why the unreported ones come back
  */
-export async function carry(events: readonly QueuedEvent[], route: CourierRoute): Promise<HandBack | null> {
+export async function deliverBatch(events: readonly QueuedEvent[], route: DeliveryRoute): Promise<HandBack | null> {
   const parts: (readonly QueuedEvent[])[] = [events];
   let suspects: Suspect[] = [];
   const convict = (): void => {
@@ -90,7 +90,7 @@ export async function carry(events: readonly QueuedEvent[], route: CourierRoute)
     route.refusals.unproven = 0;
   };
   for (let part = parts.pop(); part; part = parts.pop()) {
-    const result = await carryPart(part, route, accepted);
+    const result = await deliverPart(part, route, accepted);
     if (result === 'done') continue;
     if (!('halve' in result)) return result;
     const { halve, failure, reason } = result;
@@ -104,7 +104,7 @@ export async function carry(events: readonly QueuedEvent[], route: CourierRoute)
     suspects.push({ event: only, failure, reason });
     if (route.refusals.unproven + suspects.length <= MAX_UNPROVEN) continue;
     const witness = takeWitness(parts, suspects);
-    const said = witness ? await carryPart([witness], route, accepted) : null;
+    const said = witness ? await deliverPart([witness], route, accepted) : null;
     if (said === 'done') continue;
     if (said && !('halve' in said)) return said;
     return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING, refusesAll: true } };
@@ -138,7 +138,11 @@ function takeWitness(parts: (readonly QueuedEvent[])[], suspects: readonly Suspe
   return witness;
 }
 
-async function carryPart(part: readonly QueuedEvent[], route: CourierRoute, accepted: () => void): Promise<Attempted> {
+async function deliverPart(
+  part: readonly QueuedEvent[],
+  route: DeliveryRoute,
+  accepted: () => void,
+): Promise<Attempted> {
   const events = stillWanted(part, route);
   // Whoever waited may have gone while another part was on its way.
   if (events.length === 0) return 'done';
@@ -197,7 +201,7 @@ async function carryPart(part: readonly QueuedEvent[], route: CourierRoute, acce
   }
 }
 
-function stillWanted(events: readonly QueuedEvent[], route: CourierRoute): readonly QueuedEvent[] {
+function stillWanted(events: readonly QueuedEvent[], route: DeliveryRoute): readonly QueuedEvent[] {
   return route.wanted ? events.filter((event) => route.wanted?.(event)) : events;
 }
 
@@ -207,7 +211,7 @@ function reportSettled(
   { rejected, retry }: Extract<BatchOutcome, { kind: 'settled' }>,
   attempts: number,
   startedAt: number,
-  route: CourierRoute,
+  route: DeliveryRoute,
 ): readonly QueuedEvent[] {
   const durationMs = Math.round(performance.now() - startedAt);
   if (rejected.length === 0 && retry.length === 0) {

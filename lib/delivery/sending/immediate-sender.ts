@@ -1,46 +1,46 @@
-import { carry, type RetryPolicy } from './deliver-batch.js';
+import { deliverBatch, type RetryPolicy } from './deliver-batch.js';
 import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from '../delivery.js';
 import { type LeaseLimits } from '../queue/event-queue.js';
 import { Sleepers } from './sleepers.js';
-import { Tally } from '../queue/event-count.js';
+import { EventCount } from '../queue/event-count.js';
 import { backgroundTimer, deadlineTimer, type Timer } from '../timers.js';
 import { type TravelListener } from './travel-book.js';
 
 /** The answer to somebody who waited for one event. `message` says what went wrong, in a sentence. */
-export type ExpressOutcome =
+export type ImmediateOutcome =
   { readonly delivered: true } | { readonly delivered: false; readonly reason: DropReason; readonly message: string };
 
 /** Limits of one call. */
-export interface ExpressCall {
+export interface ImmediateCall {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
 
 /** How the lane batches and retries. */
-export interface ExpressOptions extends LeaseLimits, RetryPolicy {
+export interface ImmediateSenderOptions extends LeaseLimits, RetryPolicy {
   /** Requests of this lane in flight at once. */
   readonly concurrency: number;
 }
 
 /** Who is told what becomes of the events. Must not throw. */
-export interface ExpressListener extends TravelListener {
+export interface ImmediateSenderListener extends TravelListener {
   /** A call waits. */
   queued(event: QueuedEvent): void;
   /** A call has its answer. */
-  settled(call: object, event: QueuedEvent, outcome: ExpressOutcome): void;
+  settled(call: object, event: QueuedEvent, outcome: ImmediateOutcome): void;
   /** The receiver is there and takes events. */
   answered(): void;
 }
 
-interface Passenger {
+interface ImmediateEvent {
   readonly event: QueuedEvent;
   group: Group | null;
   /** Answers the caller; further answers are ignored. */
-  answer(outcome: ExpressOutcome): void;
+  answer(outcome: ImmediateOutcome): void;
 }
 
 interface Group {
-  readonly passengers: Set<Passenger>;
+  readonly passengers: Set<ImmediateEvent>;
   readonly abort: AbortController;
   readonly retries: Sleepers;
   lastFailure: SendFailure | null;
@@ -50,19 +50,19 @@ interface Group {
  * Sends events whose callers wait for the answer, past the queue and whatever state it is in. Calls that come
  * together share a request; further ones wait for a free one of `concurrency`. What fails is not kept.
  */
-export class ExpressLane {
-  readonly #options: ExpressOptions;
+export class ImmediateSender {
+  readonly #options: ImmediateSenderOptions;
   readonly #send: SendBatch;
-  readonly #listener: ExpressListener;
+  readonly #listener: ImmediateSenderListener;
   /** Those that wait for a request, in order. */
-  readonly #queue = new Set<Passenger>();
-  readonly #calls = new Set<Passenger>();
+  readonly #queue = new Set<ImmediateEvent>();
+  readonly #calls = new Set<ImmediateEvent>();
   /** Their events. */
-  readonly #waiting = new Tally();
+  readonly #waiting = new EventCount();
   #groups = 0;
   #departure: Timer | null = null;
 
-  constructor(options: ExpressOptions, send: SendBatch, listener: ExpressListener) {
+  constructor(options: ImmediateSenderOptions, send: SendBatch, listener: ImmediateSenderListener) {
     this.#options = options;
     this.#send = send;
     this.#listener = listener;
@@ -90,11 +90,11 @@ export class ExpressLane {
   }
 
   /** Resolves when PostHog has answered for the event, when retries or `timeoutMs` are used up, or when aborted. Never rejects. */
-  send(event: QueuedEvent, { timeoutMs, signal }: ExpressCall): Promise<ExpressOutcome> {
+  send(event: QueuedEvent, { timeoutMs, signal }: ImmediateCall): Promise<ImmediateOutcome> {
     return new Promise((resolve) => {
       const fail = (reason: DropReason, message: string): void =>
         passenger.answer({ delivered: false, reason, message });
-      const passenger: Passenger = {
+      const passenger: ImmediateEvent = {
         event,
         group: null,
         answer: (outcome) => {
@@ -167,7 +167,7 @@ export class ExpressLane {
     const passengers = new Map([...group.passengers].map((passenger) => [passenger.event.id, passenger]));
     const isAwaited = ({ id }: QueuedEvent): boolean => passengers.get(id)?.group === group;
     const signal = group.abort.signal;
-    const handBack = await carry(
+    const handBack = await deliverBatch(
       [...passengers.values()].map(({ event }) => event),
       {
         send: this.#send,
@@ -204,7 +204,7 @@ export class ExpressLane {
     this.#schedule();
   }
 
-  #leave(passenger: Passenger): void {
+  #leave(passenger: ImmediateEvent): void {
     const { group } = passenger;
     passenger.group = null;
     if (!group) {

@@ -43,7 +43,7 @@ export const NO_REQUESTS: RequestStats = Object.freeze({
 const RECENT = 1000;
 
 /** Counts requests, and knows how long the last ones took. */
-export class RequestLog {
+export class RequestStatsCollector {
   readonly #counts: Record<string, number> = {};
   readonly #recentMs: number[] = [];
   /** The recent durations in order of size; null when there are newer ones. */

@@ -1,4 +1,4 @@
-import { nearestName } from '../../shared/did-you-mean.js';
+import { didYouMean } from '../../shared/did-you-mean.js';
 import { type CaptureRecorder } from '../recording/capture-recorder.js';
 import { type Difference } from '../recording/differences.js';
 import { type RecordedEvent } from '../recording/recorded-event.js';
@@ -105,7 +105,7 @@ export class FailureMessage {
   /** Why it may be that there is none. */
   private hint(): string {
     const { recorder, name } = this;
-    const near = nearestName(
+    const near = didYouMean(
       name,
       recorder.events.map(({ event }) => event),
     );

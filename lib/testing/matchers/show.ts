@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { isBag } from '../../shared/untrusted-values.js';
+import { isObject } from '../../shared/untrusted-values.js';
 import { type AsymmetricMatcher, isAsymmetric } from '../recording/differences.js';
 
 /** A longer text is cut: an event may hold a megabyte. */
@@ -15,7 +15,7 @@ function write(value: unknown): string {
   if (isAsymmetric(value)) return writeMatcher(value);
   if (typeof value === 'string') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(write).join(', ')}]`;
-  if (isBag(value)) {
+  if (isObject(value)) {
     const fields = Object.entries(value).map(([name, field]) => `${JSON.stringify(name)}: ${write(field)}`);
     return `{${fields.join(', ')}}`;
   }

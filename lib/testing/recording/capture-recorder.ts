@@ -1,5 +1,5 @@
 import { type EventDrop } from '../../options/posthog-capture.options.js';
-import { processWide } from '../../shared/process-singleton.js';
+import { processSingleton } from '../../shared/process-singleton.js';
 import { type ExpectedEvent, checkExpected, differencesOf } from './expected-event.js';
 import { type RecordedEvent } from './recorded-event.js';
 import { type Recording, RECORDING_HEADER } from './recording.js';
@@ -119,5 +119,5 @@ class CaptureRecorderClass {
  * What one application captured. Injected from PostHogCaptureTestingModule (`moduleRef.get(CaptureRecorder)`), returned by
  * `overrideCapture`, found with `recorderOf`. One class per process, also where the package is loaded both as ESM and as CommonJS.
  */
-export const CaptureRecorder = processWide('CaptureRecorder', () => CaptureRecorderClass);
+export const CaptureRecorder = processSingleton('CaptureRecorder', () => CaptureRecorderClass);
 export type CaptureRecorder = CaptureRecorderClass;

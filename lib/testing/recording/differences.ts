@@ -1,5 +1,5 @@
-import { isBag } from '../../shared/untrusted-values.js';
-import { nearestName } from '../../shared/did-you-mean.js';
+import { isObject } from '../../shared/untrusted-values.js';
+import { didYouMean } from '../../shared/did-you-mean.js';
 
 /** What `expect.any(Number)`, `expect.objectContaining(…)` and the like are, in Jest, Vitest and elsewhere. */
 export interface AsymmetricMatcher {
@@ -39,7 +39,7 @@ export function differencesBetween(received: unknown, expected: unknown, path = 
     if (written.length !== received.length) return different;
     return written.flatMap((item, index) => differencesBetween(received[index], item, join(path, index), isExact));
   }
-  if (isBag(written) && isBag(received)) {
+  if (isObject(written) && isObject(received)) {
     const names = Object.keys(isExact ? { ...written, ...received } : written);
     return names.flatMap((name) => differenceOfField(received, written[name], name, path, isExact));
   }
@@ -55,14 +55,14 @@ function differenceOfField(
 ): Difference[] {
   const isThere = Object.hasOwn(received, name);
   const differences = differencesBetween(isThere ? received[name] : undefined, expected, join(path, name), isExact);
-  const near = isThere ? undefined : nearestName(name, Object.keys(received));
+  const near = isThere ? undefined : didYouMean(name, Object.keys(received));
   return near === undefined ? differences : differences.map((difference) => ({ ...difference, near }));
 }
 
 /** Which fields `objectContaining` finds fault with; undefined where that cannot be said. */
 function withinSample(received: unknown, expected: AsymmetricMatcher, path: string): Difference[] | undefined {
   const { sample, inverse } = expected as { sample?: unknown; inverse?: unknown } & AsymmetricMatcher;
-  if (inverse === true || !isBag(sample) || !isBag(received) || expected.toString() !== 'ObjectContaining') {
+  if (inverse === true || !isObject(sample) || !isObject(received) || expected.toString() !== 'ObjectContaining') {
     return undefined;
   }
   const differences = Object.keys(sample).flatMap((name) =>

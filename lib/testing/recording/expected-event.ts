@@ -1,5 +1,5 @@
 import { fieldMeant } from '../../shared/unknown-fields.js';
-import { describe, isBag, quoteName } from '../../shared/untrusted-values.js';
+import { describe, isObject, quoteName } from '../../shared/untrusted-values.js';
 import { differencesBetween, isAsymmetric, type AsymmetricMatcher, type Difference } from './differences.js';
 import { type RecordedEvent } from './recorded-event.js';
 
@@ -33,7 +33,7 @@ export function differencesOf(recorded: RecordedEvent, expected: ExpectedEvent =
  */
 export function checkExpected(asker: string, expected: unknown): void {
   if (expected === undefined || isAsymmetric(expected)) return;
-  if (!isBag(expected)) {
+  if (!isObject(expected)) {
     throw new TypeError(
       `${asker}: the expected event must be an object of ${FIELDS.join(', ')}, but it is ${describe(expected)}`,
     );
@@ -53,7 +53,7 @@ function asSent(expected: ExpectedEvent): object {
   return {
     ...expected,
     ...(typeof distinctId === 'number' && { distinctId: String(distinctId) }),
-    ...(isBag(groups) && !isAsymmetric(groups) && { groups: keysAsText(groups) }),
+    ...(isObject(groups) && !isAsymmetric(groups) && { groups: keysAsText(groups) }),
   };
 }
 

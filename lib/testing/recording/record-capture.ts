@@ -4,10 +4,10 @@ import { type CaptureService } from '../../capture/capture.service.js';
 import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
 import { isGiven } from '../../options/environment.js';
 import { resolveOptions } from '../../options/resolve-options.js';
-import { isBag } from '../../shared/untrusted-values.js';
+import { isObject } from '../../shared/untrusted-values.js';
 import { type InstanceSource } from '../../module/instance-module.js';
 import { type PostHogCaptureModuleOptions } from '../../options/posthog-capture.options.js';
-import { processWide } from '../../shared/process-singleton.js';
+import { processSingleton } from '../../shared/process-singleton.js';
 import { CaptureRecorder } from './capture-recorder.js';
 import { isolateRequests } from './isolate-requests.js';
 import { recordedEventOf } from './recorded-event.js';
@@ -29,7 +29,7 @@ export function newRecorder(name: string | undefined): RecorderParts {
   return { recording, recorder: new CaptureRecorder(recording) };
 }
 
-const recorders = processWide('recorders', () => new WeakMap<object, CaptureRecorder>());
+const recorders = processSingleton('recorders', () => new WeakMap<object, CaptureRecorder>());
 
 /**
  * Makes the service of an instance as PostHogCaptureModule would, but for its delivery: everything is recorded.
@@ -96,7 +96,7 @@ export function recorderOf(app: Pick<INestApplicationContext, 'get'>, name?: str
 function forRecording(explicit: unknown, options: Readonly<Record<string, unknown>>): unknown {
   const own = explicit ?? {};
   // Refused as at a real boot.
-  if (!isBag(own)) return explicit;
+  if (!isObject(own)) return explicit;
   const overrides = Object.entries(options).filter(([, value]) => value !== undefined);
   const given: Record<string, unknown> = { ...own, ...Object.fromEntries(overrides) };
   const { apiKey, enabled } = given;

@@ -1,4 +1,4 @@
-import { isBag } from '../../shared/untrusted-values.js';
+import { isObject } from '../../shared/untrusted-values.js';
 import { type QueuedEvent } from '../../delivery/delivery.js';
 import { formatOf } from '../../wire/formats.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
@@ -26,7 +26,7 @@ export interface RecordedEvent {
 export function recordedEventOf({ format, payload }: QueuedEvent): RecordedEvent {
   const raw = formatOf(format).decode(JSON.parse(payload));
   const { event, distinct_id: distinctId, properties, timestamp, uuid } = raw;
-  const groups = isBag(properties.$groups) ? (properties.$groups as Record<string, string>) : {};
+  const groups = isObject(properties.$groups) ? (properties.$groups as Record<string, string>) : {};
   const recorded = { event, distinctId, properties, groups, timestamp, uuid };
   return Object.defineProperty(recorded, 'raw', { value: raw }) as RecordedEvent;
 }

@@ -1,6 +1,6 @@
 import { type DropReason, type DeliveryReport, type QueuedEvent } from '../../delivery/delivery.js';
-import { type DeliveryStats, type EventDelivery, NOTHING_DELIVERED } from '../../delivery/event-delivery.js';
-import { type ExpressCall, type ExpressOutcome } from '../../delivery/sending/immediate-sender.js';
+import { type DeliveryStats, type Delivery, NOTHING_DELIVERED } from '../../delivery/event-delivery.js';
+import { type ImmediateCall, type ImmediateOutcome } from '../../delivery/sending/immediate-sender.js';
 
 /** Who is told of events. Must not throw. */
 export interface RecordingObserver {
@@ -15,7 +15,7 @@ export interface RecordingObserver {
  * Delivery to nowhere: every event is recorded at once and counts as delivered when the current turn is over, as if PostHog were
  * very near. No socket and no timer.
  */
-export class RecordingDelivery implements EventDelivery {
+export class RecordingDelivery implements Delivery {
   readonly #shutdownTimeoutMs: number;
   readonly #observer: RecordingObserver;
   #pending: QueuedEvent[] = [];
@@ -45,7 +45,7 @@ export class RecordingDelivery implements EventDelivery {
     return true;
   }
 
-  async deliverNow(event: QueuedEvent, { signal }: ExpressCall): Promise<ExpressOutcome> {
+  async deliverNow(event: QueuedEvent, { signal }: ImmediateCall): Promise<ImmediateOutcome> {
     if (signal?.aborted) {
       const message = 'PostHog request aborted';
       this.#observer.dropped(event, 'undelivered', message);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { headerOf, type RequestFields, requestOf } from '../../context/request-fields.js';
 import { acting } from '../../context/scopes.js';
 import { type EventDrop } from '../../options/posthog-capture.options.js';
-import { processWide } from '../../shared/process-singleton.js';
+import { processSingleton } from '../../shared/process-singleton.js';
 import { Timers } from '../fake-posthog/timers.js';
 import { Waiting } from '../fake-posthog/waiting.js';
 import { type RecordedEvent } from './recorded-event.js';
@@ -19,7 +19,7 @@ interface Isolation {
 }
 
 /** One for both builds: they may share an application. */
-const isolations = processWide('isolated-recordings', () => new AsyncLocalStorage<Isolation>());
+const isolations = processSingleton('isolated-recordings', () => new AsyncLocalStorage<Isolation>());
 
 /** What one instance captured and dropped, or the share of it that one test caused. The writing side of CaptureRecorder. */
 export class Recording {

@@ -1,5 +1,5 @@
 import { type ExecutionContext } from '@nestjs/common';
-import { Attached } from '../../shared/attached-state.js';
+import { AttachedState } from '../../shared/attached-state.js';
 import { NO_CONTEXT } from '../../context/capture-context.js';
 import { type CallSource, type OpenSource, type Transport } from '../../context/call-source.js';
 import { checkContext, type Warn } from '../../context/check-context.js';
@@ -18,7 +18,7 @@ export interface CallScope {
 }
 
 /** Raw HTTP requests and Nest's contexts of messages, each with its one context. */
-const opened = new Attached<CallScope>('call');
+const opened = new AttachedState<CallScope>('call');
 
 /** Beside HTTP, which is not believed without a look at it. */
 const TRANSPORTS: readonly string[] = ['graphql', 'rpc', 'ws'] satisfies Transport[];

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { type ContextScope } from '../../context/context-scope.js';
 import { acting } from '../../context/scopes.js';
-import { processWide } from '../../shared/process-singleton.js';
+import { processSingleton } from '../../shared/process-singleton.js';
 import { type CallObserver, observeResult } from './observe-result.js';
 import { type TrackedCall } from './tracked-call.js';
 import { type MethodPlan, planOf } from './tracked-methods.js';
@@ -143,4 +143,4 @@ class OpenCalls {
   }
 }
 
-export const openCalls = processWide('open-calls', () => new OpenCalls());
+export const openCalls = processSingleton('open-calls', () => new OpenCalls());

@@ -4,7 +4,7 @@ import { type ContextScope, personlessIdOf } from '../../context/context-scope.j
 import { distinctIdOf } from '../../context/distinct-id.js';
 import { type GroupKeys, groupKeysOf } from '../../context/group-keys.js';
 import { acting } from '../../context/scopes.js';
-import { copyOwn, isBag } from '../../shared/untrusted-values.js';
+import { copyOwn, isObject } from '../../shared/untrusted-values.js';
 import { isSampled } from './sampling.js';
 import { type TrackContext, type TrackedEvent } from '../track-event.options.js';
 import { type TrackingSettings } from '../tracking-settings.js';
@@ -73,7 +73,7 @@ const DISTINCT_ID: Expectation<string> = {
 const GROUPS: Expectation<GroupKeys> = { text: 'an object of group types and keys', read: groupKeysOf };
 const PROPERTIES: Expectation<Record<string, unknown>> = {
   text: 'an object of names and values',
-  read: (answer) => (isBag(answer) ? copyOf(answer) : null),
+  read: (answer) => (isObject(answer) ? copyOf(answer) : null),
 };
 
 /** A copy; a getter that throws costs its own value. */

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
 import { RouterExplorer } from '@nestjs/core/router/router-explorer.js';
-import { processWide } from '../../shared/process-singleton.js';
+import { processSingleton } from '../../shared/process-singleton.js';
 import { messageContexts } from '../propagation/message-contexts.js';
 import { rawOf } from './response-end.js';
 import { type Method, type MethodPlan, planOf } from '../call/tracked-methods.js';
@@ -34,13 +34,13 @@ export interface RouteDuty {
 export const routesKnowTheirHandlers = 'copyMetadataToCallback' in RouterExplorer.prototype;
 
 /** The interceptors that `@TrackEvent` binds, of both builds. */
-export const ownInterceptors = processWide('own-interceptors', () => new WeakSet<object>());
+export const ownInterceptors = processSingleton('own-interceptors', () => new WeakSet<object>());
 
 /** Raw requests that all guards have let pass. */
-const passed = processWide('passed-guards', () => new WeakSet());
+const passed = processSingleton('passed-guards', () => new WeakSet());
 
 /** Stands behind all other guards, and so knows that none of them has denied. */
-const lastGuard = processWide('last-guard', (): CanActivate => ({
+const lastGuard = processSingleton('last-guard', (): CanActivate => ({
   canActivate(execution: ExecutionContext): boolean {
     const request = execution.getType() === 'http' ? rawOf(execution.switchToHttp().getRequest()) : undefined;
     if (request !== undefined) passed.add(request);

@@ -1,4 +1,4 @@
-import { Attached } from '../../shared/attached-state.js';
+import { AttachedState } from '../../shared/attached-state.js';
 
 /** How a response ended. */
 export interface ResponseEnd {
@@ -31,7 +31,7 @@ interface Watched {
   end: ResponseEnd | undefined;
 }
 
-const watched = new Attached<Watched>('response-end');
+const watched = new AttachedState<Watched>('response-end');
 
 /**
  * Tells once when a response ends: just before its last bytes leave, so that whoever has read the response finds the

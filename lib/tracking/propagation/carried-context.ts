@@ -1,11 +1,11 @@
 import { type CaptureContext, type SerializedContext } from '../../context/capture-context.js';
-import { processWide } from '../../shared/process-singleton.js';
+import { processSingleton } from '../../shared/process-singleton.js';
 
 /** Where a message or a job keeps the context of its sender. */
 const KEY = '$posthog_context';
 
 /** What was taken out of payloads. */
-const taken = processWide('taken-contexts', () => new WeakMap<object, CaptureContext>());
+const taken = processSingleton('taken-contexts', () => new WeakMap<object, CaptureContext>());
 
 /** Data with the context of its sender in it. */
 export type WithCarriedContext<T> = T & { [KEY]?: SerializedContext };

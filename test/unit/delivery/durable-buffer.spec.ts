@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent, type RecoveryRequest } from 'nestjs-posthog-capture';
-import { DurableEvents } from '../../../lib/delivery/durability/durable-buffer.js';
+import { DurableBuffer } from '../../../lib/delivery/durability/durable-buffer.js';
 import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
 
 beforeEach(() => void jest.useFakeTimers());
@@ -13,9 +13,9 @@ function setUp(
   store: EventStore,
   adapt = (event: QueuedEvent): QueuedEvent => event,
   project = 'one',
-): { durable: DurableEvents; told: string[] } {
+): { durable: DurableBuffer; told: string[] } {
   const told: string[] = [];
-  const durable = new DurableEvents(
+  const durable = new DurableBuffer(
     { store, project, adapt },
     {
       storeFailed: (error) => told.push(`fails: ${(error as Error).message}`),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Ring } from '../../../lib/delivery/queue/ring-buffer.js';
+import { RingBuffer } from '../../../lib/delivery/queue/ring-buffer.js';
 
 interface Item {
   readonly n: number;
@@ -7,7 +7,7 @@ interface Item {
 
 describe('Ring', () => {
   it('gives back what came first, whatever comes and goes', () => {
-    const ring = new Ring<Item>();
+    const ring = new RingBuffer<Item>();
     const model: Item[] = [];
     let seed = 7;
     const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;

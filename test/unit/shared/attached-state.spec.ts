@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Attached } from '../../../lib/shared/attached-state.js';
+import { AttachedState } from '../../../lib/shared/attached-state.js';
 
 const REFUSING: [string, () => object][] = [
   ['a frozen object', () => Object.freeze({ a: 1 })],
@@ -9,7 +9,7 @@ const REFUSING: [string, () => object][] = [
 
 describe('attached state', () => {
   it.each<[string, () => object]>([['an object', () => ({ a: 1 })], ...REFUSING])('is of %s alone', (_name, make) => {
-    const attached = new Attached<{ of: string }>();
+    const attached = new AttachedState<{ of: string }>();
     const [one, two, none] = [make(), make(), make()];
     attached.set(one, { of: 'one' });
     attached.set(two, { of: 'two' });
@@ -24,14 +24,14 @@ describe('attached state', () => {
 
   it('shows neither in the names of an object nor in its JSON', () => {
     const holder = { a: 1 };
-    new Attached<object>('shown').set(holder, { secret: true });
+    new AttachedState<object>('shown').set(holder, { secret: true });
     const names: string[] = [];
     for (const name in holder) names.push(name);
     expect([names, Object.keys(holder), JSON.stringify(holder)]).toEqual([['a'], ['a'], '{"a":1}']);
   });
 
   it('is found through what stands for the object, as a wrapper of a request does', () => {
-    const attached = new Attached<object>();
+    const attached = new AttachedState<object>();
     const [holder, state] = [{ a: 1 }, {}];
     attached.set(holder, state);
     expect(attached.get(Object.create(holder) as object)).toBe(state);
@@ -41,9 +41,9 @@ describe('attached state', () => {
   it('is shared by name, and by nothing else', () => {
     const holder = {};
     const state = {};
-    new Attached<object>('name').set(holder, state);
-    expect(new Attached<object>('name').get(holder)).toBe(state);
-    expect(new Attached<object>('other').get(holder)).toBeUndefined();
-    expect(new Attached<object>().get(holder)).toBeUndefined();
+    new AttachedState<object>('name').set(holder, state);
+    expect(new AttachedState<object>('name').get(holder)).toBe(state);
+    expect(new AttachedState<object>('other').get(holder)).toBeUndefined();
+    expect(new AttachedState<object>().get(holder)).toBeUndefined();
   });
 });
