@@ -29,14 +29,14 @@ export { CaptureResult } from './capture/capture-result.js';
 export { type CaptureContext, type SerializedContext } from './context/capture-context.js';
 export { type CallSource, type Transport } from './context/call-source.js';
 export { type Identity } from './context/call-interpreter.js';
-export { type RequestPropertySet } from './context/request-properties.js';
+export { type RequestPropertySet } from './context/request-context.js';
 
 export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
-export { type Outcome, type TrackContext, type TrackEventOptions } from './tracking/track-event.options.js';
+export { type Outcome, type TrackContext, type TrackEventOptions } from './tracking/call/track-event.options.js';
 export { type RequestTrackingOptions } from './options/request-tracking.options.js';
 export { attachContext, withJobContext } from './tracking/propagation/job-context.js';
-export { RestoreContext } from './tracking/propagation/restore-context.decorator.js';
+export { RestoreContext } from './tracking/restore-context.decorator.js';
 
 export { type DeliveryReport, type DropReason, type QueuedEvent, type SendFailure } from './delivery/delivery.js';
 export { type PendingLimits } from './delivery/event-delivery.js';

@@ -5,7 +5,7 @@ import { type CallSource } from './call-source.js';
 import { checkContext, type Warn } from './check-context.js';
 import { mergeContexts } from './context-scope.js';
 import { requestOf, routeOf } from './request-fields.js';
-import { requestPropertyReader, type RequestPropertySet } from './request-properties.js';
+import { requestPropertyReader, type RequestPropertySet } from './request-context.js';
 import { readTracingHeaders } from './tracing-headers.js';
 
 /**

@@ -9,7 +9,7 @@ import { CallInterpreter } from '../context/call-interpreter.js';
 import { type Warn } from '../context/check-context.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/event-delivery.js';
-import { rememberSettings } from '../tracking/tracking-settings.js';
+import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { formatOf } from '../wire/formats.js';
 
 /** Who takes the events of an instance, and what its start and its end mean to them. */

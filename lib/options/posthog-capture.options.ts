@@ -21,7 +21,7 @@ import {
   IsSwitch,
 } from './option-rules.js';
 import { type Identity } from '../context/call-interpreter.js';
-import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-properties.js';
+import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
 import { type DropReason } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
 import { type RequestTrackingOptions } from './request-tracking.options.js';

@@ -1,10 +1,10 @@
 import 'reflect-metadata';
 import { UseInterceptors } from '@nestjs/common';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
-import { invokeMethod } from './call/invoke-method.js';
+import { invokeMethod } from './invoke-method.js';
 import { injectOwner } from './owner.js';
 import { TrackEventInterceptor } from './track-event.interceptor.js';
-import { checkTrackEvent, type TrackEventOptions } from './track-event.options.js';
+import { checkTrackEvent, type TrackEventOptions } from './call/track-event.options.js';
 import { planOf, wrapMethod } from './call/tracked-methods.js';
 
 /**

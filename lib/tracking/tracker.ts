@@ -2,12 +2,12 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Opti
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { processSingleton } from '../shared/process-singleton.js';
-import { freeStreamCalls, prepareMessages, prepareRoutes } from './http/handlers.js';
+import { freeStreamCalls, prepareMessages, prepareRoutes } from './http/routes.js';
 import { HttpTracking } from './http/http-tracking.js';
 import { contextsWanted } from './propagation/message-contexts.js';
 import { track, type TrackingInstance } from './call/track.js';
-import { type TrackContext, type TrackedEvent } from './track-event.options.js';
-import { settingsOf } from './tracking-settings.js';
+import { type TrackContext, type TrackedEvent } from './call/track-event.options.js';
+import { settingsOf } from './call/tracking-instance.js';
 
 /** The trackers of all applications that run in this process. Weak, because a test may forget to close its application. */
 const running = processSingleton('trackers', () => new Set<WeakRef<TrackerClass>>());

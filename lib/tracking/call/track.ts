@@ -6,8 +6,8 @@ import { type GroupKeys, groupKeysOf } from '../../context/group-keys.js';
 import { acting } from '../../context/scopes.js';
 import { copyOwn, isObject } from '../../shared/untrusted-values.js';
 import { isSampled } from './sampling.js';
-import { type TrackContext, type TrackedEvent } from '../track-event.options.js';
-import { type TrackingSettings } from '../tracking-settings.js';
+import { type TrackContext, type TrackedEvent } from './track-event.options.js';
+import { type TrackingSettings } from './tracking-instance.js';
 
 /** One instance, as tracking uses it. */
 export interface TrackingInstance {

@@ -2,10 +2,10 @@ import { StreamableFile } from '@nestjs/common';
 import { type CallSource } from '../../context/call-source.js';
 import { type ContextScope } from '../../context/context-scope.js';
 import { acting } from '../../context/scopes.js';
-import { whenBodyFailed } from '../http/body-error.js';
+import { whenBodyFailed } from '../http/response-outcome.js';
 import { type CallObserver } from './observe-result.js';
 import { type ResponseEnd } from '../http/response-end.js';
-import { type Outcome, type TrackContext, type TrackedEvent } from '../track-event.options.js';
+import { type Outcome, type TrackContext, type TrackedEvent } from './track-event.options.js';
 
 /** A call as its callbacks will see it; what is not known is not there. */
 type Draft = { -readonly [Field in keyof TrackContext]: TrackContext[Field] };

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { type TrackedEvent } from '../track-event.options.js';
+import { type TrackedEvent } from './track-event.options.js';
 
 export type Method = (...args: unknown[]) => unknown;
 

@@ -1,15 +1,15 @@
 import { acting } from '../../context/scopes.js';
 import { pathOf, requestOf, routeOf } from '../../context/request-fields.js';
-import { requestScope, within } from '../call/call-scopes.js';
-import { dutyOfRoute, forgetGuards, hasPassedGuards, type RouteDuty, routesKnowTheirHandlers } from './handlers.js';
+import { requestScope, within } from '../propagation/call-scopes.js';
+import { dutyOfRoute, forgetGuards, hasPassedGuards, type RouteDuty, routesKnowTheirHandlers } from './routes.js';
 import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
 import { enterCall, leaveCall } from './route-calls.js';
-import { type RequestTracking, requestTrackingOf } from './request-tracking.js';
+import { type RequestTracking, requestTrackingOf } from './request-events.js';
 import { onResponseEnd, rawOf, type RawResponse, type ResponseEnd } from './response-end.js';
 import { isSampled } from '../call/sampling.js';
 import { actingPerson, addCall, type TrackingInstance } from '../call/track.js';
 import { millisecondsSince, TrackedCall } from '../call/tracked-call.js';
-import { type TrackContext, type TrackedEvent } from '../track-event.options.js';
+import { type TrackContext, type TrackedEvent } from '../call/track-event.options.js';
 import { isUntracked } from './untracked-requests.js';
 
 /** What this needs of the application. */

@@ -1,7 +1,7 @@
 import { type Type } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { innermost, requestScope, within } from '../call/call-scopes.js';
-import { type RouteDuty } from './handlers.js';
+import { innermost, requestScope, within } from '../propagation/call-scopes.js';
+import { type RouteDuty } from './routes.js';
 import { openCalls } from '../call/open-calls.js';
 import { beforeEnd, rawOf, type RawResponse } from './response-end.js';
 import { type CallStart, TrackedCall } from '../call/tracked-call.js';

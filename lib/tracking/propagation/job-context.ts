@@ -2,7 +2,7 @@ import { type CaptureService } from '../../capture/capture.service.js';
 import { openScope } from '../../context/context-scope.js';
 import { acting } from '../../context/scopes.js';
 import { carriedContext, carryContext, isCarrier, type WithCarriedContext } from './carried-context.js';
-import { settingsOf } from '../tracking-settings.js';
+import { settingsOf } from '../call/tracking-instance.js';
 
 /**
  * Data for a job or a message, with the current context in it: who acts is then also known where the job is done.

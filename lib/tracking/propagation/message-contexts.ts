@@ -1,6 +1,6 @@
 import { type NestInterceptor } from '@nestjs/common';
 import { processSingleton } from '../../shared/process-singleton.js';
-import { executionScope, within } from '../call/call-scopes.js';
+import { executionScope, within } from './call-scopes.js';
 import { planOf } from '../call/tracked-methods.js';
 
 /** One entry for each running application that gives its messages a context. */

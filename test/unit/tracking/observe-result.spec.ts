@@ -13,7 +13,7 @@ import {
   toArray,
 } from 'rxjs';
 import { observeResult } from '../../../lib/tracking/call/observe-result.js';
-import { checkTrackEvent, type Outcome } from '../../../lib/tracking/track-event.options.js';
+import { checkTrackEvent, type Outcome } from '../../../lib/tracking/call/track-event.options.js';
 import { TrackedCall } from '../../../lib/tracking/call/tracked-call.js';
 
 type End = [Outcome, unknown];

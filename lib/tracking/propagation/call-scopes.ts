@@ -5,9 +5,9 @@ import { type CallSource, type OpenSource, type Transport } from '../../context/
 import { checkContext, type Warn } from '../../context/check-context.js';
 import { type ContextScope, openScope } from '../../context/context-scope.js';
 import { acting } from '../../context/scopes.js';
-import { takeCarriedContext } from '../propagation/carried-context.js';
+import { takeCarriedContext } from './carried-context.js';
 import { rawOf } from '../http/response-end.js';
-import { planOf } from './tracked-methods.js';
+import { planOf } from '../call/tracked-methods.js';
 
 /** The context of a call, and what is known of where it came from. */
 export interface CallScope {

@@ -1,16 +1,16 @@
 import 'reflect-metadata';
-import { type CallSource } from '../../context/call-source.js';
-import { checkContext } from '../../context/check-context.js';
-import { openScope } from '../../context/context-scope.js';
-import { acting } from '../../context/scopes.js';
-import { carriedContext } from '../propagation/carried-context.js';
-import { isFieldResolver } from './field-resolvers.js';
-import { isStreamCall } from '../http/handlers.js';
-import { observeResult } from './observe-result.js';
-import { openCalls } from './open-calls.js';
-import { ownerOf } from '../owner.js';
-import { TrackedCall } from './tracked-call.js';
-import { type Method, type MethodPlan, planOf } from './tracked-methods.js';
+import { type CallSource } from '../context/call-source.js';
+import { checkContext } from '../context/check-context.js';
+import { openScope } from '../context/context-scope.js';
+import { acting } from '../context/scopes.js';
+import { carriedContext } from './propagation/carried-context.js';
+import { isFieldResolver } from './call/handlers.js';
+import { isStreamCall } from './http/routes.js';
+import { observeResult } from './call/observe-result.js';
+import { openCalls } from './call/open-calls.js';
+import { ownerOf } from './owner.js';
+import { TrackedCall } from './call/tracked-call.js';
+import { type Method, type MethodPlan, planOf } from './call/tracked-methods.js';
 
 /** The metadata of BullMQ's processors, and of methods that hear of what became of a job. */
 const PROCESSOR = 'bullmq:processor_metadata';

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { UseInterceptors } from '@nestjs/common';
-import { PostHogConfigurationError } from '../../options/configuration-error.js';
-import { invokeMethod } from '../call/invoke-method.js';
-import { messageContexts } from './message-contexts.js';
-import { wrapMethod } from '../call/tracked-methods.js';
+import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { invokeMethod } from './invoke-method.js';
+import { messageContexts } from './propagation/message-contexts.js';
+import { wrapMethod } from './call/tracked-methods.js';
 
 /**
  * Runs a method in the context of whoever sent its message or queued its job: the counterpart of `attachContext`. For

@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { headerOf, pathOf, routeOf } from '../../../lib/context/request-fields.js';
-import { requestPropertyReader } from '../../../lib/context/request-properties.js';
+import { requestPropertyReader } from '../../../lib/context/request-context.js';
 import { readTracingHeaders } from '../../../lib/context/tracing-headers.js';
 
 const read = (headers: unknown, isPersonTrusted = true) => readTracingHeaders({ headers }, isPersonTrusted);

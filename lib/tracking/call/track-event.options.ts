@@ -1,8 +1,8 @@
 import { type ExecutionContext } from '@nestjs/common';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
-import { type LooseValue, type Transport } from '../context/call-source.js';
-import { isObject } from '../shared/untrusted-values.js';
-import { didYouMean } from '../shared/did-you-mean.js';
+import { PostHogConfigurationError } from '../../options/configuration-error.js';
+import { type LooseValue, type Transport } from '../../context/call-source.js';
+import { isObject } from '../../shared/untrusted-values.js';
+import { didYouMean } from '../../shared/did-you-mean.js';
 
 /**
  * How a call ended. `denied`: a guard rejected it, whatever the status; `error`: it threw, was answered with a status
