@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { ValidateBy } from 'class-validator';
+import { isObject } from '../shared/untrusted-values.js';
 
 /**
  * The class-validator rules of the module's options. A rule's message completes the sentence "got …; expected …",
@@ -28,8 +29,6 @@ const isWholeFrom =
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 
 const isFunction: Holds = (value) => typeof value === 'function';
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A whole number of `unit`, e.g. events or bytes, from `min` on. */
 export const IsCount = (unit: string, min: 0 | 1 = 1) =>

@@ -4,6 +4,7 @@ import { PostHogConfigurationError } from './configuration-error.js';
 import { describeKey, describeName, describeUrl, describeValue } from './describe-value.js';
 import { isGiven, OPTION_NAMES, parseOption, readVariables, variableOf } from './environment.js';
 import { didYouMean } from '../shared/did-you-mean.js';
+import { isObject } from '../shared/untrusted-values.js';
 
 /** Where the options of one instance come from. */
 export interface OptionSources {
@@ -53,7 +54,7 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
 /** Options that code gave. Nothing but `undefined` counts as "not given" here; unknown names are left for validation. */
 function readExplicit(explicit: unknown, problems: string[]): Record<string, unknown> {
   if (explicit === undefined || explicit === null) return {};
-  if (!isRecord(explicit)) {
+  if (!isObject(explicit)) {
     problems.push(`options: got ${describeKey(explicit)}; expected an object`);
     return {};
   }
@@ -64,7 +65,7 @@ function readExplicit(explicit: unknown, problems: string[]): Record<string, unk
 /** Options of the application's own `posthog` namespace. What else it keeps there is its own business. */
 function readNamespace(namespace: unknown, warnings: string[]): Record<string, unknown> {
   if (!isGiven(namespace)) return {};
-  if (!isRecord(namespace)) {
+  if (!isObject(namespace)) {
     warnings.push('"posthog" of ConfigService is not an object, so no option was read from it.');
     return {};
   }
@@ -79,10 +80,6 @@ function readNamespace(namespace: unknown, warnings: string[]): Record<string, u
     if (meant !== undefined) warnings.push(`"posthog.${option}" of ConfigService is no option; did you mean ${meant}?`);
   }
   return given;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Options whose values take more care to show than `describeValue` does. */

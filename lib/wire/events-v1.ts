@@ -1,4 +1,5 @@
 import { type BatchOutcome } from '../delivery/delivery.js';
+import { isObject, setOwn } from '../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { type PostHogEvent } from './posthog-event.js';
 import { quotes } from './quotes.js';
@@ -14,13 +15,6 @@ const OPTIONS = new Map([
 
 /** The server takes `$lib` and `$lib_version` from the PostHog-Sdk-Info header, and none of these from the properties. */
 const isFromHeader = (name: string): boolean => name === '$lib' || name.startsWith('$lib_');
-
-function keep(properties: Record<string, unknown>, name: string, value: unknown): void {
-  // Assigned, it would be no name.
-  if (name === '__proto__')
-    Object.defineProperty(properties, name, { value, enumerable: true, configurable: true, writable: true });
-  else properties[name] = value;
-}
 
 /** The one event whose properties hold `distinct_id` besides its root. */
 const ALIAS = '$create_alias';
@@ -44,7 +38,7 @@ export const eventsV1: WireFormat = {
       if (option !== undefined) {
         if (value !== undefined && value !== null) (options ??= {})[option] = value;
       } else if (!isFromHeader(key) && (key !== 'distinct_id' || event === ALIAS)) {
-        keep(kept, key, value);
+        setOwn(kept, key, value);
       }
     }
     const encoded = { event, uuid, distinct_id, timestamp, properties: kept };
@@ -103,10 +97,6 @@ function resultsOf(body: string): ReadonlyMap<string, EventResult> {
   } catch {
     return new Map();
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
 
 function rejectionOf(details: unknown, payload: string): string {
