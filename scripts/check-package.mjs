@@ -40,8 +40,8 @@ for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) {
 }
 
 assert.ok(
-  readFileSync(`${ROOT}README.md`, 'utf8').includes(runsOn()),
-  `README.md: "Runs on" must have this table:\n${runsOn()}`,
+  readFileSync(`${ROOT}docs/compatibility.md`, 'utf8').includes(runsOn()),
+  `docs/compatibility.md must contain this table:\n${runsOn()}`,
 );
 
 const require = createRequire(import.meta.url);

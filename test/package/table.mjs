@@ -1,8 +1,8 @@
-// The table "Runs on" of the README: what scripts/test-package.mjs runs with --all.
+// The table of docs/compatibility.md: what scripts/test-package.mjs runs with --all.
 import { KINDS } from './kinds.mjs';
 import { RUNNERS } from './runners.mjs';
 
-/** The lines of the table; scripts/check-package.mjs sees to it that they are the README's. */
+/** The lines of the table; scripts/check-package.mjs compares them with the page. */
 export function runsOn() {
   const applications = KINDS.filter(
     ({ sources, programs }) => sources === 'application' && !programs.includes('store'),
