@@ -2,8 +2,7 @@ import { type DynamicModule, type INestApplicationContext, type LoggerService, M
 import { ConfigModule } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
-import { printable } from './printable.js';
-import { messageOf, UsageError } from './terminal.js';
+import { messageOf, printable, UsageError } from './terminal.js';
 
 const KEY_MISSING =
   'POSTHOG_API_KEY is not set: copy the project API key (phc_…) from the settings of your PostHog project into the ' +

@@ -3,9 +3,8 @@ import { LIBRARY_VERSION } from '../shared/version.js';
 import { type FlagNames, type Flags, readFlags } from './flags.js';
 import { importEvents } from './import.command.js';
 import { listen } from './listen.command.js';
-import { printable } from './printable.js';
 import { run } from './run.command.js';
-import { EXIT, type Terminal, UsageError } from './terminal.js';
+import { EXIT, printable, type Terminal, UsageError } from './terminal.js';
 import { IMPORT_USAGE, LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
 
 interface Command {

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../shared/did-you-mean.js';
-import { printable } from './printable.js';
-import { UsageError } from './terminal.js';
+import { printable, UsageError } from './terminal.js';
 
 /** What a command takes. Names are without dashes. */
 export interface FlagNames {

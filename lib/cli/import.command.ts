@@ -14,8 +14,7 @@ import { GivenUp, Importer } from './import/importer.js';
 import { Progress } from './import/progress.js';
 import { RejectsFile } from './import/rejects-file.js';
 import { type ImportState, StateFile } from './import/state-file.js';
-import { printable } from './printable.js';
-import { EXIT, messageOf, type Terminal, UsageError } from './terminal.js';
+import { EXIT, messageOf, printable, type Terminal, UsageError } from './terminal.js';
 
 /** As many as one request takes: nobody waits for these events. */
 const FLUSH_AT = 500;

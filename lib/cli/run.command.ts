@@ -1,11 +1,13 @@
+import { createReadStream } from 'node:fs';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { CaptureService } from '../capture/capture.service.js';
 import { type CaptureEventDto } from '../capture/input/capture-event.dto.js';
 import { type CaptureResult } from '../capture/capture-result.js';
 import { PostHogCaptureModule } from '../module/posthog-capture.module.js';
 import { boot, loggerTo } from './boot.js';
+import { checkInput, isJsonObject, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
 import { type Flags } from './flags.js';
-import { readJob } from './job.js';
-import { EXIT, type Terminal } from './terminal.js';
+import { cut, EXIT, messageOf, printable, type Terminal, UsageError } from './terminal.js';
 
 /**
  * `posthog-capture run`: sends one event, prints the answer, and says by the exit code how it went.
@@ -36,4 +38,78 @@ async function send(event: CaptureEventDto, host: string | undefined, terminal: 
   } finally {
     await app.close();
   }
+}
+
+/** PostHog stores about 1 MB of an event. A larger file is not an event but a mistake. */
+const MAX_JOB_CHARACTERS = 16 * 1024 * 1024;
+
+/** The fields of an event that have a flag, which wins over the job file. */
+const FLAG_FIELDS = [
+  ['event', 'event'],
+  ['distinct-id', 'distinct_id'],
+  ['timestamp', 'timestamp'],
+  ['uuid', 'uuid'],
+] as const;
+
+/**
+ * The event that flags and job file describe together, checked. Unknown fields of the file are named in one warning.
+ *
+ * @throws UsageError that names the field and the remedy
+ * @throws AbortError when the terminal's signal ends the reading
+ */
+async function readJob(values: Flags['values'], terminal: Terminal): Promise<CaptureEventDto> {
+  const input = values.get('input');
+  const job = input === undefined ? {} : await readJobFile(input, terminal);
+  complainOfUnknown(job, terminal);
+
+  for (const [flag, field] of FLAG_FIELDS) if (values.has(flag)) job[field] = values.get(flag);
+  const properties = values.get('properties');
+  if (properties !== undefined) job.properties = parseObject(properties, '--properties');
+  for (const [flag, field] of FLAG_FIELDS.slice(0, 2)) {
+    const value = job[field];
+    if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) {
+      throw new UsageError(`${field} is missing: give --${flag}, or "${field}" in the file of --input`);
+    }
+  }
+  const { dto, problems } = checkInput(job);
+  if (problems.length === 0) return dto;
+  throw new UsageError(problems.join('; '));
+}
+
+function complainOfUnknown(job: JsonObject, { err }: Terminal): void {
+  const warnings: string[] = [];
+  warnOfUnknown(job, (warning) => void warnings.push(warning));
+  if (warnings.length > 0) err(`posthog-capture run: warning: ${printable(warnings.join('; '))}\n`);
+}
+
+async function readJobFile(path: string, { input, signal }: Terminal): Promise<JsonObject> {
+  const name = path === '-' ? 'standard input' : path;
+  const text = await readText(path === '-' ? input : createReadStream(path), name, signal);
+  if (text.trim() === '') throw new UsageError(`${name} is empty: it must hold an event as a JSON object`);
+  return parseObject(text, name);
+}
+
+async function readText(source: Readable, name: string, signal: AbortSignal): Promise<string> {
+  let text = '';
+  try {
+    for await (const chunk of addAbortSignal(signal, source).setEncoding('utf8')) {
+      text += String(chunk);
+      if (text.length > MAX_JOB_CHARACTERS) throw new UsageError(`${name} is too large for one event`);
+    }
+  } catch (error) {
+    if (error instanceof UsageError || signal.aborted) throw error;
+    throw new UsageError(`cannot read ${name}: ${messageOf(error)}`);
+  }
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
+}
+
+function parseObject(text: string, name: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${name} is not valid JSON: ${cut(messageOf(error), 120)}`);
+  }
+  if (isJsonObject(value)) return value;
+  throw new UsageError(`${name} must be a JSON object such as {"plan":"pro"}, not ${kindOf(value)}`);
 }

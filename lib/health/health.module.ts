@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { PostHogCaptureHealthIndicator } from './health-indicator.js';
-import { loadTerminus } from './terminus.js';
+import { loadTerminus, PostHogCaptureHealthIndicator } from './health-indicator.js';
 
 /** Provides PostHogCaptureHealthIndicator, for all instances of the application. The boot fails where `@nestjs/terminus` is missing. */
 @Module({

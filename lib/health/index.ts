@@ -1,3 +1,3 @@
 export { type CaptureHealthOptions, PostHogCaptureHealthIndicator } from './health-indicator.js';
-export { type CaptureHealthThresholds, type HealthProblem } from './judge-capture.js';
+export { type CaptureHealthThresholds, type HealthProblem } from './assess-health.js';
 export { PostHogCaptureHealthModule } from './health.module.js';

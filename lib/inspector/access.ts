@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage } from 'node:http';
-import { isLoopback, namesLoopback } from '../live/loopback.js';
+import { isLoopback, namesLoopback } from '../live/request-origin.js';
 
 /** A request as Node has it; Express adds the address that was asked for before any router cut it. */
 type RawRequest = IncomingMessage & { readonly originalUrl?: string };

@@ -1,8 +1,7 @@
 import { Controller, Get, Inject, Req, Res, SetMetadata, type Type, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { InspectorGate } from './inspector.gate.js';
-import { INSPECTOR, type Inspector } from './inspector.js';
+import { INSPECTOR, type Inspector, rawRequest, takeResponse } from './inspector.js';
 import { type PostHogCaptureInspectorExtras } from './inspector.options.js';
-import { rawRequest, takeResponse } from './raw-messages.js';
 
 /** What @nestjs/swagger, which need not be there, looks for on controllers that it leaves out. */
 const HIDDEN_FROM_SWAGGER = 'swagger/apiExcludeController';

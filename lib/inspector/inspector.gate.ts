@@ -8,11 +8,10 @@ import {
   NotFoundException,
   UnauthorizedException,
 } from '@nestjs/common';
-import { isCrossSite } from '../live/live-view.js';
+import { isCrossSite } from '../live/request-origin.js';
 import { leaveUntracked } from '../tracking/http/untracked-requests.js';
 import { asksForLoopback, hasToken, isFromLoopback } from './access.js';
-import { INSPECTOR, type Inspector } from './inspector.js';
-import { rawRequest } from './raw-messages.js';
+import { INSPECTOR, type Inspector, rawRequest } from './inspector.js';
 
 /** Lets those pass to the page who may see it. A guard of the application is asked after it. */
 @Injectable()

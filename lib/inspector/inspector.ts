@@ -2,6 +2,7 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { LiveView } from '../live/live-view.js';
+import { rawOf } from '../tracking/http/response-end.js';
 import { cookieFor, queryOf } from './access.js';
 import { captureSource } from './capture-source.js';
 import { type InspectorSettings } from './inspector.options.js';
@@ -43,4 +44,15 @@ export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
   answerEvent(request: IncomingMessage, response: ServerResponse): void {
     this.#view.answerEvent(queryOf(request).get('id') ?? '', response);
   }
+}
+
+/** The request of Node that a framework's request is, or wraps. */
+export function rawRequest(request: object): IncomingMessage {
+  return rawOf<IncomingMessage>(request) ?? (request as IncomingMessage);
+}
+
+/** The response of Node that a framework's response is, or wraps; Fastify is told to leave it alone. */
+export function takeResponse(response: object): ServerResponse {
+  (response as { hijack?: () => unknown }).hijack?.();
+  return rawOf<ServerResponse>(response) ?? (response as ServerResponse);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type ServerResponse } from 'node:http';
 import { EventFeed } from './event-feed.js';
 import { type Mask, masker } from './mask.js';
 import { type LiveFace, type LiveSample, type LiveSnapshot, type LiveState, type LiveUpdate } from './messages.js';
@@ -169,17 +169,4 @@ export class LiveView {
     };
     return JSON.stringify(snapshot);
   }
-}
-
-/** Whether a request comes from another site's page, by what the browser says of it. Requests of no browser say nothing. */
-export function isCrossSite({ headers }: IncomingMessage): boolean {
-  const { origin, host } = headers;
-  const site = headers['sec-fetch-site'];
-  const isNavigation = headers['sec-fetch-mode'] === 'navigate';
-  if (origin !== undefined && originHost(origin) !== host) return true;
-  return !isNavigation && (site === 'cross-site' || site === 'same-site');
-}
-
-function originHost(origin: string): string | null {
-  return URL.canParse(origin) ? new URL(origin).host : null;
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { isCrossSite, LiveView } from '../../live/live-view.js';
-import { namesLoopback } from '../../live/loopback.js';
+import { LiveView } from '../../live/live-view.js';
+import { isCrossSite, namesLoopback } from '../../live/request-origin.js';
 import { type Fault, FaultScript } from './faults.js';
 import { Ingestion } from './ingestion.js';
 import { Memory } from './memory.js';

@@ -1,7 +1,7 @@
 import { type IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { asksForLoopback, cookieFor, hasToken, isFromLoopback } from '../../../lib/inspector/access.js';
-import { isCrossSite } from '../../../lib/live/live-view.js';
+import { isCrossSite } from '../../../lib/live/request-origin.js';
 
 const TOKEN = 'a-token-of-some-length';
 

@@ -12,3 +12,16 @@ export function namesLoopback({ headers }: IncomingMessage): boolean {
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   return host === 'localhost' || host.endsWith('.localhost') || isLoopback(host.replace(/^\[(.*)\]$/, '$1'));
 }
+
+/** Whether a request comes from another site's page, by what the browser says of it. Requests of no browser say nothing. */
+export function isCrossSite({ headers }: IncomingMessage): boolean {
+  const { origin, host } = headers;
+  const site = headers['sec-fetch-site'];
+  const isNavigation = headers['sec-fetch-mode'] === 'navigate';
+  if (origin !== undefined && originHost(origin) !== host) return true;
+  return !isNavigation && (site === 'cross-site' || site === 'same-site');
+}
+
+function originHost(origin: string): string | null {
+  return URL.canParse(origin) ? new URL(origin).host : null;
+}

@@ -1,6 +1,8 @@
 import { type CaptureStats } from '../capture/capture.service.js';
 import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/drop-reporter.js';
-import { type Health } from './terminus.js';
+
+/** What an indicator says of what it looked at. */
+export type Health = 'up' | 'degraded' | 'down';
 
 /** From when on an instance counts as degraded. */
 export interface CaptureHealthThresholds {

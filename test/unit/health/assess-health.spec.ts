@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type CaptureStats } from 'nestjs-posthog-capture';
-import { type CaptureHealthThresholds, judgeCapture } from '../../../lib/health/judge-capture.js';
-import { terminus10 } from '../../../lib/health/terminus.js';
+import { type CaptureHealthThresholds, judgeCapture } from '../../../lib/health/assess-health.js';
+import { terminus10 } from '../../../lib/health/health-indicator.js';
 
 const QUIET: CaptureStats = {
   captured: 0,
