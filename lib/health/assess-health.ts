@@ -2,7 +2,7 @@ import { type CaptureStats } from '../capture/capture.service.js';
 import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/drop-reporter.js';
 
 /** What an indicator says of what it looked at. */
-export type Health = 'up' | 'degraded' | 'down';
+export type HealthStatus = 'up' | 'degraded' | 'down';
 
 /** From when on an instance counts as degraded. */
 export interface CaptureHealthThresholds {
@@ -22,8 +22,8 @@ export interface HealthProblem {
 }
 
 /** What the figures of an instance come to. */
-export interface Judgement {
-  readonly health: Health;
+export interface HealthReport {
+  readonly health: HealthStatus;
   /** Share of the queue that is full, by events or bytes: 0 to 1. */
   readonly queueShare: number;
   /** The worst first. */
@@ -34,7 +34,7 @@ const DEFAULT_QUEUE_SHARE = 0.5;
 const DEFAULT_AGE_MS = 300_000;
 
 /** Down: it needs a person. Degraded: events wait; what that has cost so far stands in the problem. */
-export function judgeCapture(stats: CaptureStats, thresholds: CaptureHealthThresholds = {}): Judgement {
+export function assessHealth(stats: CaptureStats, thresholds: CaptureHealthThresholds = {}): HealthReport {
   const queueShare = shareOf(stats);
   const lasting = lastingProblems(stats);
   const problems = [...lasting, ...passingProblems(stats, queueShare, thresholds)];

@@ -2,7 +2,7 @@ import { type ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult } from '@nestjs/terminus';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { type CaptureHealthThresholds, type Health, judgeCapture } from './assess-health.js';
+import { type CaptureHealthThresholds, type HealthStatus, assessHealth } from './assess-health.js';
 
 /** Which instance is looked at, and how strictly. */
 export interface CaptureHealthOptions extends CaptureHealthThresholds {
@@ -42,7 +42,7 @@ export class PostHogCaptureHealthIndicator {
   ): HealthIndicatorResult {
     const capture = this.#modules.get<CaptureService>(getCaptureToken(instance), { strict: false });
     const stats = capture.stats();
-    const { health, queueShare, problems } = judgeCapture(stats, thresholds);
+    const { health, queueShare, problems } = assessHealth(stats, thresholds);
     const { captured, recovered, delivered, dropped, pending, pendingBytes, oldestPendingMs, retries } = stats;
     const details = {
       health,
@@ -67,7 +67,7 @@ export class PostHogCaptureHealthIndicator {
 /** How the installed version of Terminus wants to be told. */
 export interface Terminus {
   /** @throws what Terminus takes for a result, where it wants `down` thrown */
-  result(key: string, health: Health, details: object): HealthIndicatorResult;
+  result(key: string, health: HealthStatus, details: object): HealthIndicatorResult;
 }
 
 /** Of Terminus 10 and 11. */

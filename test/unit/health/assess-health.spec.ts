@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type CaptureStats } from 'nestjs-posthog-capture';
-import { type CaptureHealthThresholds, judgeCapture } from '../../../lib/health/assess-health.js';
+import { type CaptureHealthThresholds, assessHealth } from '../../../lib/health/assess-health.js';
 import { terminus10 } from '../../../lib/health/health-indicator.js';
 
 const QUIET: CaptureStats = {
@@ -57,13 +57,13 @@ it.each<[string, Partial<CaptureStats>, CaptureHealthThresholds, string, number]
   ['no bounds', { limits: null, pending: 1_000_000 }, {}, 'up', 0],
   ['all that passes', { coolDownUntil: 1, pending: 90, oldestPendingMs: 400_000 }, {}, 'degraded', 3],
 ])('%s', (_what, stats, thresholds, health, problems) => {
-  const judgement = judgeCapture({ ...QUIET, ...stats }, thresholds);
-  expect([judgement.health, judgement.problems.length]).toEqual([health, problems]);
+  const report = assessHealth({ ...QUIET, ...stats }, thresholds);
+  expect([report.health, report.problems.length]).toEqual([health, problems]);
 });
 
 it('says what a full queue has cost', () => {
   const stats = { ...QUIET, pending: 100, droppedByReason: { queue_full: 490 } };
-  const { health, problems } = judgeCapture(stats, { maxQueueShare: 1 });
+  const { health, problems } = assessHealth(stats, { maxQueueShare: 1 });
   expect(health).toBe('degraded');
   expect(problems).toMatchObject([
     { message: 'The queue is 100 % full; 490 events were dropped for want of room since the start' },
