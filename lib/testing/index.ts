@@ -28,5 +28,5 @@ export {
   type SlowBodyFault,
   type StatusFault,
 } from './fake-posthog/faults.js';
-export { type EventResult } from './fake-posthog/judgement.js';
+export { type EventResult } from './fake-posthog/validation.js';
 export { type CaptureFormat, type RecordedRequest, type StoredEvent, type Violation } from './fake-posthog/recorded.js';

@@ -1,6 +1,6 @@
 import { type ServerResponse } from 'node:http';
-import { type Answer, type AnswerPlan } from './answer-plan.js';
-import { type Timers } from './timers.js';
+import { type Answer, type AnswerPlan } from './response.js';
+import { type Timers } from '../timers.js';
 
 const SLOW_PIECES = 8;
 

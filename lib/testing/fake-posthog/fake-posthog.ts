@@ -7,8 +7,8 @@ import { Ingestion } from './ingestion.js';
 import { Memory } from './memory.js';
 import { pageSource } from './page.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
-import { Timers } from './timers.js';
-import { Waiting } from './waiting.js';
+import { Timers } from '../timers.js';
+import { Waiting } from '../condition-waiters.js';
 
 /** How a local PostHog is started. */
 export interface FakePostHogOptions {

@@ -1,4 +1,4 @@
-import { type EventResult } from './judgement.js';
+import { type EventResult } from './validation.js';
 import { type RecordedRequest, type StoredEvent } from './recorded.js';
 
 /** Every fault can be made to wait. */

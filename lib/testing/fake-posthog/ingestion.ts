@@ -1,16 +1,16 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { planAnswer } from './answer-plan.js';
+import { planAnswer } from './response.js';
 import { sendAnswer } from './answer-sender.js';
 import { type Fault, type FaultScript } from './faults.js';
-import { type Judgement, type Protocol } from './judgement.js';
+import { type Judgement, type Protocol } from './validation.js';
 import { type Memory, type OpenRequest } from './memory.js';
 import { PROTOCOL_V0 } from './protocol-v0.js';
-import { PROTOCOL_V1 } from './protocol-v1.js';
+import { PROTOCOL_V1 } from './protocols.js';
 import { type StoredEvent } from './recorded.js';
 import { decodeBody, readRawBody } from './request-body.js';
 import { RetryLedger } from './retry-ledger.js';
 import { toStoredEvent } from './stored-event.js';
-import { type Timers } from './timers.js';
+import { type Timers } from '../timers.js';
 
 /** What the ingestion shares with the rest of one server. */
 export interface IngestionParts {

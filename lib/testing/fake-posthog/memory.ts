@@ -1,4 +1,4 @@
-import { type Finding } from './judgement.js';
+import { type Finding } from './validation.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
 import { mergeKey } from './stored-event.js';
 

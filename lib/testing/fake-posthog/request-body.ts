@@ -2,7 +2,7 @@ import { type IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { isJsonObject, quoted } from './json-values.js';
-import { type Protocol, type RequestBody } from './judgement.js';
+import { type Protocol, type RequestBody } from './validation.js';
 
 /** The raw bytes of a request's body, or why they are not there. */
 export type RawBody =

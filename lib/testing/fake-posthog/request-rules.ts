@@ -1,6 +1,6 @@
-import { jsonFlaws } from './json-flaws.js';
+import { jsonFlaws } from './strict-json.js';
 import { isJsonObject, type JsonObject, quoted } from './json-values.js';
-import { type Findings, type RequestBody } from './judgement.js';
+import { type Findings, type RequestBody } from './validation.js';
 
 /** What is wrong with a project token, or null. Never quotes it. */
 export function tokenFlaw(token: unknown, apiKey: string | null): { rule: string; detail: string } | null {

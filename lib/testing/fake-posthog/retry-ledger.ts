@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject, quoted } from './json-values.js';
-import { type Finding } from './judgement.js';
+import { type Finding } from './validation.js';
 import { type CaptureFormat } from './recorded.js';
 
 /** What the ledger needs to know of one request. */

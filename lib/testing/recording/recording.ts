@@ -4,8 +4,8 @@ import { headerOf, type RequestFields, requestOf } from '../../context/request-f
 import { acting } from '../../context/scopes.js';
 import { type EventDrop } from '../../options/posthog-capture.options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
-import { Timers } from '../fake-posthog/timers.js';
-import { Waiting } from '../fake-posthog/waiting.js';
+import { Timers } from '../timers.js';
+import { Waiting } from '../condition-waiters.js';
 import { type RecordedEvent } from './recorded-event.js';
 
 /** The header that brings a request into an isolated recording. */

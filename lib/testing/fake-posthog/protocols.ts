@@ -1,6 +1,6 @@
-import { judgeEvents } from './judge-events.js';
+import { judgeEvents } from './validate-events.js';
 import { isRfc3339, isRfc3339Utc, isUuid, type JsonObject, quoted } from './json-values.js';
-import { Findings, type Judgement, type Protocol, type RequestBody } from './judgement.js';
+import { Findings, type Judgement, type Protocol, type RequestBody } from './validation.js';
 import {
   checkHistoricalMigration,
   checkRootKeys,

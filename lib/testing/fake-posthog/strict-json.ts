@@ -1,4 +1,4 @@
-import { type Finding } from './judgement.js';
+import { type Finding } from './validation.js';
 
 /** PostHog's JSON parser goes no deeper than this. */
 const MAX_DEPTH = 128;

@@ -1,5 +1,5 @@
 import { type Fault, type ResultsFault, type StatusFault } from './faults.js';
-import { type EventResult, type Judgement } from './judgement.js';
+import { type EventResult, type Judgement } from './validation.js';
 import { type CaptureFormat, type StoredEvent } from './recorded.js';
 
 /** An event of an accepted batch, as it would be stored. */

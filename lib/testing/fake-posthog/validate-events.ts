@@ -2,7 +2,7 @@ import { EVENT_FIELD_RULES } from './event-field-rules.js';
 import { EVENT_PROPERTY_RULES } from './event-property-rules.js';
 import { type Consequence } from './event-rule.js';
 import { isJsonObject, type JsonObject, quoted, utf8Bytes } from './json-values.js';
-import { type Findings, type JudgedEvent } from './judgement.js';
+import { type Findings, type JudgedEvent } from './validation.js';
 import { type CaptureFormat } from './recorded.js';
 
 const RULES = [...EVENT_FIELD_RULES, ...EVENT_PROPERTY_RULES];
