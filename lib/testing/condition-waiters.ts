@@ -6,7 +6,7 @@ interface Waiter {
 }
 
 /** Waits for conditions without polling: whoever changes something says so. */
-export class Waiting {
+export class ConditionWaiters {
   readonly #waiters = new Set<Waiter>();
   readonly #timers: Timers;
   #abandoned: string | null = null;

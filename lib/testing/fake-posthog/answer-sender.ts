@@ -1,30 +1,30 @@
 import { type ServerResponse } from 'node:http';
-import { type Answer, type AnswerPlan } from './response.js';
+import { type HttpResponse, type ResponsePlan } from './response.js';
 import { type Timers } from '../timers.js';
 
 const SLOW_PIECES = 8;
 
-/** Sends an answer, or does not, in the manner of the plan. */
-export async function sendAnswer(response: ServerResponse, plan: AnswerPlan, timers: Timers): Promise<void> {
-  const { answer, manner } = plan;
-  if (manner === 'hang') return;
-  if (manner === 'reset' || answer === null) {
+/** Sends an answer, or does not, in the mode of the plan. */
+export async function sendResponse(response: ServerResponse, plan: ResponsePlan, timers: Timers): Promise<void> {
+  const { answer, mode } = plan;
+  if (mode === 'hang') return;
+  if (mode === 'reset' || answer === null) {
     response.socket?.resetAndDestroy();
     return;
   }
   const body = Buffer.from(answer.body);
   writeHead(response, answer, body.length);
-  if (manner === 'whole') {
+  if (mode === 'whole') {
     response.end(body);
-  } else if (manner === 'half') {
+  } else if (mode === 'half') {
     // Destroyed only once the half has left, else the client might see nothing of it.
     response.write(body.subarray(0, Math.ceil(body.length / 2)), () => response.destroy());
   } else {
-    await trickle(response, body, manner.slowMs, timers);
+    await trickle(response, body, mode.slowMs, timers);
   }
 }
 
-function writeHead(response: ServerResponse, answer: Answer, length: number): void {
+function writeHead(response: ServerResponse, answer: HttpResponse, length: number): void {
   response.writeHead(answer.status, { ...answer.headers, 'content-length': length });
 }
 

@@ -8,7 +8,7 @@ import { Memory } from './memory.js';
 import { pageSource } from './page.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
 import { Timers } from '../timers.js';
-import { Waiting } from '../condition-waiters.js';
+import { ConditionWaiters } from '../condition-waiters.js';
 
 /** How a local PostHog is started. */
 export interface FakePostHogOptions {
@@ -53,7 +53,7 @@ export class FakePostHog {
   readonly #memory: Memory;
   readonly #faults = new FaultScript();
   readonly #timers = new Timers();
-  readonly #waiting = new Waiting(this.#timers);
+  readonly #waiters = new ConditionWaiters(this.#timers);
   readonly #listeners = new Set<(event: StoredEvent) => void>();
   readonly #changeListeners = new Set<() => void>();
   readonly #ingestion: Ingestion;
@@ -193,7 +193,7 @@ export class FakePostHog {
   /** Stops listening, breaks every connection, ends every wait. What was stored can still be read. May be called again. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
-      this.#waiting.abandon('the local PostHog was closed');
+      this.#waiters.abandon('the local PostHog was closed');
       this.#timers.close();
       this.#view?.close();
       this.#server.close(() => resolve());
@@ -246,12 +246,12 @@ export class FakePostHog {
   }
 
   #changed(): void {
-    this.#waiting.changed();
+    this.#waiters.changed();
     for (const listener of this.#changeListeners) listener();
   }
 
   #wait(condition: () => boolean, what: string, { timeoutMs = DEFAULT_TIMEOUT_MS }: WaitOptions = {}): Promise<void> {
-    return this.#waiting.until(
+    return this.#waiters.until(
       condition,
       timeoutMs,
       () => `waited ${timeoutMs} ms for ${what}; ${this.#whatIsThere()}`,

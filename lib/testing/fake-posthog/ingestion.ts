@@ -1,8 +1,8 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { planAnswer } from './response.js';
-import { sendAnswer } from './answer-sender.js';
+import { planResponse } from './response.js';
+import { sendResponse } from './answer-sender.js';
 import { type Fault, type FaultScript } from './faults.js';
-import { type Judgement, type Protocol } from './validation.js';
+import { type Validation, type Protocol } from './validation.js';
 import { type Memory, type OpenRequest } from './memory.js';
 import { PROTOCOL_V0 } from './protocol-v0.js';
 import { PROTOCOL_V1 } from './protocols.js';
@@ -25,7 +25,7 @@ export interface IngestionParts {
   readonly stored: (event: StoredEvent) => void;
 }
 
-const NOTHING_JUDGED: Judgement = { findings: [], refusal: null, json: undefined, batch: [], events: [] };
+const NOT_VALIDATED: Validation = { violations: [], refusal: null, json: undefined, batch: [], events: [] };
 
 /** Receives requests: reads, judges, remembers, stores and answers each of them as PostHog, or as a fault wants it. */
 export class Ingestion {
@@ -68,7 +68,7 @@ export class Ingestion {
     record.format = protocol.format;
     const early = faults.onHeaders();
     if (early && 'reset' in early && early.reset === 'before') {
-      this.#remember(record, NOTHING_JUDGED, protocol);
+      this.#remember(record, NOT_VALIDATED, protocol);
       const { delayMs = 0 } = early;
       if (delayMs === 0 || (await timers.sleep(delayMs))) request.socket.resetAndDestroy();
       return;
@@ -76,25 +76,25 @@ export class Ingestion {
     const raw = await readRawBody(request, protocol.maxWireBytes);
     if (raw.kind === 'aborted') {
       record.aborted = true;
-      this.#remember(record, NOTHING_JUDGED, protocol);
+      this.#remember(record, NOT_VALIDATED, protocol);
       return;
     }
     const body = await decodeBody(raw, record.headers['content-encoding'], protocol);
     if ('text' in body) record.text = body.text;
-    const judgement = protocol.judge(record.headers, body, apiKey);
-    this.#remember(record, judgement, protocol);
-    await this.#answer(record, judgement, early === undefined ? faults.onRequest(record) : early, response);
+    const validation = protocol.validate(record.headers, body, apiKey);
+    this.#remember(record, validation, protocol);
+    await this.#answer(record, validation, early === undefined ? faults.onRequest(record) : early, response);
   }
 
   async #answer(
     record: OpenRequest,
-    judgement: Judgement,
+    validation: Validation,
     fault: Fault | null,
     response: ServerResponse,
   ): Promise<void> {
     const { memory, timers, changed, stored } = this.#parts;
-    const candidates = judgement.events.map(({ wire, ...rest }) => ({ ...rest, stored: toStoredEvent(wire, record) }));
-    const plan = planAnswer({ format: record.format ?? 'v0', refusal: judgement.refusal, candidates }, fault);
+    const outcomes = validation.events.map(({ wire, ...rest }) => ({ ...rest, stored: toStoredEvent(wire, record) }));
+    const plan = planResponse({ format: record.format ?? 'v0', refusal: validation.refusal, outcomes }, fault);
     record.aborted = response.destroyed;
     let endsHere = false;
     response.on('close', () => {
@@ -104,7 +104,7 @@ export class Ingestion {
     });
     if (plan.delayMs > 0 && !(await timers.sleep(plan.delayMs))) return;
     memory.addEvents(plan.store);
-    endsHere = plan.manner === 'half' || plan.manner === 'reset';
+    endsHere = plan.mode === 'half' || plan.mode === 'reset';
     if (!record.aborted) record.status = plan.answer?.status ?? null;
     try {
       plan.store.forEach(stored);
@@ -112,7 +112,7 @@ export class Ingestion {
       this.#callbackThrew(record, error);
     }
     changed();
-    if (!record.aborted) await sendAnswer(response, plan, timers);
+    if (!record.aborted) await sendResponse(response, plan, timers);
   }
 
   #callbackThrew(record: OpenRequest, error: unknown): void {
@@ -121,14 +121,14 @@ export class Ingestion {
     this.#parts.changed();
   }
 
-  #remember(record: OpenRequest, judgement: Judgement, protocol: Protocol): void {
+  #remember(record: OpenRequest, validation: Validation, protocol: Protocol): void {
     const { memory, changed } = this.#parts;
-    record.json = judgement.json;
-    record.events = judgement.batch.length;
-    const { json, batch } = judgement;
+    record.json = validation.json;
+    record.events = validation.batch.length;
+    const { json, batch } = validation;
     const seen = { format: protocol.format, headers: record.headers, receivedAt: record.receivedAt, json, batch };
     const path = record.path.includes('//') ? [{ rule: 'path', detail: `${record.path} holds an empty segment` }] : [];
-    memory.addRequest(record, [...path, ...judgement.findings, ...this.#ledger.observe(seen)]);
+    memory.addRequest(record, [...path, ...validation.violations, ...this.#ledger.observe(seen)]);
     changed();
   }
 
@@ -139,14 +139,14 @@ export class Ingestion {
     response: ServerResponse,
   ): void {
     request.resume();
-    const finding =
+    const violation =
       protocol === null
         ? { rule: 'path', detail: `${record.path} is not an endpoint of PostHog's capture API` }
         : { rule: 'method', detail: `${record.method} ${record.path} must be a POST` };
     record.status = protocol === null ? 404 : 405;
-    this.#parts.memory.addRequest(record, [finding]);
+    this.#parts.memory.addRequest(record, [violation]);
     this.#parts.changed();
-    response.writeHead(record.status, { 'content-type': 'text/plain; charset=utf-8' }).end(finding.detail);
+    response.writeHead(record.status, { 'content-type': 'text/plain; charset=utf-8' }).end(violation.detail);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Finding } from './validation.js';
+import { type RuleViolation } from './validation.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
 import { mergeKey } from './stored-event.js';
 
@@ -23,7 +23,7 @@ export class Memory {
   }
 
   /** Gives the request its index and remembers it, with what was wrong with it. */
-  addRequest(request: OpenRequest, findings: readonly Finding[]): void {
+  addRequest(request: OpenRequest, violations: readonly RuleViolation[]): void {
     request.index = this.#requestCount++;
     this.requests.push(request);
     this.#requestWeight += weight(request);
@@ -31,11 +31,11 @@ export class Memory {
       const forgotten = this.requests.shift();
       if (forgotten !== undefined) this.#requestWeight -= weight(forgotten);
     }
-    this.addViolations(request, findings);
+    this.addViolations(request, violations);
   }
 
-  addViolations(request: RecordedRequest, findings: readonly Finding[]): void {
-    for (const { rule, detail } of findings) this.violations.push({ rule, detail, requestIndex: request.index });
+  addViolations(request: RecordedRequest, violations: readonly RuleViolation[]): void {
+    for (const { rule, detail } of violations) this.violations.push({ rule, detail, requestIndex: request.index });
     forgetOldest(this.violations, this.#maxRemembered);
     this.version++;
   }

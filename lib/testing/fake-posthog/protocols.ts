@@ -1,13 +1,13 @@
-import { judgeEvents } from './validate-events.js';
+import { validateEvents } from './validate-events.js';
 import { isRfc3339, isRfc3339Utc, isUuid, type JsonObject, quoted } from './json-values.js';
-import { Findings, type Judgement, type Protocol, type RequestBody } from './validation.js';
+import { ViolationCollector, type Validation, type Protocol, type RequestBody } from './validation.js';
 import {
   checkHistoricalMigration,
   checkRootKeys,
   checkUserAgent,
   isJsonType,
   readRoot,
-  tokenFlaw,
+  tokenViolation,
 } from './request-rules.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -29,60 +29,64 @@ export const PROTOCOL_V1: Protocol = {
   maxDecodedBytes: 50 * MEBIBYTE,
   encodings: ['gzip', 'deflate', 'br', 'zstd'],
   unknownEncodingStatus: 415,
-  judge,
+  validate,
 };
 
-function judge(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Judgement {
-  const findings = new Findings();
-  checkHeaders(headers, apiKey, findings);
-  const root = readRoot(body, findings);
-  if (root === null) return findings.conclude(null, []);
+function validate(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Validation {
+  const violations = new ViolationCollector();
+  checkHeaders(headers, apiKey, violations);
+  const root = readRoot(body, violations);
+  if (root === null) return violations.toValidation(null, []);
 
-  checkRoot(root, findings);
-  return findings.conclude(root, judgeEvents(root.batch, 'v1', 'text' in body ? body.text : '', findings));
+  checkRoot(root, violations);
+  return violations.toValidation(root, validateEvents(root.batch, 'v1', 'text' in body ? body.text : '', violations));
 }
 
-function checkHeaders(headers: Readonly<Record<string, string>>, apiKey: string | null, findings: Findings): void {
+function checkHeaders(
+  headers: Readonly<Record<string, string>>,
+  apiKey: string | null,
+  violations: ViolationCollector,
+): void {
   const bearer = /^Bearer (.*)$/.exec(headers.authorization ?? '');
-  const token = tokenFlaw(bearer?.[1], apiKey);
-  if (token !== null) findings.refuse(401, token.rule, `Authorization: ${token.detail}`);
+  const token = tokenViolation(bearer?.[1], apiKey);
+  if (token !== null) violations.refuse(401, token.rule, `Authorization: ${token.detail}`);
 
   const missing = REQUIRED_HEADERS.filter((name) => (headers[name] ?? '').trim() === '');
-  for (const name of missing) findings.refuse(400, 'header_missing', `the header ${name} is missing`);
-  if (!missing.includes('user-agent')) checkUserAgent(headers['user-agent'], findings);
+  for (const name of missing) violations.refuse(400, 'header_missing', `the header ${name} is missing`);
+  if (!missing.includes('user-agent')) checkUserAgent(headers['user-agent'], violations);
 
   const given = (name: string): string | null => (missing.includes(name) ? null : (headers[name] ?? null));
   const contentType = given('content-type');
   if (contentType !== null && !isJsonType(contentType)) {
-    findings.refuse(415, 'content_type', `Content-Type must be application/json, it is ${quoted(contentType)}`);
+    violations.refuse(415, 'content_type', `Content-Type must be application/json, it is ${quoted(contentType)}`);
   }
   const sdk = given('posthog-sdk-info');
   if (sdk !== null && !/^[^\s/][^\s]*\/[^\s/]+$/.test(sdk)) {
-    findings.note('sdk_info_invalid', `PostHog-Sdk-Info must be name/version, it is ${quoted(sdk)}: $lib is lost`);
+    violations.add('sdk_info_invalid', `PostHog-Sdk-Info must be name/version, it is ${quoted(sdk)}: $lib is lost`);
   }
   const attempt = given('posthog-attempt');
   if (attempt !== null && !/^[1-9]\d*$/.test(attempt)) {
-    findings.refuse(400, 'attempt_invalid', `PostHog-Attempt must count from 1, it is ${quoted(attempt)}`);
+    violations.refuse(400, 'attempt_invalid', `PostHog-Attempt must count from 1, it is ${quoted(attempt)}`);
   }
   const requestId = given('posthog-request-id');
   if (requestId !== null && !isUuid(requestId)) {
-    findings.refuse(400, 'request_id_invalid', `PostHog-Request-Id must be a uuid, it is ${quoted(requestId)}`);
+    violations.refuse(400, 'request_id_invalid', `PostHog-Request-Id must be a uuid, it is ${quoted(requestId)}`);
   }
   const timestamp = given('posthog-request-timestamp');
-  if (timestamp !== null) checkTime('request_timestamp_invalid', 'PostHog-Request-Timestamp', timestamp, findings);
+  if (timestamp !== null) checkTime('request_timestamp_invalid', 'PostHog-Request-Timestamp', timestamp, violations);
 }
 
-function checkRoot(root: JsonObject, findings: Findings): void {
+function checkRoot(root: JsonObject, violations: ViolationCollector): void {
   for (const key of FORBIDDEN_ROOT_KEYS.filter((name) => name in root)) {
-    findings.note('v0_key_in_v1', `${key} does not belong into a v1 body`);
+    violations.add('v0_key_in_v1', `${key} does not belong into a v1 body`);
   }
-  checkRootKeys(root, ['created_at', 'historical_migration', 'batch', ...FORBIDDEN_ROOT_KEYS], findings);
-  checkTime('created_at_invalid', 'created_at', root.created_at, findings);
-  checkHistoricalMigration(root, findings);
+  checkRootKeys(root, ['created_at', 'historical_migration', 'batch', ...FORBIDDEN_ROOT_KEYS], violations);
+  checkTime('created_at_invalid', 'created_at', root.created_at, violations);
+  checkHistoricalMigration(root, violations);
 }
 
-function checkTime(rule: string, name: string, value: unknown, findings: Findings): void {
+function checkTime(rule: string, name: string, value: unknown, violations: ViolationCollector): void {
   const detail = `${name} must be RFC 3339 in UTC, written with Z, it is ${quoted(value)}`;
-  if (typeof value !== 'string' || !isRfc3339(value)) findings.refuse(400, rule, detail);
-  else if (!isRfc3339Utc(value)) findings.note(rule, detail);
+  if (typeof value !== 'string' || !isRfc3339(value)) violations.refuse(400, rule, detail);
+  else if (!isRfc3339Utc(value)) violations.add(rule, detail);
 }

@@ -1,9 +1,9 @@
 import { type Fault, type ResultsFault, type StatusFault } from './faults.js';
-import { type EventResult, type Judgement } from './validation.js';
+import { type EventResult, type Validation } from './validation.js';
 import { type CaptureFormat, type StoredEvent } from './recorded.js';
 
 /** An event of an accepted batch, as it would be stored. */
-export interface Candidate {
+export interface EventOutcome {
   readonly stored: StoredEvent;
   /** Position in the batch. */
   readonly index: number;
@@ -12,27 +12,27 @@ export interface Candidate {
 }
 
 /** A whole HTTP answer. */
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
 /** What the server does about one request. */
-export interface AnswerPlan {
+export interface ResponsePlan {
   readonly delayMs: number;
   /** The events to store, before anything is answered. */
   readonly store: readonly StoredEvent[];
   /** null: no answer. */
-  readonly answer: Answer | null;
-  readonly manner: 'whole' | 'half' | 'reset' | 'hang' | { readonly slowMs: number };
+  readonly answer: HttpResponse | null;
+  readonly mode: 'whole' | 'half' | 'reset' | 'hang' | { readonly slowMs: number };
 }
 
-/** A judged request, as far as the answer depends on it. */
-export interface Judged {
+/** A validated request, as far as the answer depends on it. */
+export interface ValidatedRequest {
   readonly format: CaptureFormat;
-  readonly refusal: Judgement['refusal'];
-  readonly candidates: readonly Candidate[];
+  readonly refusal: Validation['refusal'];
+  readonly outcomes: readonly EventOutcome[];
 }
 
 const STORED_RESULTS = ['ok', 'warning', 'limited'];
@@ -40,73 +40,73 @@ const STORED_RESULTS = ['ok', 'warning', 'limited'];
 const RETRY_AFTER_SECONDS = 1;
 
 /** Decides what to do: what PostHog would, bent by a fault. */
-export function planAnswer(judged: Judged, fault: Fault | null): AnswerPlan {
-  const normal = normalPlan(judged);
-  return fault === null ? normal : { ...normal, ...bend(judged, normal, fault), delayMs: fault.delayMs ?? 0 };
+export function planResponse(validated: ValidatedRequest, fault: Fault | null): ResponsePlan {
+  const normal = defaultPlan(validated);
+  return fault === null ? normal : { ...normal, ...applyFault(validated, normal, fault), delayMs: fault.delayMs ?? 0 };
 }
 
-function bend(judged: Judged, normal: AnswerPlan, fault: Fault): Partial<AnswerPlan> {
+function applyFault(validated: ValidatedRequest, normal: ResponsePlan, fault: Fault): Partial<ResponsePlan> {
   if ('status' in fault) {
     return {
-      answer: statusAnswer(judged.format, fault, normal.answer),
+      answer: statusResponse(validated.format, fault, normal.answer),
       store: fault.store === true ? normal.store : [],
     };
   }
-  if ('reset' in fault) return { answer: null, manner: 'reset', store: fault.reset === 'after' ? normal.store : [] };
-  if ('hang' in fault) return { answer: null, manner: 'hang', store: [] };
-  if ('results' in fault) return normalPlan(withResults(judged, fault), fault.retryAfter);
-  if ('halfAnswer' in fault) return { manner: 'half' };
+  if ('reset' in fault) return { answer: null, mode: 'reset', store: fault.reset === 'after' ? normal.store : [] };
+  if ('hang' in fault) return { answer: null, mode: 'hang', store: [] };
+  if ('results' in fault) return defaultPlan(withResults(validated, fault), fault.retryAfter);
+  if ('halfAnswer' in fault) return { mode: 'half' };
   if ('invalidJson' in fault) {
     return normal.answer?.status === 200 ? { answer: { ...normal.answer, body: '<!doctype' } } : {};
   }
-  if ('slowBodyMs' in fault) return { manner: { slowMs: fault.slowBodyMs } };
+  if ('slowBodyMs' in fault) return { mode: { slowMs: fault.slowBodyMs } };
   if ('redirect' in fault) {
     return { answer: { ...plainText(307, ''), headers: { location: fault.redirect } }, store: [] };
   }
   if ('maxEvents' in fault) {
-    if (judged.refusal !== null || judged.candidates.length <= fault.maxEvents) return {};
-    return normalPlan({ ...judged, refusal: { status: 413, message: `more than ${fault.maxEvents} events` } });
+    if (validated.refusal !== null || validated.outcomes.length <= fault.maxEvents) return {};
+    return defaultPlan({ ...validated, refusal: { status: 413, message: `more than ${fault.maxEvents} events` } });
   }
-  if ('poison' in fault) return normalPlan(withPoison(judged, fault.poison));
+  if ('poison' in fault) return defaultPlan(withPoison(validated, fault.poison));
   return {};
 }
 
-function normalPlan(
-  { format, refusal, candidates }: Judged,
+function defaultPlan(
+  { format, refusal, outcomes }: ValidatedRequest,
   retryAfter: string | number | null = RETRY_AFTER_SECONDS,
-): AnswerPlan {
+): ResponsePlan {
   if (refusal !== null) {
-    return { delayMs: 0, store: [], answer: errorAnswer(format, refusal.status, refusal.message), manner: 'whole' };
+    return { delayMs: 0, store: [], answer: errorResponse(format, refusal.status, refusal.message), mode: 'whole' };
   }
-  const store = candidates.filter(({ kept }) => kept).map(({ stored }) => stored);
-  if (format === 'v0') return { delayMs: 0, store, answer: json(200, { status: 'Ok' }), manner: 'whole' };
-  const results = Object.fromEntries(candidates.map(({ stored, result }) => [stored.uuid, result]));
-  const mayRetry = candidates.some(({ result }) => result.result === 'retry');
+  const store = outcomes.filter(({ kept }) => kept).map(({ stored }) => stored);
+  if (format === 'v0') return { delayMs: 0, store, answer: json(200, { status: 'Ok' }), mode: 'whole' };
+  const results = Object.fromEntries(outcomes.map(({ stored, result }) => [stored.uuid, result]));
+  const mayRetry = outcomes.some(({ result }) => result.result === 'retry');
   const answer = json(200, { results }, mayRetry ? retryHeader(retryAfter) : {});
-  return { delayMs: 0, store, answer, manner: 'whole' };
+  return { delayMs: 0, store, answer, mode: 'whole' };
 }
 
-function withResults(judged: Judged, { results }: ResultsFault): Judged {
-  const candidates = judged.candidates.map((candidate) => {
-    const result = candidate.kept ? results(candidate.stored, candidate.index) : undefined;
-    return result === undefined ? candidate : { ...candidate, result, kept: STORED_RESULTS.includes(result.result) };
+function withResults(validated: ValidatedRequest, { results }: ResultsFault): ValidatedRequest {
+  const outcomes = validated.outcomes.map((outcome) => {
+    const result = outcome.kept ? results(outcome.stored, outcome.index) : undefined;
+    return result === undefined ? outcome : { ...outcome, result, kept: STORED_RESULTS.includes(result.result) };
   });
-  return { ...judged, candidates };
+  return { ...validated, outcomes };
 }
 
-function withPoison(judged: Judged, poison: (event: StoredEvent) => boolean): Judged {
-  const isPoison = ({ stored }: Candidate): boolean => poison(stored);
-  if (judged.format === 'v0') {
-    if (judged.refusal !== null || !judged.candidates.some(isPoison)) return judged;
-    return { ...judged, refusal: { status: 400, message: 'the batch holds a poisoned event' } };
+function withPoison(validated: ValidatedRequest, poison: (event: StoredEvent) => boolean): ValidatedRequest {
+  const isPoison = ({ stored }: EventOutcome): boolean => poison(stored);
+  if (validated.format === 'v0') {
+    if (validated.refusal !== null || !validated.outcomes.some(isPoison)) return validated;
+    return { ...validated, refusal: { status: 400, message: 'the batch holds a poisoned event' } };
   }
   const drop = { kept: false, result: { result: 'drop', details: 'poisoned' } };
-  return { ...judged, candidates: judged.candidates.map((one) => (isPoison(one) ? { ...one, ...drop } : one)) };
+  return { ...validated, outcomes: validated.outcomes.map((one) => (isPoison(one) ? { ...one, ...drop } : one)) };
 }
 
-function statusAnswer(format: CaptureFormat, fault: StatusFault, normal: Answer | null): Answer {
+function statusResponse(format: CaptureFormat, fault: StatusFault, normal: HttpResponse | null): HttpResponse {
   const { status, body = null } = fault;
-  let answer = errorAnswer(format, status, `scripted ${status}`);
+  let answer = errorResponse(format, status, `scripted ${status}`);
   if (typeof body === 'string') answer = plainText(status, body);
   else if (body !== null) answer = json(status, body);
   else if (status >= 200 && status < 300 && normal?.status === 200) answer = { ...normal, status };
@@ -114,15 +114,15 @@ function statusAnswer(format: CaptureFormat, fault: StatusFault, normal: Answer 
 }
 
 /** v0 explains itself in plain text, v1 in JSON. */
-function errorAnswer(format: CaptureFormat, status: number, message: string): Answer {
+function errorResponse(format: CaptureFormat, status: number, message: string): HttpResponse {
   return format === 'v0' ? plainText(status, message) : json(status, { error: 'error', error_description: message });
 }
 
-function plainText(status: number, body: string): Answer {
+function plainText(status: number, body: string): HttpResponse {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
 }
 
-function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): Answer {
+function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): HttpResponse {
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
 }
 

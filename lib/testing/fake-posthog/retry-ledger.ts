@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject, quoted } from './json-values.js';
-import { type Finding } from './validation.js';
+import { type RuleViolation } from './validation.js';
 import { type CaptureFormat } from './recorded.js';
 
 /** What the ledger needs to know of one request. */
@@ -40,13 +40,13 @@ export class RetryLedger {
   }
 
   /** Takes note of a request and says what is wrong with it as a retry. */
-  observe(request: ObservedRequest): Finding[] {
-    const findings = request.format === 'v1' ? this.#observeV1(request) : this.#observeV0(request);
+  observe(request: ObservedRequest): RuleViolation[] {
+    const violations = request.format === 'v1' ? this.#observeV1(request) : this.#observeV0(request);
     for (const event of request.batch) {
-      const finding = this.#observeEvent(event);
-      if (finding !== null) findings.push(finding);
+      const violation = this.#compareEvent(event);
+      if (violation !== null) violations.push(violation);
     }
-    return findings;
+    return violations;
   }
 
   /** Forgets everything. */
@@ -55,7 +55,7 @@ export class RetryLedger {
     this.#events.clear();
   }
 
-  #observeV0({ json, batch, receivedAt }: ObservedRequest): Finding[] {
+  #observeV0({ json, batch, receivedAt }: ObservedRequest): RuleViolation[] {
     const stamp = isJsonObject(json) ? json.sent_at : undefined;
     const first = batch[0]?.uuid;
     if (typeof stamp !== 'string' || typeof first !== 'string') return [];
@@ -71,11 +71,11 @@ export class RetryLedger {
       : [];
   }
 
-  #observeV1({ headers, json, batch, receivedAt }: ObservedRequest): Finding[] {
+  #observeV1({ headers, json, batch, receivedAt }: ObservedRequest): RuleViolation[] {
     const id = headers['posthog-request-id'];
     const number = Number(headers['posthog-attempt']);
     if (id === undefined || !Number.isInteger(number)) return [];
-    const findings: Finding[] = [];
+    const violations: RuleViolation[] = [];
     const stamp = headers['posthog-request-timestamp'] ?? '';
     const createdAt = isJsonObject(json) ? json.created_at : null;
     const uuids = isJsonObject(json) ? new Set(batch.map((event) => event.uuid)) : null;
@@ -84,20 +84,20 @@ export class RetryLedger {
     if (before !== undefined) {
       if (number <= before.number) {
         const detail = `PostHog-Attempt ${number} of request ${id} comes after ${before.number}`;
-        findings.push({ rule: 'attempt_not_counted', detail });
+        violations.push({ rule: 'attempt_not_counted', detail });
       }
       if (isStale(before, stamp)) {
         const detail = `PostHog-Request-Timestamp ${stamp} of request ${id} is the time of an earlier attempt`;
-        findings.push({ rule: 'request_timestamp_reused', detail });
+        violations.push({ rule: 'request_timestamp_reused', detail });
       }
       if (createdAt !== null && before.createdAt !== null && createdAt !== before.createdAt) {
         const detail = `created_at of request ${id} was ${quoted(before.createdAt)} and is ${quoted(createdAt)}`;
-        findings.push({ rule: 'created_at_changed', detail });
+        violations.push({ rule: 'created_at_changed', detail });
       }
       const strangers = [...(uuids ?? [])].filter((uuid) => before.uuids?.has(uuid) === false);
       if (strangers.length > 0) {
         const detail = `request ${id} comes again with events that were not in it: ${strangers.slice(0, 3).join(', ')}`;
-        findings.push({ rule: 'request_id_reused', detail });
+        violations.push({ rule: 'request_id_reused', detail });
       }
     }
     const attempt = {
@@ -108,10 +108,10 @@ export class RetryLedger {
       uuids: before?.uuids ?? uuids,
     };
     remember(this.#attempts, id, attempt, this.#maxRemembered);
-    return findings;
+    return violations;
   }
 
-  #observeEvent(event: JsonObject): Finding | null {
+  #compareEvent(event: JsonObject): RuleViolation | null {
     if (typeof event.uuid !== 'string') return null;
     const before = this.#events.get(event.uuid);
     if (before === undefined) {

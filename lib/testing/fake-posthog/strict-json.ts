@@ -1,4 +1,4 @@
-import { type Finding } from './validation.js';
+import { type RuleViolation } from './validation.js';
 
 /** PostHog's JSON parser goes no deeper than this. */
 const MAX_DEPTH = 128;
@@ -7,7 +7,7 @@ const EVENT_LEVEL = 3;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** What is wrong with a JSON text although `JSON.parse` takes it. */
-export interface JsonFlaw extends Finding {
+export interface JsonViolation extends RuleViolation {
   /** true: PostHog refuses the request for it; false: it silently keeps one of two values, or another than was sent. */
   readonly refused: boolean;
 }
@@ -18,8 +18,8 @@ export interface JsonFlaw extends Finding {
  *
  * @param text valid JSON
  */
-export function jsonFlaws(text: string): JsonFlaw[] {
-  const flaws: JsonFlaw[] = [];
+export function jsonViolations(text: string): JsonViolation[] {
+  const violations: JsonViolation[] = [];
   // The keys of each object that is open at this point; null stands for an array.
   const open: (Set<string> | null)[] = [];
   let keyComesNext = false;
@@ -33,17 +33,17 @@ export function jsonFlaws(text: string): JsonFlaw[] {
       const value = escaped.includes('\\') ? String(JSON.parse(`"${escaped}"`)) : escaped;
       if (value !== escaped && LONE_SURROGATE.test(value)) {
         const detail = `the body holds a lone surrogate escape, at character ${at}`;
-        flaws.push({ rule: 'json_lone_surrogate', detail, refused: true });
+        violations.push({ rule: 'json_lone_surrogate', detail, refused: true });
       }
       if (value.includes('\0')) {
         const detail = `the body holds NUL, which is stored as U+FFFD, at character ${at}`;
-        flaws.push({ rule: 'json_nul', detail, refused: false });
+        violations.push({ rule: 'json_nul', detail, refused: false });
       }
       const keys = open.at(-1);
       if (keyComesNext && keys) {
         if (keys.has(value)) {
           const detail = `the key ${JSON.stringify(value)} stands twice in one object, at character ${at}`;
-          flaws.push({ rule: 'json_duplicate_key', detail, refused: open.length <= EVENT_LEVEL });
+          violations.push({ rule: 'json_duplicate_key', detail, refused: open.length <= EVENT_LEVEL });
         }
         keys.add(value);
         keyComesNext = false;
@@ -62,9 +62,9 @@ export function jsonFlaws(text: string): JsonFlaw[] {
   }
   if (deepest > MAX_DEPTH) {
     const detail = `the body is nested ${deepest} levels deep, ${MAX_DEPTH} are allowed`;
-    flaws.push({ rule: 'json_depth', detail, refused: true });
+    violations.push({ rule: 'json_depth', detail, refused: true });
   }
-  return flaws;
+  return violations;
 }
 
 function closingQuote(text: string, openingQuote: number): number {

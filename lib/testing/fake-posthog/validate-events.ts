@@ -2,7 +2,7 @@ import { EVENT_FIELD_RULES } from './event-field-rules.js';
 import { EVENT_PROPERTY_RULES } from './event-property-rules.js';
 import { type Consequence } from './event-rule.js';
 import { isJsonObject, type JsonObject, quoted, utf8Bytes } from './json-values.js';
-import { type Findings, type JudgedEvent } from './validation.js';
+import { type ViolationCollector, type ValidatedEvent } from './validation.js';
 import { type CaptureFormat } from './recorded.js';
 
 const RULES = [...EVENT_FIELD_RULES, ...EVENT_PROPERTY_RULES];
@@ -15,32 +15,42 @@ const MAX_AI_EVENT_BYTES = 8 * 1024 * 1024;
  *
  * @param batch the `batch` of the body, whatever it is
  * @param text the body, only to know how large an event can possibly be
- * @param findings takes what is wrong
+ * @param violations takes what is wrong
  * @returns the events, each with what becomes of it if the batch is accepted
  */
-export function judgeEvents(batch: unknown, format: CaptureFormat, text: string, findings: Findings): JudgedEvent[] {
+export function validateEvents(
+  batch: unknown,
+  format: CaptureFormat,
+  text: string,
+  violations: ViolationCollector,
+): ValidatedEvent[] {
   if (!Array.isArray(batch)) {
-    findings.refuse(400, 'batch_missing', `batch must be an array, it is ${quoted(batch)}`);
+    violations.refuse(400, 'batch_missing', `batch must be an array, it is ${quoted(batch)}`);
     return [];
   }
-  if (batch.length === 0) findings.refuse(400, 'batch_empty', 'batch is empty');
+  if (batch.length === 0) violations.refuse(400, 'batch_empty', 'batch is empty');
   // A character of a JavaScript string is at most three bytes of UTF-8.
   const mayBeTooLarge = text.length > MAX_EVENT_BYTES / 3;
   const uuids = new Set<string>();
-  const judged: JudgedEvent[] = [];
+  const validated: ValidatedEvent[] = [];
   batch.forEach((event: unknown, index) => {
     if (!isJsonObject(event)) {
-      findings.refuse(400, 'event_invalid', `batch[${index}] must be an object, it is ${quoted(event)}`);
+      violations.refuse(400, 'event_invalid', `batch[${index}] must be an object, it is ${quoted(event)}`);
       return;
     }
-    judged.push(judgeEvent(event, index, format, findings));
-    checkRepeatedUuid(event, index, format, uuids, findings);
-    if (mayBeTooLarge) checkSize(event, index, findings);
+    validated.push(validateEvent(event, index, format, violations));
+    checkRepeatedUuid(event, index, format, uuids, violations);
+    if (mayBeTooLarge) checkSize(event, index, violations);
   });
-  return judged;
+  return validated;
 }
 
-function judgeEvent(event: JsonObject, index: number, format: CaptureFormat, findings: Findings): JudgedEvent {
+function validateEvent(
+  event: JsonObject,
+  index: number,
+  format: CaptureFormat,
+  violations: ViolationCollector,
+): ValidatedEvent {
   let fate: Consequence = 'altered';
   let details = '';
   for (const rule of RULES) {
@@ -48,8 +58,8 @@ function judgeEvent(event: JsonObject, index: number, format: CaptureFormat, fin
     const sentence = consequence === null ? null : rule.broken(event, format);
     if (consequence === null || sentence === null) continue;
     const detail = `${place(event, index)}: ${sentence}`;
-    if (consequence === 'refused') findings.refuse(400, rule.rule, detail);
-    else findings.note(rule.rule, detail);
+    if (consequence === 'refused') violations.refuse(400, rule.rule, detail);
+    else violations.add(rule.rule, detail);
     if (consequence === 'dropped' || (consequence === 'lost' && fate === 'altered')) {
       fate = consequence;
       details = rule.rule;
@@ -64,24 +74,24 @@ function checkRepeatedUuid(
   index: number,
   format: CaptureFormat,
   seen: Set<string>,
-  findings: Findings,
+  violations: ViolationCollector,
 ): void {
   if (typeof event.uuid !== 'string') return;
   const uuid = event.uuid.toLowerCase();
   if (seen.has(uuid)) {
     const detail = `${place(event, index)}: uuid ${quoted(uuid)} stands in this batch already`;
-    if (format === 'v1') findings.refuse(400, 'uuid_repeated', detail);
-    else findings.note('uuid_repeated', detail);
+    if (format === 'v1') violations.refuse(400, 'uuid_repeated', detail);
+    else violations.add('uuid_repeated', detail);
   }
   seen.add(uuid);
 }
 
-function checkSize(event: JsonObject, index: number, findings: Findings): void {
+function checkSize(event: JsonObject, index: number, violations: ViolationCollector): void {
   const limit =
     typeof event.event === 'string' && event.event.startsWith('$ai_') ? MAX_AI_EVENT_BYTES : MAX_EVENT_BYTES;
   const bytes = utf8Bytes(JSON.stringify(event));
   if (bytes > limit) {
-    findings.refuse(413, 'event_too_large', `${place(event, index)}: ${bytes} bytes, ${limit} are allowed`);
+    violations.refuse(413, 'event_too_large', `${place(event, index)}: ${bytes} bytes, ${limit} are allowed`);
   }
 }
 

@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject } from './json-values.js';
 import { type CaptureFormat } from './recorded.js';
 
 /** A broken rule, before it is known which request broke it. */
-export interface Finding {
+export interface RuleViolation {
   readonly rule: string;
   readonly detail: string;
 }
@@ -20,7 +20,7 @@ export interface EventResult {
 }
 
 /** One event of an accepted batch. */
-export interface JudgedEvent {
+export interface ValidatedEvent {
   readonly wire: JsonObject;
   /** Position in the batch. */
   readonly index: number;
@@ -31,8 +31,8 @@ export interface JudgedEvent {
 }
 
 /** What PostHog would do with a request, and every rule the request broke. */
-export interface Judgement {
-  readonly findings: readonly Finding[];
+export interface Validation {
+  readonly violations: readonly RuleViolation[];
   /** null: the batch is accepted, event by event. */
   readonly refusal: Refusal | null;
   /** The parsed body; undefined when it is no JSON object. */
@@ -40,11 +40,12 @@ export interface Judgement {
   /** The events as they were sent, also those of a refused batch. */
   readonly batch: readonly JsonObject[];
   /** Empty for a refused batch. */
-  readonly events: readonly JudgedEvent[];
+  readonly events: readonly ValidatedEvent[];
 }
 
 /** A request's body: text, or the reason why there is none. */
-export type RequestBody = { readonly text: string } | { readonly unreadable: Finding & { readonly status: number } };
+export type RequestBody =
+  { readonly text: string } | { readonly unreadable: RuleViolation & { readonly status: number } };
 
 /** One of PostHog's two ingestion endpoints. */
 export interface Protocol {
@@ -59,30 +60,30 @@ export interface Protocol {
    * @param headers names in lower case
    * @param apiKey the only token accepted; null: any well-formed one
    */
-  judge(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Judgement;
+  validate(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Validation;
 }
 
 /** Collects broken rules. The first one that PostHog refuses the request for decides the answer. */
-export class Findings {
-  readonly list: Finding[] = [];
+export class ViolationCollector {
+  readonly list: RuleViolation[] = [];
   refusal: Refusal | null = null;
 
   /** PostHog would take the request all the same, and lose or alter something. */
-  note(rule: string, detail: string): void {
+  add(rule: string, detail: string): void {
     this.list.push({ rule, detail });
   }
 
   /** PostHog would take nothing of the request. */
   refuse(status: number, rule: string, detail: string): void {
-    this.note(rule, detail);
+    this.add(rule, detail);
     this.refusal ??= { status, message: detail };
   }
 
-  /** Ends the judgement of a request whose body is `root` (null: unreadable) and whose events are `events`. */
-  conclude(root: JsonObject | null, events: readonly JudgedEvent[]): Judgement {
+  /** Ends the validation of a request whose body is `root` (null: unreadable) and whose events are `events`. */
+  toValidation(root: JsonObject | null, events: readonly ValidatedEvent[]): Validation {
     const batch: unknown = root?.batch;
     return {
-      findings: this.list,
+      violations: this.list,
       refusal: this.refusal,
       json: root ?? undefined,
       batch: Array.isArray(batch) ? batch.filter(isJsonObject) : [],

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { isObject } from '../../shared/untrusted-values.js';
-import { type AsymmetricMatcher, isAsymmetric } from '../recording/differences.js';
+import { type AsymmetricMatcher, isAsymmetricMatcher } from '../recording/differences.js';
 
 /** A longer text is cut: an event may hold a megabyte. */
 const MAX_LENGTH = 1000;
@@ -12,7 +12,7 @@ export function show(value: unknown): string {
 }
 
 function write(value: unknown): string {
-  if (isAsymmetric(value)) return writeMatcher(value);
+  if (isAsymmetricMatcher(value)) return writeMatcher(value);
   if (typeof value === 'string') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(write).join(', ')}]`;
   if (isObject(value)) {

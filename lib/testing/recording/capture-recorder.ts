@@ -80,7 +80,7 @@ class CaptureRecorderClass {
   async waitFor(event: string, options: WaitForOptions = {}): Promise<RecordedEvent> {
     const { count = 1, matching, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
     const found = (): RecordedEvent | undefined => this.filter(event, matching)[count - 1];
-    await this.#recording.waiting.until(
+    await this.#recording.waiters.until(
       () => found() !== undefined,
       timeoutMs,
       () => {

@@ -20,7 +20,7 @@ export interface Difference {
   readonly near?: string | undefined;
 }
 
-export const isAsymmetric = (value: unknown): value is AsymmetricMatcher =>
+export const isAsymmetricMatcher = (value: unknown): value is AsymmetricMatcher =>
   typeof value === 'object' && value !== null && typeof Reflect.get(value, 'asymmetricMatch') === 'function';
 
 /**
@@ -31,7 +31,7 @@ export const isAsymmetric = (value: unknown): value is AsymmetricMatcher =>
  */
 export function differencesBetween(received: unknown, expected: unknown, path = '', isExact = false): Difference[] {
   const different = [{ path, expected, received }];
-  if (isAsymmetric(expected)) {
+  if (isAsymmetricMatcher(expected)) {
     return expected.asymmetricMatch(received) ? [] : (withinSample(received, expected, path) ?? different);
   }
   const written = asJson(expected);

@@ -1,6 +1,6 @@
 import { fieldMeant } from '../../shared/unknown-fields.js';
 import { describe, isObject, quoteName } from '../../shared/untrusted-values.js';
-import { differencesBetween, isAsymmetric, type AsymmetricMatcher, type Difference } from './differences.js';
+import { differencesBetween, isAsymmetricMatcher, type AsymmetricMatcher, type Difference } from './differences.js';
 import { type RecordedEvent } from './recorded-event.js';
 
 /**
@@ -32,7 +32,7 @@ export function differencesOf(recorded: RecordedEvent, expected: ExpectedEvent =
  * @throws TypeError
  */
 export function checkExpected(asker: string, expected: unknown): void {
-  if (expected === undefined || isAsymmetric(expected)) return;
+  if (expected === undefined || isAsymmetricMatcher(expected)) return;
   if (!isObject(expected)) {
     throw new TypeError(
       `${asker}: the expected event must be an object of ${FIELDS.join(', ')}, but it is ${describe(expected)}`,
@@ -48,12 +48,12 @@ export function checkExpected(asker: string, expected: unknown): void {
 
 /** Ids are sent as text. */
 function asSent(expected: ExpectedEvent): object {
-  if (isAsymmetric(expected)) return expected;
+  if (isAsymmetricMatcher(expected)) return expected;
   const { distinctId, groups } = expected;
   return {
     ...expected,
     ...(typeof distinctId === 'number' && { distinctId: String(distinctId) }),
-    ...(isObject(groups) && !isAsymmetric(groups) && { groups: keysAsText(groups) }),
+    ...(isObject(groups) && !isAsymmetricMatcher(groups) && { groups: keysAsText(groups) }),
   };
 }
 

@@ -5,7 +5,7 @@ import { acting } from '../../context/scopes.js';
 import { type EventDrop } from '../../options/posthog-capture.options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
 import { Timers } from '../timers.js';
-import { Waiting } from '../condition-waiters.js';
+import { ConditionWaiters } from '../condition-waiters.js';
 import { type RecordedEvent } from './recorded-event.js';
 
 /** The header that brings a request into an isolated recording. */
@@ -29,7 +29,7 @@ export class Recording {
   /** How many events were forgotten. */
   cleared = 0;
   readonly id = randomUUID();
-  readonly waiting = new Waiting(new Timers());
+  readonly waiters = new ConditionWaiters(new Timers());
   readonly #whole: Recording | undefined;
   readonly #isolated = new Map<string, Recording>();
   readonly #instances: { readonly disabled: boolean }[] = [];
@@ -69,7 +69,7 @@ export class Recording {
   record(event: RecordedEvent): void {
     const recording = this.#current();
     recording.events.push(event);
-    recording.waiting.changed();
+    recording.waiters.changed();
   }
 
   recordDrop(drop: EventDrop): void {
