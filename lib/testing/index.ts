@@ -2,9 +2,9 @@ export { PostHogCaptureTestingModule } from './recording/posthog-capture-testing
 export { type CaptureOverridable, overrideCapture, type OverrideCaptureOptions } from './recording/override-capture.js';
 export { recorderOf } from './recording/record-capture.js';
 export { CaptureRecorder, type WaitForOptions } from './recording/capture-recorder.js';
-export { type RecordedEvent } from './recording/recorded-event.js';
+export { type RecordedEvent } from './recording/recording.js';
 export { type ExpectedEvent, type ExpectedFields } from './recording/expected-event.js';
-export { type AsymmetricMatcher } from './recording/differences.js';
+export { type AsymmetricMatcher } from './recording/expected-event.js';
 export {
   type CaptureMatchers,
   captureMatchers,

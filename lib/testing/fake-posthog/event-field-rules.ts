@@ -1,5 +1,5 @@
-import { type EventRule } from './event-rule.js';
 import { isJsonObject, isRfc3339, isRfc3339Utc, isUuid, quoted, utf8Bytes } from './json-values.js';
+import { type EventRule } from './validation.js';
 
 const MAX_NAME_BYTES = 200;
 const MAX_DISTINCT_ID_BYTES = 200;

@@ -1,5 +1,6 @@
-import { type EventRule, OPTIONS, optionOf, propertiesOf } from './event-rule.js';
-import { isJsonObject, quoted } from './json-values.js';
+import { isJsonObject, quoted, type JsonObject } from './json-values.js';
+import { type CaptureFormat } from './recorded.js';
+import { type EventRule } from './validation.js';
 
 const MAX_GROUP_KEY_CHARACTERS = 400;
 const IDENTITY_EVENTS = ['$identify', '$create_alias', '$groupidentify'];
@@ -135,3 +136,22 @@ export const EVENT_PROPERTY_RULES: readonly EventRule[] = [
     },
   },
 ];
+
+/** The properties of an event; empty where they are no object, for which there is a rule of its own. */
+function propertiesOf(event: JsonObject): JsonObject {
+  return isJsonObject(event.properties) ? event.properties : {};
+}
+
+/** The v0 name of what v1 calls an option, the option, and its type. */
+const OPTIONS = [
+  { sentinel: '$cookieless_mode', option: 'cookieless_mode', type: 'boolean' },
+  { sentinel: '$ignore_sent_at', option: 'disable_skew_correction', type: 'boolean' },
+  { sentinel: '$process_person_profile', option: 'process_person_profile', type: 'boolean' },
+  { sentinel: '$product_tour_id', option: 'product_tour_id', type: 'string' },
+] as const;
+
+/** The value of an option of an event, wherever its format puts it. */
+function optionOf(event: JsonObject, entry: (typeof OPTIONS)[number], format: CaptureFormat): unknown {
+  if (format === 'v0') return propertiesOf(event)[entry.sentinel];
+  return isJsonObject(event.options) ? event.options[entry.option] : undefined;
+}

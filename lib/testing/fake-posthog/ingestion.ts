@@ -1,16 +1,13 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { planResponse } from './response.js';
-import { sendResponse } from './answer-sender.js';
+import { type Timers } from '../timers.js';
 import { type Fault, type FaultScript } from './faults.js';
-import { type Validation, type Protocol } from './validation.js';
-import { type Memory, type OpenRequest } from './memory.js';
-import { PROTOCOL_V0 } from './protocol-v0.js';
-import { PROTOCOL_V1 } from './protocols.js';
+import { type Memory, type OpenRequest, toStoredEvent } from './memory.js';
+import { PROTOCOL_V0, PROTOCOL_V1 } from './protocols.js';
 import { type StoredEvent } from './recorded.js';
 import { decodeBody, readRawBody } from './request-body.js';
+import { planResponse, sendResponse } from './response.js';
 import { RetryLedger } from './retry-ledger.js';
-import { toStoredEvent } from './stored-event.js';
-import { type Timers } from '../timers.js';
+import { type Validation, type Protocol } from './validation.js';
 
 /** What the ingestion shares with the rest of one server. */
 export interface IngestionParts {

@@ -1,9 +1,8 @@
 import { EVENT_FIELD_RULES } from './event-field-rules.js';
 import { EVENT_PROPERTY_RULES } from './event-property-rules.js';
-import { type Consequence } from './event-rule.js';
 import { isJsonObject, type JsonObject, quoted, utf8Bytes } from './json-values.js';
-import { type ViolationCollector, type ValidatedEvent } from './validation.js';
 import { type CaptureFormat } from './recorded.js';
+import { type Consequence, type ViolationCollector, type ValidatedEvent } from './validation.js';
 
 const RULES = [...EVENT_FIELD_RULES, ...EVENT_PROPERTY_RULES];
 /** "About 1 MB" of PostHog's storage, taken literally. */

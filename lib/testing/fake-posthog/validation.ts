@@ -91,3 +91,20 @@ export class ViolationCollector {
     };
   }
 }
+
+/**
+ * What PostHog does with an event that breaks a rule: it refuses the whole batch with 400; drops the event (and only
+ * v1 says so); says that it took the event and loses it later; or keeps it, but not as it was sent.
+ */
+export type Consequence = 'refused' | 'dropped' | 'lost' | 'altered';
+
+/** One rule about one event. */
+export interface EventRule {
+  readonly rule: string;
+  /** null: v0 has no such rule. */
+  readonly v0: Consequence | null;
+  /** null: v1 has no such rule. */
+  readonly v1: Consequence | null;
+  /** A sentence that says what is wrong, or null. */
+  readonly broken: (event: JsonObject, format: CaptureFormat) => string | null;
+}

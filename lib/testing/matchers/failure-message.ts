@@ -1,8 +1,7 @@
 import { didYouMean } from '../../shared/did-you-mean.js';
-import { type CaptureRecorder } from '../recording/capture-recorder.js';
-import { type Difference } from '../recording/differences.js';
-import { type RecordedEvent } from '../recording/recorded-event.js';
-import { plural } from '../recording/summary.js';
+import { type CaptureRecorder, plural } from '../recording/capture-recorder.js';
+import { type Difference } from '../recording/expected-event.js';
+import { type RecordedEvent } from '../recording/recording.js';
 import { show } from './show.js';
 
 /** How the test runner marks what was expected and what came instead. */

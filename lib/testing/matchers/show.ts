@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { isObject } from '../../shared/untrusted-values.js';
-import { type AsymmetricMatcher, isAsymmetricMatcher } from '../recording/differences.js';
+import { type AsymmetricMatcher, isAsymmetricMatcher } from '../recording/expected-event.js';
 
 /** A longer text is cut: an event may hold a megabyte. */
 const MAX_LENGTH = 1000;

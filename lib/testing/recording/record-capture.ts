@@ -1,18 +1,18 @@
 import { type INestApplicationContext } from '@nestjs/common';
-import { assembleCapture } from '../../module/assemble-capture.js';
+import { HttpAdapterHost, type ModuleRef } from '@nestjs/core';
 import { type CaptureService } from '../../capture/capture.service.js';
 import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
-import { isGiven } from '../../options/environment.js';
-import { resolveOptions } from '../../options/resolve-options.js';
-import { isObject } from '../../shared/untrusted-values.js';
+import { assembleCapture } from '../../module/assemble-capture.js';
 import { type InstanceSource } from '../../module/instance-module.js';
+import { isGiven } from '../../options/environment.js';
 import { type PostHogCaptureModuleOptions } from '../../options/posthog-capture.options.js';
+import { resolveOptions } from '../../options/resolve-options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
+import { isObject } from '../../shared/untrusted-values.js';
+import { frameworkOf, hookRequests, runFirst } from '../../tracking/http/http-adapters.js';
 import { CaptureRecorder } from './capture-recorder.js';
-import { isolateRequests } from './isolate-requests.js';
-import { recordedEventOf } from './recorded-event.js';
-import { Recording } from './recording.js';
 import { RecordingDelivery } from './recording-delivery.js';
+import { recordedEventOf, Recording } from './recording.js';
 
 /** It is never sent anywhere. */
 const STAND_IN_KEY = 'phc_recorded';
@@ -101,4 +101,20 @@ function forRecording(explicit: unknown, options: Readonly<Record<string, unknow
   const given: Record<string, unknown> = { ...own, ...Object.fromEntries(overrides) };
   const { apiKey, enabled } = given;
   return { ...given, apiKey: isGiven(apiKey) ? apiKey : STAND_IN_KEY, enabled: enabled ?? true };
+}
+
+/**
+ * Brings each request of an application into the isolated recording that its header names. For applications that give requests no
+ * context, by which the recording would know of the header. To be called when the routes are there.
+ */
+export function isolateRequests(modules: ModuleRef, recording: Recording): void {
+  const framework = frameworkOf(modules.get(HttpAdapterHost, { strict: false }).httpAdapter);
+  if (framework === undefined) return;
+  const enter = (request: object, _response: object, next: () => void): void => {
+    const named = recording.namedBy(request);
+    if (named === undefined) next();
+    else named.enter(next);
+  };
+  if ('express' in framework) runFirst(framework.express, enter);
+  else hookRequests(framework.fastify, enter);
 }
