@@ -4,7 +4,7 @@ import { type ContextStorage } from '../context/context-storage.js';
 import { type DeliveryReport, type DropReason, type SendFailure } from '../delivery/delivery.js';
 import { type Delivery, NOTHING_DELIVERED, type PendingLimits } from '../delivery/event-delivery.js';
 import { type RequestStats } from '../delivery/sending/request-stats.js';
-import { processSingleton } from '../shared/process-singleton.js';
+import { processClass } from '../shared/process-singleton.js';
 import {
   type AliasInput,
   type CaptureEvent,
@@ -336,5 +336,5 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
  * Captures events. Inject it, or a named instance with `@InjectCapture(name)`. One class per process, also where the
  * package is loaded both as ESM and as CommonJS.
  */
-export const CaptureService = processSingleton('CaptureService', () => CaptureServiceClass);
+export const CaptureService = processClass('CaptureService', CaptureServiceClass);
 export type CaptureService = CaptureServiceClass;
