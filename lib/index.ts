@@ -7,6 +7,7 @@ export {
   type HttpServiceToken,
   type PostHogCaptureModuleOptions,
   PostHogCaptureOptions,
+  type RequestTrackingOptions,
 } from './options/posthog-capture.options.js';
 export { posthogConfig } from './options/posthog-capture.config.js';
 export { PostHogConfigurationError } from './options/configuration-error.js';
@@ -34,7 +35,6 @@ export { type RequestPropertySet } from './context/request-context.js';
 export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
 export { type Outcome, type TrackContext, type TrackEventOptions } from './tracking/call/track-event.options.js';
-export { type RequestTrackingOptions } from './options/request-tracking.options.js';
 export { attachContext, withJobContext } from './tracking/propagation/job-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 

@@ -22,7 +22,7 @@ import {
   type OPTIONS_TYPE,
 } from './posthog-capture.module-definition.js';
 import { type HttpServiceToken, type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
-import { onProcessEnd } from '../shared/process-end.js';
+import { onBeforeExit } from '../shared/process-hooks.js';
 import { BatchSender } from '../wire/batch-sender.js';
 import { describeStoreError } from '../wire/describe-error.js';
 import { formatOf, reformat } from '../wire/formats.js';
@@ -67,7 +67,7 @@ function createCapture({ explicit, name, config, modules }: InstanceSource): Pro
       const problem = String(message).replaceAll(options.apiKey, '***');
       throw new PostHogConfigurationError([`store (${variableOf('store', name) ?? ''}): ${problem}`], name);
     });
-    return { delivery: pipeline, onStart: () => client.prepare(), onClose: onProcessEnd(shutDown) };
+    return { delivery: pipeline, onStart: () => client.prepare(), onClose: onBeforeExit(shutDown) };
   });
 }
 

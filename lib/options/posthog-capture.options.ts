@@ -24,7 +24,6 @@ import { type Identity } from '../context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
 import { type DropReason } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
-import { type RequestTrackingOptions } from './request-tracking.options.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 
 const KIB = 1024;
@@ -54,6 +53,19 @@ export interface EventDelivery {
   attempts: number;
   /** Milliseconds from the first of these requests to the answer. */
   durationMs: number;
+}
+
+/** How HTTP requests are captured. */
+export interface RequestTrackingOptions {
+  /** The name of the event. Default: `http_request`. */
+  event?: string | undefined;
+  /** The share of persons whose requests are captured, 0 to 1. Default: 1. */
+  sampleRate?: number | undefined;
+  /**
+   * Requests that are not captured, such as health checks: by path or route template, exactly (`/health`) or by their begin
+   * (`/static/*`), or by a regular expression on the path. Default: none.
+   */
+  ignore?: readonly (string | RegExp)[] | undefined;
 }
 
 /** How an `HttpService` of the application is found: its class, or the string or symbol it is provided under. */

@@ -5,7 +5,7 @@ import { type EventStore, type Recovery, type RecoveryRequest } from '../deliver
 import { type Timer } from '../delivery/timers.js';
 import { AdoptedFiles } from './adopted-files.js';
 import { EventFile } from './event-file.js';
-import { onExit } from './exit-flush.js';
+import { onExit } from '../shared/process-hooks.js';
 import { loadLmdb } from './lmdb.js';
 import { createRecordFile } from './record-file.js';
 import { StoreDirectory } from './store-directory.js';

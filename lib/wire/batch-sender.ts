@@ -4,8 +4,7 @@ import { describeError, withoutSecret } from './describe-error.js';
 import { formatOf } from './formats.js';
 import { GzipPool } from './gzip-pool.js';
 import { type HttpClient, type HttpPost } from './http-client.js';
-import { retryAfterMs } from './retry-after.js';
-import { outcomeOfStatus, type RemedyNames } from './status-table.js';
+import { outcomeOfStatus, type RemedyNames, retryAfterMs } from './status-table.js';
 import { type WireRequest } from './wire-format.js';
 
 /** Where and how requests go. */

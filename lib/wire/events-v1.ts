@@ -2,7 +2,7 @@ import { type BatchOutcome } from '../delivery/delivery.js';
 import { isObject, setOwn } from '../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { type PostHogEvent } from './posthog-event.js';
-import { quotes } from './quotes.js';
+import { quotes } from './describe-error.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';
 
 /** What v0 carries as properties and v1 as options. */

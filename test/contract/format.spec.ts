@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LIBRARY_VERSION } from '../../lib/shared/version.js';
 import { ingestionHost } from '../../lib/wire/ingestion-host.js';
-import { retryAfterMs } from '../../lib/wire/retry-after.js';
+import { retryAfterMs } from '../../lib/wire/status-table.js';
 import { boot, captureMany, closeAll, KEY, start } from '../support/harness.js';
 
 afterEach(closeAll);

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { type CaptureService } from '../../capture/capture.service.js';
 import { LogLimiter } from '../../capture/report/log-limiter.js';
 import { processSingleton } from '../../shared/process-singleton.js';
-import { type RequestTrackingOptions } from '../../options/request-tracking.options.js';
+import { type RequestTrackingOptions } from '../../options/posthog-capture.options.js';
 
 /** What tracking is told of one instance. */
 export interface TrackingSettings {

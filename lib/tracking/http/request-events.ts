@@ -1,4 +1,4 @@
-import { type RequestTrackingOptions } from '../../options/request-tracking.options.js';
+import { type RequestTrackingOptions } from '../../options/posthog-capture.options.js';
 
 /** The same, complete. */
 export interface RequestTracking {

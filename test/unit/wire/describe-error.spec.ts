@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { describeError, describeStoreError } from '../../../lib/wire/describe-error.js';
-import { quotes } from '../../../lib/wire/quotes.js';
+import { describeError, describeStoreError, quotes } from '../../../lib/wire/describe-error.js';
 import { revoked, spiteful } from '../../support/hostile-values.js';
 
 const KEY = 'phc_0123456789';
