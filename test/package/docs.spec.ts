@@ -1,19 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import { CaptureRecorder, PostHogCaptureTestingModule } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { PurchasesService } from '../runners/src/purchases.service.js';
+import { codeBlocks, ROOT } from './code-blocks.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** Blocks of code with this tag behind their fence. */
-function blocksOf(file: string, tag: string): string[] {
-  const text = readFileSync(ROOT + file, 'utf8');
-  return [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].filter(([, its]) => its === tag).map(([, , code]) => code!);
-}
+const blocks = codeBlocks('docs/testing.md');
 
 /** Only ES modules need the endings of files. */
 const plain = (code: string): string => code.replace(/(from '\.[^']*)\.js'/g, "$1'").trim();
@@ -24,11 +18,11 @@ describe('docs/testing.md', () => {
   const sources = readdirSync(runners, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .map((name) => plain(readFileSync(`${runners}/${name}`, 'utf8')));
-  const blocks = blocksOf('docs/testing.md', 'ts');
+  const examples = blocks.filter(({ language }) => language === 'ts').map(({ code }) => code);
 
-  it('has examples', () => expect(blocks.length).toBeGreaterThanOrEqual(6));
+  it('has examples', () => expect(examples.length).toBeGreaterThanOrEqual(6));
 
-  it.each(blocks.map((block) => [plain(block).match(/^(it|describe|export class|import).*/m)![0], block]))(
+  it.each(examples.map((block) => [plain(block).match(/^(it|describe|export class|import).*/m)![0], block]))(
     'shows what is run: %s',
     (_, block) => expect(sources.some((source) => source.includes(plain(block)))).toBe(true),
   );
@@ -49,6 +43,6 @@ describe('docs/testing.md', () => {
     } catch (error) {
       message = stripVTControlCharacters((error as Error).message);
     }
-    expect(blocksOf('docs/testing.md', '').map((block) => block.trim())).toContain(message.trim());
+    expect(blocks.map(({ code }) => code.trim())).toContain(message.trim());
   });
 });
