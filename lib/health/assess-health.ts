@@ -1,44 +1,41 @@
 import { type CaptureStats } from '../capture/capture.service.js';
 import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/drop-reporter.js';
 
-/** What an indicator says of what it looked at. */
 export type HealthStatus = 'up' | 'degraded' | 'down';
 
-/** From when on an instance counts as degraded. */
+/** Thresholds above which an instance is `degraded`. */
 export interface CaptureHealthThresholds {
-  /** So much of the queue is full, by events or by bytes: 0 to 1. Default: 0.5. */
+  /** Share of the queue that may be in use, by events or by bytes: 0 to 1. Default: 0.5. */
   readonly maxQueueShare?: number;
   /**
-   * The oldest pending event is older, in milliseconds. Default: 5 minutes, or twice `flushIntervalMs` where that is more, or half of
-   * `maxEventAgeMs` where that is less.
+   * Age that the oldest pending event may reach, in milliseconds. Default: 5 minutes or twice `flushIntervalMs`, whichever is longer, but
+   * at most half of `maxEventAgeMs`.
    */
   readonly maxPendingAgeMs?: number;
 }
 
-/** What is wrong, in a sentence, and what a person can do about it. */
+/** One problem and its remedy, for people to read. */
 export interface HealthProblem {
   readonly message: string;
   readonly remedy: string;
 }
 
-/** What the figures of an instance come to. */
 export interface HealthReport {
   readonly health: HealthStatus;
-  /** Share of the queue that is full, by events or bytes: 0 to 1. */
+  /** Share of the queue in use, by events or by bytes, whichever is larger: 0 to 1. */
   readonly queueShare: number;
-  /** The worst first. */
+  /** Sorted by severity, the worst first. */
   readonly problems: readonly HealthProblem[];
 }
 
 const DEFAULT_QUEUE_SHARE = 0.5;
 const DEFAULT_AGE_MS = 300_000;
 
-/** Down: it needs a person. Degraded: events wait; what that has cost so far stands in the problem. */
 export function assessHealth(stats: CaptureStats, thresholds: CaptureHealthThresholds = {}): HealthReport {
   const queueShare = shareOf(stats);
-  const lasting = lastingProblems(stats);
-  const problems = [...lasting, ...passingProblems(stats, queueShare, thresholds)];
-  const health = lasting.length > 0 ? 'down' : problems.length > 0 ? 'degraded' : 'up';
+  const severe = downProblems(stats);
+  const problems = [...severe, ...degradedProblems(stats, queueShare, thresholds)];
+  const health = severe.length > 0 ? 'down' : problems.length > 0 ? 'degraded' : 'up';
   return { health, queueShare, problems };
 }
 
@@ -48,37 +45,37 @@ function shareOf({ limits, pending, pendingBytes }: CaptureStats): number {
   return Math.round(share * 1000) / 1000;
 }
 
-function lastingProblems({ lastFailure, storeFailing }: CaptureStats): HealthProblem[] {
+function downProblems({ lastFailure, storeFailing }: CaptureStats): HealthProblem[] {
   const problems: HealthProblem[] = [];
   if (lastFailure?.refusesAll) problems.push({ message: lastFailure.message, remedy: lastFailure.remedy });
   if (storeFailing) problems.push({ message: 'The store fails: events are in memory only', remedy: STORE_REMEDY });
   return problems;
 }
 
-function passingProblems(
+function degradedProblems(
   { coolDownUntil, lastFailure, oldestPendingMs, limits, droppedByReason }: CaptureStats,
   queueShare: number,
   { maxQueueShare = DEFAULT_QUEUE_SHARE, maxPendingAgeMs = defaultAgeMs(limits) }: CaptureHealthThresholds,
 ): HealthProblem[] {
   const problems: HealthProblem[] = [];
   if (coolDownUntil !== null && !lastFailure?.refusesAll) {
-    const { message = 'PostHog does not answer', remedy = 'nothing to do unless it lasts' } = lastFailure ?? {};
+    const { message = 'PostHog does not respond', remedy = 'nothing to do unless it lasts' } = lastFailure ?? {};
     problems.push({ message, remedy });
   }
   if (queueShare > maxQueueShare || queueShare >= 1) {
     const { queue_full: lost = 0 } = droppedByReason;
-    const cost = lost > 0 ? `; ${lost} events were dropped for want of room since the start` : '';
+    const cost = lost > 0 ? `; ${lost} events were dropped since the process started because it was full` : '';
     problems.push({ message: `The queue is ${Math.round(queueShare * 100)} % full${cost}`, remedy: QUEUE_REMEDY });
   }
   if ((oldestPendingMs ?? 0) > maxPendingAgeMs) {
     const seconds = Math.round((oldestPendingMs ?? 0) / 1000);
-    problems.push({ message: `The oldest event has waited for ${seconds} s`, remedy: QUEUE_REMEDY });
+    problems.push({ message: `The oldest event has been waiting for ${seconds} s`, remedy: QUEUE_REMEDY });
   }
   return problems;
 }
 
 function defaultAgeMs(limits: CaptureStats['limits']): number {
-  // With a long interval events are old while all is well.
+  // With a long flush interval, old events are normal.
   const usual = Math.max(DEFAULT_AGE_MS, 2 * (limits?.flushIntervalMs ?? 0));
   return Math.min(usual, (limits?.maxEventAgeMs ?? Infinity) / 2);
 }

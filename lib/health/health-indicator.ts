@@ -2,26 +2,28 @@ import { type ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult } from '@nestjs/terminus';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { type CaptureHealthThresholds, type HealthStatus, assessHealth } from './assess-health.js';
+import { assessHealth, type CaptureHealthThresholds, type HealthStatus } from './assess-health.js';
 
-/** Which instance is looked at, and how strictly. */
+/** Options of one health check. */
 export interface CaptureHealthOptions extends CaptureHealthThresholds {
-  /** The name of a named instance. Default: the default one. */
-  readonly instance?: string;
-  /** Makes `degraded` fail the probe: for an alert, not for a probe that restarts the process. Default: false. */
+  /** Name of the instance to check. Default: the default instance. */
+  readonly name?: string | undefined;
+  /** @deprecated Use `name`. */
+  readonly instance?: string | undefined;
+  /** Reports `degraded` as `down`. Use it for alerts, not for probes that restart the process. Default: false. */
   readonly failWhenDegraded?: boolean;
 }
 
 /**
- * Says how an instance does, to Terminus. It looks at figures that are there anyway, and asks nobody.
+ * Health indicator for `@nestjs/terminus`. It reads the instance's statistics and sends no request.
  *
- * - `up`: events get through, as far as is known.
- * - `degraded`: cooling down, or the queue is fuller or the oldest event older than the thresholds say. Events wait, and
- *   are lost only where the queue is full, which its problem says. The probe succeeds: Terminus 12 has `status: 'degraded'` for it,
- *   Terminus 10 and 11 are told `up`.
- * - `down`: PostHog refuses the key or everything, or the store fails. It needs a person.
+ * - `up`: no problem is known.
+ * - `degraded`: the instance is cooling down, the queue is too full, or the oldest event is too old. Events wait; they are lost only
+ *   when the queue is full. Reported as `degraded` with Terminus 12, and as `up` with Terminus 10 and 11.
+ * - `down`: PostHog refuses every request, or the store fails. Somebody has to act.
  *
- * The details always have `health` with one of these, the figures, and for each problem its remedy; never a key or a payload.
+ * The details contain the status as `health`, the main statistics, and each problem with its remedy. They never contain the API key or
+ * event data.
  */
 export class PostHogCaptureHealthIndicator {
   readonly #modules: ModuleRef;
@@ -33,16 +35,14 @@ export class PostHogCaptureHealthIndicator {
   }
 
   /**
-   * @param key the name of the result. Default: `posthog`
-   * @throws where there is no such instance; and with Terminus 10 and 11 its HealthCheckError when down, as these want it
+   * @param key Name of the result. Default: `posthog`
+   * @throws Error if the instance does not exist, or if `name` and `instance` differ
+   * @throws HealthCheckError with Terminus 10 and 11, if the status is `down`
    */
-  check(
-    key = 'posthog',
-    { instance, failWhenDegraded = false, ...thresholds }: CaptureHealthOptions = {},
-  ): HealthIndicatorResult {
-    const capture = this.#modules.get<CaptureService>(getCaptureToken(instance), { strict: false });
+  check(key = 'posthog', options: CaptureHealthOptions = {}): HealthIndicatorResult {
+    const capture = this.#modules.get<CaptureService>(getCaptureToken(nameOf(options)), { strict: false });
     const stats = capture.stats();
-    const { health, queueShare, problems } = assessHealth(stats, thresholds);
+    const { health, queueShare, problems } = assessHealth(stats, options);
     const { captured, recovered, delivered, dropped, pending, pendingBytes, oldestPendingMs, retries } = stats;
     const details = {
       health,
@@ -59,26 +59,30 @@ export class PostHogCaptureHealthIndicator {
       retries,
       coolDownUntil: stats.coolDownUntil === null ? null : new Date(stats.coolDownUntil).toISOString(),
     };
-    const told = health === 'degraded' && failWhenDegraded ? 'down' : health;
-    return this.#terminus.result(key, told, details);
+    const reported = health === 'degraded' && options.failWhenDegraded ? 'down' : health;
+    return this.#terminus.result(key, reported, details);
   }
 }
 
-/** How the installed version of Terminus wants to be told. */
-export interface Terminus {
-  /** @throws what Terminus takes for a result, where it wants `down` thrown */
-  result(key: string, health: HealthStatus, details: object): HealthIndicatorResult;
+function nameOf({ name, instance = name }: { name?: string | undefined; instance?: string | undefined }) {
+  if (name === undefined || name === instance) return instance;
+  throw new Error(`health: name is "${name}", but instance, its deprecated alias, is "${instance}": give name only`);
 }
 
-/** Of Terminus 10 and 11. */
+/** Reports a status the way the installed version of Terminus expects. */
+export interface Terminus {
+  /** @throws HealthCheckError with Terminus 10 and 11, if the status is `down` */
+  result(key: string, status: HealthStatus, details: object): HealthIndicatorResult;
+}
+
 type HealthCheckErrorClass = new (message: string, causes: unknown) => Error;
 
 /**
- * Loads the optional package `@nestjs/terminus`. Terminus 12 knows `degraded`, and takes `down` as a result. Before, there was `up`
- * and `down` alone, and `down` was thrown.
+ * Loads the optional package `@nestjs/terminus`. Version 12 has the status `degraded` and takes `down` as a result. Versions 10 and 11
+ * have `up` and `down` only, and expect a HealthCheckError for `down`.
  *
  * @see https://docs.nestjs.com/recipes/terminus
- * @throws an Error that names the package to install
+ * @throws Error that names the package to install
  */
 export async function loadTerminus(): Promise<Terminus> {
   try {
@@ -93,12 +97,11 @@ const terminus12: Terminus = {
   result: (key, status, details) => ({ [key]: { ...details, status } }),
 };
 
-/** For a Terminus that has this class. */
 export function terminus10(HealthCheckError: HealthCheckErrorClass): Terminus {
   return {
-    result: (key, health, details) => {
-      const result: HealthIndicatorResult = { [key]: { ...details, status: health === 'down' ? 'down' : 'up' } };
-      if (health === 'down') throw new HealthCheckError(`${key} is down`, result);
+    result: (key, status, details) => {
+      const result: HealthIndicatorResult = { [key]: { ...details, status: status === 'down' ? 'down' : 'up' } };
+      if (status === 'down') throw new HealthCheckError(`${key} is down`, result);
       return result;
     },
   };

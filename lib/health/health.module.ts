@@ -2,7 +2,10 @@ import { Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { loadTerminus, PostHogCaptureHealthIndicator } from './health-indicator.js';
 
-/** Provides PostHogCaptureHealthIndicator, for all instances of the application. The boot fails where `@nestjs/terminus` is missing. */
+/**
+ * Provides PostHogCaptureHealthIndicator, which checks every instance of the application. Needs `@nestjs/terminus`: if that package is
+ * missing, the application does not start.
+ */
 @Module({
   providers: [
     {

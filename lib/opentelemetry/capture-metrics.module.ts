@@ -6,18 +6,17 @@ import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { observeCapture, type ObserveCaptureOptions } from './observe-capture.js';
 
-/** Which instance is observed, and by whom. */
 export interface CaptureMetricsOptions {
-  /** Default: one of the global MeterProvider, which must be set before the application starts. */
+  /** Meter that creates the instruments. Default: a meter of the global MeterProvider, which must be set before the application starts. */
   readonly meter?: Meter;
-  /** The name of a named instance. Default: the default one. */
+  /** Name of the instance to observe. Default: the default instance. */
   readonly name?: string;
 }
 
 class CaptureMetrics implements OnModuleInit, OnApplicationShutdown {
   readonly #modules: ModuleRef;
   readonly #options: CaptureMetricsOptions;
-  #end = (): Promise<void> | undefined => undefined;
+  #stop = (): Promise<void> | undefined => undefined;
 
   constructor(modules: ModuleRef, options: CaptureMetricsOptions) {
     this.#modules = modules;
@@ -27,24 +26,24 @@ class CaptureMetrics implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     const { name, meter = await globalMeter() } = this.#options;
     const capture = this.#modules.get<CaptureService>(getCaptureToken(name), { strict: false });
-    // A test's stand-in has neither figures nor an end.
+    // A test double has neither statistics nor a shutdown.
     if (!(capture instanceof CaptureService)) return;
-    const end = observeOnce(capture, meter, { ...(name !== undefined && { name }) });
-    this.#end = async () => {
+    const stop = observeOnce(capture, meter, { ...(name !== undefined && { name }) });
+    this.#stop = async () => {
       await capture.onApplicationShutdown();
-      end();
+      stop();
     };
   }
 
-  /** Nest may end us before the instance, and the last figures are known only when its events are settled. */
+  /** Nest may call this before the instance shuts down, but the final counts are known only afterwards. */
   async onApplicationShutdown(): Promise<void> {
-    await this.#end();
+    await this.#stop();
   }
 }
 
 const observed = new WeakMap<CaptureService, WeakSet<Meter>>();
 
-/** Several modules of an application may ask for the same; each request counts once. */
+/** Two modules may observe the same instance with the same meter; each request must count once. */
 function observeOnce(capture: CaptureService, meter: Meter, options: ObserveCaptureOptions): () => void {
   const meters = observed.get(capture) ?? new WeakSet();
   observed.set(capture, meters);
@@ -53,10 +52,13 @@ function observeOnce(capture: CaptureService, meter: Meter, options: ObserveCapt
   return observeCapture(capture, meter, options);
 }
 
-/** Observes an instance with OpenTelemetry, from the start of the application to the collection after its end. */
+/** Records the metrics of an instance with OpenTelemetry, from module initialization up to and including the final counts at shutdown. */
 @Module({})
 export class PostHogCaptureMetricsModule {
-  /** One for each instance. Without `meter` it needs the package `@opentelemetry/api`; the boot fails where that is missing. */
+  /**
+   * Import it once for each instance. Without `meter` it needs `@opentelemetry/api`: if that package is missing, the application does not
+   * start.
+   */
   static forRoot(options: CaptureMetricsOptions = {}): DynamicModule {
     const provider = {
       provide: `POSTHOG_CAPTURE_METRICS:${options.name ?? ''}`,
@@ -67,7 +69,7 @@ export class PostHogCaptureMetricsModule {
   }
 }
 
-/** @throws an Error that names the package to install */
+/** @throws Error that names the package to install */
 async function globalMeter(): Promise<Meter> {
   try {
     const { metrics } = await import('@opentelemetry/api');

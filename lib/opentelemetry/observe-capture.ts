@@ -3,22 +3,21 @@ import { type CaptureService, type CaptureStats } from '../capture/capture.servi
 import { type WatchedRequest } from '../capture/report/event-watcher.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 
-/** How an instance is told apart in its metrics. */
 export interface ObserveCaptureOptions {
-  /** The name of a named instance: attribute `posthog.capture.instance`. Default: no such attribute. */
+  /** Value of the attribute `posthog.capture.instance` on every metric. Default: no such attribute. */
   readonly name?: string;
 }
 
-/** In seconds; those that the semantic conventions advise for HTTP requests. */
+/** Seconds; the boundaries that the semantic conventions recommend for HTTP requests. */
 const DURATION_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /**
- * Has a meter observe an instance: its counts whenever metrics are collected, and the duration of each request. docs/operations.md
- * lists the instruments.
+ * Records the metrics of an instance: counts on each collection, and the duration of each request. docs/operations.md lists the
+ * instruments.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/general/metrics/
- * @returns what ends it, after one more collection. Call it when the instance has shut down, so that the last one tells what became of
- * everything
+ * @returns A function that stops observing after one more collection. Call it after the instance has shut down, so that this collection
+ * has the final counts.
  */
 export function observeCapture(
   capture: CaptureService,
@@ -28,7 +27,7 @@ export function observeCapture(
   const instance: Attributes = name === undefined ? {} : { 'posthog.capture.instance': name };
   const { all, observe } = countsOf(meter, instance);
   const duration = meter.createHistogram('posthog.capture.request.duration', {
-    description: 'Duration of requests to PostHog, answer included',
+    description: 'Duration of requests to PostHog, including the response',
     unit: 's',
     advice: { explicitBucketBoundaries: DURATION_BOUNDARIES },
   });
@@ -40,7 +39,7 @@ export function observeCapture(
     observe(capture, result);
     if (!isEnding) return;
     unwatch();
-    // Not at once: the SDK walks its list of callbacks now, and would leave one out.
+    // Not synchronously: the SDK is iterating over its callbacks and would skip one.
     queueMicrotask(() => meter.removeBatchObservableCallback(collect, all));
   };
   meter.addBatchObservableCallback(collect, all);
@@ -49,7 +48,7 @@ export function observeCapture(
   };
 }
 
-/** As the conventions for HTTP clients have them. */
+/** @see https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#http-client */
 function requestAttributes({ status, failure }: WatchedRequest): Attributes {
   const errorType = failure ?? (status !== null && status >= 400 ? String(status) : undefined);
   return {
@@ -60,45 +59,45 @@ function requestAttributes({ status, failure }: WatchedRequest): Attributes {
 
 function countsOf(meter: Meter, instance: Attributes) {
   const events = (description: string) => ({ description, unit: '{event}' });
-  const captured = meter.createObservableCounter('posthog.capture.events.captured', events('Events captured by calls'));
+  const captured = meter.createObservableCounter(
+    'posthog.capture.events.captured',
+    events('Capture calls, including those whose event was dropped immediately'),
+  );
   const recovered = meter.createObservableCounter(
     'posthog.capture.events.recovered',
-    events('Events that a store brought back from an earlier process'),
+    events('Events recovered from the store of an earlier process'),
   );
   const delivered = meter.createObservableCounter(
     'posthog.capture.events.delivered',
-    events('Events that PostHog took'),
+    events('Events accepted by PostHog'),
   );
-  const dropped = meter.createObservableCounter(
-    'posthog.capture.events.dropped',
-    events('Events that will not arrive, by reason'),
-  );
+  const dropped = meter.createObservableCounter('posthog.capture.events.dropped', events('Events dropped, by reason'));
   const pending = meter.createObservableUpDownCounter(
     'posthog.capture.queue.events',
-    events('Events that wait or are in flight'),
+    events('Events waiting or in flight'),
   );
   const capacity = meter.createObservableUpDownCounter(
     'posthog.capture.queue.capacity',
-    events('Events that may be pending before the oldest is dropped'),
+    events('Number of pending events above which the oldest is dropped'),
   );
   const memory = meter.createObservableUpDownCounter('posthog.capture.queue.memory', {
     description: 'Size of the pending events as JSON',
     unit: 'By',
   });
   const age = meter.createObservableGauge('posthog.capture.queue.age', {
-    description: 'Age of the oldest pending event, 0 when none is pending',
+    description: 'Age of the oldest pending event, or 0 if none is pending',
     unit: 's',
   });
   const retries = meter.createObservableCounter('posthog.capture.request.retries', {
-    description: 'Requests that were repeated',
+    description: 'Retried requests',
     unit: '{request}',
   });
   const coolingDown = meter.createObservableGauge('posthog.capture.cooling_down', {
-    description: '1 while sending is stopped because PostHog does not answer or refuses everything, else 0',
+    description: '1 during a cool-down, when PostHog does not respond or refuses everything, otherwise 0',
     unit: '1',
   });
   const storeFailing = meter.createObservableGauge('posthog.capture.store.failing', {
-    description: '1 while events are in memory only because the store fails, else 0',
+    description: '1 while the store fails and events are kept in memory only, otherwise 0',
     unit: '1',
   });
   const observe = (capture: CaptureService, result: BatchObservableResult): CaptureStats => {

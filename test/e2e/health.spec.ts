@@ -17,7 +17,7 @@ import { captureMany, closeAll, KEY, onClose, startPostHog, watchedOptions } fro
 
 afterEach(closeAll);
 
-/** Terminus 12 has a word for it; those before are told that it is up. */
+/** Terminus 12 has a status for it; earlier versions get `up`. */
 const DEGRADED = 'HealthCheckError' in terminus ? { all: 'ok', one: 'up' } : { all: 'degraded', one: 'degraded' };
 
 @Controller('health')
@@ -39,7 +39,7 @@ class HealthController {
 
   @Get('billing')
   billing(): unknown {
-    return this.health.check([() => this.posthog.check('billing', { instance: 'billing', maxPendingAgeMs: 20 })]);
+    return this.health.check([() => this.posthog.check('billing', { name: 'billing', maxPendingAgeMs: 20 })]);
   }
 }
 
@@ -57,7 +57,7 @@ interface Probed {
   probe(path?: string): Promise<Report>;
 }
 
-/** An application whose health is asked for over HTTP. */
+/** An application with a health endpoint. */
 async function startProbed({ store, ...options }: PostHogCaptureModuleOptions = {}): Promise<Probed> {
   const posthog = await startPostHog();
   const settings = {
@@ -93,7 +93,7 @@ async function startProbed({ store, ...options }: PostHogCaptureModuleOptions = 
   return { app, posthog, capture: app.get(CaptureService), probe };
 }
 
-it('is up with its figures while events get through', async () => {
+it('is up, with statistics, while events are delivered', async () => {
   const { capture, probe } = await startProbed();
   captureMany(capture, 3);
   await capture.flush();
@@ -120,7 +120,7 @@ it('is up with its figures while events get through', async () => {
 });
 
 describe('degraded', () => {
-  it('while it cools down: the probe succeeds, and fails where that is asked for', async () => {
+  it('during a cool-down: the probe succeeds, or fails with failWhenDegraded', async () => {
     const { capture, posthog, probe } = await startProbed();
     posthog.failAlways({ status: 503 });
     captureMany(capture, 3);
@@ -155,7 +155,7 @@ describe('degraded', () => {
     });
   });
 
-  it('while the oldest event of a named instance is older than its check says', async () => {
+  it('while the oldest event of a named instance is older than maxPendingAgeMs', async () => {
     const { app, probe } = await startProbed();
     const billing = app.get<CaptureService>(getCaptureToken('billing'));
     const capturedAt = Date.now();
@@ -166,13 +166,13 @@ describe('degraded', () => {
     expect(report.details.billing).toMatchObject({
       health: 'degraded',
       captured: 1,
-      problems: [{ message: expect.stringMatching(/^The oldest event has waited for \d+ s$/) }],
+      problems: [{ message: expect.stringMatching(/^The oldest event has been waiting for \d+ s$/) }],
     });
   });
 });
 
 describe('down', () => {
-  it.each([401, 403, 404])('when PostHog answers %i, until it takes the key', async (status) => {
+  it.each([401, 403, 404])('when PostHog responds with %i, until it accepts the key', async (status) => {
     const { capture, posthog, probe } = await startProbed();
     posthog.failAlways({ status });
     captureMany(capture, 1);
@@ -189,7 +189,7 @@ describe('down', () => {
     expect((await probe()).status).toBe('ok');
   });
 
-  it('while the project is over its quota, as PostHog drops everything', async () => {
+  it('while the project is over its quota', async () => {
     const { capture, posthog, probe } = await startProbed();
     posthog.failAlways({ status: 402 });
     captureMany(capture, 3);
@@ -205,7 +205,7 @@ describe('down', () => {
     expect((await probe()).status).toBe('ok');
   });
 
-  it.each([401, 402])('while PostHog answers %i, whoever finds out', async (status) => {
+  it.each([401, 402])('while PostHog responds with %i, whether captureNow or the queue finds out', async (status) => {
     const { capture, posthog, probe } = await startProbed();
     const one = { event: 'order_placed', distinctId: 'user_1' };
     posthog.failAlways({ status });
@@ -236,7 +236,33 @@ describe('down', () => {
   });
 });
 
-it('is up where the instance is disabled, and says so', async () => {
+it('is up and marked as disabled for a disabled instance', async () => {
   const { probe } = await startProbed({ enabled: false });
   expect((await probe()).details.posthog).toMatchObject({ status: 'up', health: 'up', disabled: true });
+});
+
+describe('the checked instance', () => {
+  it('is `name`, or its deprecated alias `instance`', async () => {
+    const { app } = await startProbed();
+    const indicator = app.get(PostHogCaptureHealthIndicator);
+    captureMany(app.get<CaptureService>(getCaptureToken('billing')), 2);
+    for (const options of [
+      { name: 'billing' },
+      { instance: 'billing' },
+      { name: 'billing', instance: 'billing' },
+      { name: 'billing', instance: undefined },
+      { name: undefined, instance: 'billing' },
+    ]) {
+      expect(indicator.check('billing', options)).toMatchObject({ billing: { captured: 2 } });
+    }
+    expect(indicator.check()).toMatchObject({ posthog: { captured: 0 } });
+  });
+
+  it('must be the same in both', async () => {
+    const { app } = await startProbed();
+    const indicator = app.get(PostHogCaptureHealthIndicator);
+    expect(() => indicator.check('billing', { name: 'billing', instance: 'other' })).toThrow(
+      'health: name is "billing", but instance, its deprecated alias, is "other": give name only',
+    );
+  });
 });

@@ -44,7 +44,7 @@ function startSdk(): { provider: MeterProvider; meter: Meter; collect: () => Pro
   return { provider, meter: provider.getMeter('test'), collect };
 }
 
-it('observes what stats() says, in the units of the conventions', async () => {
+it('reports the values of stats(), in the units of the semantic conventions', async () => {
   const { capture, posthog } = await start({
     ...LATE,
     maxRetries: 1,
@@ -88,7 +88,7 @@ it('observes what stats() says, in the units of the conventions', async () => {
   expect(age?.value).toBeLessThan(60);
 });
 
-it('takes the duration of each request, with what came of it', async () => {
+it('records the duration of each request, with its status or error', async () => {
   const { capture, posthog } = await start({ ...LATE, maxRetries: 0, requestTimeoutMs: 1500 });
   const { meter, collect } = startSdk();
   observeCapture(capture, meter, { name: 'billing' });
@@ -109,7 +109,7 @@ it('takes the duration of each request, with what came of it', async () => {
   expect(timeout?.sum).toBeLessThan(15);
 });
 
-it('is over when its end is called, after one more collection', async () => {
+it('stops after one more collection', async () => {
   const { capture } = await start(LATE);
   const { meter, collect } = startSdk();
   const end = observeCapture(capture, meter);
@@ -127,7 +127,7 @@ it('is over when its end is called, after one more collection', async () => {
 class AppModule {}
 
 describe('PostHogCaptureMetricsModule', () => {
-  it('observes each instance, with the global MeterProvider, to the last event at the end', async () => {
+  it('observes each instance with the global MeterProvider, up to the final counts at shutdown', async () => {
     const posthog = await startPostHog();
     const { provider, collect } = startSdk();
     metrics.setGlobalMeterProvider(provider);
@@ -155,7 +155,7 @@ describe('PostHogCaptureMetricsModule', () => {
     ]);
   });
 
-  it('tells what became of events that PostHog takes at a later attempt of the end, however often is collected meanwhile', async () => {
+  it('reports events delivered by a late attempt at shutdown, even if metrics are collected before that', async () => {
     const posthog = await startPostHog();
     const { meter, collect } = startSdk();
     const settings = { apiKey: KEY, host: posthog.url, ...LATE, maxRetries: 0 };
@@ -191,7 +191,7 @@ describe('PostHogCaptureMetricsModule', () => {
     expect(counted?.reduce((sum, count) => sum + count)).toBe(posthog.requests.length);
   });
 
-  it('leaves a stand-in for the service alone', async () => {
+  it('ignores a test double of the service', async () => {
     const { meter, collect } = startSdk();
     const module = await Test.createTestingModule({
       imports: [PostHogCaptureModule.forRoot({ apiKey: KEY }), PostHogCaptureMetricsModule.forRoot({ meter })],

@@ -24,49 +24,67 @@ const LIMITS = QUIET.limits as NonNullable<CaptureStats['limits']>;
 const FAILURE = { message: 'HTTP 503', remedy: 'wait' };
 
 it.each<[string, Partial<CaptureStats>, CaptureHealthThresholds, string, number]>([
-  ['nothing', {}, {}, 'up', 0],
-  ['a failure that is tried again', { lastFailure: FAILURE }, {}, 'up', 0],
+  ['an idle instance', {}, {}, 'up', 0],
+  ['a failure that will be retried', { lastFailure: FAILURE }, {}, 'up', 0],
   ['a cool-down', { coolDownUntil: 1, lastFailure: FAILURE }, {}, 'degraded', 1],
-  ['a cool-down that nobody explains', { coolDownUntil: 1 }, {}, 'degraded', 1],
-  ['a refusal', { coolDownUntil: 1, lastFailure: { ...FAILURE, refusesAll: true } }, {}, 'down', 1],
-  ['a store that fails', { storeFailing: true }, {}, 'down', 1],
-  ['both', { storeFailing: true, lastFailure: { ...FAILURE, refusesAll: true } }, {}, 'down', 2],
-  ['half a queue', { pending: 50 }, {}, 'up', 0],
-  ['more than half a queue', { pending: 51 }, {}, 'degraded', 1],
-  ['more than half its bytes', { pending: 1, pendingBytes: 501 }, {}, 'degraded', 1],
-  ['a stricter share', { pending: 11 }, { maxQueueShare: 0.1 }, 'degraded', 1],
-  ['a laxer share', { pending: 99 }, { maxQueueShare: 1 }, 'up', 0],
-  ['five minutes', { oldestPendingMs: 300_000 }, {}, 'up', 0],
-  ['more than five minutes', { oldestPendingMs: 300_001 }, {}, 'degraded', 1],
+  ['a cool-down without a known failure', { coolDownUntil: 1 }, {}, 'degraded', 1],
   [
-    'as old as a long interval makes it',
+    'a failure that refuses everything',
+    { coolDownUntil: 1, lastFailure: { ...FAILURE, refusesAll: true } },
+    {},
+    'down',
+    1,
+  ],
+  ['a failing store', { storeFailing: true }, {}, 'down', 1],
+  [
+    'a failing store and a failure that refuses everything',
+    { storeFailing: true, lastFailure: { ...FAILURE, refusesAll: true } },
+    {},
+    'down',
+    2,
+  ],
+  ['a queue that is half full', { pending: 50 }, {}, 'up', 0],
+  ['a queue that is more than half full', { pending: 51 }, {}, 'degraded', 1],
+  ['a queue that is more than half full by bytes', { pending: 1, pendingBytes: 501 }, {}, 'degraded', 1],
+  ['a queue above a lower maxQueueShare', { pending: 11 }, { maxQueueShare: 0.1 }, 'degraded', 1],
+  ['a queue below a higher maxQueueShare', { pending: 99 }, { maxQueueShare: 1 }, 'up', 0],
+  ['an event that has waited for five minutes', { oldestPendingMs: 300_000 }, {}, 'up', 0],
+  ['an event that has waited for more than five minutes', { oldestPendingMs: 300_001 }, {}, 'degraded', 1],
+  [
+    'an event younger than twice a long flush interval',
     { oldestPendingMs: 599_999, limits: { ...LIMITS, flushIntervalMs: 300_000 } },
     {},
     'up',
     0,
   ],
   [
-    'twice a long interval',
+    'an event older than twice a long flush interval',
     { oldestPendingMs: 600_001, limits: { ...LIMITS, flushIntervalMs: 300_000 } },
     {},
     'degraded',
     1,
   ],
-  ['half of a short life', { oldestPendingMs: 501, limits: { ...LIMITS, maxEventAgeMs: 1000 } }, {}, 'degraded', 1],
-  ['an hour where that is fine', { oldestPendingMs: 3_600_000 }, { maxPendingAgeMs: 7_200_000 }, 'up', 0],
-  ['no bounds', { limits: null, pending: 1_000_000 }, {}, 'up', 0],
-  ['all that passes', { coolDownUntil: 1, pending: 90, oldestPendingMs: 400_000 }, {}, 'degraded', 3],
-])('%s', (_what, stats, thresholds, health, problems) => {
+  [
+    'an event older than half of maxEventAgeMs',
+    { oldestPendingMs: 501, limits: { ...LIMITS, maxEventAgeMs: 1000 } },
+    {},
+    'degraded',
+    1,
+  ],
+  ['an event younger than maxPendingAgeMs', { oldestPendingMs: 3_600_000 }, { maxPendingAgeMs: 7_200_000 }, 'up', 0],
+  ['an instance without limits', { limits: null, pending: 1_000_000 }, {}, 'up', 0],
+  ['every degraded problem at once', { coolDownUntil: 1, pending: 90, oldestPendingMs: 400_000 }, {}, 'degraded', 3],
+])('assesses %s', (_what, stats, thresholds, health, problems) => {
   const report = assessHealth({ ...QUIET, ...stats }, thresholds);
   expect([report.health, report.problems.length]).toEqual([health, problems]);
 });
 
-it('says what a full queue has cost', () => {
+it('reports the number of events dropped by a full queue', () => {
   const stats = { ...QUIET, pending: 100, droppedByReason: { queue_full: 490 } };
   const { health, problems } = assessHealth(stats, { maxQueueShare: 1 });
   expect(health).toBe('degraded');
   expect(problems).toMatchObject([
-    { message: 'The queue is 100 % full; 490 events were dropped for want of room since the start' },
+    { message: 'The queue is 100 % full; 490 events were dropped since the process started because it was full' },
   ]);
 });
 
@@ -81,13 +99,13 @@ describe('Terminus 10 and 11', () => {
   }
   const terminus = terminus10(HealthCheckError);
 
-  it('are told up for degraded, which the details tell', () => {
+  it('get up for degraded; the details keep degraded', () => {
     const details = { health: 'degraded' };
     expect(terminus.result('posthog', 'degraded', details)).toEqual({ posthog: { status: 'up', health: 'degraded' } });
     expect(terminus.result('posthog', 'up', {})).toEqual({ posthog: { status: 'up' } });
   });
 
-  it('are thrown what is down, in their own error', () => {
+  it('get a HealthCheckError for down', () => {
     const causes = { posthog: { status: 'down', health: 'down' } };
     expect(() => terminus.result('posthog', 'down', { health: 'down' })).toThrow(
       expect.objectContaining({ message: 'posthog is down', causes }),
