@@ -22,7 +22,7 @@ const MAY_IMPORT = {
   health: ['capture', 'shared'],
   opentelemetry: ['capture', 'shared'],
   live: [],
-  inspector: ['live', 'tracking', 'capture', 'options', 'delivery', 'shared'],
+  inspector: ['live', 'tracking', 'capture', 'options', 'context', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'options', 'context', 'wire', 'delivery', 'shared'],
   cli: ['testing', 'module', 'capture', 'options', 'delivery', 'shared'],
 };

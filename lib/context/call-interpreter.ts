@@ -1,70 +1,74 @@
 import { types } from 'node:util';
 import { AttachedState } from '../shared/attached-state.js';
-import { type ActingContext, type CaptureContext, NO_CONTEXT } from './capture-context.js';
-import { type CallSource } from './call-source.js';
-import { checkContext, type Warn } from './check-context.js';
-import { mergeContexts } from './context-scope.js';
-import { requestOf, routeOf } from './request-fields.js';
-import { requestPropertyReader, type RequestPropertySet } from './request-context.js';
-import { readTracingHeaders } from './tracing-headers.js';
+import { type CallSource, requestOf, routeOf } from './call-source.js';
+import {
+  type CaptureContext,
+  checkContext,
+  type CheckedContext,
+  mergeContexts,
+  NO_CONTEXT,
+  type Warn,
+} from './capture-context.js';
+import { readTracingHeaders, requestPropertyReader, type RequestPropertySet } from './request-context.js';
 
 /**
- * Says who acts in a call, as the application knows it: a distinct id, a whole context, or undefined while nobody is known. Asked
- * for the first event of a call, after guards have run when that event is captured after them; an answer is final for the call, and
- * `undefined` is asked again. Synchronous. One that throws costs a line in the log, and the call names nobody.
+ * Determines the current user of a call: returns a distinct id, a whole context, or undefined while the user is unknown. Called for
+ * the first event of a call, after the guards when that event is captured after them; a result is final for the call, after
+ * `undefined` it is called again. Synchronous. If it throws, a warning is logged and the call is anonymous.
  */
 export type Identity = (source: CallSource) => CaptureContext | string | number | null | undefined;
 
-/** What one instance makes of the calls it captures in. */
+/** The options of an instance that decide how it reads calls. */
 export interface InterpreterSettings {
   readonly identity?: Identity | undefined;
   readonly tracingHeaders: boolean;
   readonly requestProperties: RequestPropertySet | readonly RequestPropertySet[];
 }
 
-/** What is known of one call so far. */
+/** Cached results for one call. */
 interface Reading {
-  identity: ActingContext | 'asking' | undefined;
-  /** By identity and headers; `identified` is the identity that was known then. */
-  person: ActingContext | undefined;
-  identified: ActingContext | undefined;
+  identity: CheckedContext | 'asking' | undefined;
+  /** From identity and headers; `identified` is the identity that it was made from. */
+  person: CheckedContext | undefined;
+  identified: CheckedContext | undefined;
   /** Of the request, when it was on `route`. */
-  properties: ActingContext['properties'];
+  properties: CheckedContext['properties'];
   route: string | undefined;
-  /** All of it, until more is known. */
-  all: ActingContext | undefined;
+  /** Person and properties, until one of them changes. */
+  all: CheckedContext | undefined;
 }
 
 /**
- * What a call itself says of who acts, below all that code has said: the `identity` of the application first, then PostHog's tracing
- * headers, and properties of the request. Read when an event asks for it, because guards find out who acts only after
- * the call has begun. Belongs to one instance, because each has its own options. Never throws.
+ * Derives the context of a call from the call itself: the `identity` of the application, then PostHog's tracing headers, and properties
+ * of the request. It ranks below any context set by code, and is read when an event needs it, because guards determine the user only
+ * after the call has begun. Each instance has its own, with its own options. Never throws.
  */
 export class CallInterpreter {
-  private readonly readings = new AttachedState<Reading>();
-  private readonly readProperties: ReturnType<typeof requestPropertyReader>;
+  readonly #readings = new AttachedState<Reading>();
+  readonly #settings: InterpreterSettings;
+  readonly #warn: Warn;
+  readonly #readProperties: ReturnType<typeof requestPropertyReader>;
 
-  constructor(
-    private readonly settings: InterpreterSettings,
-    private readonly warn: Warn,
-  ) {
-    this.readProperties = requestPropertyReader(settings.requestProperties);
+  constructor(settings: InterpreterSettings, warn: Warn) {
+    this.#settings = settings;
+    this.#warn = warn;
+    this.#readProperties = requestPropertyReader(settings.requestProperties);
   }
 
-  /** All that a call says, as one. The same object for the same call as long as nothing new is known of it. */
-  contextOf(source: CallSource): ActingContext {
+  /** Person and request properties. The same object for the same call until more is known of it. */
+  contextOf(source: CallSource): CheckedContext {
     const person = this.personOf(source);
     const request = this.requestPropertiesOf(source);
     if (request === undefined) return person;
-    return (this.readingOf(source).all ??= mergeContexts({ properties: request }, person));
+    return (this.#readingOf(source).all ??= mergeContexts({ properties: request }, person));
   }
 
-  /** Who acts in a call, by identity and headers. The same object for the same call as long as nothing new is known of it. */
-  personOf(source: CallSource): ActingContext {
-    const reading = this.readingOf(source);
-    const identity = this.identityOf(source, reading);
+  /** The current user by identity and headers. The same object for the same call until more is known of it. */
+  personOf(source: CallSource): CheckedContext {
+    const reading = this.#readingOf(source);
+    const identity = this.#identityOf(source, reading);
     if (reading.person === undefined || reading.identified !== identity) {
-      const headers = this.headersOf(source);
+      const headers = this.#headersOf(source);
       reading.person = identity === NO_CONTEXT ? headers : { ...headers, ...identity };
       reading.identified = identity;
       reading.all = undefined;
@@ -72,16 +76,16 @@ export class CallInterpreter {
     return reading.person;
   }
 
-  /** What the request of a call adds to its events. The same object as long as the request is on the same route. */
-  requestPropertiesOf(source: CallSource): ActingContext['properties'] {
-    if (this.readProperties === undefined || source.request === undefined) return undefined;
-    const reading = this.readingOf(source);
-    return this.carefully(() => {
+  /** The same object as long as the request is on the same route. */
+  requestPropertiesOf(source: CallSource): CheckedContext['properties'] {
+    if (this.#readProperties === undefined || source.request === undefined) return undefined;
+    const reading = this.#readingOf(source);
+    return this.#carefully(() => {
       const request = requestOf(source);
-      // Only the route becomes known later than the request.
+      // Of all fields only the route becomes known later than the request.
       const route = routeOf(request);
       if (reading.properties === undefined || reading.route !== route) {
-        reading.properties = this.readProperties?.(request, route);
+        reading.properties = this.#readProperties?.(request, route);
         reading.route = route;
         reading.all = undefined;
       }
@@ -89,8 +93,8 @@ export class CallInterpreter {
     });
   }
 
-  private readingOf(source: CallSource): Reading {
-    const known = this.readings.get(source);
+  #readingOf(source: CallSource): Reading {
+    const known = this.#readings.get(source);
     if (known !== undefined) return known;
     const reading: Reading = {
       identity: undefined,
@@ -100,52 +104,52 @@ export class CallInterpreter {
       route: undefined,
       all: undefined,
     };
-    this.readings.set(source, reading);
+    this.#readings.set(source, reading);
     return reading;
   }
 
-  private identityOf(source: CallSource, reading: Reading): ActingContext {
-    const { identity } = this.settings;
-    // The call of a provider has neither a request nor a handler that could say who acts.
+  #identityOf(source: CallSource, reading: Reading): CheckedContext {
+    const { identity } = this.#settings;
+    // The call of a provider has neither a request nor a handler to identify the user by.
     if (identity === undefined || source.transport === 'provider') return NO_CONTEXT;
-    // An identity that captures something itself is not asked within its own answer.
+    // `identity` may capture an event itself, and must not be called again for that.
     if (reading.identity !== undefined) return reading.identity === 'asking' ? NO_CONTEXT : reading.identity;
     reading.identity = 'asking';
-    const answer = this.answerOf(identity, source);
-    if (answer === undefined || answer === null) {
+    const result = this.#callIdentity(identity, source);
+    if (result === undefined || result === null) {
       reading.identity = undefined;
       return NO_CONTEXT;
     }
-    reading.identity = checkContext(typeof answer === 'object' ? answer : { distinctId: answer }, (warning) =>
-      this.warn(`identity: ${warning}`),
+    reading.identity = checkContext(typeof result === 'object' ? result : { distinctId: result }, (warning) =>
+      this.#warn(`identity: ${warning}`),
     );
     return reading.identity;
   }
 
-  private answerOf(identity: Identity, source: CallSource): unknown {
+  #callIdentity(identity: Identity, source: CallSource): unknown {
     try {
-      const answer: unknown = identity(source);
-      if (!types.isPromise(answer)) return answer;
-      answer.catch(() => undefined);
-      this.warn('identity answered a promise, but it must answer at once; nobody is known to act');
+      const result: unknown = identity(source);
+      if (!types.isPromise(result)) return result;
+      result.catch(() => undefined);
+      this.#warn('identity returned a promise, so the call is anonymous: return the user synchronously');
     } catch {
-      this.warn('identity threw, so nobody is known to act; is what it reads always there, in every transport?');
+      this.#warn('identity threw, so the call is anonymous: check that the fields it reads exist in every transport');
     }
     return undefined;
   }
 
-  private headersOf(source: CallSource): ActingContext {
-    if (!this.settings.tracingHeaders || source.request === undefined) return NO_CONTEXT;
-    const isPersonTrusted = this.settings.identity === undefined;
-    return this.carefully(() => readTracingHeaders(requestOf(source), isPersonTrusted)) ?? NO_CONTEXT;
+  #headersOf(source: CallSource): CheckedContext {
+    if (!this.#settings.tracingHeaders || source.request === undefined) return NO_CONTEXT;
+    const isPersonTrusted = this.#settings.identity === undefined;
+    return this.#carefully(() => readTracingHeaders(requestOf(source), isPersonTrusted)) ?? NO_CONTEXT;
   }
 
-  /** Getters of the application's own may stand in the way, such as a trust-proxy function. */
-  private carefully<T>(read: () => T): T | undefined {
+  /** The application's own getters may throw, for instance a trust-proxy function. */
+  #carefully<T>(read: () => T): T | undefined {
     try {
       return read();
     } catch {
-      this.warn('the request could not be read, perhaps because of a trust-proxy function that throws');
+      this.#warn('the request could not be read: check for a getter or a trust-proxy function that throws');
       return undefined;
     }
   }

@@ -1,25 +1,30 @@
-/** Who is acting, and what is true of all events meanwhile. */
+import { warnOfUnknownFields } from '../shared/unknown-fields.js';
+import { copyOwn, describe, isObject, quoteName, setOwn } from '../shared/untrusted-values.js';
+import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from './distinct-id.js';
+import { groupKeyOf, type GroupKeys } from './group-keys.js';
+
+/** The current user, and what all events have in common meanwhile. */
 export interface CaptureContext {
-  /** The person, for events that name none. */
+  /** The person, for events that specify none. */
   distinctId?: string | number;
   /** PostHog's session, sent as `$session_id`. */
   sessionId?: string;
   /** Group type to group key, merged into the groups of each event. */
   groups?: Record<string, string | number>;
-  /** Merged into the properties of each event; an event's own win. */
+  /** Merged into the properties of each event, which take precedence. */
   properties?: Record<string, unknown>;
-  /** true: nothing is captured while this context is current. */
+  /** true: nothing is captured in this context. */
   optedOut?: boolean;
 }
 
-/** A context as plain JSON, small enough for the data of a job or the header of a message. Give it to `withContext` to restore it. */
+/** A context as plain JSON, small enough for the data of a job or the header of a message. Pass it to `withContext` to restore it. */
 export interface SerializedContext extends CaptureContext {
   distinctId?: string;
   groups?: Record<string, string>;
 }
 
-/** A context as events see it: checked, merged with the contexts around it, shared between events and so never changed. */
-export interface ActingContext {
+/** A valid context with normalized values. Shared between events, so it is never changed. */
+export interface CheckedContext {
   readonly distinctId?: string;
   readonly sessionId?: string;
   readonly groups?: Readonly<Record<string, string>>;
@@ -27,5 +32,124 @@ export interface ActingContext {
   readonly optedOut?: boolean;
 }
 
-/** What nobody has said anything in. One object, by which it is known. */
-export const NO_CONTEXT: ActingContext = Object.freeze({});
+/** The empty context: a single object, so that it can be recognized by identity. */
+export const NO_CONTEXT: CheckedContext = Object.freeze({});
+
+export type Warn = (warning: string) => void;
+
+const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut'];
+
+/** PostHog truncates the session id of its own header to this length. */
+const MAX_SESSION_ID_LENGTH = 1000;
+
+/** Further invalid groups are only counted. */
+const MAX_NAMED = 5;
+
+type Draft = { -readonly [Field in keyof CheckedContext]: CheckedContext[Field] };
+
+/**
+ * Takes the valid fields of a context that comes from application code or from a queue, and warns about the others. Never throws.
+ * undefined and null are an empty context.
+ */
+export function checkContext(input: unknown, warn: Warn): CheckedContext {
+  const checked: Draft = {};
+  if (input === undefined || input === null) return checked;
+  try {
+    if (isObject(input)) readContext(input, checked, warn);
+    else warn(`a context must be an object, but it is ${describe(input)}; it was ignored`);
+  } catch {
+    warn('a context could not be read completely, because a getter or a proxy threw; the rest of it was ignored');
+  }
+  return checked;
+}
+
+function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn): void {
+  const { distinctId, sessionId, groups, properties, optedOut } = input;
+  const ignore = (field: string, rule: string, value: unknown): void =>
+    warn(`${field} of a context must be ${rule}, but it is ${describe(value)}; it was ignored`);
+
+  // First, so that an unreadable field below cannot undo an opt-out.
+  if (typeof optedOut === 'boolean') checked.optedOut = optedOut;
+  else if (isGiven(optedOut)) ignore('optedOut', 'true or false', optedOut);
+
+  if (isGiven(distinctId)) {
+    const id = distinctIdOf(distinctId);
+    if (id === null)
+      ignore('distinctId', `a string of at most ${MAX_DISTINCT_ID_BYTES} bytes or a finite number`, distinctId);
+    else {
+      checked.distinctId = id;
+      const warning = illegalDistinctIdWarning('distinctId', id);
+      if (warning !== undefined) warn(warning);
+    }
+  }
+
+  const session = typeof sessionId === 'string' ? sessionId.trim() : '';
+  if (session !== '' && session.length <= MAX_SESSION_ID_LENGTH) checked.sessionId = session;
+  else if (isGiven(sessionId))
+    ignore('sessionId', `a string of at most ${MAX_SESSION_ID_LENGTH} characters`, sessionId);
+
+  if (isObject(groups)) checked.groups = readGroups(groups, warn);
+  else if (isGiven(groups)) ignore('groups', 'an object of group types and keys', groups);
+
+  if (isObject(properties)) {
+    const copy = {};
+    checked.properties = copy;
+    copyOwn(copy, properties);
+  } else if (isGiven(properties)) ignore('properties', 'an object of names and values', properties);
+
+  warnOfUnknownFields(input, FIELDS, warn);
+}
+
+function readGroups(groups: Record<string, unknown>, warn: Warn): GroupKeys {
+  const checked: GroupKeys = {};
+  let ignored = 0;
+  for (const type of Object.keys(groups)) {
+    const key = groupKeyOf(groups[type]);
+    if (key !== null && type.trim() !== '') {
+      setOwn(checked, type, key);
+    } else {
+      ignored += 1;
+      if (ignored <= MAX_NAMED)
+        warn(`group ${quoteName(type)} of a context was ignored: type and key must be non-blank strings`);
+    }
+  }
+  if (ignored > MAX_NAMED) warn(`${ignored - MAX_NAMED} more groups of a context were ignored`);
+  return checked;
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
+
+/** Fields of `above` replace those of `below`; groups and properties are merged. */
+export function mergeContexts(below: CheckedContext, above: CheckedContext): CheckedContext {
+  if (above === NO_CONTEXT) return below;
+  if (below === NO_CONTEXT) return above;
+  return {
+    distinctId: above.distinctId ?? below.distinctId,
+    sessionId: above.sessionId ?? below.sessionId,
+    groups: mergeObjects(below.groups, above.groups),
+    properties: mergeObjects(below.properties, above.properties),
+    optedOut: above.optedOut ?? below.optedOut,
+  };
+}
+
+function mergeObjects<T>(
+  below: Readonly<Record<string, T>> | undefined,
+  above: Readonly<Record<string, T>> | undefined,
+): Readonly<Record<string, T>> | undefined {
+  return below !== undefined && above !== undefined ? { ...below, ...above } : (above ?? below);
+}
+
+export function isEmptyContext({ distinctId, sessionId, groups, properties, optedOut }: CheckedContext): boolean {
+  return (distinctId ?? sessionId ?? groups ?? properties ?? optedOut) === undefined;
+}
+
+/** A copy that the caller may change, without fields that are undefined. */
+export function copyContext({ distinctId, sessionId, groups, properties, optedOut }: CheckedContext): CaptureContext {
+  return {
+    ...(distinctId !== undefined && { distinctId }),
+    ...(sessionId !== undefined && { sessionId }),
+    ...(groups !== undefined && { groups: { ...groups } }),
+    ...(properties !== undefined && { properties: { ...properties } }),
+    ...(optedOut !== undefined && { optedOut }),
+  };
+}

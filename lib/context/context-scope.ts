@@ -1,43 +1,53 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { type ActingContext, NO_CONTEXT } from './capture-context.js';
+import { processSingleton } from '../shared/process-singleton.js';
 import { type CallSource } from './call-source.js';
+import { type CheckedContext, mergeContexts } from './capture-context.js';
+// Following a context costs each request some microseconds; where ticks would be slow, this regains most of them.
+import './next-tick.js';
 
 /**
- * One layer of who is acting. What a layer does not say, the layers below say; a change of a layer shows in those
- * above it. Plain data, because the two builds of this package may share it within one process.
+ * One layer of context. Fields that a layer does not set are inherited from the layers below; a change of a layer is visible in those
+ * above it. Plain data, because both builds of this package may share it within one process.
  */
 export interface ContextScope {
   readonly below: ContextScope | undefined;
-  /** The call that this layer and those above belong to; what it says of who acts counts below all layers. */
+  /** The call that this layer and those above belong to. Its own context ranks below all layers. */
   readonly source: CallSource | undefined;
-  /** Layers below. */
+  /** Number of layers below. */
   readonly depth: number;
-  own: ActingContext;
+  own: CheckedContext;
   personlessId: string | undefined;
-  /** The call that a method runs for in this layer, to whoever tracks calls; opaque here. */
-  serves: object | undefined;
-  merged: { readonly below: ActingContext; readonly own: ActingContext; readonly context: ActingContext } | undefined;
+  /** The tracked call whose method runs in this layer; opaque here. */
+  openCall: object | undefined;
+  merged:
+    { readonly below: CheckedContext; readonly own: CheckedContext; readonly context: CheckedContext } | undefined;
 }
 
 /**
- * More layers than any code has on purpose: work that starts itself again within its own context puts one upon the other for ever.
- * Those below are then one, and no longer change.
+ * The layer that code runs in. One AsyncLocalStorage for all transports and all instances, and for both builds of the package should a
+ * process load them both.
+ */
+export const currentScope = processSingleton('context', () => new AsyncLocalStorage<ContextScope>());
+
+/**
+ * Deeper than any code nests on purpose: work that keeps restarting itself within its own context would add layers for ever.
+ * The layers below are then flattened, and later changes to them have no effect.
  */
 const MAX_DEPTH = 100;
 
 /** Opens a layer. `source` defaults to that of the layers below. */
 export function openScope(
   below: ContextScope | undefined,
-  own: ActingContext,
+  own: CheckedContext,
   source: CallSource | undefined = below?.source,
 ): ContextScope {
-  const ground = below !== undefined && below.depth >= MAX_DEPTH ? levelled(below) : below;
+  const ground = below !== undefined && below.depth >= MAX_DEPTH ? flatten(below) : below;
   const depth = ground === undefined ? 0 : ground.depth + 1;
-  return { below: ground, source, depth, own, personlessId: undefined, serves: undefined, merged: undefined };
+  return { below: ground, source, depth, own, personlessId: undefined, openCall: undefined, merged: undefined };
 }
 
-/** All layers as a single one. */
-function levelled(scope: ContextScope): ContextScope {
+function flatten(scope: ContextScope): ContextScope {
   const { source } = scope;
   const personlessId = personlessIdOf(scope);
   return {
@@ -46,13 +56,13 @@ function levelled(scope: ContextScope): ContextScope {
     depth: 0,
     own: contextOf(scope),
     personlessId,
-    serves: undefined,
+    openCall: undefined,
     merged: undefined,
   };
 }
 
-/** All layers as one, without what their call says. Computed again only after one of them has changed. */
-export function contextOf(scope: ContextScope): ActingContext {
+/** All layers merged, without the context of their call. Computed again only after one of them has changed. */
+export function contextOf(scope: ContextScope): CheckedContext {
   const { own } = scope;
   if (scope.below === undefined) return own;
   const below = contextOf(scope.below);
@@ -62,33 +72,17 @@ export function contextOf(scope: ContextScope): ActingContext {
   return scope.merged.context;
 }
 
-/** Lays more over what a layer says. */
-export function changeScope(scope: ContextScope, more: ActingContext): void {
+export function changeScope(scope: ContextScope, more: CheckedContext): void {
   scope.own = mergeContexts(scope.own, more);
 }
 
-/** The random id of those who act without a name: one for a layer and all above it that name nobody. Never the same for two persons. */
-export function personlessIdOf(scope: ContextScope): string {
+/**
+ * The random id of anonymous events, shared by a layer and all above it that set no distinct id. Two persons never share one, and
+ * there is a new one each time outside of any scope.
+ */
+export function personlessIdOf(scope: ContextScope | undefined): string {
+  if (scope === undefined) return randomUUID();
   const { below } = scope;
   if (below !== undefined && scope.own.distinctId === undefined) return personlessIdOf(below);
   return (scope.personlessId ??= randomUUID());
-}
-
-export function mergeContexts(below: ActingContext, above: ActingContext): ActingContext {
-  if (above === NO_CONTEXT) return below;
-  if (below === NO_CONTEXT) return above;
-  return {
-    distinctId: above.distinctId ?? below.distinctId,
-    sessionId: above.sessionId ?? below.sessionId,
-    groups: mergeBags(below.groups, above.groups),
-    properties: mergeBags(below.properties, above.properties),
-    optedOut: above.optedOut ?? below.optedOut,
-  };
-}
-
-function mergeBags<T>(
-  below: Readonly<Record<string, T>> | undefined,
-  above: Readonly<Record<string, T>> | undefined,
-): Readonly<Record<string, T>> | undefined {
-  return below !== undefined && above !== undefined ? { ...below, ...above } : (above ?? below);
 }

@@ -1,99 +1,108 @@
-import { randomUUID } from 'node:crypto';
 import { toJson } from '../json/safe-json.js';
-import { type ActingContext, type CaptureContext, NO_CONTEXT, type SerializedContext } from './capture-context.js';
-import { type CallInterpreter } from './call-interpreter.js';
-import { checkContext, type Warn } from './check-context.js';
-import { changeScope, contextOf, mergeContexts, openScope, personlessIdOf } from './context-scope.js';
-import { acting } from './scopes.js';
 import { quoteName, setOwn } from '../shared/untrusted-values.js';
+import { type CallInterpreter } from './call-interpreter.js';
+import {
+  type CaptureContext,
+  checkContext,
+  type CheckedContext,
+  copyContext,
+  isEmptyContext,
+  mergeContexts,
+  NO_CONTEXT,
+  type SerializedContext,
+  type Warn,
+} from './capture-context.js';
+import { changeScope, contextOf, currentScope, openScope, personlessIdOf } from './context-scope.js';
 
-/** As much as one event may hold: more could not be captured with it anyway. */
+/** The largest event that can be captured: a larger property could not be sent anyway. */
 const MAX_EXPORTED_BYTES = 900 * 1024;
 
 /**
- * Who is acting, through everything that a function starts. There is one AsyncLocalStorage per process, so all instances
- * of this class see the same contexts. What is wrong in a context is ignored and reported, never thrown.
+ * The context that follows a function through everything it starts. There is one AsyncLocalStorage per process, so all instances
+ * of this class see the same contexts. Invalid parts of a context are ignored and reported, never thrown.
  */
 export class ContextStorage {
+  readonly #warn: Warn;
+  readonly #interpreter: CallInterpreter | undefined;
+
   /**
-   * @param warn hears what was ignored, without any values. Must not throw. Default: nobody hears it
-   * @param interpreter reads who acts out of requests. Default: nothing is read of them
+   * @param warn called with the parts that were ignored, without any values. Must not throw. Default: no warnings
+   * @param interpreter derives the context of a call from its request. Default: requests are not read
    */
-  constructor(
-    private readonly warn: Warn = () => undefined,
-    private readonly interpreter?: CallInterpreter,
-  ) {}
-
-  /** The context as an event sees it. Shared, so never change it. Empty outside of any context. */
-  current(): ActingContext {
-    const scope = acting.getStore();
-    if (scope === undefined) return NO_CONTEXT;
-    const said = contextOf(scope);
-    const { source } = scope;
-    if (source === undefined || this.interpreter === undefined) return said;
-    const called = this.interpreter.contextOf(source);
-    return saysNothing(said) ? called : mergeContexts(called, said);
+  constructor(warn: Warn = () => undefined, interpreter?: CallInterpreter) {
+    this.#warn = warn;
+    this.#interpreter = interpreter;
   }
 
-  /** A copy of the current context with all that it inherited; `{}` outside of any context. */
+  /** The context of an event captured now. Shared, so never change it. Empty outside of any context. */
+  current(): CheckedContext {
+    const scope = currentScope.getStore();
+    if (scope === undefined) return NO_CONTEXT;
+    const set = contextOf(scope);
+    const { source } = scope;
+    if (source === undefined || this.#interpreter === undefined) return set;
+    const ofCall = this.#interpreter.contextOf(source);
+    return isEmptyContext(set) ? ofCall : mergeContexts(ofCall, set);
+  }
+
+  /** A copy of the current context including inherited fields; `{}` outside of any context. */
   get(): CaptureContext {
-    return copyOf(this.current());
+    return copyContext(this.current());
   }
 
   /**
-   * Adds to the current context, for it and for what it starts: single values replace, groups and properties merge.
+   * Adds to the current context, and to everything that it starts: single values replace, groups and properties merge.
    *
    * @returns false outside of any context, where there is nothing to add to
    */
   set(partial: CaptureContext): boolean {
-    const scope = acting.getStore();
+    const scope = currentScope.getStore();
     if (scope === undefined) return false;
-    changeScope(scope, checkContext(partial, this.warn));
+    changeScope(scope, checkContext(partial, this.#warn));
     return true;
   }
 
   /**
    * Runs a function, and everything that it starts, in a context that adds to the current one: single values replace, groups
-   * and properties merge. Takes what `export()` gave, also after a trip through JSON.
+   * and properties merge. Accepts the result of `export()`, also after a round trip through JSON.
    *
-   * @returns what the function returns; what it throws passes through
+   * @returns the result of the function; errors pass through
    */
   run<T>(context: CaptureContext | null | undefined, fn: () => T): T {
-    const added = checkContext(context, this.warn);
-    return acting.run(openScope(acting.getStore(), added), fn);
+    const added = checkContext(context, this.#warn);
+    return currentScope.run(openScope(currentScope.getStore(), added), fn);
   }
 
   /**
-   * The current context as plain JSON, without what only describes the current request. What JSON cannot say is replaced as in an
-   * event; a property that would be too large for any event is left out and reported.
+   * The current context as plain JSON, without the properties of the current request. Values that JSON cannot represent are replaced as
+   * in an event; a property too large for any event is omitted and reported.
    */
   export(): SerializedContext {
-    const scope = acting.getStore();
+    const scope = currentScope.getStore();
     if (scope === undefined) return {};
-    const said = contextOf(scope);
-    const person = scope.source === undefined ? undefined : this.interpreter?.personOf(scope.source);
-    const exported = copyOf(person === undefined ? said : mergeContexts(person, said));
+    const set = contextOf(scope);
+    const person = scope.source === undefined ? undefined : this.#interpreter?.personOf(scope.source);
+    const exported = copyContext(person === undefined ? set : mergeContexts(person, set));
     const { properties } = exported;
-    if (properties !== undefined) exported.properties = this.plainJson(properties);
+    if (properties !== undefined) exported.properties = this.#plainJson(properties);
     return exported as SerializedContext;
   }
 
   /**
-   * The distinct id of events without a person: one random uuid per context, shared by the contexts within that name nobody. Outside
+   * The distinct id of events without a person: one random uuid per context, shared by nested contexts that set no distinct id. Outside
    * of any context a new one each time.
    */
   personlessId(): string {
-    const scope = acting.getStore();
-    return scope === undefined ? randomUUID() : personlessIdOf(scope);
+    return personlessIdOf(currentScope.getStore());
   }
 
-  private plainJson(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  #plainJson(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const plain: Record<string, unknown> = {};
     let left = MAX_EXPORTED_BYTES;
     for (const name of Object.keys(properties)) {
       const json = toJson({ value: properties[name] }, left);
       if (json === 'too_large') {
-        this.warn(`property ${quoteName(name)} of the context was left out of its export: it is too large`);
+        this.#warn(`property ${quoteName(name)} of the context was left out of its export: it is too large`);
         continue;
       }
       left -= json.bytes;
@@ -102,18 +111,4 @@ export class ContextStorage {
     }
     return plain;
   }
-}
-
-function saysNothing({ distinctId, sessionId, groups, properties, optedOut }: ActingContext): boolean {
-  return (distinctId ?? sessionId ?? groups ?? properties ?? optedOut) === undefined;
-}
-
-function copyOf({ distinctId, sessionId, groups, properties, optedOut }: ActingContext): CaptureContext {
-  return {
-    ...(distinctId !== undefined && { distinctId }),
-    ...(sessionId !== undefined && { sessionId }),
-    ...(groups !== undefined && { groups: { ...groups } }),
-    ...(properties !== undefined && { properties: { ...properties } }),
-    ...(optedOut !== undefined && { optedOut }),
-  };
 }

@@ -2,15 +2,14 @@ import { executionAsyncResource } from 'node:async_hooks';
 import { processSingleton } from '../shared/process-singleton.js';
 
 /**
- * One tick that stays, which keeps `process.nextTick()` as fast as it is before the first full collection; a request of Nest makes several ticks.
- * `npm run bench -- call` measures it.
+ * Keeps one tick alive for the life of the process, so that `process.nextTick()` stays as fast as before the first full garbage
+ * collection. A request of Nest makes several ticks; `npm run bench -- call` measures the effect.
  *
- * Node makes an object with computed keys for each tick. V8 compiles that for the hidden class that it has seen, which it holds weakly:
- * a full collection that meets no tick takes the class away, and from then on each key is a call into V8's runtime, for as long
- * as the process lives.
+ * Node creates an object with computed keys for each tick. V8 compiles that code for the object's hidden class, which it holds weakly:
+ * a full collection that finds no tick alive discards the class, and from then on each key is a call into V8's runtime, permanently.
  *
- * Made when the package is loaded and not later: a tick holds what all AsyncLocalStorages held when it was made, and at boot that may be
- * a request.
+ * Created when the package is loaded and not later: a tick holds the values of all AsyncLocalStorages at its creation, which during
+ * a request would include that request.
  */
 processSingleton('tick', () => {
   const kept: { tick?: object } = {};

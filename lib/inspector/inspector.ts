@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { LiveView } from '../live/live-view.js';
-import { rawOf } from '../tracking/http/response-end.js';
+import { rawOf } from '../context/call-source.js';
 import { cookieFor, queryOf } from './access.js';
 import { captureSource } from './capture-source.js';
 import { type InspectorSettings } from './inspector.options.js';

@@ -6,7 +6,7 @@ import { EventWatchers } from '../capture/report/event-watcher.js';
 import { rememberWatchers } from '../capture/report/watch-events.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
-import { type Warn } from '../context/check-context.js';
+import { type Warn } from '../context/capture-context.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/event-delivery.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';

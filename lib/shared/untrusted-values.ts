@@ -14,6 +14,15 @@ export function readField(input: object, field: string): unknown {
   }
 }
 
+/** A field of any value; undefined where there is none, or where a getter or a proxy throws. Never throws. */
+export function fieldOf(value: unknown, field: string): unknown {
+  try {
+    return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns the value. Throws for a proxy that cannot be looked at, as `instanceof` would later, in class-validator as anywhere else. */
 export function lookAt(value: unknown): unknown {
   if (value !== null && (typeof value === 'object' || typeof value === 'function')) Object.getPrototypeOf(value);

@@ -1,8 +1,7 @@
 import 'reflect-metadata';
 import { type CallSource } from '../context/call-source.js';
-import { checkContext } from '../context/check-context.js';
-import { openScope } from '../context/context-scope.js';
-import { acting } from '../context/scopes.js';
+import { checkContext } from '../context/capture-context.js';
+import { currentScope, openScope } from '../context/context-scope.js';
 import { carriedContext } from './propagation/carried-context.js';
 import { isFieldResolver } from './call/handlers.js';
 import { isStreamCall } from './http/routes.js';
@@ -40,7 +39,7 @@ export function invokeMethod(
   if (events.length === 0 && !restores) return run();
 
   const carried = restores ? carriedContext(args[0]) : undefined;
-  const around = acting.getStore();
+  const around = currentScope.getStore();
   // A job is nobody's errand but that of who queued it, whatever context its worker was started in.
   const caller = callerOf(visible);
   const transport = caller === 'grpc' ? 'rpc' : 'provider';
@@ -51,7 +50,7 @@ export function invokeMethod(
     ? openScope(undefined, checkContext(carried, tracker?.warnOfContext ?? nobody), source)
     : around;
   const opens = isAlone && (tracker?.opensContexts === true || carried !== undefined);
-  const runInScope = (): unknown => (opens ? acting.run(scope, run) : run());
+  const runInScope = (): unknown => (opens ? currentScope.run(scope, run) : run());
   if (tracker === undefined || events.length === 0 || isFieldResolver(visible, tracker)) return runInScope();
 
   const call = new TrackedCall({ events, source, scope, capture: tracker.capture });

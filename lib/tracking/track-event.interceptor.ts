@@ -8,14 +8,14 @@ import {
 } from '@nestjs/common';
 import { type Observable, tap } from 'rxjs';
 import { AttachedState } from '../shared/attached-state.js';
-import { type ContextScope, openScope } from '../context/context-scope.js';
-import { acting } from '../context/scopes.js';
+import { type ContextScope, currentScope, openScope } from '../context/context-scope.js';
 import { executionScope, innermost, within } from './propagation/call-scopes.js';
 import { isFieldResolver } from './call/handlers.js';
 import { ownInterceptors } from './http/routes.js';
 import { observeStream } from './call/observe-result.js';
 import { openCalls } from './call/open-calls.js';
-import { endOf, onResponseEnd, rawOf, type RawResponse } from './http/response-end.js';
+import { rawOf } from '../context/call-source.js';
+import { endOf, onResponseEnd, type RawResponse } from './http/response-end.js';
 import { TrackedCall } from './call/tracked-call.js';
 import { planOf } from './call/tracked-methods.js';
 import { isTracker, Tracker } from './tracker.js';
@@ -68,7 +68,7 @@ export class TrackEventInterceptor implements NestInterceptor {
     const attempt: Attempt = { call, isOpen: true };
     seen.set(execution, attempt);
     // Without contexts the handler still has to find its call.
-    const inside: ContextScope = tracker.opensContexts ? innermost(scope) : openScope(acting.getStore(), {});
+    const inside: ContextScope = tracker.opensContexts ? innermost(scope) : openScope(currentScope.getStore(), {});
     const close = openCalls.open(inside, handler, call);
     const stream = within(inside, () => next.handle()).pipe(
       // One operator, and not `finalize` alone, which comes after whoever hears of an error has subscribed again.

@@ -1,4 +1,4 @@
-import { type ActingContext } from '../../context/capture-context.js';
+import { type CheckedContext } from '../../context/capture-context.js';
 import { readable } from '../../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../shared/version.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
@@ -17,7 +17,7 @@ export interface BuilderSettings extends ReservedSettings {
 
 /** Who acts, and what an event is given that names none of its own. */
 export interface EventSurroundings {
-  readonly acting: ActingContext;
+  readonly acting: CheckedContext;
   /** The id of those who act without a name. */
   readonly personlessId: () => string;
   readonly uuid: string;

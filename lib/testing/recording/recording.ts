@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { headerOf, type RequestFields, requestOf } from '../../context/request-fields.js';
-import { acting } from '../../context/scopes.js';
+import { headerOf, type RequestFields, requestOf } from '../../context/call-source.js';
+import { currentScope } from '../../context/context-scope.js';
 import { type QueuedEvent } from '../../delivery/delivery.js';
 import { type EventDrop } from '../../options/posthog-capture.options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
@@ -141,7 +141,7 @@ export class Recording {
    * for a server belongs to whoever had it listen. With supertest that is whichever request comes first.
    */
   #current(): Recording {
-    const source = acting.getStore()?.source;
+    const source = currentScope.getStore()?.source;
     const named = source && this.namedBy(requestOf(source));
     if (named !== undefined) return named;
     for (let one = isolations.getStore(); one !== undefined; one = one.around) if (one.whole === this) return one.own;

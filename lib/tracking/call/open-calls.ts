@@ -1,6 +1,5 @@
 import { types } from 'node:util';
-import { type ContextScope } from '../../context/context-scope.js';
-import { acting } from '../../context/scopes.js';
+import { type ContextScope, currentScope } from '../../context/context-scope.js';
 import { processSingleton } from '../../shared/process-singleton.js';
 import { type CallObserver, observeResult } from './observe-result.js';
 import { type TrackedCall } from './tracked-call.js';
@@ -62,26 +61,26 @@ class OpenCalls {
   /** @param scope the context in which the handler will run; it serves no other call meanwhile */
   open(scope: ContextScope, handler: object, call: TrackedCall): () => void {
     const open = new OpenCall(handler, call, undefined);
-    scope.serves = open;
+    scope.openCall = open;
     const calls = this.byHandler.get(handler);
     if (calls === undefined) this.byHandler.set(handler, new Set([open]));
     else calls.add(open);
     return () => {
       this.byHandler.get(handler)?.delete(open);
       // Express: a handler that passed its request on, and the next one, share the scope.
-      if (scope.serves === open) scope.serves = undefined;
+      if (scope.openCall === open) scope.openCall = undefined;
     };
   }
 
   /** The same for a route, whose call begins when its method is reached. */
   enter(scope: ContextScope, handler: object, plan: MethodPlan, begin: Begin): void {
-    scope.serves = new OpenCall(handler, undefined, { plan, begin });
+    scope.openCall = new OpenCall(handler, undefined, { plan, begin });
   }
 
   /** The handler of the route is none of the request's any more. */
   leave(scope: ContextScope): void {
-    const open = scope.serves as OpenCall | undefined;
-    if (open?.route !== undefined) scope.serves = undefined;
+    const open = scope.openCall as OpenCall | undefined;
+    if (open?.route !== undefined) scope.openCall = undefined;
   }
 
   /**
@@ -135,8 +134,8 @@ class OpenCalls {
   }
 
   private current(handler: unknown): OpenCall | undefined {
-    for (let scope = acting.getStore(); scope !== undefined; scope = scope.below) {
-      const open = scope.serves as OpenCall | undefined;
+    for (let scope = currentScope.getStore(); scope !== undefined; scope = scope.below) {
+      const open = scope.openCall as OpenCall | undefined;
       if (open?.handler === handler) return open?.isOver === true ? undefined : open;
     }
     return undefined;

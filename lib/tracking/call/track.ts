@@ -1,9 +1,8 @@
 import { types } from 'node:util';
 import { type CaptureService } from '../../capture/capture.service.js';
-import { type ContextScope, personlessIdOf } from '../../context/context-scope.js';
+import { type ContextScope, currentScope, personlessIdOf } from '../../context/context-scope.js';
 import { distinctIdOf } from '../../context/distinct-id.js';
 import { type GroupKeys, groupKeysOf } from '../../context/group-keys.js';
-import { acting } from '../../context/scopes.js';
 import { copyOwn, isObject } from '../../shared/untrusted-values.js';
 import { isSampled } from './sampling.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
@@ -55,7 +54,7 @@ export function addCall(
 export function actingPerson(capture: Partial<Pick<CaptureService, 'context'>>): string {
   // A stand-in for the service may have no context.
   const distinctId = capture.context?.get().distinctId;
-  const scope: ContextScope | undefined = acting.getStore();
+  const scope: ContextScope | undefined = currentScope.getStore();
   return distinctId !== undefined ? String(distinctId) : scope === undefined ? '' : personlessIdOf(scope);
 }
 

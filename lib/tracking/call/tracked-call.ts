@@ -1,7 +1,6 @@
 import { StreamableFile } from '@nestjs/common';
 import { type CallSource } from '../../context/call-source.js';
-import { type ContextScope } from '../../context/context-scope.js';
-import { acting } from '../../context/scopes.js';
+import { type ContextScope, currentScope } from '../../context/context-scope.js';
 import { whenBodyFailed } from '../http/response-outcome.js';
 import { type CallObserver } from './observe-result.js';
 import { type ResponseEnd } from '../http/response-end.js';
@@ -100,8 +99,8 @@ export class TrackedCall implements CallObserver {
     if (outcome === 'success' && this.args === undefined) return;
     const { scope } = this.start;
     const context = this.contextAt(outcome, statusCode);
-    if (scope === undefined || scope === acting.getStore()) this.capture(context);
-    else acting.run(scope, () => this.capture(context));
+    if (scope === undefined || scope === currentScope.getStore()) this.capture(context);
+    else currentScope.run(scope, () => this.capture(context));
   }
 
   private capture(context: TrackContext): void {

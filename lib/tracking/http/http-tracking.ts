@@ -1,11 +1,11 @@
-import { acting } from '../../context/scopes.js';
-import { pathOf, requestOf, routeOf } from '../../context/request-fields.js';
+import { currentScope } from '../../context/context-scope.js';
+import { pathOf, rawOf, requestOf, routeOf } from '../../context/call-source.js';
 import { requestScope, within } from '../propagation/call-scopes.js';
 import { dutyOfRoute, forgetGuards, hasPassedGuards, type RouteDuty, routesKnowTheirHandlers } from './routes.js';
 import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
 import { enterCall, leaveCall } from './route-calls.js';
 import { type RequestTracking, requestTrackingOf } from './request-events.js';
-import { onResponseEnd, rawOf, type RawResponse, type ResponseEnd } from './response-end.js';
+import { onResponseEnd, type RawResponse, type ResponseEnd } from './response-end.js';
 import { isSampled } from '../call/sampling.js';
 import { actingPerson, addCall, type TrackingInstance } from '../call/track.js';
 import { millisecondsSince, TrackedCall } from '../call/tracked-call.js';
@@ -122,7 +122,9 @@ export class HttpTracking {
     const startedAt = performance.now();
     onResponseEnd(raw, (end) => {
       for (const { instance, tracking } of this.#requests) {
-        acting.run(requestScope(request).scope, () => captureRequest(request, end, startedAt, instance, tracking));
+        currentScope.run(requestScope(request).scope, () =>
+          captureRequest(request, end, startedAt, instance, tracking),
+        );
       }
     });
   }

@@ -100,12 +100,3 @@ function isGone({ req, destroyed, socket }: RawResponse): boolean {
   // A response that waits behind others on its connection has no socket yet.
   return req?.aborted === true || destroyed || (socket ?? req?.socket)?.destroyed === true;
 }
-
-/** The raw request or response: Fastify wraps Node's, Express extends them. */
-export function rawOf<T extends object>(wrapped: unknown): T | undefined {
-  if (typeof wrapped !== 'object' || wrapped === null) return undefined;
-  const { raw } = wrapped as { readonly raw?: { readonly once?: unknown } | null };
-  // Not what an application keeps there on Express's request, a body for instance.
-  const isNodes = typeof raw === 'object' && raw !== null && typeof raw.once === 'function';
-  return (isNodes ? raw : wrapped) as T;
-}

@@ -3,7 +3,8 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import { innermost, requestScope, within } from '../propagation/call-scopes.js';
 import { type RouteDuty } from './routes.js';
 import { openCalls } from '../call/open-calls.js';
-import { beforeEnd, rawOf, type RawResponse } from './response-end.js';
+import { rawOf } from '../../context/call-source.js';
+import { beforeEnd, type RawResponse } from './response-end.js';
 import { type CallStart, TrackedCall } from '../call/tracked-call.js';
 
 /** Who captures the events of calls. */

@@ -4,7 +4,7 @@ import { type ModulesContainer } from '@nestjs/core';
 import { RouterExplorer } from '@nestjs/core/router/router-explorer.js';
 import { processSingleton } from '../../shared/process-singleton.js';
 import { messageContexts } from '../propagation/message-contexts.js';
-import { rawOf } from './response-end.js';
+import { rawOf } from '../../context/call-source.js';
 import { type Method, type MethodPlan, planOf } from '../call/tracked-methods.js';
 
 /** The metadata of Nest by which handlers are known, and of what runs around them. */

@@ -1,12 +1,10 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { AttachedState } from '../../shared/attached-state.js';
-import { NO_CONTEXT } from '../../context/capture-context.js';
-import { type CallSource, type OpenSource, type Transport } from '../../context/call-source.js';
-import { checkContext, type Warn } from '../../context/check-context.js';
-import { type ContextScope, openScope } from '../../context/context-scope.js';
-import { acting } from '../../context/scopes.js';
+import { checkContext, NO_CONTEXT, type Warn } from '../../context/capture-context.js';
+import { type CallSource, type OpenSource, rawOf, type Transport } from '../../context/call-source.js';
+import { type ContextScope, currentScope, openScope } from '../../context/context-scope.js';
 import { takeCarriedContext } from './carried-context.js';
-import { rawOf } from '../http/response-end.js';
+import { fieldOf } from '../../shared/untrusted-values.js';
 import { planOf } from '../call/tracked-methods.js';
 
 /** The context of a call, and what is known of where it came from. */
@@ -42,7 +40,7 @@ export function executionScope(execution: ExecutionContext, warn: Warn): CallSco
   const transport = transportOf(execution);
   if (transport === 'graphql') {
     // Several resolvers may serve one request, each on its own.
-    const around = acting.getStore();
+    const around = currentScope.getStore();
     const request = graphqlRequest(execution) ?? (around?.source?.request as unknown);
     const source = { transport, execution, ...(request !== undefined && { request }) };
     // Of the request itself where it is known: middleware may have left its context for that of another request.
@@ -62,14 +60,14 @@ export function executionScope(execution: ExecutionContext, warn: Warn): CallSco
 
 /** The current context when it lies within the given one, or that one. */
 export function innermost(scope: ContextScope): ContextScope {
-  const current = acting.getStore();
+  const current = currentScope.getStore();
   return current !== undefined && liesWithin(current, scope) ? current : scope;
 }
 
 /** Runs something in a context, unless it does already. */
 export function within<T>(scope: ContextScope, fn: () => T): T {
-  const current = acting.getStore();
-  return current !== undefined && liesWithin(current, scope) ? fn() : acting.run(scope, fn);
+  const current = currentScope.getStore();
+  return current !== undefined && liesWithin(current, scope) ? fn() : currentScope.run(scope, fn);
 }
 
 function liesWithin(layer: ContextScope, scope: ContextScope): boolean {
@@ -112,12 +110,3 @@ function handshakeRequest(execution: ExecutionContext): unknown {
 }
 
 const hasHeaders = (value: unknown): boolean => typeof fieldOf(value, 'headers') === 'object';
-
-/** The application's own objects may have getters, which may throw: not into the call. */
-function fieldOf(value: unknown, field: string): unknown {
-  try {
-    return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
-  } catch {
-    return undefined;
-  }
-}

@@ -1,6 +1,5 @@
 import { type CaptureService } from '../../capture/capture.service.js';
-import { openScope } from '../../context/context-scope.js';
-import { acting } from '../../context/scopes.js';
+import { currentScope, openScope } from '../../context/context-scope.js';
 import { carriedContext, carryContext, isCarrier, type WithCarriedContext } from './carried-context.js';
 import { settingsOf } from '../call/tracking-instance.js';
 
@@ -29,5 +28,5 @@ export function attachContext<T>(capture: CaptureService, data: T): WithCarriedC
  * @returns what `fn` returns; what it throws passes through
  */
 export function withJobContext<T>(capture: CaptureService, job: { readonly data?: unknown }, fn: () => T): T {
-  return acting.run(openScope(undefined, {}), () => capture.withContext(carriedContext({ data: job.data }), fn));
+  return currentScope.run(openScope(undefined, {}), () => capture.withContext(carriedContext({ data: job.data }), fn));
 }

@@ -3,7 +3,7 @@ import { checkEvent } from '../../../lib/capture/input/check-event.js';
 import { type BuilderSettings, buildEvent } from '../../../lib/capture/event/event-builder.js';
 import { type Checked } from '../../../lib/capture/input/source-event.js';
 import { checkIdentify } from '../../../lib/capture/input/special-events.js';
-import { type ActingContext } from '../../../lib/context/capture-context.js';
+import { type CheckedContext } from '../../../lib/context/capture-context.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../../lib/shared/version.js';
 import { type PostHogEvent } from '../../../lib/wire/posthog-event.js';
 import { revoked } from '../../support/hostile-values.js';
@@ -16,7 +16,7 @@ function thrower(): never {
 
 function built(
   checked: Checked,
-  acting: ActingContext = {},
+  acting: CheckedContext = {},
   settings: Partial<BuilderSettings> = {},
   warn: (warning: string) => void = () => undefined,
 ): PostHogEvent {
@@ -31,7 +31,7 @@ function built(
 /** An event of user `u`, and what it has besides what the library adds. */
 function propertiesOf(
   event: object,
-  acting?: ActingContext,
+  acting?: CheckedContext,
   settings?: Partial<BuilderSettings>,
 ): Record<string, unknown> {
   const { properties } = built(checkEvent({ event: 'e', distinctId: 'u', ...event }), acting, settings);
@@ -96,7 +96,7 @@ describe('buildEvent', () => {
 });
 
 describe('who', () => {
-  const profile = (event: object, acting?: ActingContext, settings?: Partial<BuilderSettings>): unknown[] => {
+  const profile = (event: object, acting?: CheckedContext, settings?: Partial<BuilderSettings>): unknown[] => {
     const { distinct_id: id, properties } = built(checkEvent({ event: 'e', ...event }), acting, settings);
     return [id, properties.$process_person_profile];
   };
@@ -141,7 +141,7 @@ describe('who', () => {
 
   const off = { $process_person_profile: false };
 
-  it.each<[string, ActingContext, Partial<BuilderSettings>]>([
+  it.each<[string, CheckedContext, Partial<BuilderSettings>]>([
     ['context', { properties: off }, {}],
     ['module', {}, { superProperties: off }],
     ['both', { properties: off }, { superProperties: off }],
@@ -183,7 +183,7 @@ describe('geoip', () => {
 });
 
 describe('groups', () => {
-  it.each<[string, object, ActingContext, unknown]>([
+  it.each<[string, object, CheckedContext, unknown]>([
     ['none', {}, {}, undefined],
     ['of the event', { groups: { a: 1 } }, {}, { a: '1' }],
     ['of the context', {}, { groups: { a: 'c' } }, { a: 'c' }],
@@ -207,7 +207,7 @@ describe('groups', () => {
 });
 
 describe('session', () => {
-  it.each<[string, object, ActingContext, unknown]>([
+  it.each<[string, object, CheckedContext, unknown]>([
     ['of the context', {}, { sessionId: 's' }, 's'],
     ['of the caller', { properties: { $session_id: 'mine' } }, { sessionId: 's' }, 'mine'],
     ['of the context, not of its properties', {}, { sessionId: 's', properties: { $session_id: 'x' } }, 's'],
@@ -221,7 +221,7 @@ describe('switches', () => {
   it('and what else PostHog reads itself are checked wherever they come from, with a warning', () => {
     const warnings: string[] = [];
     const wrong = { $set: 'secret' };
-    const build = (event: object, acting: ActingContext, settings: Partial<BuilderSettings>): unknown =>
+    const build = (event: object, acting: CheckedContext, settings: Partial<BuilderSettings>): unknown =>
       built(checkEvent({ event: 'e', distinctId: 'u', ...event }), acting, settings, (text) => warnings.push(text))
         .properties;
     for (const properties of [

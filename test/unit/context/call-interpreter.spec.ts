@@ -1,9 +1,8 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { type CallSource, type OpenSource, type Transport } from '../../../lib/context/call-source.js';
 import { CallInterpreter, type Identity, type InterpreterSettings } from '../../../lib/context/call-interpreter.js';
-import { openScope } from '../../../lib/context/context-scope.js';
+import { currentScope, openScope } from '../../../lib/context/context-scope.js';
 import { ContextStorage } from '../../../lib/context/context-storage.js';
-import { acting } from '../../../lib/context/scopes.js';
 
 const HEADERS = { 'x-posthog-distinct-id': 'header', 'x-posthog-session-id': 'session' };
 const failure = new Error('secret');
@@ -20,15 +19,15 @@ function interpreter(settings: Partial<InterpreterSettings> = {}) {
   return { made, warnings, contexts: new ContextStorage((warning) => warnings.push(warning), made) };
 }
 
-/** An identity that gives one answer after the other. */
-const answering = (...answers: unknown[]) => jest.fn(() => answers.shift()) as jest.Mock<Identity>;
+/** An identity that returns these values, one per call. */
+const identityReturning = (...answers: unknown[]) => jest.fn(() => answers.shift()) as jest.Mock<Identity>;
 
 describe('identity', () => {
-  it('is not asked before somebody wants to know', () => {
-    const identity = answering('ann');
+  it('is not called before an event needs it', () => {
+    const identity = identityReturning('ann');
     const { made, contexts } = interpreter({ identity, requestProperties: 'route' });
     const source = http();
-    acting.run(openScope(undefined, {}, source), () => {
+    currentScope.run(openScope(undefined, {}, source), () => {
       contexts.set({ properties: { a: 1 } });
       contexts.run({ sessionId: 's' }, () => contexts.personlessId());
       made.requestPropertiesOf(source);
@@ -36,7 +35,7 @@ describe('identity', () => {
     expect(identity).not.toHaveBeenCalled();
   });
 
-  it('is asked once per call, about the very call', () => {
+  it('is called once per call, with the source of that call', () => {
     const identity = jest.fn<Identity>(({ request }) => (request as { id: string }).id);
     const { made } = interpreter({ identity });
     const [one, two] = [http({ id: 'ann' }), http({ id: 'bob' })];
@@ -48,8 +47,8 @@ describe('identity', () => {
     expect(identity.mock.calls[0]![0]).toBe(one);
   });
 
-  it('is asked once by each instance', () => {
-    const [identity, other] = [answering('ann'), answering('bob')];
+  it('is called once by each instance', () => {
+    const [identity, other] = [identityReturning('ann'), identityReturning('bob')];
     const source = http();
     const [one, two] = [interpreter({ identity }).made, interpreter({ identity: other }).made];
     for (let time = 0; time < 2; time += 1)
@@ -57,8 +56,8 @@ describe('identity', () => {
     expect([identity.mock.calls.length, other.mock.calls.length]).toEqual([1, 1]);
   });
 
-  it.each([undefined, null])('that answers %p is asked again, until it knows', (unknown) => {
-    const identity = answering(unknown, unknown, 'ann', 'bob');
+  it.each([undefined, null])('that returns %p is called again, until it returns a user', (unknown) => {
+    const identity = identityReturning(unknown, unknown, 'ann', 'bob');
     const { made, warnings } = interpreter({ identity });
     const source = http();
     expect([1, 2, 3, 4].map(() => made.personOf(source).distinctId)).toEqual([undefined, undefined, 'ann', 'ann']);
@@ -66,7 +65,7 @@ describe('identity', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('knows more once the handler is known', () => {
+  it('returns a user once the handler is known', () => {
     const { made } = interpreter({ identity: ({ execution }) => (execution === undefined ? undefined : 'ann') });
     const source = http();
     expect(made.personOf(source).distinctId).toBeUndefined();
@@ -75,8 +74,8 @@ describe('identity', () => {
   });
 
   it.each<[string, unknown, object]>([
-    ['a text', 'ann', { distinctId: 'ann' }],
-    ['a text with blanks', ' ann ', { distinctId: 'ann' }],
+    ['a string', 'ann', { distinctId: 'ann' }],
+    ['a string with blanks', ' ann ', { distinctId: 'ann' }],
     ['a number', 12, { distinctId: '12' }],
     ['an empty context', {}, {}],
     [
@@ -85,8 +84,8 @@ describe('identity', () => {
       { distinctId: '5', sessionId: 's', groups: { company: '1' }, properties: { plan: 'pro' }, optedOut: true },
     ],
     ['a context without a person', { groups: { company: 'acme' } }, { groups: { company: 'acme' } }],
-  ])('answers %s, which is final', (_name, answer, expected) => {
-    const identity = answering(answer, 'somebody else');
+  ])('may return %s, which is final', (_name, answer, expected) => {
+    const identity = identityReturning(answer, 'somebody else');
     const { made, warnings } = interpreter({ identity });
     const source = http({});
     for (let time = 0; time < 2; time += 1) expect(made.personOf(source)).toStrictEqual(expected);
@@ -95,12 +94,12 @@ describe('identity', () => {
   });
 
   it.each<[string, unknown, object]>([
-    ['a blank text', ' ', {}],
+    ['a blank string', ' ', {}],
     ['NaN', NaN, {}],
     ['true', true, {}],
     ['a function', boom, {}],
-    ['a list', ['ann'], {}],
-    ['a long text', 'x'.repeat(201), {}],
+    ['an array', ['ann'], {}],
+    ['a long string', 'x'.repeat(201), {}],
     [
       'a person that is an object',
       { distinctId: { id: 'ann' }, groups: { company: 'acme' } },
@@ -114,8 +113,8 @@ describe('identity', () => {
     ['a context that throws', Object.defineProperty({}, 'distinctId', { get: boom }), {}],
     ['a proxy that throws', new Proxy({}, { get: boom, getPrototypeOf: boom, ownKeys: boom }), {}],
     ['another spelling', { distinct_id: 'ann' }, {}],
-  ])('answers %s: one warning, what is good of it counts', (_name, answer, expected) => {
-    const { made, warnings } = interpreter({ identity: answering(answer) });
+  ])('that returns %s causes one warning, and its valid parts are used', (_name, answer, expected) => {
+    const { made, warnings } = interpreter({ identity: identityReturning(answer) });
     const source = http({});
     for (let time = 0; time < 2; time += 1) expect(made.personOf(source)).toStrictEqual(expected);
     expect(warnings).toEqual([expect.stringMatching(/^identity: /)]);
@@ -124,10 +123,10 @@ describe('identity', () => {
 
   it.each<[string, Identity, RegExp]>([
     ['throws', boom, /identity threw/],
-    ['answers a promise', (() => Promise.resolve('ann')) as never, /answered a promise/],
-    ['answers one that rejects', (() => Promise.reject(failure)) as never, /answered a promise/],
-    ['is asynchronous', (() => Promise.resolve().then(boom)) as never, /answered a promise/],
-  ])('that %s names nobody: a line, and no harm', async (_name, identity, expected) => {
+    ['returns a promise', (() => Promise.resolve('ann')) as never, /returned a promise/],
+    ['returns a promise that rejects', (() => Promise.reject(failure)) as never, /returned a promise/],
+    ['is asynchronous', (() => Promise.resolve().then(boom)) as never, /returned a promise/],
+  ])('that %s makes the call anonymous and logs a warning', async (_name, identity, expected) => {
     const { made, warnings } = interpreter({ identity });
     const source = http();
     expect(made.personOf(source)).toEqual({ sessionId: 'session' });
@@ -138,19 +137,19 @@ describe('identity', () => {
     expect(made.personOf(source)).toEqual({ sessionId: 'session' });
   });
 
-  it('that captures something itself is not asked within its own answer', () => {
-    let asked = 0;
+  it('that captures an event itself is not called recursively', () => {
+    let calls = 0;
     const { contexts } = interpreter({
       identity: () => {
-        asked += 1;
+        calls += 1;
         return contexts.get().distinctId ?? 'ann';
       },
     });
-    acting.run(openScope(undefined, {}, http()), () => {
+    currentScope.run(openScope(undefined, {}, http()), () => {
       expect(contexts.get()).toEqual({ distinctId: 'ann', sessionId: 'session' });
       expect(contexts.get()).toEqual({ distinctId: 'ann', sessionId: 'session' });
     });
-    expect(asked).toBe(1);
+    expect(calls).toBe(1);
   });
 
   it.each<[Transport, boolean]>([
@@ -159,11 +158,11 @@ describe('identity', () => {
     ['rpc', true],
     ['ws', true],
     ['provider', false],
-  ])('of a call by %s is asked: %p', (transport, isAsked) => {
-    const identity = answering('ann');
+  ])('is called for transport %s: %p', (transport, isCalled) => {
+    const identity = identityReturning('ann');
     const { made } = interpreter({ identity });
-    expect(made.personOf({ transport }).distinctId).toBe(isAsked ? 'ann' : undefined);
-    expect(identity).toHaveBeenCalledTimes(isAsked ? 1 : 0);
+    expect(made.personOf({ transport }).distinctId).toBe(isCalled ? 'ann' : undefined);
+    expect(identity).toHaveBeenCalledTimes(isCalled ? 1 : 0);
   });
 });
 
@@ -171,10 +170,10 @@ describe('precedence', () => {
   const identity = (): ReturnType<Identity> => ({ distinctId: 'identity', groups: { a: 'identity', b: 'identity' } });
   const within = (settings: Partial<InterpreterSettings>, own: object, source = http()) => {
     const { contexts } = interpreter(settings);
-    return acting.run(openScope(undefined, {}, source), () => contexts.run(own, () => contexts.get()));
+    return currentScope.run(openScope(undefined, {}, source), () => contexts.run(own, () => contexts.get()));
   };
 
-  it('what code said stands above identity, identity above the headers', () => {
+  it('code overrides identity, identity overrides the headers', () => {
     expect(within({}, {})).toEqual({ distinctId: 'header', sessionId: 'session' });
     expect(within({ identity }, {})).toEqual({
       distinctId: 'identity',
@@ -189,12 +188,12 @@ describe('precedence', () => {
     expect(within({ identity: () => ({ sessionId: 'identity' }) }, {})).toEqual({ sessionId: 'identity' });
   });
 
-  it('an identity that knows nobody does not make the headers true', () => {
+  it('headers are not trusted even when identity returns no user', () => {
     for (const nobody of [() => undefined, boom, () => ({}), () => ' '])
       expect(within({ identity: nobody }, {})).toEqual({ sessionId: 'session' });
   });
 
-  it('properties: of code above identity, identity above the request', () => {
+  it('properties set by code override those of identity, which override those of the request', () => {
     const request = { headers: { 'user-agent': 'request' }, method: 'GET' };
     const settings: Partial<InterpreterSettings> = {
       identity: () => ({ properties: { $user_agent: 'identity', $request_method: 'identity', plan: 'identity' } }),
@@ -211,15 +210,15 @@ describe('precedence', () => {
     });
   });
 
-  it('somebody who opted out is asked for neither more nor less', () => {
+  it('an opt-out by identity applies, unless code overrides it', () => {
     expect(within({ identity: () => ({ distinctId: 'ann', optedOut: true }) }, {}).optedOut).toBe(true);
     expect(within({ identity: () => ({ distinctId: 'ann', optedOut: true }) }, { optedOut: false }).optedOut).toBe(
       false,
     );
   });
 
-  it('is the same object as long as nothing new is known, and another one then', () => {
-    const { made } = interpreter({ identity: answering(undefined, undefined, 'ann') });
+  it('returns the same object until more is known of the call', () => {
+    const { made } = interpreter({ identity: identityReturning(undefined, undefined, 'ann') });
     const source = http();
     const before = made.personOf(source);
     expect(made.personOf(source)).toBe(before);
@@ -229,7 +228,7 @@ describe('precedence', () => {
   });
 });
 
-describe('what a request adds', () => {
+describe('request properties', () => {
   const request = {
     method: 'POST',
     originalUrl: '/shop/items/7?token=secret#top',
@@ -262,13 +261,13 @@ describe('what a request adds', () => {
   });
 
   it.each<[string, object]>([
-    ['nothing', {}],
-    ['nothing of use', { method: 7, url: null, headers: 'none', route: 'x', ip: {}, protocol: [] }],
-  ])('of a request that has %s: nothing', (_name, of) => {
+    ['no fields', {}],
+    ['only invalid fields', { method: 7, url: null, headers: 'none', route: 'x', ip: {}, protocol: [] }],
+  ])('are empty for a request with %s', (_name, of) => {
     expect(read(['url', 'ip'], of)).toEqual({});
   });
 
-  it('of Fastify’s request', () => {
+  it('are read from Fastify’s request', () => {
     const { originalUrl, ...rest } = request;
     expect(
       read('url', {
@@ -281,7 +280,7 @@ describe('what a request adds', () => {
     ).toEqual(url);
   });
 
-  it('no URL without a host, and no more of a user agent than 1000 characters', () => {
+  it('omit the URL without a host, and truncate the user agent to 1000 characters', () => {
     const of = { ...request, headers: { 'user-agent': 'x'.repeat(5000) } };
     expect(read('url', of)).toEqual({
       ...route,
@@ -290,12 +289,12 @@ describe('what a request adds', () => {
     });
   });
 
-  it('nothing of a call without a request', () => {
+  it('are undefined for a call without a request', () => {
     const { made } = interpreter({ requestProperties: ['url', 'ip'] });
     expect(made.requestPropertiesOf({ transport: 'rpc' })).toBeUndefined();
   });
 
-  it('is read again when the route becomes known, and is the same object otherwise', () => {
+  it('are read again when the route becomes known, and are the same object otherwise', () => {
     const { made } = interpreter({ requestProperties: 'route' });
     const open: Record<string, unknown> = { ...request, route: undefined };
     const source = http(open);
@@ -307,7 +306,7 @@ describe('what a request adds', () => {
     expect(made.requestPropertiesOf(source)).toBe(made.requestPropertiesOf(source));
   });
 
-  it('may fail: it costs a line, not the event', () => {
+  it('are omitted with a warning when the request cannot be read', () => {
     const { made, warnings } = interpreter({ requestProperties: ['route', 'ip'] });
     const source = http(Object.defineProperty({ ...request }, 'ip', { get: boom }));
     expect(made.requestPropertiesOf(source)).toBeUndefined();
@@ -315,7 +314,7 @@ describe('what a request adds', () => {
   });
 });
 
-describe('a request that throws whatever is asked of it', () => {
+describe('an unreadable request', () => {
   const traps = { get: boom, has: boom, getPrototypeOf: boom, ownKeys: boom, getOwnPropertyDescriptor: boom };
 
   it.each<[string, object]>([
@@ -324,9 +323,9 @@ describe('a request that throws whatever is asked of it', () => {
     ['headers that are such a proxy', { headers: new Proxy({}, traps) }],
     ['a route that throws', Object.defineProperty({}, 'route', { get: boom })],
     ['a path that throws', { route: Object.defineProperty({}, 'path', { get: boom }) }],
-  ])('does not reach whoever captures: %s', (_name, request) => {
+  ])('does not throw into the capture call: %s', (_name, request) => {
     const { contexts, warnings } = interpreter({ requestProperties: ['url', 'ip'] });
-    acting.run(openScope(undefined, { distinctId: 'code' }, http(request)), () => {
+    currentScope.run(openScope(undefined, { distinctId: 'code' }, http(request)), () => {
       expect(contexts.get()).toMatchObject({ distinctId: 'code' });
     });
     expect(warnings.length).toBeGreaterThan(0);

@@ -15,7 +15,7 @@ function thrower(): never {
 }
 
 describe('ContextStorage.run', () => {
-  it('is empty outside', () => {
+  it('is empty outside of any context', () => {
     const { contexts, warnings } = recording();
     expect(contexts.get()).toStrictEqual({});
     expect(contexts.current()).toStrictEqual({});
@@ -23,7 +23,7 @@ describe('ContextStorage.run', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('returns what the function returns, and lets through what it throws', async () => {
+  it('returns the result of the function and lets its errors pass', async () => {
     const { contexts } = recording();
     expect(contexts.run({}, () => 5)).toBe(5);
     await expect(contexts.run({}, () => Promise.resolve(6))).resolves.toBe(6);
@@ -31,7 +31,7 @@ describe('ContextStorage.run', () => {
     expect(contexts.get()).toStrictEqual({});
   });
 
-  it('adds to the context around: single values replace, groups and properties merge', () => {
+  it('adds to the outer context: single values replace, groups and properties merge', () => {
     const { contexts } = recording();
     const outer: CaptureContext = {
       distinctId: 'a',
@@ -55,7 +55,7 @@ describe('ContextStorage.run', () => {
     });
   });
 
-  it('copies what it is given and what it gives', () => {
+  it('copies its input and its results', () => {
     const { contexts } = recording();
     const given = { properties: { plan: 'free' } as Record<string, unknown> };
     contexts.run(given, () => {
@@ -65,7 +65,7 @@ describe('ContextStorage.run', () => {
     });
   });
 
-  it('never mixes contexts that run side by side', async () => {
+  it('never mixes concurrent contexts', async () => {
     const { contexts } = recording();
     const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     const act = (n: number): Promise<CaptureContext> =>
@@ -86,7 +86,7 @@ describe('ContextStorage.run', () => {
     });
   });
 
-  it('is one for all instances of the process', () => {
+  it('is shared by all instances of the process', () => {
     const { contexts } = recording();
     contexts.run({ distinctId: 'a' }, () => {
       expect(new ContextStorage().get()).toStrictEqual({ distinctId: 'a' });
@@ -95,7 +95,7 @@ describe('ContextStorage.run', () => {
 });
 
 describe('ContextStorage.set', () => {
-  it('changes the current context for it and what it starts, not the one around', async () => {
+  it('changes the current context and those inside it, not the outer one', async () => {
     const { contexts } = recording();
     await contexts.run({ distinctId: 'a', groups: { company: 'c' } }, async () => {
       await contexts.run({}, async () => {
@@ -110,7 +110,7 @@ describe('ContextStorage.set', () => {
     });
   });
 
-  it('shows in a context that was started before, unless that says otherwise', async () => {
+  it('is visible in inner contexts opened before, unless they set the field themselves', async () => {
     const { contexts } = recording();
     await contexts.run({}, async () => {
       let release = (): void => undefined;
@@ -126,14 +126,14 @@ describe('ContextStorage.set', () => {
     });
   });
 
-  it('does nothing outside', () => {
+  it('does nothing outside of any context', () => {
     const { contexts } = recording();
     expect(contexts.set({ distinctId: 'a' })).toBe(false);
     expect(contexts.get()).toStrictEqual({});
   });
 });
 
-describe('ContextStorage takes only what is good', () => {
+describe('ContextStorage ignores invalid input', () => {
   const hostile = new Proxy({}, { get: thrower, ownKeys: thrower, getPrototypeOf: thrower });
   const { proxy: revoked, revoke } = Proxy.revocable({}, {});
   revoke();
@@ -141,11 +141,11 @@ describe('ContextStorage takes only what is good', () => {
   it.each<[string, unknown, CaptureContext, number]>([
     ['undefined', undefined, {}, 0],
     ['null', null, {}, 0],
-    ['text', 'garbage', {}, 1],
+    ['a string', 'garbage', {}, 1],
     ['an array', [], {}, 1],
     ['a proxy that throws', hostile, {}, 1],
     ['a revoked proxy', revoked, {}, 1],
-    ['fields that are not given', { distinctId: undefined, groups: null, optedOut: undefined }, {}, 0],
+    ['missing fields', { distinctId: undefined, groups: null, optedOut: undefined }, {}, 0],
     ['a blank distinct id', { distinctId: ' ', sessionId: 's' }, { sessionId: 's' }, 1],
     ['a distinct id of another type', { distinctId: {} }, {}, 1],
     ['a long distinct id', { distinctId: 'x'.repeat(201) }, {}, 1],
@@ -153,7 +153,7 @@ describe('ContextStorage takes only what is good', () => {
     ['an untrimmed session', { sessionId: ' s ' }, { sessionId: 's' }, 0],
     ['a blank session', { sessionId: '' }, {}, 1],
     ['a session of another type', { sessionId: 5 }, {}, 1],
-    ['a session without end', { sessionId: 'x'.repeat(1001) }, {}, 1],
+    ['a long session', { sessionId: 'x'.repeat(1001) }, {}, 1],
     ['groups of another type', { groups: ['a'] }, {}, 1],
     ['one bad group', { groups: { company: 'c', team: null, club: ' ' } }, { groups: { company: 'c' } }, 2],
     ['properties of another type', { properties: new Map() }, {}, 1],
@@ -174,7 +174,7 @@ describe('ContextStorage takes only what is good', () => {
     expect(warnings.join()).not.toContain('secret');
   });
 
-  it('writes no prototype', () => {
+  it('does not set a prototype', () => {
     const { contexts } = recording();
     const given = JSON.parse(
       '{"properties":{"__proto__":{"polluted":1}},"groups":{"__proto__":"g"}}',
@@ -191,7 +191,7 @@ describe('ContextStorage takes only what is good', () => {
 });
 
 describe('ContextStorage.export', () => {
-  it('is plain JSON that run restores', () => {
+  it('is plain JSON, which run restores', () => {
     const { contexts } = recording();
     const at = new Date(0);
     const given = { distinctId: 5, groups: { company: 1 }, properties: { at, gone: undefined, n: 1 }, optedOut: false };
@@ -207,7 +207,7 @@ describe('ContextStorage.export', () => {
     expect(contexts.run(exported, () => contexts.export())).toStrictEqual(exported);
   });
 
-  it('says what JSON cannot as an event would', () => {
+  it('replaces values that JSON cannot represent, as in an event', () => {
     const { contexts, warnings } = recording();
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;
@@ -216,7 +216,7 @@ describe('ContextStorage.export', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('leaves out what would be too large for any event, and reports it', () => {
+  it('omits properties too large for any event, with a warning', () => {
     const { contexts, warnings } = recording();
     const properties = { endless: doubling(), ok: 1, secret: 'secret'.repeat(200_000), ['n'.repeat(1000)]: doubling() };
     const exported = contexts.run({ properties }, () => contexts.export());
@@ -225,7 +225,7 @@ describe('ContextStorage.export', () => {
     expect(warnings.join()).not.toMatch(/secretsecret|n{100}/);
   });
 
-  it('keeps a property whatever its name', () => {
+  it('keeps a property of any name', () => {
     const { contexts } = recording();
     const properties = JSON.parse('{"__proto__":{"polluted":1}}') as Record<string, unknown>;
     const exported = contexts.run({ properties }, () => contexts.export());
@@ -234,8 +234,8 @@ describe('ContextStorage.export', () => {
   });
 });
 
-describe('work that starts itself again within its own context, as a timer or a queue may', () => {
-  /** So many contexts within each other, without as many functions on the stack. */
+describe('work that restarts itself within its own context, as a timer or a queue may', () => {
+  /** Nests contexts `levels` deep without nesting calls on the stack. */
   const within = (contexts: ContextStorage, levels: number, end: () => void): Promise<void> =>
     contexts.run({ properties: { [`p${levels % 3}`]: levels } }, async () => {
       await Promise.resolve();
@@ -243,7 +243,7 @@ describe('work that starts itself again within its own context, as a timer or a 
       else await within(contexts, levels - 1, end);
     });
 
-  it('neither overflows nor forgets', async () => {
+  it('neither overflows the stack nor loses the context', async () => {
     const { contexts } = recording();
     let personless = '';
     const told: unknown[] = [];
@@ -258,7 +258,7 @@ describe('work that starts itself again within its own context, as a timer or a 
     expect(told).toEqual([context, context, personless]);
   });
 
-  it('keeps who acts', async () => {
+  it('keeps the current user', async () => {
     const { contexts } = recording();
     const told: unknown[] = [];
     await contexts.run({ distinctId: 'a' }, () => within(contexts, 1000, () => told.push(contexts.get().distinctId)));
@@ -266,7 +266,7 @@ describe('work that starts itself again within its own context, as a timer or a 
   });
 });
 
-it('names a few groups that are none, and counts the rest', () => {
+it('names the first invalid groups and counts the rest', () => {
   const { contexts, warnings } = recording();
   const groups = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`g${index}`, index === 0 ? 'x' : '']));
   expect(contexts.run({ groups }, () => contexts.get())).toEqual({ groups: { g0: 'x' } });
@@ -275,14 +275,14 @@ it('names a few groups that are none, and counts the rest', () => {
 });
 
 describe('ContextStorage.personlessId', () => {
-  it('is a new one each time outside', () => {
+  it('is a new id each time outside of any context', () => {
     const { contexts } = recording();
     const ids = [contexts.personlessId(), contexts.personlessId()];
     expect(ids[0]).toMatch(UUID);
     expect(ids[0]).not.toBe(ids[1]);
   });
 
-  it('is one per context, shared within as long as nobody is named', () => {
+  it('is one id per context, shared by inner contexts that set no distinct id', () => {
     const { contexts } = recording();
     const ids = contexts.run({}, () => [
       contexts.run({ sessionId: 's' }, () => contexts.personlessId()),

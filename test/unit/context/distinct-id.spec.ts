@@ -39,14 +39,14 @@ describe('distinctIdOf', () => {
 
 describe('isIllegalDistinctId', () => {
   it.each(['anonymous', 'GUEST', 'NaN', '[object Object]', '0', 'Null', '00000000-0000-0000-0000-000000000000'])(
-    '%s is nobody',
+    '%s is illegal',
     (id) => {
       expect(isIllegalDistinctId(id)).toBe(true);
       expect(illegalDistinctIdWarning('alias', id)).toContain('alias');
     },
   );
 
-  it.each(['user_1', '1', 'anonymous-7', 'nobody', 'x'.repeat(100)])('%s is somebody', (id) => {
+  it.each(['user_1', '1', 'anonymous-7', 'nobody', 'x'.repeat(100)])('%s is legal', (id) => {
     expect(isIllegalDistinctId(id)).toBe(false);
     expect(illegalDistinctIdWarning('alias', id)).toBeUndefined();
   });

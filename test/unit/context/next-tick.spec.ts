@@ -4,8 +4,8 @@ import { compileLib } from '../../support/compiled-lib.js';
 import { closeAll, KEY, onClose } from '../../support/harness.js';
 
 /**
- * Says how many times as long a tick takes after full collections as waiting for nothing. The quickest of many rounds each, because
- * anything may come between. About 1 where ticks are fast, and 5 and more where they are slow.
+ * Prints the duration of a tick after full collections, relative to that of `await null`. Takes the fastest of many rounds, to exclude
+ * interruptions. About 1 where ticks are fast, 5 and more where they are slow.
  */
 const MEASURE = `
   import 'reflect-metadata';
@@ -43,7 +43,7 @@ const MEASURE = `
 
 afterEach(closeAll);
 
-it('keeps ticks fast when V8 has had full collections', async () => {
+it('keeps ticks fast after full garbage collections', async () => {
   const lib = await compileLib();
   onClose(() => lib.remove());
   const script = ['--expose-gc', '--input-type=module', '-e', MEASURE, `${lib.path}/index.js`];

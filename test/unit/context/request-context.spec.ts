@@ -1,9 +1,8 @@
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { headerOf, pathOf, routeOf } from '../../../lib/context/request-fields.js';
-import { requestPropertyReader } from '../../../lib/context/request-context.js';
-import { readTracingHeaders } from '../../../lib/context/tracing-headers.js';
+import { headerOf, pathOf, routeOf } from '../../../lib/context/call-source.js';
+import { readTracingHeaders, requestPropertyReader } from '../../../lib/context/request-context.js';
 
 const read = (headers: unknown, isPersonTrusted = true) => readTracingHeaders({ headers }, isPersonTrusted);
 
@@ -19,18 +18,22 @@ describe('tracing headers', () => {
       { 'X-PostHog-Distinct-ID': 'ann', 'X-POSTHOG-SESSION-ID': 's-1' },
       { distinctId: 'ann', sessionId: 's-1' },
     ],
-    ['the first good one of several', { 'x-posthog-session-id': ['', ' \u0000', 's-1', 's-2'] }, { sessionId: 's-1' }],
-    ['no control characters and blanks', { 'x-posthog-session-id': ' \u0007s\n-\u007f1\u0085 ' }, { sessionId: 's-1' }],
+    ['the first valid one of several', { 'x-posthog-session-id': ['', ' \u0000', 's-1', 's-2'] }, { sessionId: 's-1' }],
+    [
+      'without control characters and blanks',
+      { 'x-posthog-session-id': ' \u0007s\n-\u007f1\u0085 ' },
+      { sessionId: 's-1' },
+    ],
     ['at most 1000 characters', { 'x-posthog-session-id': 's'.repeat(1500) }, { sessionId: 's'.repeat(1000) }],
-    ['no person of more than 200 bytes', { 'x-posthog-distinct-id': 'é'.repeat(101) }, {}],
-    ['nobody', { 'x-posthog-distinct-id': 'null', 'x-posthog-session-id': '' }, {}],
-    ['no text', { 'x-posthog-distinct-id': 7, 'x-posthog-session-id': { id: 's-1' } }, {}],
+    ['no distinct id of more than 200 bytes', { 'x-posthog-distinct-id': 'é'.repeat(101) }, {}],
+    ['illegal values', { 'x-posthog-distinct-id': 'null', 'x-posthog-session-id': '' }, {}],
+    ['no string', { 'x-posthog-distinct-id': 7, 'x-posthog-session-id': { id: 's-1' } }, {}],
     ['no headers', undefined, {}],
   ])('%s', (_name, headers, expected) => {
     expect(read(headers)).toEqual(expected);
   });
 
-  it('give the session only where the application knows the person', () => {
+  it('contain only the session where the application determines the person', () => {
     const headers = { 'x-posthog-distinct-id': 'ann', 'x-posthog-session-id': 's-1' };
     expect(read(headers, false)).toEqual({ sessionId: 's-1' });
   });
@@ -43,37 +46,37 @@ describe('a request', () => {
     ['Fastify', { routeOptions: { url: '/users/:id' } }, '/users/:id'],
     ['Fastify, not found', { routeOptions: {} }, undefined],
     ['Express, not found', {}, undefined],
-  ])('has the template of its route: %s', (_name, request, expected) => {
+  ])('has a route template: %s', (_name, request, expected) => {
     expect(routeOf(request)).toBe(expected);
   });
 
-  it('has a path without query', () => {
+  it('has a path without the query', () => {
     expect(pathOf({ originalUrl: '/a/b?c=d', url: '/b?c=d' })).toBe('/a/b');
     expect(pathOf({ url: '/b#c' })).toBe('/b');
     expect(pathOf({})).toBeUndefined();
   });
 
-  it('has a header that somebody accepts, or none', () => {
+  it('has the header value that is accepted, if any', () => {
     const request = { headers: { 'x-number': ['one', '2'] } };
     const digits = (value: string) => (/^\d+$/.test(value) ? Number(value) : undefined);
     expect(headerOf(request, 'x-number', digits)).toBe(2);
     expect(headerOf({ headers: { 'x-number': 'one' } }, 'x-number', digits)).toBeUndefined();
   });
 
-  it('has headers in any case, unless Node has read them itself', () => {
+  it('has headers in any case, unless Node has parsed them', () => {
     const message = new IncomingMessage(new Socket());
     message.headers = { 'x-number': '1' };
     const others = { 'X-Number': '2', 'X-Others': '3' };
     const numberOf = (request: object, name: string) => headerOf(request, name, Number);
     expect([numberOf(message, 'x-number'), numberOf(message, 'x-others')]).toEqual([1, undefined]);
-    // Fastify's request has Node's within, and may be given headers beside it.
+    // Fastify's request wraps Node's, and may have headers of its own.
     const within = { raw: message, headers: message.headers };
     expect([numberOf(within, 'x-number'), numberOf(within, 'x-others')]).toEqual([1, undefined]);
     expect(numberOf({ raw: message, headers: others }, 'x-others')).toBe(3);
     expect(numberOf({ headers: others }, 'x-number')).toBe(2);
   });
 
-  it('adds what the sets say that were asked for', () => {
+  it('adds the properties of the configured sets', () => {
     const request = {
       method: 'GET',
       originalUrl: '/users/7?token=secret',
