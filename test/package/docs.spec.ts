@@ -1,11 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
 import { CaptureRecorder, PostHogCaptureTestingModule } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { PurchasesService } from '../runners/src/purchases.service.js';
-import { codeBlocks, ROOT } from './code-blocks.js';
+import { codeBlocks, PAGES, ROOT } from './code-blocks.js';
 
 const blocks = codeBlocks('docs/testing.md');
 
@@ -44,5 +45,25 @@ describe('docs/testing.md', () => {
       message = stripVTControlCharacters((error as Error).message);
     }
     expect(blocks.map(({ code }) => code.trim())).toContain(message.trim());
+  });
+});
+
+describe('links', () => {
+  const textOf = (path: string): string => readFileSync(ROOT + path, 'utf8').replaceAll(/^```[^]*?^```$/gm, '');
+  const anchorsOf = (path: string): string[] =>
+    [...textOf(path).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w\s-]/g, '')
+        .replaceAll(' ', '-'),
+    );
+
+  it.each([...PAGES, 'CHANGELOG.md', 'CONTRIBUTING.md', 'bench/README.md'])('resolve: %s', (page) => {
+    const links = [...textOf(page).matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)];
+    const broken = links.filter(([, path = '', anchor = '']) => {
+      const target = path === '' ? page : join(dirname(page), path);
+      return !existsSync(ROOT + target) || (anchor !== '' && !anchorsOf(target).includes(anchor));
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
   });
 });
