@@ -20,7 +20,7 @@ const MAY_IMPORT = {
   stores: ['options', 'delivery', 'shared'],
   module: ['tracking', 'capture', 'options', 'context', 'wire', 'delivery', 'stores', 'shared'],
   health: ['capture', 'shared'],
-  opentelemetry: ['capture', 'shared'],
+  opentelemetry: ['capture', 'delivery', 'shared'],
   live: [],
   inspector: ['live', 'tracking', 'capture', 'options', 'context', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'options', 'context', 'wire', 'delivery', 'shared'],

@@ -3,7 +3,6 @@ export { type PostHogCaptureOptionsFactory } from './module/posthog-capture.modu
 export {
   type BeforeSend,
   type EventDelivery,
-  type EventDrop,
   type HttpServiceToken,
   type PostHogCaptureModuleOptions,
   PostHogCaptureOptions,
@@ -38,9 +37,15 @@ export { type Outcome, type TrackContext, type TrackEventOptions } from './track
 export { attachContext, withJobContext } from './tracking/propagation/job-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 
-export { type DeliveryReport, type DropReason, type QueuedEvent, type SendFailure } from './delivery/delivery.js';
-export { type PendingLimits } from './delivery/event-delivery.js';
-export { type RequestStats } from './delivery/sending/request-stats.js';
+export {
+  type DeliveryReport,
+  type DropReason,
+  type EventDrop,
+  type PendingLimits,
+  type QueuedEvent,
+  type RequestStats,
+  type SendFailure,
+} from './delivery/delivery.js';
 export { type EventStore, type Recovery, type RecoveryRequest } from './delivery/durability/event-store.js';
 export { type CaptureMode } from './wire/wire-format.js';
 export { type PostHogEvent } from './wire/posthog-event.js';

@@ -1,9 +1,15 @@
 import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
 import { type ContextStorage } from '../context/context-storage.js';
-import { type DeliveryReport, type DropReason, type SendFailure } from '../delivery/delivery.js';
-import { type Delivery, NOTHING_DELIVERED, type PendingLimits } from '../delivery/event-delivery.js';
-import { type RequestStats } from '../delivery/sending/request-stats.js';
+import {
+  type Delivery,
+  type DeliveryReport,
+  type DropReason,
+  NOTHING_DELIVERED,
+  type PendingLimits,
+  type RequestStats,
+  type SendFailure,
+} from '../delivery/delivery.js';
 import { processClass } from '../shared/process-singleton.js';
 import {
   type AliasInput,
@@ -14,7 +20,7 @@ import {
   type UnsetPersonPropertiesInput,
 } from './capture-event.js';
 import { checkEvent } from './input/check-event.js';
-import { type DropReporter } from './report/drop-reporter.js';
+import { type EventReporter } from './report/event-reporter.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
 import { CaptureResult } from './capture-result.js';
 import { type EventIntake, type Taken } from './event/event-intake.js';
@@ -68,7 +74,7 @@ export interface CaptureParts {
   readonly contexts: ContextStorage;
   readonly intake: EventIntake;
   readonly pipeline: Delivery | null;
-  readonly reporter: DropReporter;
+  readonly reporter: EventReporter;
   /** Called when the application starts; may throw. */
   readonly onStart?: () => void;
   /** Called when the application closes. */

@@ -1,17 +1,24 @@
 import { backoffMs } from './sending/backoff.js';
 import { StoreRecovery } from './durability/store-recovery.js';
 import { BatchScheduler, type BatchSchedulerOptions } from './sending/batch-scheduler.js';
-import { type DeliveryReport, type DropReason, type QueuedEvent, type SendBatch } from './delivery.js';
-import { type DeliveryObserver } from './delivery-observer.js';
+import {
+  type Delivery,
+  type DeliveryObserver,
+  type DeliveryReport,
+  type DeliveryStats,
+  type ImmediateCall,
+  type ImmediateOutcome,
+  type QueuedEvent,
+  type Sender,
+} from './delivery.js';
 import { DurableBuffer, type Durability } from './durability/durable-buffer.js';
-import { type DeliveryStats, type Delivery } from './event-delivery.js';
 import { EventQueue } from './queue/event-queue.js';
-import { type ImmediateCall, ImmediateSender, type ImmediateOutcome } from './sending/immediate-sender.js';
-import { Ledger } from './ledger.js';
+import { ImmediateSender } from './sending/immediate-sender.js';
+import { type Ledger } from './ledger.js';
+import { Settlement } from './settlement.js';
 import { RequestStatsCollector } from './sending/request-stats.js';
 import { EventCount } from './queue/event-count.js';
 import { deadlineTimer, type Timer, within } from './timers.js';
-import { TravelBook } from './sending/travel-book.js';
 import { CapacityWaiters } from './queue/capacity-waiters.js';
 
 /** How the pipeline bounds, batches, retries and ends. Milliseconds and bytes. */
@@ -25,13 +32,13 @@ export interface DeliveryOptions extends BatchSchedulerOptions {
  */
 export class DeliveryPipeline implements Delivery {
   readonly #options: DeliveryOptions;
+  readonly #sender: Sender;
   readonly #observer: DeliveryObserver;
   readonly #queue: EventQueue;
   readonly #pump: BatchScheduler;
   readonly #express: ImmediateSender;
-  readonly #ledger = new Ledger();
+  readonly #settlement: Settlement;
   readonly #requests = new RequestStatsCollector();
-  readonly #travels: TravelBook;
   readonly #durable: DurableBuffer | null;
   readonly #backlog: StoreRecovery | null;
   /** Events that stay in the store when the pipeline is closed. */
@@ -45,8 +52,9 @@ export class DeliveryPipeline implements Delivery {
   #closeAt = Infinity;
   #closeTimer: Timer | null = null;
 
-  constructor(options: DeliveryOptions, send: SendBatch, observer: DeliveryObserver, durability?: Durability) {
+  constructor(options: DeliveryOptions, sender: Sender, observer: DeliveryObserver, durability?: Durability) {
     this.#options = options;
+    this.#sender = sender;
     this.#observer = observer;
     this.#queue = new EventQueue(options);
     this.#room = new CapacityWaiters(() => this.#queue.room.maxEvents);
@@ -57,7 +65,7 @@ export class DeliveryPipeline implements Delivery {
       new StoreRecovery(durable, {
         room: () => this.#queue.room,
         recovered: (events) => {
-          this.#ledger.recovered += events.length;
+          this.#settlement.ledger.recovered += events.length;
           for (const event of events) this.#queue.push(event);
           for (const event of events) {
             observer.queued(event);
@@ -65,23 +73,28 @@ export class DeliveryPipeline implements Delivery {
           }
         },
       });
-    const request = this.#requests.observed(send, observer);
-    this.#travels = new TravelBook(observer, () => this.#returned());
-    this.#pump = new BatchScheduler(options, this.#queue, durable?.keptFirst(request) ?? request, {
-      ...this.#travels.listener,
-      settled: (event, seq, reason, detail) => this.#settled(event, seq, reason, detail),
+    const request = this.#requests.observed(sender.send, observer);
+    this.#settlement = new Settlement(observer, durable, () => {
+      this.#room.check();
+      // No request need be over for that: it may have been dropped before it left.
+      if (this.#closeTimer && this.#pending === 0) this.#endCloseTimer();
+    });
+    const travels = this.#settlement.listener(() => this.#returned());
+    this.#pump = new BatchScheduler(options, this.#queue, durable?.keptFirst(request) ?? request, sender.messages, {
+      ...travels,
+      settled: (event, seq, reason, detail) => this.#settlement.settle(event, seq, reason, detail),
       stalled: (failure, coolDownMs) => {
-        observer.stalled(failure, this.#pending, coolDownMs);
+        observer.coolingDown(failure, coolDownMs, this.#pending);
         for (const giveUp of this.#impatient) giveUp();
       },
-      recovered: () => observer.recovered(this.#pending),
+      recovered: () => observer.resumed(this.#pending),
     });
-    this.#express = new ImmediateSender(options, request, {
-      ...this.#travels.listener,
+    this.#express = new ImmediateSender(options, request, sender.messages, {
+      ...travels,
       queued: (event) => observer.queued(event),
       settled: (call, event, outcome) => {
-        if (outcome.delivered) this.#settled(event, call, null, '');
-        else this.#settled(event, call, outcome.reason, outcome.message);
+        if (outcome.delivered) this.#settlement.settle(event, call, null, '');
+        else this.#settlement.settle(event, call, outcome.reason, outcome.message);
       },
       answered: () => this.#pump.answered(),
     });
@@ -93,17 +106,17 @@ export class DeliveryPipeline implements Delivery {
     const oldest = Math.min(this.#queue.oldestCapturedAt ?? Infinity, this.#express.oldestCapturedAt ?? Infinity);
     const coolDownLeftMs = this.#pump.coolDownLeftMs;
     return {
-      recovered: this.#ledger.recovered,
-      delivered: this.#ledger.delivered,
+      recovered: this.#settlement.ledger.recovered,
+      delivered: this.#settlement.ledger.delivered,
       pending: this.#pending,
       pendingBytes: this.#queue.bytes + this.#express.bytes + this.#left.bytes,
       inFlight: this.#queue.leased + this.#express.inFlight,
-      retries: this.#travels.retries,
+      retries: this.#settlement.retries,
       requests: this.#requests.stats,
       oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
       coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
       limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs },
-      lastFailure: this.#pump.lastFailure ?? this.#travels.refusal,
+      lastFailure: this.#pump.lastFailure ?? this.#settlement.refusal,
       storeFailing: this.#durable?.failing ?? false,
     };
   }
@@ -123,7 +136,7 @@ export class DeliveryPipeline implements Delivery {
    */
   accept(event: QueuedEvent): boolean {
     if (this.#isClosed()) {
-      this.#observer.dropped(event, 'shutdown', AFTER_SHUTDOWN);
+      this.#settlement.refuse(event, 'shutdown', 'captured after shutdown');
       return false;
     }
     let kept = true;
@@ -131,8 +144,7 @@ export class DeliveryPipeline implements Delivery {
     // One at a time, so that the books balance whenever somebody is told.
     for (let evicted = this.#queue.evict(); evicted; evicted = this.#queue.evict()) {
       if (evicted.event === event) kept = false;
-      else this.#durable?.remove(evicted.event);
-      this.#told(evicted.event, evicted.seq, 'queue_full', 'the queue is full');
+      this.#settlement.settle(evicted.event, evicted.seq, 'queue_full', 'the queue is full');
     }
     if (kept) {
       this.#durable?.append(event);
@@ -146,7 +158,7 @@ export class DeliveryPipeline implements Delivery {
   /** Sends one event past the queue and resolves with the answer. */
   deliverNow(event: QueuedEvent, call: ImmediateCall): Promise<ImmediateOutcome> {
     if (this.#isClosed()) {
-      this.#observer.dropped(event, 'shutdown', AFTER_SHUTDOWN);
+      this.#settlement.refuse(event, 'shutdown', 'captured after shutdown');
       return Promise.resolve({ delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' });
     }
     const answer = this.#express.send(event, call);
@@ -194,7 +206,7 @@ export class DeliveryPipeline implements Delivery {
     }
     const error = this.#pump.lastFailure?.message ?? null;
     if (how !== 'settled') await this.#shut();
-    else this.#observer.idle();
+    else this.#sender.release();
     await this.#durable?.close();
     this.#room.releaseAll();
     const report = statement.report(error);
@@ -208,21 +220,21 @@ export class DeliveryPipeline implements Delivery {
    */
   async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
     // A pause that the receiver asked for is no stall: what comes of it is only found out now.
-    let before = this.#pump.cooling ? this.#ledger.delivered : -1;
+    let before = this.#pump.cooling ? this.#settlement.ledger.delivered : -1;
     this.#pump.hurry();
     let covered = settled;
-    for (let failures = 0; ; before = this.#ledger.delivered) {
+    for (let failures = 0; ; before = this.#settlement.ledger.delivered) {
       const how = await this.#sendUntil(covered, this.#timeLeftMs);
       if (how === 'settled') {
         if (this.#pending === 0) return how;
         covered = this.#openStatement().settled;
       } else if (how === 'timeout') {
         return how;
-      } else if (this.#ledger.delivered > before) {
+      } else if (this.#settlement.ledger.delivered > before) {
         failures = 0;
       } else {
         const isSafe = this.#durable?.keepsAll === true && this.#express.calls.size === 0;
-        if (isSafe || this.#ledger.delivered === 0) return how;
+        if (isSafe || this.#settlement.ledger.delivered === 0) return how;
         failures += 1;
         await within(covered, Math.min(backoffMs(failures, this.#options), this.#timeLeftMs), undefined);
       }
@@ -240,9 +252,9 @@ export class DeliveryPipeline implements Delivery {
     await this.#durable?.written;
     for (let left = this.#queue.takeOldest(); left; left = this.#queue.takeOldest()) {
       if (this.#durable?.keeps(left.event)) this.#left.add(left.event);
-      else this.#settled(left.event, left.seq, 'shutdown', detail);
+      else this.#settlement.settle(left.event, left.seq, 'shutdown', detail);
     }
-    this.#observer.idle();
+    this.#sender.release();
   }
 
   #isClosed(): boolean {
@@ -266,7 +278,7 @@ export class DeliveryPipeline implements Delivery {
   }
 
   #openStatement(): ReturnType<Ledger['open']> {
-    return this.#ledger.open(this.#queue.nextSeq, this.#queue.size, this.#express.calls);
+    return this.#settlement.ledger.open(this.#queue.nextSeq, this.#queue.size, this.#express.calls);
   }
 
   /** Sends all until `settled`, until sending stalls, or until the time is over. Keeps the process alive meanwhile. */
@@ -286,24 +298,11 @@ export class DeliveryPipeline implements Delivery {
     return this.#queue.size + this.#express.calls.size + this.#left.events;
   }
 
-  #settled(event: QueuedEvent, claim: number | object, reason: DropReason | null, detail: string): void {
-    if (typeof claim === 'number') this.#durable?.remove(event);
-    this.#told(event, claim, reason, detail);
-  }
-
-  #told(event: QueuedEvent, claim: number | object, reason: DropReason | null, detail: string): void {
-    this.#ledger.settle(claim, reason);
-    if (reason !== null) this.#observer.dropped(event, reason, detail);
-    this.#room.check();
-    // No request need be over for that: it may have been dropped before it left.
-    if (this.#closeTimer && this.#pending === 0) this.#endCloseTimer();
-  }
-
   #returned(): void {
     this.#backlog?.roomMade();
     if (!this.#closing || this.#closed || this.#pending > 0) return;
     this.#endCloseTimer();
-    this.#observer.idle();
+    this.#sender.release();
   }
 
   #endCloseTimer(): void {
@@ -311,5 +310,3 @@ export class DeliveryPipeline implements Delivery {
     this.#closeTimer = null;
   }
 }
-
-const AFTER_SHUTDOWN = 'captured after shutdown';

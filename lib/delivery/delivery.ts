@@ -1,35 +1,35 @@
 /**
- * The vocabulary of delivery. Nothing here knows PostHog, Nest or HTTP: an event is an id, an order key and
- * text that was serialized once, and whoever sends answers with one of a closed set of outcomes.
+ * The contracts of delivery, which knows neither the product at the other end nor Nest nor HTTP: an event is an id, an
+ * order key and a serialized payload, and an attempt to send a batch has one of a closed set of outcomes.
  */
 
-/** One event on its way. Immutable: retries and restarts all send the same text. */
+/** An event to be delivered. Immutable: retries and restarts send the same payload. */
 export interface QueuedEvent {
   /** The event's uuid. No two events of one batch have the same. */
   readonly id: string;
   /**
-   * Whether the id was made for this event: no two such events have the same, and any other event may have that of any. Only
-   * capture knows, so a store leaves it out of what it brings back. Default: false.
+   * True if the id was generated for this event, so that no other such event has it. Only capture knows; a store does not
+   * bring it back. Default: false.
    */
   readonly hasOwnId?: boolean;
   /** The event's name, for reports only. */
   readonly name: string;
-  /** Events with equal keys are never sent side by side nor out of order. */
+  /** Events with equal keys are sent in order, and never in two requests at once. */
   readonly orderKey: string;
-  /** How `payload` is encoded and for whom. Opaque; a batch never mixes two. */
+  /** Encoding of `payload`. Opaque; all events of a batch have the same. */
   readonly format: string;
-  /** The event, serialized. */
+  /** The serialized event. */
   readonly payload: string;
   /** UTF-8 length of `payload`. */
   readonly bytes: number;
-  /** Epoch milliseconds of the capture. */
+  /** Time of the capture, in epoch milliseconds. */
   readonly capturedAt: number;
 }
 
-/** What leaves in one request. The id stays the same when a part of the batch is tried again. */
+/** The content of one request. A retry has the same id. */
 export interface Batch {
   readonly id: string;
-  /** Epoch milliseconds; stable across attempts. */
+  /** Epoch milliseconds; the same for every attempt. */
   readonly createdAt: number;
   readonly format: string;
   readonly events: readonly QueuedEvent[];
@@ -42,21 +42,21 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
-/** What went wrong, in a sentence, and what a person can do about it. Never holds a key or a payload. */
+/** Why sending failed, in one sentence, and the remedy. Contains neither key nor payload. */
 export interface SendFailure {
   readonly message: string;
   readonly remedy: string;
-  /** The receiver takes nothing at all from us, and will not of its own accord. Default: false. */
+  /** The receiver accepts nothing, and will not until somebody intervenes. Default: false. */
   readonly refusesAll?: boolean;
 }
 
-/** What one attempt came to. */
+/** The result of one attempt. */
 export type BatchOutcome = Answer & {
-  /** For statistics: the receiver's code, or a word for why there is none. Opaque. */
+  /** For statistics: the receiver's status code, or a word for why there is none. */
   readonly code?: number | string;
 };
 
-/** The closed set of answers to one attempt. Events of a `settled` batch that are named nowhere were stored. */
+/** Events of a `settled` batch that are neither in `rejected` nor in `retry` were accepted. */
 type Answer =
   | {
       readonly kind: 'settled';
@@ -64,35 +64,55 @@ type Answer =
       readonly retry: readonly string[];
       readonly retryAfterMs?: number;
     }
-  /** Nothing certain was stored; the same batch may go again. */
+  /** Perhaps nothing was accepted; the same batch may be sent again. */
   | { readonly kind: 'retryable'; readonly failure: SendFailure; readonly retryAfterMs?: number }
-  /** The batch is too large as a whole. */
+  /** The batch as a whole is too large. */
   | { readonly kind: 'tooLarge'; readonly failure: SendFailure }
-  /** The batch was refused because of something in it. */
+  /** An event in the batch is at fault. */
   | { readonly kind: 'rejected'; readonly failure: SendFailure }
-  /** The receiver takes no more of these events. */
+  /** The receiver accepts no more of these events. */
   | { readonly kind: 'quota'; readonly failure: SendFailure }
-  /** The key, the host or a proxy is wrong: no event is to blame, and none will get through. */
+  /** The key, the host or a proxy is wrong: no event is at fault, and none gets through. */
   | { readonly kind: 'refused'; readonly failure: SendFailure };
 
-/** Makes one attempt. Never rejects; an aborted attempt answers `retryable`. */
+/** Makes one attempt. Never rejects; an aborted attempt returns `retryable`. */
 export type SendBatch = (batch: Batch, attempt: Attempt) => Promise<BatchOutcome>;
+
+/** Sentences about the receiver, which delivery cannot name. */
+export interface SenderMessages {
+  /** A caller gave up waiting for its event. */
+  readonly aborted: string;
+  /** A caller waited for `timeoutMs` without any answer. */
+  timedOut(timeoutMs: number): string;
+  /** The receiver asked for events again without saying why. */
+  readonly askedAgain: SendFailure;
+  /** Remedy for a receiver that refuses event after event, so that none of them is at fault. */
+  readonly refusesEveryEvent: string;
+}
+
+/** Sends batches to one receiver. */
+export interface Sender {
+  readonly send: SendBatch;
+  readonly messages: SenderMessages;
+  /** Nothing is in flight: idle connections may be closed. Called at the end, and again after late events. */
+  release(): void;
+}
 
 /** Why an event will not arrive. */
 export type DropReason =
-  /** It broke a rule of the input. */
+  /** It breaks a rule of the input. */
   | 'invalid'
-  /** The acting person opted out. */
+  /** The current user opted out. */
   | 'opted_out'
   /** A `beforeSend` returned null, threw, or returned a promise. */
   | 'before_send'
-  /** It is larger than `maxEventBytes`, or PostHog refused it alone with 413. */
+  /** It is larger than `maxEventBytes`, or was refused alone with 413. */
   | 'too_large'
-  /** The queue was full: the oldest event not in flight made room. */
+  /** The queue was full, and this was the oldest event not in flight. */
   | 'queue_full'
-  /** PostHog refused this event for good. */
+  /** The receiver refused this event for good. */
   | 'rejected'
-  /** The PostHog project is over its quota. */
+  /** The project is over its quota. */
   | 'quota'
   /** A `captureNow` failed and its caller was told. */
   | 'undelivered'
@@ -101,12 +121,156 @@ export type DropReason =
   /** The application shut down before it could be sent. */
   | 'shutdown';
 
-/** What became of the events that were captured before a flush or a close and settled during it. */
+/** An event that will not arrive. */
+export interface EventDrop {
+  reason: DropReason;
+  /** The event's name. */
+  event: string;
+  /** null when the event was dropped before it had one. */
+  uuid: string | null;
+  /** What exactly was wrong, in a sentence; contains no property values. */
+  detail: string;
+}
+
+/** The fates of the events that were captured before a flush or a close. */
 export interface DeliveryReport {
   readonly delivered: number;
-  /** Of the events the report covers, those not settled yet. */
+  /** Events that are neither delivered nor dropped yet. */
   readonly pending: number;
   readonly dropped: Partial<Record<DropReason, number>>;
-  /** What PostHog or the network last answered, when something is still pending because of it. */
+  /** The last failure, if events are still pending because of it. */
   readonly error: string | null;
+}
+
+/** Limits of one call that waits for its event. */
+export interface ImmediateCall {
+  /** Milliseconds, retries included. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The result of such a call. `message` is a sentence. */
+export type ImmediateOutcome =
+  { readonly delivered: true } | { readonly delivered: false; readonly reason: DropReason; readonly message: string };
+
+/** A finished request. */
+export interface AnsweredRequest {
+  /** Number of events it carried. */
+  readonly events: number;
+  /** The receiver's status code; null without an answer. */
+  readonly status: number | null;
+  /** Why there was no answer: `timeout`, `network` or `aborted`; null if there was one. */
+  readonly failure: string | null;
+  readonly durationMs: number;
+  /** 1, 2, 3 … per batch id. */
+  readonly attempt: number;
+}
+
+/** All finished requests, successful or not. */
+export interface RequestStats {
+  readonly total: number;
+  /** By status, such as `200`; requests without an answer under `timeout`, `network` and `aborted`. */
+  readonly byStatus: Readonly<Record<string, number>>;
+  /** Median duration of the last 1000 requests, answer included; null before the first. */
+  readonly p50Ms: number | null;
+  /** 90th percentile. */
+  readonly p90Ms: number | null;
+  /** 99th percentile. */
+  readonly p99Ms: number | null;
+}
+
+/** Limits of what may be pending. */
+export interface PendingLimits {
+  readonly maxQueueEvents: number;
+  readonly maxQueueBytes: number;
+  /** null: unlimited. */
+  readonly maxEventAgeMs: number | null;
+  /** Longest time that an event waits for others before it is sent. */
+  readonly flushIntervalMs: number;
+}
+
+/** State and totals. `pending` includes the events in flight. */
+export interface DeliveryStats {
+  /** Events brought back from a store. */
+  readonly recovered: number;
+  readonly delivered: number;
+  readonly pending: number;
+  readonly pendingBytes: number;
+  readonly inFlight: number;
+  /** Number of requests that were retries. */
+  readonly retries: number;
+  readonly requests: RequestStats;
+  /** Age of the oldest pending event by the wall clock; null if none is pending. */
+  readonly oldestPendingMs: number | null;
+  /** When the next probe is sent, in epoch milliseconds; null unless cooling down. */
+  readonly coolDownUntil: number | null;
+  /** null where nothing is bounded. */
+  readonly limits: PendingLimits | null;
+  /** The last failure, until a request succeeds. */
+  readonly lastFailure: SendFailure | null;
+  /** True if the store fails, and pending events are in memory only. */
+  readonly storeFailing: boolean;
+}
+
+/** Stats before anything was accepted. */
+export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
+  recovered: 0,
+  delivered: 0,
+  pending: 0,
+  pendingBytes: 0,
+  inFlight: 0,
+  retries: 0,
+  requests: Object.freeze({ total: 0, byStatus: Object.freeze({}), p50Ms: null, p90Ms: null, p99Ms: null }),
+  oldestPendingMs: null,
+  coolDownUntil: null,
+  limits: null,
+  lastFailure: null,
+  storeFailing: false,
+});
+
+/** Accepts events and accounts for each: delivered, or reported as dropped. No method throws or rejects. */
+export interface Delivery {
+  stats(): DeliveryStats;
+
+  /** @returns false when the event was dropped at once */
+  accept(event: QueuedEvent): boolean;
+
+  /** Sends one event ahead of all others and resolves with the result. */
+  deliverNow(event: QueuedEvent, call: ImmediateCall): Promise<ImmediateOutcome>;
+
+  /** Sends everything pending. Resolves when all of it is settled, when sending fails, or at the time limit. */
+  flush(timeoutMs: number): Promise<DeliveryReport>;
+
+  /** Resolves when there is capacity for more events, when closed, or at the time limit. */
+  ready(timeoutMs?: number): Promise<void>;
+
+  /** Sends what is left, then ends. Idempotent. */
+  close(): Promise<DeliveryReport>;
+}
+
+/**
+ * Follows the events of a pipeline. Called synchronously and only while the counts balance; must return at once and must
+ * not throw.
+ */
+export interface DeliveryObserver {
+  /** The event waits to be sent, in the queue or as a `captureNow`. A store may have brought it back. */
+  queued(event: QueuedEvent): void;
+  /** A request leaves. The parts of a batch that was split are batches of their own. */
+  sending(events: readonly QueuedEvent[], attempt: number): void;
+  /** A request is over. The fates of its events follow. */
+  answered(request: AnsweredRequest): void;
+  /** These are sent again after `delayMs`, or, where that is null, from the queue once sending resumes. */
+  retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void;
+  /** One batch delivered these. `durationMs` counts from its first attempt. */
+  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
+  dropped(drop: EventDrop): void;
+  /** Sending stops for `coolDownMs`, or until a flush. Called again when a probe fails. */
+  coolingDown(failure: SendFailure, coolDownMs: number, pending: number): void;
+  /** The receiver answers again: the cool-down is over. */
+  resumed(pending: number): void;
+  /** Events captured from now on are in memory only. */
+  storeFailed(problem: string): void;
+  /** The store works again and holds everything pending. */
+  storeWorks(): void;
+  storeWarned(warning: string): void;
 }

@@ -1,5 +1,5 @@
 import { type CaptureStats } from '../capture/capture.service.js';
-import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/drop-reporter.js';
+import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/event-reporter.js';
 
 export type HealthStatus = 'up' | 'degraded' | 'down';
 

@@ -1,7 +1,6 @@
 import { type CaptureService, type CaptureStats } from '../capture/capture.service.js';
-import { type EventWatcher, type WatchedDrop, type WatchedRequest } from '../capture/report/event-watcher.js';
-import { watchEvents } from '../capture/report/watch-events.js';
-import { type QueuedEvent } from '../delivery/delivery.js';
+import { type EventWatcher, watchEvents } from '../capture/report/watch-events.js';
+import { type AnsweredRequest, type EventDrop, type QueuedEvent, type SendFailure } from '../delivery/delivery.js';
 import { type EventFeed } from '../live/event-feed.js';
 import { type LiveProbe } from '../live/live-view.js';
 import { type LiveSample, type LiveState } from '../live/messages.js';
@@ -18,7 +17,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   #durations: number[] = [];
   #failed = 0;
   #refusedEarly = 0;
-  #last: WatchedRequest | null = null;
+  #last: AnsweredRequest | null = null;
 
   constructor(capture: CaptureService, feed: EventFeed) {
     this.#capture = capture;
@@ -40,7 +39,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     }
   }
 
-  answered(request: WatchedRequest): void {
+  answered(request: AnsweredRequest): void {
     // Its caller ended it, which says nothing of PostHog.
     if (request.failure === 'aborted') return;
     this.#last = request;
@@ -48,7 +47,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     if (this.#durations.length < MAX_DURATIONS) this.#durations.push(request.durationMs);
   }
 
-  retrying(events: readonly QueuedEvent[], delayMs: number | null, message: string): void {
+  retrying(events: readonly QueuedEvent[], delayMs: number | null, { message }: SendFailure): void {
     const when = delayMs === null ? 'when sending goes on' : `in ${(delayMs / 1000).toFixed(1)} s`;
     for (const { id } of events) this.#feed.move(id, 'retrying', { note: `${message}; again ${when}` });
   }
@@ -60,7 +59,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     }
   }
 
-  dropped({ uuid, event, reason, detail }: WatchedDrop): void {
+  dropped({ uuid, event, reason, detail }: EventDrop): void {
     const note = `${reason}: ${detail}`;
     const name = event.trim() === '' ? '(no name)' : event;
     this.#feed.count(name, 'dropped');
@@ -119,11 +118,11 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 }
 
-function isSuccess({ status }: WatchedRequest): boolean {
+function isSuccess({ status }: AnsweredRequest): boolean {
   return status !== null && status >= 200 && status < 300;
 }
 
-function answerOf({ status, failure }: WatchedRequest): string {
+function answerOf({ status, failure }: AnsweredRequest): string {
   if (status !== null && status < 300) return 'PostHog answers';
   if (status !== null) return `PostHog answers HTTP ${status}`;
   return failure === 'timeout' ? 'PostHog does not answer in time' : 'PostHog cannot be reached';

@@ -1,14 +1,13 @@
 import { Logger } from '@nestjs/common';
 import { CaptureService } from '../capture/capture.service.js';
-import { DropReporter } from '../capture/report/drop-reporter.js';
+import { EventReporter } from '../capture/report/event-reporter.js';
 import { EventIntake } from '../capture/event/event-intake.js';
-import { EventWatchers } from '../capture/report/event-watcher.js';
 import { rememberWatchers } from '../capture/report/watch-events.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
 import { type Warn } from '../context/capture-context.js';
 import { ContextStorage } from '../context/context-storage.js';
-import { type Delivery } from '../delivery/event-delivery.js';
+import { type Delivery } from '../delivery/delivery.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { formatOf } from '../wire/formats.js';
 
@@ -24,17 +23,10 @@ export interface Connection {
 /**
  * Connects an instance.
  *
- * @param reporter is told what becomes of events that do not arrive
- * @param watchers are told what happens to events on their way
+ * @param reporter observes the delivery of the events
  * @param shutDown ends the instance as the application's end would
  */
-export type Connect = (
-  reporter: DropReporter,
-  watchers: EventWatchers,
-  shutDown: () => Promise<unknown>,
-) => Promise<Connection> | Connection;
-
-const WATCHER_FAILED = 'A watcher of events failed and is told no more. The events are not affected.';
+export type Connect = (reporter: EventReporter, shutDown: () => Promise<unknown>) => Promise<Connection> | Connection;
 
 /**
  * Puts one instance together around whoever takes its events.
@@ -48,16 +40,15 @@ export async function assembleCapture(
   connect: Connect,
 ): Promise<CaptureService> {
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
-  const watchers = new EventWatchers(() => reporter.warn('watcher', WATCHER_FAILED));
-  const reporter = new DropReporter(logger, options.onDrop, watchers);
+  const reporter = new EventReporter(logger, options);
   for (const warning of warnings) reporter.warn(`options: ${warning}`, warning);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const intake = new EventIntake(contexts, formatOf(options.captureMode), options);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
-  const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, watchers, shutDown) : {};
+  const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
   const service: CaptureService = new CaptureService({ contexts, intake, pipeline, reporter, ...hooks });
-  rememberWatchers(service, watchers);
+  rememberWatchers(service, reporter.watchers);
   rememberSettings(service, {
     context: options.enabled && options.context,
     requests: options.enabled && options.requests,

@@ -4,14 +4,10 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { type ModuleRef } from '@nestjs/core';
 import { assembleCapture } from './assemble-capture.js';
 import { type CaptureService } from '../capture/capture.service.js';
-import { type DropReporter } from '../capture/report/drop-reporter.js';
-import { type EventWatchers } from '../capture/report/event-watcher.js';
-import { ownText } from '../capture/event/uuid.js';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { describeName } from '../options/describe-value.js';
 import { variableOf } from '../options/environment.js';
 import { resolveOptions } from '../options/resolve-options.js';
-import { type DeliveryObserver } from '../delivery/delivery-observer.js';
 import { DeliveryPipeline } from '../delivery/delivery-pipeline.js';
 import { type Durability } from '../delivery/durability/durable-buffer.js';
 import { eventStoreOf } from './event-store-of.js';
@@ -56,12 +52,11 @@ export class PostHogCaptureModule extends ConfigurableModuleClass {
 function createCapture({ explicit, name, config, modules }: InstanceSource): Promise<CaptureService> {
   const resolved = resolveOptions({ explicit, name, config });
   const { options } = resolved;
-  return assembleCapture(resolved, name, async (reporter, watchers, shutDown) => {
+  return assembleCapture(resolved, name, async (reporter, shutDown) => {
     const client = httpClient(options, modules);
     const sender = createSender(options, name, client);
-    const observer = createObserver(options, client, reporter, watchers);
     const deliveryOptions = { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
-    const pipeline = new DeliveryPipeline(deliveryOptions, sender.send, observer, await durabilityOf(options));
+    const pipeline = new DeliveryPipeline(deliveryOptions, sender, reporter, await durabilityOf(options));
     await pipeline.recover().catch((error: unknown) => {
       const { message } = Object(error) as { message?: unknown };
       const problem = String(message).replaceAll(options.apiKey, '***');
@@ -87,49 +82,6 @@ function createSender(
   });
 }
 
-/** Tells the log and the application what they want to know, and whoever watches everything. */
-function createObserver(
-  { onDelivery, apiKey }: Readonly<PostHogCaptureOptions>,
-  client: HttpClient,
-  reporter: DropReporter,
-  watchers: EventWatchers,
-): DeliveryObserver {
-  return {
-    queued: (event) => {
-      if (watchers.any) watchers.tell('queued', event);
-    },
-    sending: (events, attempt) => {
-      if (watchers.any) watchers.tell('sending', events, attempt);
-    },
-    answered: ({ code, ...request }) => {
-      if (!watchers.any) return;
-      const [status, failure] = typeof code === 'number' ? [code, null] : [null, code];
-      watchers.tell('answered', { ...request, status, failure });
-    },
-    retrying: (events, delayMs, { message }) => {
-      if (watchers.any) watchers.tell('retrying', events, delayMs, message);
-    },
-    delivered: (events, attempts, durationMs) => {
-      if (watchers.any) watchers.tell('delivered', events);
-      if (onDelivery)
-        reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => ownText(id)), attempts, durationMs });
-    },
-    dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: ownText(id), detail }),
-    stalled: (failure, pending, coolDownMs) => {
-      reporter.stalled(failure, pending);
-      if (watchers.any) watchers.tell('coolingDown', failure.message, Date.now() + coolDownMs);
-    },
-    recovered: (pending) => {
-      reporter.recovered(pending);
-      if (watchers.any) watchers.tell('recovered');
-    },
-    idle: () => client.releaseConnections(),
-    storeFailed: (error, events) => reporter.storeFailed(describeStoreError(error, apiKey, events)),
-    storeWorks: () => reporter.storeWorks(),
-    storeWarned: (warning) => reporter.warn(`store: ${warning}`, warning),
-  };
-}
-
 async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<Durability | undefined> {
   const { store, captureMode, host, apiKey } = options;
   if (store === undefined) return undefined;
@@ -141,6 +93,7 @@ async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<D
       .digest('hex')
       .slice(0, 16),
     adapt: (event) => reformat(event, formatOf(captureMode)),
+    describeError: (error, events) => describeStoreError(error, apiKey, events),
   };
 }
 

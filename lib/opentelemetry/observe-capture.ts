@@ -1,7 +1,7 @@
 import { type Attributes, type BatchObservableResult, type Meter } from '@opentelemetry/api';
 import { type CaptureService, type CaptureStats } from '../capture/capture.service.js';
-import { type WatchedRequest } from '../capture/report/event-watcher.js';
 import { watchEvents } from '../capture/report/watch-events.js';
+import { type AnsweredRequest } from '../delivery/delivery.js';
 
 export interface ObserveCaptureOptions {
   /** Value of the attribute `posthog.capture.instance` on every metric. Default: no such attribute. */
@@ -49,7 +49,7 @@ export function observeCapture(
 }
 
 /** @see https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#http-client */
-function requestAttributes({ status, failure }: WatchedRequest): Attributes {
+function requestAttributes({ status, failure }: AnsweredRequest): Attributes {
   const errorType = failure ?? (status !== null && status >= 400 ? String(status) : undefined);
   return {
     ...(status !== null && { 'http.response.status_code': status }),

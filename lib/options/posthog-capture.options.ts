@@ -22,7 +22,7 @@ import {
 } from './option-rules.js';
 import { type Identity } from '../context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
-import { type DropReason } from '../delivery/delivery.js';
+import { type EventDrop } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 
@@ -34,17 +34,6 @@ const MIB = 1024 * KIB;
  * Synchronous. One that throws or answers a promise drops the event: nothing is ever sent unfiltered.
  */
 export type BeforeSend = (event: PostHogEvent) => PostHogEvent | null;
-
-/** One event that will not arrive. */
-export interface EventDrop {
-  reason: DropReason;
-  /** The event's name. */
-  event: string;
-  /** null when the event never got that far. */
-  uuid: string | null;
-  /** What exactly was wrong, in a sentence; holds no property values. */
-  detail: string;
-}
 
 /** Events that PostHog has accepted, of one request. */
 export interface EventDelivery {

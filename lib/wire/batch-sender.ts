@@ -1,10 +1,17 @@
-import { type Attempt, type Batch, type BatchOutcome, type SendBatch } from '../delivery/delivery.js';
+import {
+  type Attempt,
+  type Batch,
+  type BatchOutcome,
+  type SendBatch,
+  type Sender,
+  type SenderMessages,
+} from '../delivery/delivery.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { describeError, withoutSecret } from './describe-error.js';
 import { formatOf } from './formats.js';
 import { GzipPool } from './gzip-pool.js';
 import { type HttpClient, type HttpPost } from './http-client.js';
-import { outcomeOfStatus, type RemedyNames, retryAfterMs } from './status-table.js';
+import { outcomeOfStatus, type RemedyNames, retryAfterMs, senderMessages, timedOut } from './status-table.js';
 import { type WireRequest } from './wire-format.js';
 
 /** Where and how requests go. */
@@ -22,7 +29,8 @@ export interface BatchSenderOptions {
 const USER_AGENT = `${LIBRARY_NAME}/${LIBRARY_VERSION}`;
 
 /** Makes single attempts to send batches and says what came of each. */
-export class BatchSender {
+export class BatchSender implements Sender {
+  readonly messages: SenderMessages;
   readonly #client: HttpClient;
   readonly #options: BatchSenderOptions;
   readonly #gzip = new GzipPool();
@@ -32,6 +40,7 @@ export class BatchSender {
     this.#client = client;
     this.#options = options;
     this.#compression = options.compression;
+    this.messages = senderMessages(options.names);
   }
 
   /** One attempt. Never rejects. */
@@ -50,6 +59,10 @@ export class BatchSender {
       attempt.signal.removeEventListener('abort', abort);
     }
   };
+
+  release(): void {
+    this.#client.releaseConnections();
+  }
 
   async #attempt(batch: Batch, { number }: Attempt, signal: AbortSignal): Promise<BatchOutcome> {
     const format = formatOf(batch.format);
@@ -81,9 +94,7 @@ export class BatchSender {
     const { requestTimeoutMs, apiKey, names } = this.#options;
     const remedy = `check ${names.host} and that this machine may reach it`;
     const message =
-      code === 'timeout'
-        ? `PostHog request timed out after ${requestTimeoutMs} ms`
-        : `PostHog connection error: ${describeError(error, apiKey)}`;
+      code === 'timeout' ? timedOut(requestTimeoutMs) : `PostHog connection error: ${describeError(error, apiKey)}`;
     return { kind: 'retryable', failure: { message, remedy }, code };
   }
 }

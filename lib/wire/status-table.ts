@@ -1,6 +1,8 @@
-import { type BatchOutcome, type SendFailure } from '../delivery/delivery.js';
+import { type BatchOutcome, type SenderMessages, type SendFailure } from '../delivery/delivery.js';
 
-/** The variables that a remedy names; those of a named instance differ. */
+export const QUOTA_REMEDY = "the project is over its quota: see the billing page of PostHog's settings";
+
+/** Environment variables that remedies name; those of a named instance differ. */
 export interface RemedyNames {
   readonly apiKey: string;
   readonly host: string;
@@ -30,7 +32,7 @@ export function outcomeOfStatus(status: number, retryAfterMs: number | undefined
 
 function remedyFor(status: number, { apiKey, host, captureMode }: RemedyNames): string {
   if (status === 401) return `check ${apiKey}: it must be the project API key (phc_…) of the project at ${host}`;
-  if (status === 402) return "the project is over its quota: see the billing page of PostHog's settings";
+  if (status === 402) return QUOTA_REMEDY;
   if (status === 404) return `check ${host}; a server without the v1 API needs ${captureMode}=v0`;
   if (status === 415) return 'events are sent uncompressed from now on';
   if (status >= 300 && status < 400) return `check ${host}: it answers with a redirect, which is not followed`;
@@ -60,4 +62,20 @@ function parseDate(text: unknown): number | undefined {
   if (typeof text !== 'string' || !/[a-z]/i.test(text)) return undefined;
   const at = Date.parse(text);
   return Number.isNaN(at) ? undefined : at;
+}
+
+/** The message of a request that got no answer within `timeoutMs`. */
+export const timedOut = (timeoutMs: number): string => `PostHog request timed out after ${timeoutMs} ms`;
+
+/** What delivery has to say about PostHog. */
+export function senderMessages({ host }: RemedyNames): SenderMessages {
+  return {
+    aborted: 'PostHog request aborted',
+    timedOut,
+    askedAgain: {
+      message: 'PostHog asked to send events again',
+      remedy: 'they are kept and sent again: nothing to do unless it lasts',
+    },
+    refusesEveryEvent: `PostHog refuses every event: check ${host} and any proxy or firewall in between; the events are kept`,
+  };
 }

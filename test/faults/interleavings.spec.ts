@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from 'nestjs-posthog-capture';
 import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
 import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
-import { SILENT_OBSERVER } from '../support/silent-observer.js';
+import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
 // What happens within one turn of the event loop has no order of its own: here each order comes, one microtask apart.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
@@ -63,7 +63,7 @@ async function threeOnTheirWay() {
       signal.addEventListener('abort', () => resolve(failed(events)), { once: true });
     });
   };
-  const pipeline = new DeliveryPipeline(OPTIONS, send, SILENT_OBSERVER);
+  const pipeline = new DeliveryPipeline(OPTIONS, senderOf(send), SILENT_OBSERVER);
   for (const id of ['a1', 'a2', 'b1', 'b2', 'c1', 'c2']) pipeline.accept(event(id));
   await jest.advanceTimersByTimeAsync(10);
   expect([...answers.keys()]).toEqual(['a1', 'b1', 'c1']);

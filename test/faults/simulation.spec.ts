@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from 'nestjs-posthog-capture';
 import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
-import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
+import { type DeliveryObserver } from '../../lib/delivery/delivery.js';
 import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
 import { SEED, Seeded } from '../support/seeded.js';
-import { SILENT_OBSERVER } from '../support/silent-observer.js';
+import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
 /** Schedules of each run. A long run: `FAULT_SCHEDULES=2000 FAULT_SEED=7 npm test -- test/faults/simulation`. */
 const SCHEDULES = Number(process.env.FAULT_SCHEDULES ?? 60);
@@ -130,9 +130,9 @@ it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
       delivered: (events) => {
         for (const { id } of events) settle(id, 'delivered');
       },
-      dropped: ({ id }, reason) => settle(id, reason),
+      dropped: ({ uuid, reason }) => settle(uuid ?? '', reason),
     };
-    const pipeline = new DeliveryPipeline(options, receiver.send, observer);
+    const pipeline = new DeliveryPipeline(options, senderOf(receiver.send), observer);
     const newEvent = (name: string): QueuedEvent => {
       const id = String(captured);
       captured += 1;

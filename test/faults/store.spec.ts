@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent, type Recovery, type RecoveryRequest } from 'nestjs-posthog-capture';
 import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
-import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
+import { type DeliveryObserver } from '../../lib/delivery/delivery.js';
 import { DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { SEED, Seeded } from '../support/seeded.js';
-import { SILENT_OBSERVER } from '../support/silent-observer.js';
+import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
 // Time is simulated here, as a store is given seconds to answer and is left alone for as long when it fails.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
@@ -127,7 +127,8 @@ class World {
       delivered: (events) => {
         for (const { id } of events) if (settle(id)) this.delivered.add(id);
       },
-      dropped: ({ id }, reason) => {
+      dropped: ({ uuid, reason }) => {
+        const id = uuid ?? '';
         life.dropped += 1;
         if (settle(id)) this.dropped.set(id, reason);
       },
@@ -150,10 +151,11 @@ async function live(world: World, end: 'close' | 'kill'): Promise<void> {
   const { random, memory } = world;
   const life: Life = { killed: false, dropped: 0 };
   const store = new FlakyStore(memory, random, life);
-  const pipeline = new DeliveryPipeline(OPTIONS, world.send, world.observer(life), {
+  const pipeline = new DeliveryPipeline(OPTIONS, senderOf(world.send), world.observer(life), {
     store,
     project: 'one',
     adapt: (event) => event,
+    describeError: String,
   });
   await pipeline.recover();
   let captured = 0;
@@ -198,10 +200,11 @@ it.each(Array.from({ length: 20 }, (_, index) => SEED * 100 + index))(
     const world = new World(new Seeded(seed));
     jest.spyOn(Math, 'random').mockImplementation(() => world.random.next());
     for (let life = 0; life < 6; life += 1) await live(world, world.random.chance(0.3) ? 'kill' : 'close');
-    const last = new DeliveryPipeline(OPTIONS, world.send, world.observer(), {
+    const last = new DeliveryPipeline(OPTIONS, senderOf(world.send), world.observer(), {
       store: new MemoryEventStore(world.memory),
       project: 'one',
       adapt: (event) => event,
+      describeError: String,
     });
     world.outage = false;
     await last.recover();

@@ -1,19 +1,31 @@
-import { type DeliveryObserver } from '../../lib/delivery/delivery-observer.js';
+import { type DeliveryObserver, type SendBatch, type Sender } from '../../lib/delivery/delivery.js';
 
 const ignore = (): void => undefined;
 
-/** Hears nothing; a test overrides what it is about. */
+/** Ignores everything; a test overrides what it is about. */
 export const SILENT_OBSERVER: DeliveryObserver = {
-  delivered: ignore,
-  dropped: ignore,
   queued: ignore,
   sending: ignore,
   answered: ignore,
   retrying: ignore,
-  stalled: ignore,
-  recovered: ignore,
-  idle: ignore,
+  delivered: ignore,
+  dropped: ignore,
+  coolingDown: ignore,
+  resumed: ignore,
   storeFailed: ignore,
   storeWorks: ignore,
   storeWarned: ignore,
 };
+
+export function senderOf(send: SendBatch): Sender {
+  return {
+    send,
+    messages: {
+      aborted: 'request aborted',
+      timedOut: (timeoutMs) => `request timed out after ${timeoutMs} ms`,
+      askedAgain: { message: 'asked again', remedy: 'none' },
+      refusesEveryEvent: 'refuses every event',
+    },
+    release: ignore,
+  };
+}

@@ -1,8 +1,8 @@
 import { type Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type CaptureService } from '../../capture/capture.service.js';
-import { type DropReason } from '../../delivery/delivery.js';
-import { type EventDelivery, type EventDrop } from '../../options/posthog-capture.options.js';
+import { type DropReason, type EventDrop } from '../../delivery/delivery.js';
+import { type EventDelivery } from '../../options/posthog-capture.options.js';
 import { cut, messageOf } from '../terminal.js';
 import { type Line, readLines } from './lines.js';
 import { OpenLines } from './open-lines.js';

@@ -1,4 +1,4 @@
-import { type QueuedEvent, type SendBatch } from '../delivery.js';
+import { type DeliveryObserver, type QueuedEvent, type SendBatch } from '../delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
 import { SmallSet } from '../queue/small-set.js';
 import { backgroundTimer, type Timer } from '../timers.js';
@@ -9,16 +9,11 @@ export interface Durability {
   readonly project: string;
   /** Makes an event of an earlier version or configuration one that can be sent now. Must not throw. */
   readonly adapt: (event: QueuedEvent) => QueuedEvent;
+  /** What an error of the store says, without key or payload. `events` are those of the call that failed. Must not throw. */
+  readonly describeError: (error: unknown, events: Iterable<QueuedEvent>) => string;
 }
 
-/** Who is told how the store does. Must not throw. */
-export interface DurabilityListener {
-  /** It fails: what is captured from now on lives in memory only, until it works again. `events` is what it was asked about. */
-  storeFailed(error: unknown, events: Iterable<QueuedEvent>): void;
-  /** It works again and holds everything that is pending. */
-  storeWorks(): void;
-  storeWarned(warning: string): void;
-}
+type StoreObserver = Pick<DeliveryObserver, 'storeFailed' | 'storeWorks' | 'storeWarned'>;
 
 /** How much may be brought back. */
 export type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
@@ -38,7 +33,7 @@ const USERS = new WeakMap<EventStore, { readonly user: DurableBuffer; readonly p
 /** The events of one instance in their store. Stands between delivery, which must go on, and a store, which may fail. */
 export class DurableBuffer {
   readonly #durability: Durability;
-  readonly #listener: DurabilityListener;
+  readonly #observer: StoreObserver;
   /** What the store knows adapted events as. */
   readonly #originals = new WeakMap<QueuedEvent, QueuedEvent>();
   /** The other way round. */
@@ -69,9 +64,9 @@ export class DurableBuffer {
     this.#fail(error, missed);
   };
 
-  constructor(durability: Durability, listener: DurabilityListener) {
+  constructor(durability: Durability, observer: StoreObserver) {
     this.#durability = durability;
-    this.#listener = listener;
+    this.#observer = observer;
   }
 
   /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all, or another project's. */
@@ -91,7 +86,7 @@ export class DurableBuffer {
       this.#fail(error, []);
     }
     const { events, warnings } = recovery;
-    for (const warning of warnings) this.#listener.storeWarned(warning);
+    for (const warning of warnings) this.#observer.storeWarned(warning);
     return events.map((event) => {
       const adapted = adapt(event);
       if (adapted !== event) {
@@ -269,7 +264,7 @@ export class DurableBuffer {
   #fail(error: unknown, events: Iterable<QueuedEvent>, asked = events): void {
     for (const event of events) this.#volatile.add(event);
     this.#failing = true;
-    if (!this.#reported) this.#listener.storeFailed(error, asked);
+    if (!this.#reported) this.#observer.storeFailed(this.#durability.describeError(error, asked));
     this.#reported = true;
     if (!this.#closed) this.#retryTimer ??= backgroundTimer(() => void this.#retry(), RETRY_MS);
   }
@@ -290,7 +285,7 @@ export class DurableBuffer {
     // What it fails at from now on is another failure.
     this.#reported = false;
     // Where nothing was asked of it, nothing is known.
-    if (asked) this.#listener.storeWorks();
+    if (asked) this.#observer.storeWorks();
   }
 }
 

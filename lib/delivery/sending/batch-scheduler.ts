@@ -1,5 +1,11 @@
-import { deliverBatch, type HandBack, type Refusals, type RetryPolicy } from './deliver-batch.js';
-import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from '../delivery.js';
+import { deliverBatch, type HandBack, type Refusals, type RetryPolicy, type TravelListener } from './deliver-batch.js';
+import {
+  type DropReason,
+  type QueuedEvent,
+  type SendBatch,
+  type SenderMessages,
+  type SendFailure,
+} from '../delivery.js';
 import { EventAges } from '../queue/event-ages.js';
 import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
 import { SmallSet } from '../queue/small-set.js';
@@ -7,7 +13,6 @@ import { type Lease } from '../queue/lease.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Sleepers } from './sleepers.js';
 import { backgroundTimer, type Timer } from '../timers.js';
-import { type TravelListener } from './travel-book.js';
 
 /** When the pump sends, and how it goes on when sending fails. Milliseconds and bytes. */
 export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
@@ -46,6 +51,7 @@ export class BatchScheduler {
   readonly #options: BatchSchedulerOptions;
   readonly #queue: EventQueue;
   readonly #send: SendBatch;
+  readonly #messages: SenderMessages;
   readonly #listener: BatchSchedulerListener;
   readonly #ages = new EventAges();
   readonly #refusals: Refusals = { unproven: 0 };
@@ -72,12 +78,19 @@ export class BatchScheduler {
   #stopped = false;
   #lastFailure: SendFailure | null = null;
 
-  constructor(options: BatchSchedulerOptions, queue: EventQueue, send: SendBatch, listener: BatchSchedulerListener) {
+  constructor(
+    options: BatchSchedulerOptions,
+    queue: EventQueue,
+    send: SendBatch,
+    messages: SenderMessages,
+    listener: BatchSchedulerListener,
+  ) {
     this.#options = options;
     // A threshold that a batch cannot reach would leave the events to the timer.
     this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents);
     this.#queue = queue;
     this.#send = send;
+    this.#messages = messages;
     this.#listener = listener;
   }
 
@@ -242,6 +255,7 @@ export class BatchScheduler {
     const maxRetries = (): number => (probe && !this.#gate.open ? 0 : this.#options.maxRetries);
     return deliverBatch(events, {
       send: this.#send,
+      messages: this.#messages,
       backoff: this.#options,
       // A probe is tried once; when it was answered it is a batch like any other.
       maxRetries,

@@ -6,6 +6,7 @@ import {
   type DropReason,
   type QueuedEvent,
   type SendBatch,
+  type SenderMessages,
   type SendFailure,
 } from '../delivery.js';
 
@@ -18,6 +19,7 @@ export interface RetryPolicy extends BackoffOptions {
 /** What a courier needs from whoever sends it. */
 export interface DeliveryRoute {
   readonly send: SendBatch;
+  readonly messages: SenderMessages;
   readonly backoff: BackoffOptions;
   /** What is known of refusals; shared by all that goes to one receiver. */
   readonly refusals: Refusals;
@@ -40,6 +42,17 @@ export interface DeliveryRoute {
   dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
 }
 
+/** Called with the results of requests. Must not throw. */
+export interface TravelListener {
+  /** One request delivered these; each was settled before. */
+  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
+  refusing(failure: SendFailure): void;
+  retried(): void;
+  retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void;
+  /** A request is over, whatever its outcome. */
+  returned(): void;
+}
+
 /** Why events come back undelivered. */
 export interface HandBack {
   readonly failure: SendFailure;
@@ -59,8 +72,6 @@ export interface Refusals {
  * refuses everything is sent and costs; otherwise taking a batch apart takes at most two requests per event.
  */
 const MAX_UNPROVEN = 8;
-const REFUSES_EVERYTHING =
-  'PostHog refuses one event after the other: check POSTHOG_HOST and what stands between (a proxy, a firewall); the events are kept';
 
 /** What one batch came to: done, to be taken apart, or handed back. */
 type Attempted = 'done' | Halve | HandBack;
@@ -107,7 +118,7 @@ export async function deliverBatch(events: readonly QueuedEvent[], route: Delive
     const said = witness ? await deliverPart([witness], route, accepted) : null;
     if (said === 'done') continue;
     if (said && !('halve' in said)) return said;
-    return { failure: { message: failure.message, remedy: REFUSES_EVERYTHING, refusesAll: true } };
+    return { failure: { message: failure.message, remedy: route.messages.refusesEveryEvent, refusesAll: true } };
   }
   route.refusals.unproven += suspects.length;
   convict();
@@ -165,7 +176,7 @@ async function deliverPart(
         const left = reportSettled(batch.events, outcome, attempt, startedAt, route);
         if (left.length === 0) return 'done';
         batch = { id, createdAt, format, events: left };
-        failure = ASKED_AGAIN;
+        failure = route.messages.askedAgain;
         break;
       }
       case 'retryable':
@@ -228,8 +239,3 @@ function reportSettled(
   }
   return events.filter(({ id }) => again.has(id) && !refusals.has(id));
 }
-
-const ASKED_AGAIN: SendFailure = {
-  message: 'PostHog asked to send events again',
-  remedy: 'they are kept and sent again: nothing to do unless it lasts',
-};

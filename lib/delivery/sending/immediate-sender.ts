@@ -1,20 +1,17 @@
-import { deliverBatch, type RetryPolicy } from './deliver-batch.js';
-import { type DropReason, type QueuedEvent, type SendBatch, type SendFailure } from '../delivery.js';
+import { deliverBatch, type RetryPolicy, type TravelListener } from './deliver-batch.js';
+import {
+  type DropReason,
+  type QueuedEvent,
+  type SendBatch,
+  type SenderMessages,
+  type SendFailure,
+  type ImmediateCall,
+  type ImmediateOutcome,
+} from '../delivery.js';
 import { type LeaseLimits } from '../queue/event-queue.js';
 import { Sleepers } from './sleepers.js';
 import { EventCount } from '../queue/event-count.js';
 import { backgroundTimer, deadlineTimer, type Timer } from '../timers.js';
-import { type TravelListener } from './travel-book.js';
-
-/** The answer to somebody who waited for one event. `message` says what went wrong, in a sentence. */
-export type ImmediateOutcome =
-  { readonly delivered: true } | { readonly delivered: false; readonly reason: DropReason; readonly message: string };
-
-/** Limits of one call. */
-export interface ImmediateCall {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
-}
 
 /** How the lane batches and retries. */
 export interface ImmediateSenderOptions extends LeaseLimits, RetryPolicy {
@@ -53,6 +50,7 @@ interface Group {
 export class ImmediateSender {
   readonly #options: ImmediateSenderOptions;
   readonly #send: SendBatch;
+  readonly #messages: SenderMessages;
   readonly #listener: ImmediateSenderListener;
   /** Those that wait for a request, in order. */
   readonly #queue = new Set<ImmediateEvent>();
@@ -62,9 +60,15 @@ export class ImmediateSender {
   #groups = 0;
   #departure: Timer | null = null;
 
-  constructor(options: ImmediateSenderOptions, send: SendBatch, listener: ImmediateSenderListener) {
+  constructor(
+    options: ImmediateSenderOptions,
+    send: SendBatch,
+    messages: SenderMessages,
+    listener: ImmediateSenderListener,
+  ) {
     this.#options = options;
     this.#send = send;
+    this.#messages = messages;
     this.#listener = listener;
   }
 
@@ -107,10 +111,10 @@ export class ImmediateSender {
           resolve(outcome);
         },
       };
-      const onAbort = (): void => fail('undelivered', 'PostHog request aborted');
+      const onAbort = (): void => fail('undelivered', this.#messages.aborted);
       const deadline = deadlineTimer(() => {
         const answered = passenger.group?.lastFailure;
-        fail('undelivered', answered ? answered.message : `PostHog request timed out after ${timeoutMs} ms`);
+        fail('undelivered', answered ? answered.message : this.#messages.timedOut(timeoutMs));
       }, timeoutMs);
       this.#calls.add(passenger);
       this.#waiting.add(event);
@@ -171,6 +175,7 @@ export class ImmediateSender {
       [...passengers.values()].map(({ event }) => event),
       {
         send: this.#send,
+        messages: this.#messages,
         backoff: this.#options,
         maxRetries: () => this.#options.maxRetries,
         // Whoever waits is told of a refusal, and nothing is kept.
@@ -196,7 +201,7 @@ export class ImmediateSender {
       },
     );
     for (const passenger of [...group.passengers]) {
-      const message = (handBack?.failure ?? group.lastFailure)?.message ?? 'PostHog request aborted';
+      const message = (handBack?.failure ?? group.lastFailure)?.message ?? this.#messages.aborted;
       passenger.answer({ delivered: false, reason: 'undelivered', message });
     }
     this.#groups -= 1;

@@ -1,4 +1,4 @@
-import { type EventDrop } from '../../options/posthog-capture.options.js';
+import { type EventDrop } from '../../delivery/delivery.js';
 import { processSingleton } from '../../shared/process-singleton.js';
 import { type ExpectedEvent, checkExpected, differencesOf } from './expected-event.js';
 import { type RecordedEvent, type Recording, RECORDING_HEADER } from './recording.js';

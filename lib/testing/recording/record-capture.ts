@@ -43,7 +43,7 @@ export async function recordCapture(
   options: PostHogCaptureModuleOptions = {},
 ): Promise<CaptureService> {
   const resolved = resolveOptions({ explicit: forRecording(explicit, options), name, config });
-  const { onDrop, onDelivery, shutdownTimeoutMs, context } = resolved.options;
+  const { onDrop, shutdownTimeoutMs, context } = resolved.options;
   const told: typeof resolved = {
     ...resolved,
     options: {
@@ -59,8 +59,7 @@ export async function recordCapture(
       { shutdownTimeoutMs },
       {
         recorded: (event) => recording.record(recordedEventOf(event)),
-        delivered: (events) =>
-          reporter.tell('onDelivery', onDelivery, { uuids: events.map(({ id }) => id), attempts: 1, durationMs: 0 }),
+        delivered: (events) => reporter.delivered(events, 1, 0),
         dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: id, detail }),
       },
     ),

@@ -1,6 +1,13 @@
-import { type DropReason, type DeliveryReport, type QueuedEvent } from '../../delivery/delivery.js';
-import { type DeliveryStats, type Delivery, NOTHING_DELIVERED } from '../../delivery/event-delivery.js';
-import { type ImmediateCall, type ImmediateOutcome } from '../../delivery/sending/immediate-sender.js';
+import {
+  type Delivery,
+  type DeliveryReport,
+  type DeliveryStats,
+  type DropReason,
+  type ImmediateCall,
+  type ImmediateOutcome,
+  NOTHING_DELIVERED,
+  type QueuedEvent,
+} from '../../delivery/delivery.js';
 
 /** Who is told of events. Must not throw. */
 export interface RecordingObserver {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
-import { type DeliveryObserver } from '../../../lib/delivery/delivery-observer.js';
+import { type DeliveryObserver } from '../../../lib/delivery/delivery.js';
 import { DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
-import { SILENT_OBSERVER } from '../../support/silent-observer.js';
+import { senderOf, SILENT_OBSERVER } from '../../support/silent-observer.js';
 import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
 
 const OPTIONS = {
@@ -35,7 +35,7 @@ afterEach(() => {
 it('leaves no timer behind after close()', async () => {
   const pipeline = new DeliveryPipeline(
     OPTIONS,
-    () => Promise.resolve({ kind: 'settled', rejected: [], retry: [] }),
+    senderOf(() => Promise.resolve({ kind: 'settled', rejected: [], retry: [] })),
     SILENT_OBSERVER,
   );
   pipeline.accept(EVENT);
@@ -97,10 +97,10 @@ function taking(options: Partial<typeof OPTIONS> = {}) {
   const sent: number[] = [];
   const pipeline = new DeliveryPipeline(
     { ...OPTIONS, ...options },
-    (batch) => {
+    senderOf((batch) => {
       sent.push(batch.events.length);
       return Promise.resolve({ kind: 'settled', rejected: [], retry: [] });
-    },
+    }),
     SILENT_OBSERVER,
   );
   return { pipeline, sent };
@@ -111,13 +111,13 @@ function failing(how: 'refused' | 'hang', options: Partial<typeof OPTIONS> = {})
   const failure = { message: 'no', remedy: 'none' };
   const pipeline = new DeliveryPipeline(
     { ...OPTIONS, ...options },
-    ({ events }, { signal }) => {
+    senderOf(({ events }, { signal }) => {
       sent.push([...events]);
       if (how === 'refused') return Promise.resolve({ kind: 'refused', failure });
       return new Promise((resolve) =>
         signal.addEventListener('abort', () => resolve({ kind: 'retryable', failure }), { once: true }),
       );
-    },
+    }),
     SILENT_OBSERVER,
   );
   return { pipeline, sent };
@@ -178,11 +178,11 @@ it.each([
     const dropped: string[] = [];
     const pipeline = new DeliveryPipeline(
       { ...OPTIONS, ...limit },
-      async () => {
+      senderOf(async () => {
         await new Promise((resolve) => void setTimeout(resolve, 45));
         return { kind: 'settled', rejected: [], retry: [] };
-      },
-      { ...SILENT_OBSERVER, dropped: ({ id }) => dropped.push(id) },
+      }),
+      { ...SILENT_OBSERVER, dropped: ({ uuid }) => dropped.push(uuid ?? '') },
     );
     for (let n = 0; n < 1000; n += 1) {
       capture(pipeline, 1, n);
@@ -223,11 +223,11 @@ it('a batch that is taken apart leaves out what nobody waits for any more', asyn
   const failure = { message: 'no', remedy: 'none' };
   const pipeline = new DeliveryPipeline(
     OPTIONS,
-    async ({ events }) => {
+    senderOf(async ({ events }) => {
       sent.push(events.map(({ id }) => id));
       await new Promise((resolve) => void setTimeout(resolve, 500));
       return sent.length === 1 ? { kind: 'tooLarge', failure } : { kind: 'settled', rejected: [], retry: [] };
-    },
+    }),
     SILENT_OBSERVER,
   );
   const short = pipeline.deliverNow({ ...EVENT, id: 'short' }, { timeoutMs: 100 });
@@ -239,18 +239,18 @@ it('a batch that is taken apart leaves out what nobody waits for any more', asyn
 });
 
 /** One batch was told to pause for 20 s, and then another is refused, which takes a cool-down of 2 s. */
-async function pausedAndCooling(stalled: DeliveryObserver['stalled'] = noop) {
+async function pausedAndCooling(coolingDown: DeliveryObserver['coolingDown'] = noop) {
   const failure = { message: 'no', remedy: 'none' };
   const sent: string[] = [];
   const pipeline = new DeliveryPipeline(
     { ...OPTIONS, flushAt: 1, maxBatchEvents: 1, coolDownMs: 2000 },
-    async ({ events }) => {
+    senderOf(async ({ events }) => {
       sent.push(events[0]?.id ?? '');
       if (sent.length === 1) return { kind: 'retryable', failure, retryAfterMs: 20_000 };
       await new Promise((resolve) => void setTimeout(resolve, 100));
       return sent.length === 2 ? { kind: 'refused', failure } : { kind: 'settled', rejected: [], retry: [] };
-    },
-    { ...SILENT_OBSERVER, stalled },
+    }),
+    { ...SILENT_OBSERVER, coolingDown },
   );
   capture(pipeline, 2);
   await jest.advanceTimersByTimeAsync(100);
@@ -259,9 +259,9 @@ async function pausedAndCooling(stalled: DeliveryObserver['stalled'] = noop) {
 }
 
 it('a cool-down cuts no pause short that the receiver asked for', async () => {
-  const stalled = jest.fn<DeliveryObserver['stalled']>();
-  const { pipeline, sent } = await pausedAndCooling(stalled);
-  expect(stalled).toHaveBeenCalledWith(expect.anything(), 2, 19_900);
+  const coolingDown = jest.fn<DeliveryObserver['coolingDown']>();
+  const { pipeline, sent } = await pausedAndCooling(coolingDown);
+  expect(coolingDown).toHaveBeenCalledWith(expect.anything(), 19_900, 2);
   expect(pipeline.stats().coolDownUntil).toBe(Date.now() + 19_900);
   await jest.advanceTimersByTimeAsync(19_899);
   expect(sent).toHaveLength(2);
@@ -297,9 +297,9 @@ it('leaves nothing in the store of what is captured and delivered while it close
     };
     const pipeline = new DeliveryPipeline(
       OPTIONS,
-      () => Promise.resolve({ kind: 'settled', rejected: [], retry: [] }),
+      senderOf(() => Promise.resolve({ kind: 'settled', rejected: [], retry: [] })),
       observer,
-      { store: new MemoryEventStore(memory), project: 'one', adapt: (event) => event },
+      { store: new MemoryEventStore(memory), project: 'one', adapt: (event) => event, describeError: String },
     );
     await pipeline.recover();
     pipeline.accept(EVENT);

@@ -16,9 +16,9 @@ function setUp(
 ): { durable: DurableBuffer; told: string[] } {
   const told: string[] = [];
   const durable = new DurableBuffer(
-    { store, project, adapt },
+    { store, project, adapt, describeError: (error) => (error as Error).message },
     {
-      storeFailed: (error) => told.push(`fails: ${(error as Error).message}`),
+      storeFailed: (problem) => told.push(`fails: ${problem}`),
       storeWorks: () => told.push('works'),
       storeWarned: (warning) => told.push(warning),
     },

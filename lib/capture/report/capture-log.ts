@@ -1,0 +1,40 @@
+import { types } from 'node:util';
+import { type LoggerService } from '@nestjs/common';
+import { LogLimiter } from './log-limiter.js';
+
+/**
+ * The log of one instance: at most one line per kind and minute, so that neither an outage nor bad input floods it. Only what
+ * follows the colon of a kind may come from input.
+ */
+export class CaptureLog {
+  readonly #logger: LoggerService;
+  readonly #limiter = new LogLimiter();
+
+  constructor(logger: LoggerService) {
+    this.#logger = logger;
+  }
+
+  warn(kind: string, text: string): void {
+    const held = this.#limiter.pass(kind);
+    if (held === null) return;
+    this.#write('warn', held > 0 ? `${text} (${held} more since the last such line)` : text);
+  }
+
+  info(kind: string, text: string): void {
+    if (this.#limiter.pass(kind) !== null) this.#write('log', text);
+  }
+
+  debug(kind: string, text: string): void {
+    if (this.#limiter.pass(kind) !== null) this.#write('debug', text);
+  }
+
+  /** The application's logger may throw or reject; there is nowhere left to report that. */
+  #write(level: 'log' | 'warn' | 'debug', text: string): void {
+    try {
+      const result: unknown = this.#logger[level]?.(text);
+      if (types.isPromise(result)) result.catch(() => undefined);
+    } catch {
+      // See above.
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import { types } from 'node:util';
+import { type LoggerService } from '@nestjs/common';
+import {
+  type AnsweredRequest,
+  type DeliveryObserver,
+  type DropReason,
+  type EventDrop,
+  type QueuedEvent,
+  type SendFailure,
+} from '../../delivery/delivery.js';
+import { QUOTA_REMEDY } from '../../wire/status-table.js';
+import { ownText } from '../event/uuid.js';
+import { CaptureLog } from './capture-log.js';
+import { EventWatchers } from './watch-events.js';
+
+/** Callbacks of the application. Both may throw or reject. */
+export interface ReportCallbacks {
+  readonly onDrop?: (drop: EventDrop) => unknown;
+  readonly onDelivery?: (delivery: { uuids: string[]; attempts: number; durationMs: number }) => unknown;
+}
+
+/** Remedy for a queue that fills up. */
+export const QUEUE_REMEDY =
+  'events are captured faster than PostHog accepts them: raise maxQueueEvents and maxQueueBytes, or await ready() in bulk work';
+
+/** Remedy for a store that fails. */
+export const STORE_REMEDY = "check its disk's free space, its maxBytes, and whether this process may write there";
+
+/** Remedies per reason; undefined for drops that somebody asked for, which deserve no warning. */
+const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
+  invalid: 'fix the call',
+  opted_out: undefined,
+  before_send: undefined,
+  too_large: 'shorten its properties, or raise maxEventBytes (PostHog stores up to about 1 MB)',
+  queue_full: QUEUE_REMEDY,
+  rejected: "fix the event; the reason given is PostHog's",
+  quota: QUOTA_REMEDY,
+  undelivered: 'the caller of captureNow has the error; capture() keeps events and retries them',
+  expired: 'PostHog was unreachable for longer than maxEventAgeMs',
+  shutdown: 'raise shutdownTimeoutMs, and call app.enableShutdownHooks()',
+};
+
+/**
+ * Reports on the events of one instance: counts drops, then tells the watchers, the log and the application's callbacks. No
+ * line contains a property or the key.
+ */
+export class EventReporter implements DeliveryObserver {
+  readonly watchers = new EventWatchers(() =>
+    this.warn('watcher', 'An event watcher threw and was removed. The events are not affected.'),
+  );
+  readonly #log: CaptureLog;
+  readonly #callbacks: ReportCallbacks;
+  readonly #counts: Partial<Record<DropReason, number>> = {};
+  #total = 0;
+  #inOnDrop = false;
+
+  constructor(logger: LoggerService, callbacks: ReportCallbacks = {}) {
+    this.#log = new CaptureLog(logger);
+    this.#callbacks = callbacks;
+  }
+
+  /** Number of dropped events. */
+  get total(): number {
+    return this.#total;
+  }
+
+  get byReason(): Partial<Record<DropReason, number>> {
+    return { ...this.#counts };
+  }
+
+  warn(kind: string, text: string): void {
+    this.#log.warn(kind, text);
+  }
+
+  note(kind: string, text: string): void {
+    this.#log.info(kind, text);
+  }
+
+  /** Part of a call was omitted or replaced; its event goes on. */
+  warned(warning: string, event: string): void {
+    if (this.watchers.any) this.watchers.tell('warned', warning, event);
+    this.warn(`input: ${warning}`, `Event ${JSON.stringify(event)}: ${warning}.`);
+  }
+
+  queued(event: QueuedEvent): void {
+    if (this.watchers.any) this.watchers.tell('queued', event);
+  }
+
+  sending(events: readonly QueuedEvent[], attempt: number): void {
+    if (this.watchers.any) this.watchers.tell('sending', events, attempt);
+  }
+
+  answered(request: AnsweredRequest): void {
+    if (this.watchers.any) this.watchers.tell('answered', request);
+  }
+
+  retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void {
+    if (this.watchers.any) this.watchers.tell('retrying', events, delayMs, failure);
+  }
+
+  delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void {
+    if (this.watchers.any) this.watchers.tell('delivered', events, attempts, durationMs);
+    const { onDelivery } = this.#callbacks;
+    if (!onDelivery) return;
+    const delivery = { uuids: events.map(({ id }) => ownText(id)), attempts, durationMs };
+    this.#call('onDelivery', () => onDelivery(delivery));
+  }
+
+  dropped({ reason, event, uuid, detail }: EventDrop): void {
+    this.#total += 1;
+    this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
+    const drop: EventDrop = { reason, event, uuid: uuid === null ? null : ownText(uuid), detail };
+    if (this.watchers.any) this.watchers.tell('dropped', drop);
+    const remedy = REMEDIES[reason];
+    const text = `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`;
+    if (remedy === undefined) this.#log.debug(`dropped: ${reason}`, text);
+    else this.warn(`dropped: ${reason}`, `${text}. Remedy: ${remedy}.`);
+    const { onDrop } = this.#callbacks;
+    // A callback that captures may cause another drop, and so on: that one is only counted and logged.
+    if (!onDrop || this.#inOnDrop) return;
+    this.#inOnDrop = true;
+    this.#call('onDrop', () => onDrop(drop));
+    this.#inOnDrop = false;
+  }
+
+  coolingDown(failure: SendFailure, coolDownMs: number, pending: number): void {
+    const { message, remedy } = failure;
+    this.warn(
+      `cooling down: ${message}`,
+      `${message}. ${pending} events are kept and will be sent when PostHog answers. Remedy: ${remedy}.`,
+    );
+    if (this.watchers.any) this.watchers.tell('coolingDown', failure, coolDownMs, pending);
+  }
+
+  resumed(pending: number): void {
+    this.note('resumed', `PostHog answers again; ${pending} events are on their way.`);
+    if (this.watchers.any) this.watchers.tell('resumed', pending);
+  }
+
+  storeFailed(problem: string): void {
+    this.warn(
+      'store failed',
+      `The store fails: ${problem}. Events captured from now on are in memory only, until the store works again. Remedy: ${STORE_REMEDY}.`,
+    );
+    if (this.watchers.any) this.watchers.tell('storeFailed', problem);
+  }
+
+  storeWorks(): void {
+    this.note('store works', 'The store works again and holds everything that is pending.');
+    if (this.watchers.any) this.watchers.tell('storeWorks');
+  }
+
+  storeWarned(warning: string): void {
+    this.warn(`store: ${warning}`, warning);
+    if (this.watchers.any) this.watchers.tell('storeWarned', warning);
+  }
+
+  #call(name: string, callback: () => unknown): void {
+    const failed = (): void =>
+      this.warn(`callback: ${name}`, `${name} failed: it must not throw or reject. The events are not affected.`);
+    try {
+      const result = callback();
+      if (types.isPromise(result)) result.catch(failed);
+    } catch {
+      failed();
+    }
+  }
+}
