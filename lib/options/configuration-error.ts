@@ -1,19 +1,19 @@
 /**
- * The options of an instance cannot work: the boot stops. One error lists every problem, each with the option, its
- * environment variable, the value it got and what to do. It never holds a key.
+ * Stops the boot because options are invalid. The message lists every problem with the option, its environment variable,
+ * the value and what was expected. It never contains a key.
  */
 export class PostHogConfigurationError extends Error {
   override readonly name = 'PostHogConfigurationError';
 
   /**
    * @param problems one sentence each
-   * @param instance the name of a named instance
+   * @param name the name of a named instance
    */
   constructor(
     readonly problems: readonly string[],
-    instance?: string,
+    name?: string,
   ) {
-    const whose = instance === undefined ? '' : ` of the instance "${instance}"`;
+    const whose = name === undefined ? '' : ` of the instance "${name}"`;
     const lines = problems.map((problem) => `  - ${problem}`);
     super(`The PostHog capture options${whose} are not valid:\n${lines.join('\n')}`);
   }

@@ -1,15 +1,15 @@
-/** Longest text that is quoted. Project keys are longer, and so is anything that was pasted by mistake. */
+/** Longer strings are not quoted. Project keys are longer, and so is most text that is pasted by mistake. */
 const QUOTED_LENGTH = 20;
 const QUOTED_URL_LENGTH = 80;
 
-/** The shape of PostHog's keys: `phc_…` of a project, `phx_…` of a person. */
+/** PostHog's keys: `phc_…` of a project, `phx_…` of a person. */
 const KEY = /(^|[^a-z])ph[a-z]_/i;
 
 /**
- * Shows a value in a message. Short texts, numbers and booleans are quoted; everything else is only named, and a text
- * that has the look of a key or holds `apiKey` is never quoted, whatever option it was given for.
+ * Describes a value for a message. Short strings, numbers and booleans are quoted; other values are described by type and
+ * size. A string that looks like a key or contains `apiKey` is never quoted, whichever option it was given for.
  *
- * @param apiKey the key that was given, if any
+ * @param apiKey the value of option `apiKey`
  */
 export function describeValue(value: unknown, apiKey: unknown): string {
   if (value === undefined || value === '') return 'nothing';
@@ -19,19 +19,19 @@ export function describeValue(value: unknown, apiKey: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-/** Shows what was given for a key: its type and length, never a part of it. */
+/** Describes the value of a key by type and length, and never quotes it. */
 export function describeKey(value: unknown): string {
   return typeof value === 'number' ? 'a number' : describeValue(value, value);
 }
 
-/** Shows a URL without its credentials, query and fragment. Text without any punctuation of a URL may be a key, and is shown like any value. */
+/** Quotes a URL without credentials, query and fragment. A string without `.`, `:` and `/` may be a key and is described like any value. */
 export function describeUrl(value: unknown, apiKey: unknown): string {
   if (typeof value !== 'string' || !/[.:/]/.test(value)) return describeValue(value, apiKey);
   const harmless = value.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1***@').replace(/([?#]).*$/s, '$1***');
   return describeText(harmless, apiKey, QUOTED_URL_LENGTH, value.length);
 }
 
-/** Shows the name of an option that does not exist. */
+/** Quotes the name of an unknown option, unless it looks like a key. */
 export function describeName(name: string, apiKey: unknown): string {
   return isSecret(name, apiKey) || name.length > QUOTED_URL_LENGTH ? `a name of ${name.length} characters` : name;
 }

@@ -1,162 +1,177 @@
 import { types } from 'node:util';
-import { ValidateBy } from 'class-validator';
 import { isObject } from '../shared/untrusted-values.js';
+import { optionRule as rule, parseBoolean, parseInteger, parseText, parseWord, parseWords } from './option-rule.js';
 
-/**
- * The class-validator rules of the module's options. A rule's message completes the sentence "got …; expected …",
- * so that the boot error can put the option, its variable and the value in front of it.
- */
-
-/** The longest delay of `setTimeout` in milliseconds; a longer one fires at once. */
+/** The longest delay of `setTimeout` in milliseconds; it fires a longer one immediately. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-type Holds = (value: unknown) => boolean;
-
-function rule(name: string, expected: string | ((value: unknown) => string), holds: Holds): PropertyDecorator {
-  const defaultMessage = (args?: { value: unknown }) =>
-    typeof expected === 'string' ? expected : expected(args?.value);
-  return ValidateBy({ name, validator: { validate: holds, defaultMessage } });
-}
+type Predicate = (value: unknown) => boolean;
 
 const optional =
-  (holds: Holds): Holds =>
+  (isValid: Predicate): Predicate =>
   (value) =>
-    value === undefined || holds(value);
+    value === undefined || isValid(value);
 
-const isWholeFrom =
-  (min: number, max: number): Holds =>
+const isIntegerBetween =
+  (min: number, max: number): Predicate =>
   (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 
-const isFunction: Holds = (value) => typeof value === 'function';
+const isFunction: Predicate = (value) => typeof value === 'function';
+const isSynchronousFunction: Predicate = (value) =>
+  isFunction(value) && Object.prototype.toString.call(value) !== '[object AsyncFunction]';
+const hasMethods = (value: unknown, ...methods: string[]): boolean =>
+  isObject(value) && methods.every((method) => isFunction(value[method]));
 
-/** A whole number of `unit`, e.g. events or bytes, from `min` on. */
+/** @param unit plural, such as "events" or "bytes" */
 export const IsCount = (unit: string, min: 0 | 1 = 1) =>
-  rule('isCount', `a whole number of ${unit}, ${min} or more`, isWholeFrom(min, Number.MAX_SAFE_INTEGER));
-
-/** A delay that `setTimeout` can hold: whole milliseconds, at most 24.8 days. */
-export const IsDelay = (min: 0 | 1 = 0) =>
-  rule(
-    'isDelay',
-    `a whole number of milliseconds from ${min} to ${LONGEST_TIMER_MS}`,
-    isWholeFrom(min, LONGEST_TIMER_MS),
-  );
-
-/** An age in whole milliseconds, or none. It is compared and never waited for, so it may exceed any timer. */
-export const IsOptionalAge = () =>
-  rule('isOptionalAge', 'a whole number of milliseconds, 1 or more', optional(isWholeFrom(1, Number.MAX_SAFE_INTEGER)));
-
-/** true or false. */
-export const IsSwitch = () => rule('isSwitch', 'true or false', (value) => typeof value === 'boolean');
-
-/** One of a few words. */
-export const IsOneOf = (...words: string[]) =>
-  rule('isOneOf', `one of ${words.join(', ')}`, (value) => typeof value === 'string' && words.includes(value));
-
-/** One of a few words, or several of them. */
-export const IsSomeOf = (...words: string[]) =>
-  rule('isSomeOf', `one of ${words.join(', ')}, or a list of them`, (value) => {
-    const given: unknown[] = Array.isArray(value) ? value : [value];
-    return given.length > 0 && given.every((word) => typeof word === 'string' && words.includes(word));
+  rule({
+    name: 'isCount',
+    isValid: isIntegerBetween(min, Number.MAX_SAFE_INTEGER),
+    expected: `a whole number of ${unit}, ${min} or more`,
+    parse: parseInteger,
   });
 
-/** A plain object. */
-export const IsBag = () => rule('isBag', 'an object', isObject);
+/** Milliseconds that `setTimeout` can wait, at most 24.8 days. */
+export const IsDelay = (min: 0 | 1 = 0) =>
+  rule({
+    name: 'isDelay',
+    isValid: isIntegerBetween(min, LONGEST_TIMER_MS),
+    expected: `a whole number of milliseconds from ${min} to ${LONGEST_TIMER_MS}`,
+    parse: parseInteger,
+  });
 
-/** A function, or none. */
-export const IsOptionalCallback = () => rule('isOptionalCallback', 'a function', optional(isFunction));
+/** Milliseconds that are compared and never waited for, so they may exceed any timer. */
+export const IsOptionalAge = () =>
+  rule({
+    name: 'isOptionalAge',
+    isValid: optional(isIntegerBetween(1, Number.MAX_SAFE_INTEGER)),
+    expected: 'a whole number of milliseconds, 1 or more',
+    parse: parseInteger,
+  });
 
-/** One or several functions that answer at once, or none. An async one could only ever drop events, so it is refused here. */
+export const IsSwitch = () =>
+  rule({
+    name: 'isSwitch',
+    isValid: (value) => typeof value === 'boolean',
+    expected: 'true or false',
+    parse: parseBoolean,
+  });
+
+export const IsOneOf = (...words: string[]) =>
+  rule({
+    name: 'isOneOf',
+    isValid: (value) => typeof value === 'string' && words.includes(value),
+    expected: `one of ${words.join(', ')}`,
+    parse: parseWord,
+  });
+
+/** One of the words, or a non-empty array of them. */
+export const IsSomeOf = (...words: string[]) =>
+  rule({
+    name: 'isSomeOf',
+    isValid: (value) => {
+      const given: unknown[] = Array.isArray(value) ? value : [value];
+      return given.length > 0 && given.every((word) => typeof word === 'string' && words.includes(word));
+    },
+    expected: `one of ${words.join(', ')}, or a list of them`,
+    parse: parseWords,
+  });
+
+export const IsProperties = () => rule({ name: 'isProperties', isValid: isObject, expected: 'an object' });
+
+export const IsOptionalCallback = () =>
+  rule({ name: 'isOptionalCallback', isValid: optional(isFunction), expected: 'a function' });
+
+/** An async filter would drop every event, so it is refused at boot. */
 export const IsOptionalBeforeSend = () =>
-  rule(
-    'isOptionalBeforeSend',
-    'a synchronous function, or an array of them',
-    optional((value) => (Array.isArray(value) ? value : [value]).every(isSynchronousFunction)),
-  );
+  rule({
+    name: 'isOptionalBeforeSend',
+    isValid: optional((value) => (Array.isArray(value) ? value : [value]).every(isSynchronousFunction)),
+    expected: 'a synchronous function, or an array of them',
+  });
 
-const isSynchronousFunction: Holds = (value) =>
-  isFunction(value) && Object.prototype.toString.call(value) !== '[object AsyncFunction]';
+/** The result of an async function would come too late to identify anybody, so it is refused at boot. */
+export const IsOptionalIdentity = () =>
+  rule({ name: 'isOptionalIdentity', isValid: optional(isSynchronousFunction), expected: 'a synchronous function' });
 
-const REQUEST_TRACKING: Readonly<Record<string, Holds>> = {
+const REQUEST_TRACKING: Readonly<Record<string, Predicate>> = {
   event: (value) => typeof value === 'string' && value.trim() !== '' && Buffer.byteLength(value) <= 200,
   sampleRate: (value) => typeof value === 'number' && value >= 0 && value <= 1,
   ignore: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string' || types.isRegExp(one)),
 };
 
-/** Whether and how requests are captured. */
 export const IsRequestTracking = () =>
-  rule(
-    'isRequestTracking',
-    'true, false, or an object of event (a name), sampleRate (0 to 1) and ignore (a list of paths such as "/health" and "/static/*", and of regular expressions)',
-    (value) =>
+  rule({
+    name: 'isRequestTracking',
+    isValid: (value) =>
       typeof value === 'boolean' ||
       (isObject(value) &&
         Object.entries(value).every(
           ([name, given]) => given === undefined || REQUEST_TRACKING[name]?.(given) === true,
         )),
-  );
+    expected:
+      'true, false, or an object with event (an event name), sampleRate (0 to 1) and ignore (an array of paths such as ' +
+      '"/health" and "/static/*", and of regular expressions)',
+  });
 
-/** A store, the path of one, or none. */
 export const IsOptionalStore = () =>
-  rule(
-    'isOptionalStore',
-    'a store, such as lmdbEventStore({ path }), or the path of a directory',
-    optional((value) => {
-      if (typeof value === 'string') return value.trim() !== '';
-      return isObject(value) && ['recover', 'append', 'remove', 'close'].every((method) => isFunction(value[method]));
-    }),
-  );
+  rule({
+    name: 'isOptionalStore',
+    isValid: optional((value) =>
+      typeof value === 'string' ? value.trim() !== '' : hasMethods(value, 'recover', 'append', 'remove', 'close'),
+    ),
+    expected: 'a store, such as lmdbEventStore({ path }), or the path of a directory',
+    parse: parseText,
+    variable: 'storePath',
+  });
 
-/** A function that answers at once, or none: an async one could never say who acts. */
-export const IsOptionalIdentity = () =>
-  rule('isOptionalIdentity', 'a synchronous function', optional(isSynchronousFunction));
-
-/** A logger with Nest's `log`, `warn` and `error`, or none. */
 export const IsOptionalLogger = () =>
-  rule(
-    'isOptionalLogger',
-    "a logger with Nest's methods log, warn and error",
-    optional((value) => isObject(value) && ['log', 'warn', 'error'].every((method) => isFunction(value[method]))),
-  );
+  rule({
+    name: 'isOptionalLogger',
+    isValid: optional((value) => hasMethods(value, 'log', 'warn', 'error')),
+    expected: "a logger with Nest's methods log, warn and error",
+  });
 
-/** Axios settings or an injection token, or none. The instances themselves are what people pass by mistake. */
+/** Refuses an axios instance and an HttpService instance, which are common mistakes. */
 export const IsOptionalHttp = () =>
-  rule(
-    'isOptionalHttp',
-    'axios settings, or the injection token (class, string or symbol) of an HttpService, not the instance itself',
-    optional((value) => {
+  rule({
+    name: 'isOptionalHttp',
+    isValid: optional((value) => {
       if (typeof value === 'string') return value.trim() !== '';
       if (typeof value === 'function') return !('interceptors' in value);
       return typeof value === 'symbol' || (isObject(value) && !('axiosRef' in value));
     }),
-  );
+    expected:
+      'axios settings, or the injection token (class, string or symbol) of an HttpService, not the instance itself',
+  });
 
-/** A project API key: printable ASCII without blanks, because it may stand in a request header. */
+/** Printable ASCII without whitespace, because `captureMode: 'v1'` sends the key in a request header. */
 export const IsProjectApiKey = () =>
-  rule('isProjectApiKey', expectedKey, (value) => typeof value === 'string' && keyProblem(value) === null);
+  rule({
+    name: 'isProjectApiKey',
+    isValid: (value) => typeof value === 'string' && keyProblem(value) === null,
+    expected: (value) => EXPECTED_KEY + ((typeof value === 'string' ? keyProblem(value) : null) ?? ''),
+    parse: parseText,
+  });
 
-function expectedKey(value: unknown): string {
-  const key = 'the project API key (phc_…, on the settings page of the PostHog project)';
-  const problem = typeof value === 'string' ? keyProblem(value) : null;
-  return problem === null ? key : key + problem;
-}
+const EXPECTED_KEY = 'the project API key (phc_…, from the settings of the PostHog project)';
 
-/** What is wrong with a key, as the end of a sentence. Never quotes it. */
+/** Continues the sentence of EXPECTED_KEY; null for a valid key. Never quotes the key. */
 function keyProblem(key: string): string | null {
   if (key === '') {
     return (
-      '. Set it, or set `enabled: false` to run without PostHog. Set by a ConfigModule with asynchronous `load`? ' +
-      'Then give that ConfigModule `isGlobal: true`, or use `forRootAsync`'
+      '. Set it, or set `enabled: false` to run without PostHog. If a ConfigModule with an asynchronous `load` provides it, ' +
+      'give that ConfigModule `isGlobal: true`, or use `forRootAsync`'
     );
   }
   if (key.startsWith('phx_')) return ', not a personal API key (phx_…), which cannot capture events';
   if (/^https?:/i.test(key)) return ', not a URL: are the key and the host swapped?';
-  if (!/^[\x21-\x7e]+$/.test(key)) return ', without blanks, control characters or letters outside ASCII';
+  if (!/^[\x21-\x7e]+$/.test(key)) return ', without whitespace, control characters or characters outside ASCII';
   return null;
 }
 
-/** An absolute http(s) URL that holds nothing but origin and path. */
-export const IsHost = () => rule('isHost', expectedHost, isHost);
+export const IsHost = () => rule({ name: 'isHost', isValid: isHost, expected: expectedHost, parse: parseText });
 
 function isHost(value: unknown): boolean {
   if (typeof value !== 'string' || !/^https?:\/\/[^\s?#]+$/i.test(value) || !URL.canParse(value)) return false;

@@ -3,7 +3,7 @@ import { type Abstract, type LoggerService, type Type } from '@nestjs/common';
 import { type AxiosRequestConfig } from 'axios';
 import { ValidateIf } from 'class-validator';
 import {
-  IsBag,
+  IsProperties,
   IsCount,
   IsDelay,
   IsHost,
@@ -30,245 +30,342 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /**
- * Sees each event last, complete and in PostHog's spelling; returns it, changed or not, or null to drop it.
- * Synchronous. One that throws or answers a promise drops the event: nothing is ever sent unfiltered.
+ * Sees each event last, complete and in PostHog's spelling. Returns the event, changed or not, or null to drop it. Must be
+ * synchronous. If it throws or returns a promise, the event is dropped as `before_send`: nothing is ever sent unfiltered.
  */
 export type BeforeSend = (event: PostHogEvent) => PostHogEvent | null;
 
-/** Events that PostHog has accepted, of one request. */
+/** The events of one request that PostHog has accepted. */
 export interface EventDelivery {
   uuids: string[];
-  /** Requests it took, the successful one included. */
+  /** Number of requests, including the successful one. */
   attempts: number;
-  /** Milliseconds from the first of these requests to the answer. */
+  /** Milliseconds from the start of the first request to the response. */
   durationMs: number;
 }
 
-/** How HTTP requests are captured. */
+/** Which HTTP requests are captured, and as which event. */
 export interface RequestTrackingOptions {
-  /** The name of the event. Default: `http_request`. */
+  /** Name of the event. Default: `http_request`. */
   event?: string | undefined;
-  /** The share of persons whose requests are captured, 0 to 1. Default: 1. */
+  /** Share of persons whose requests are captured, from 0 to 1. Default: 1. */
   sampleRate?: number | undefined;
   /**
-   * Requests that are not captured, such as health checks: by path or route template, exactly (`/health`) or by their begin
-   * (`/static/*`), or by a regular expression on the path. Default: none.
+   * Requests that are not captured, such as health checks: an exact path or route template (`/health`), a prefix (`/static/*`),
+   * or a regular expression that is tested against the path. Default: none.
    */
   ignore?: readonly (string | RegExp)[] | undefined;
 }
 
-/** How an `HttpService` of the application is found: its class, or the string or symbol it is provided under. */
+/** Injection token of an `HttpService` of the application: its class, a string or a symbol. */
 export type HttpServiceToken = Type<HttpService> | Abstract<HttpService> | string | symbol;
 
 /**
- * Every option of one instance, complete and valid. The initializers are the defaults and the decorators the rules;
- * whatever breaks a rule stops the boot.
+ * The resolved options of one instance, complete and valid. The initializers are the defaults, and the decorators are the rules:
+ * an invalid value stops the boot.
  *
- * "Variable" is the environment variable of the default instance. An instance named `billing` reads
- * `POSTHOG_BILLING_API_KEY` and so on, and never `POSTHOG_API_KEY`, so that no event reaches the wrong project.
+ * "Variable" is the environment variable of the default instance. An instance named `billing` reads `POSTHOG_BILLING_API_KEY` and
+ * so on, and never `POSTHOG_API_KEY`, so that no event reaches the wrong project.
  */
 export class PostHogCaptureOptions {
   /**
-   * The project API key, `phc_…`; a personal key (`phx_…`) is refused. Surrounding blanks are removed.
-   * Required while `enabled`; empty only when disabled. Variable: `POSTHOG_API_KEY`.
+   * Project API key (`phc_…`), from the settings of the PostHog project. A personal API key (`phx_…`) is refused. Surrounding
+   * whitespace is removed.
+   *
+   * Required, unless `enabled` is false. Variable: `POSTHOG_API_KEY`.
    */
   @ValidateIf((options: PostHogCaptureOptions) => options.enabled || options.apiKey !== '')
   @IsProjectApiKey()
   readonly apiKey: string = '';
 
   /**
-   * Where PostHog is: an absolute http(s) URL, with a path prefix if a reverse proxy needs one. PostHog Cloud's
-   * app addresses stand for its ingestion addresses. Default: `https://us.posthog.com`. Variable: `POSTHOG_HOST`.
+   * Address of PostHog: `https://us.posthog.com` or `https://eu.posthog.com`, which are mapped to their ingestion hosts, or the
+   * http(s) URL of a self-hosted PostHog or a reverse proxy, including a path if it has one.
+   *
+   * Default: `https://us.posthog.com`. Variable: `POSTHOG_HOST`.
    */
   @IsHost()
   readonly host: string = 'https://us.posthog.com';
 
   /**
-   * false makes the instance a silent, complete no-op that opens no socket and no timer and needs no key.
+   * false turns the instance into a no-op: it captures nothing, opens no socket, starts no timer and needs no key.
+   *
    * Default: true. Variable: `POSTHOG_ENABLED`.
    */
   @IsSwitch()
   readonly enabled: boolean = true;
 
   /**
-   * PostHog's API: `v0` is `/batch/` and works with every server; `v1` answers for each event singly.
+   * PostHog's capture API. `v0` (`/batch/`) works with every server. `v1` returns a result for each event, where the server supports it.
+   *
    * Default: `v0`. Variable: `POSTHOG_CAPTURE_MODE`.
    */
   @IsOneOf('v0', 'v1')
   readonly captureMode: 'v0' | 'v1' = 'v0';
 
   /**
-   * So many waiting events are sent without waiting for `flushIntervalMs`: at once when they fill a request, and a few milliseconds later
-   * when more may come. Fewer are sent at once when they take half of the room that the queue has left. At most `maxBatchEvents` go in one request, so a larger value only waits longer.
+   * Number of queued events that triggers a send before `flushIntervalMs` elapses: immediately if they fill a request, otherwise a few
+   * milliseconds later, so that the request can take more. Fewer events trigger a send if they take half of the free space of the
+   * queue. A value above `maxBatchEvents` has the same effect as `maxBatchEvents`.
+   *
    * Default: 100. Variable: `POSTHOG_FLUSH_AT`.
    */
   @IsCount('events')
   readonly flushAt: number = 100;
 
-  /** Longest wait of an event before it is sent, in milliseconds. Default: 1000. Variable: `POSTHOG_FLUSH_INTERVAL_MS`. */
+  /**
+   * Maximum time that an event waits in the queue before it is sent, in milliseconds.
+   *
+   * Default: 1000. Variable: `POSTHOG_FLUSH_INTERVAL_MS`.
+   */
   @IsDelay()
   readonly flushIntervalMs: number = 1000;
 
-  /** Most events in one request. Default: 500. Variable: `POSTHOG_MAX_BATCH_EVENTS`. */
+  /**
+   * Maximum number of events per request.
+   *
+   * Default: 500. Variable: `POSTHOG_MAX_BATCH_EVENTS`.
+   */
   @IsCount('events')
   readonly maxBatchEvents: number = 500;
 
   /**
-   * Most bytes in one request, before compression. An event that is larger than this travels alone.
+   * Maximum size of the events of a request in bytes, before compression. A larger event is sent alone.
+   *
    * Default: 5 MiB. Variable: `POSTHOG_MAX_BATCH_BYTES`.
    */
   @IsCount('bytes')
   readonly maxBatchBytes: number = 5 * MIB;
 
   /**
-   * A larger event, as JSON in UTF-8, is dropped as `too_large`. PostHog stores about 1 MB.
+   * Maximum size of an event in bytes, as JSON in UTF-8. A larger event is dropped as `too_large`. PostHog stores about 1 MB.
+   *
    * Default: 900 KiB. Variable: `POSTHOG_MAX_EVENT_BYTES`.
    */
   @IsCount('bytes')
   readonly maxEventBytes: number = 900 * KIB;
 
-  /** Most events kept in memory; when full, the oldest not in flight is dropped. Default: 100 000. Variable: `POSTHOG_MAX_QUEUE_EVENTS`. */
+  /**
+   * Maximum number of events in memory. When the queue is full, the oldest event that is not in flight is dropped as `queue_full`.
+   *
+   * Default: 100 000. Variable: `POSTHOG_MAX_QUEUE_EVENTS`.
+   */
   @IsCount('events')
   readonly maxQueueEvents: number = 100_000;
 
-  /** Most bytes of events kept in memory; when full, the oldest not in flight is dropped. Default: 64 MiB. Variable: `POSTHOG_MAX_QUEUE_BYTES`. */
+  /**
+   * Maximum size of all events in memory, in bytes. When the queue is full, the oldest event that is not in flight is dropped as
+   * `queue_full`.
+   *
+   * Default: 64 MiB. Variable: `POSTHOG_MAX_QUEUE_BYTES`.
+   */
   @IsCount('bytes')
   readonly maxQueueBytes: number = 64 * MIB;
 
-  /** Most requests in flight. Default: 4. Variable: `POSTHOG_CONCURRENCY`. */
+  /**
+   * Maximum number of requests in flight.
+   *
+   * Default: 4. Variable: `POSTHOG_CONCURRENCY`.
+   */
   @IsCount('requests')
   readonly concurrency: number = 4;
 
-  /** How request bodies are compressed: `gzip` at its quickest level, or `none`. Default: `gzip`. Variable: `POSTHOG_COMPRESSION`. */
+  /**
+   * Compression of request bodies: `gzip`, at its fastest level, or `none`.
+   *
+   * Default: `gzip`. Variable: `POSTHOG_COMPRESSION`.
+   */
   @IsOneOf('gzip', 'none')
   readonly compression: 'gzip' | 'none' = 'gzip';
 
-  /** After so many milliseconds without an answer a request counts as failed. Default: 10 000. Variable: `POSTHOG_REQUEST_TIMEOUT_MS`. */
+  /**
+   * Timeout of one request in milliseconds, including the response.
+   *
+   * Default: 10 000. Variable: `POSTHOG_REQUEST_TIMEOUT_MS`.
+   */
   @IsDelay(1)
   readonly requestTimeoutMs: number = 10_000;
 
   /**
-   * How often a failed request is repeated before the instance cools down; 3 means at most 4 requests. The events
-   * stay. Default: 3. Variable: `POSTHOG_MAX_RETRIES`.
+   * Number of retries of a failed request before the instance cools down: 3 means up to 4 requests. The events are kept.
+   *
+   * Default: 3. Variable: `POSTHOG_MAX_RETRIES`.
    */
   @IsCount('retries', 0)
   readonly maxRetries: number = 3;
 
-  /** Milliseconds before the first retry; they double from one to the next. Default: 1000. Variable: `POSTHOG_RETRY_BASE_MS`. */
+  /**
+   * Delay before the first retry in milliseconds. It doubles with each further retry, up to `retryMaxMs`, and is shortened by a
+   * random share of up to half.
+   *
+   * Default: 1000. Variable: `POSTHOG_RETRY_BASE_MS`.
+   */
   @IsDelay()
   readonly retryBaseMs: number = 1000;
 
   /**
-   * Most milliseconds between two retries; a larger `retryBaseMs` is cut to it. A longer `Retry-After` becomes a
-   * cool-down. Default: 30 000. Variable: `POSTHOG_RETRY_MAX_MS`.
+   * Maximum delay between two retries in milliseconds. If PostHog asks for more (`Retry-After`), the instance cools down instead.
+   *
+   * Default: 30 000. Variable: `POSTHOG_RETRY_MAX_MS`.
    */
   @IsDelay()
   readonly retryMaxMs: number = 30_000;
 
   /**
-   * Milliseconds without any request after the retries ran out or PostHog refused the key; one probe follows.
+   * Pause in milliseconds, without any request, after all retries have failed or PostHog has refused the key. Then one request is sent as
+   * a probe. The events are kept.
+   *
    * Default: 30 000. Variable: `POSTHOG_COOL_DOWN_MS`.
    */
   @IsDelay()
   readonly coolDownMs: number = 30_000;
 
-  /** Events older than so many milliseconds are dropped as `expired`. Default: none expires. Variable: `POSTHOG_MAX_EVENT_AGE_MS`. */
+  /**
+   * Age in milliseconds at which an event that has not been delivered is dropped as `expired`.
+   *
+   * Default: none, events never expire. Variable: `POSTHOG_MAX_EVENT_AGE_MS`.
+   */
   @IsOptionalAge()
   readonly maxEventAgeMs?: number;
 
   /**
-   * Milliseconds that the shutdown may spend on sending what is left. It does so while PostHog, which answered before, is out of
-   * reach and no store keeps everything; a PostHog that never answered gets one probe. 0 closes without sending.
+   * Maximum time in milliseconds that the shutdown spends on sending pending events. While PostHog is unreachable, it keeps trying until
+   * then only if PostHog has responded before and no store holds the events; otherwise it gives up after one probe. 0 closes without
+   * sending.
+   *
    * Default: 10 000. Variable: `POSTHOG_SHUTDOWN_TIMEOUT_MS`.
    */
   @IsDelay()
   readonly shutdownTimeoutMs: number = 10_000;
 
   /**
-   * Keeps PostHog from locating events by IP address: a backend's own is not the user's.
+   * Prevents PostHog from locating events by IP address: the address of a backend is not that of the user.
+   *
    * Default: true. Variable: `POSTHOG_DISABLE_GEOIP`.
    */
   @IsSwitch()
   readonly disableGeoip: boolean = true;
 
-  /** Marks everything as an import of old events, which PostHog ingests apart. Default: false. Variable: `POSTHOG_HISTORICAL_MIGRATION`. */
+  /**
+   * Marks all events as an import of old events, which PostHog ingests separately.
+   *
+   * Default: false. Variable: `POSTHOG_HISTORICAL_MIGRATION`.
+   */
   @IsSwitch()
   readonly historicalMigration: boolean = false;
 
-  /** Opens a context per request and per message, which says who is acting. Default: true. Variable: `POSTHOG_CONTEXT`. */
+  /**
+   * Opens a context for each request and message, so that the events captured in it belong to its person and session.
+   *
+   * Default: true. Variable: `POSTHOG_CONTEXT`.
+   */
   @IsSwitch()
   readonly context: boolean = true;
 
   /**
-   * Takes person and session from the headers that posthog-js adds to requests, below everything that code says.
-   * They are the client's word. Default: true. Variable: `POSTHOG_TRACING_HEADERS`.
+   * Reads the session and, without `identity`, the person from the headers that posthog-js adds to requests. Everything that code sets
+   * takes precedence. These headers come from the client and must not be trusted.
+   *
+   * Default: true. Variable: `POSTHOG_TRACING_HEADERS`.
    */
   @IsSwitch()
   readonly tracingHeaders: boolean = true;
 
   /**
-   * What a request adds to its events; one of these, or a list. `route`: method, route template and user agent; `url`: these,
-   * and path and URL without query; `ip`: the address of the client, as Express or Fastify make it out under their setting of
-   * trusted proxies; `none`. Raw paths may carry secrets, such as the token of a password reset.
-   * Default: `route`. Variable: `POSTHOG_REQUEST_PROPERTIES`, e.g. `route,ip`.
+   * Properties that a request adds to its events; one of these, or an array:
+   *
+   * - `route`: method, route template and user agent
+   * - `url`: those of `route`, and path and URL without the query. Paths may contain secrets, such as the token of a password reset
+   * - `ip`: the address of the client, as Express or Fastify determines it from its trusted proxies
+   * - `none`
+   *
+   * Default: `route`. Variable: `POSTHOG_REQUEST_PROPERTIES`, for example `route,ip`.
    */
   @IsSomeOf(...REQUEST_PROPERTY_SETS)
   readonly requestProperties: RequestPropertySet | readonly RequestPropertySet[] = 'route';
 
   /**
-   * Keeps events until PostHog has answered for them, also beyond the end of the process: `lmdbEventStore({ path })` from
-   * `nestjs-posthog-capture/lmdb`, or a store of your own; each instance needs one of its own. A text is the path of an LMDB
-   * store. Default: none, events are in memory only. Variable: `POSTHOG_STORE_PATH`.
+   * Keeps events until PostHog has accepted them, even across restarts and crashes of the process: the path of a directory,
+   * `lmdbEventStore({ path })` from `nestjs-posthog-capture/lmdb`, or your own `EventStore`. Each instance needs its own store.
+   *
+   * Default: none, events are in memory only. Variable: `POSTHOG_STORE_PATH`, the path of a directory.
    */
   @IsOptionalStore()
   readonly store?: EventStore | string;
 
-  /** Added to the properties of each event; those of the context and of the event win. Default: none. Code only. */
-  @IsBag()
+  /**
+   * Properties that are added to every event. Those of the context and of the event take precedence.
+   *
+   * Default: none. Set in code only.
+   */
+  @IsProperties()
   readonly superProperties: Record<string, unknown> = {};
 
-  /** Filters that see each event last, in this order. Default: none. Code only. */
+  /**
+   * One or several filters that see each event last, in this order. They must be synchronous.
+   *
+   * Default: none. Set in code only.
+   */
   @IsOptionalBeforeSend()
   readonly beforeSend?: BeforeSend | BeforeSend[];
 
-  /** Told of each event that will not arrive. What it throws is logged. Default: none. Code only. */
+  /**
+   * Called for each event that will not arrive. If it throws, a warning is logged.
+   *
+   * Default: none. Set in code only.
+   */
   @IsOptionalCallback()
   readonly onDrop?: (drop: EventDrop) => void;
 
-  /** Told of each request that PostHog accepted. What it throws is logged. Default: none. Code only. */
+  /**
+   * Called for each request that PostHog has accepted. If it throws, a warning is logged.
+   *
+   * Default: none. Set in code only.
+   */
   @IsOptionalCallback()
   readonly onDelivery?: (delivery: EventDelivery) => void;
 
   /**
-   * Says who acts in a request or a message, from the user that the application's guards found. What code puts into an event or
-   * the context wins; PostHog's tracing headers then give the session only. Default: none. Code only.
+   * Determines the current user of a request or message, usually from the user that a guard has authenticated. Must be synchronous.
+   * A person that code sets, on the event or in the context, takes precedence; with this option, PostHog's tracing headers provide the
+   * session only.
+   *
+   * Default: none. Set in code only.
    */
   @IsOptionalIdentity()
   readonly identity?: Identity;
 
   /**
-   * Axios settings (proxy, agents, …) for a private HttpService, or the token of an HttpService of the application, whose
-   * interceptors then see the key. What PostHog's API needs always wins. Default: none; then, unless the environment names a
-   * proxy, the same requests go through Node's own client, which costs less. Code only.
+   * Axios settings (proxy, agents, …) of a private client, or the injection token of an `HttpService` of the application, whose
+   * interceptors then see the key. Settings that PostHog's API requires cannot be changed.
+   *
+   * Default: none. Requests then go through Node's own client, which costs less, or through axios if the environment specifies a proxy.
+   * Set in code only.
    */
   @IsOptionalHttp()
   readonly http?: AxiosRequestConfig | HttpServiceToken;
 
   /**
-   * Captures one event per HTTP request, those that match no route or cannot be parsed included. true: `http_request`, all of
-   * them. Default: false. Code only.
+   * Captures one event per HTTP request, including requests that match no route or cannot be parsed. true captures all of them as
+   * `http_request`.
+   *
+   * Default: false. Set in code only.
    */
   @IsRequestTracking()
   readonly requests: boolean | RequestTrackingOptions = false;
 
-  /** Where warnings go. Default: Nest's `Logger`. Code only. */
+  /**
+   * Receives warnings.
+   *
+   * Default: Nest's `Logger`. Set in code only.
+   */
   @IsOptionalLogger()
   readonly logger?: LoggerService;
 }
 
 /**
- * What an application passes to `forRoot`, or answers from `forRootAsync`: any of the options. An explicit `undefined`
- * is "not given". Text is understood as in a variable (`'false'`, `'50'`).
+ * The options of `forRoot`, and of the factory of `forRootAsync`: any of PostHogCaptureOptions. `undefined` counts as not given.
+ * Strings are converted as in a variable (`'false'`, `'50'`).
  */
 export type PostHogCaptureModuleOptions = {
   -readonly [Option in keyof PostHogCaptureOptions]?: PostHogCaptureOptions[Option] | undefined;

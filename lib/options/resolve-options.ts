@@ -6,33 +6,33 @@ import { isGiven, OPTION_NAMES, parseOption, readVariables, variableOf } from '.
 import { didYouMean } from '../shared/did-you-mean.js';
 import { isObject } from '../shared/untrusted-values.js';
 
-/** Where the options of one instance come from. */
 export interface OptionSources {
-  /** What `forRoot` got, or what the factory of `forRootAsync` answered. Undefined: no option at all. */
+  /** The argument of `forRoot`, or the result of the factory of `forRootAsync`. Not validated. */
   readonly explicit?: unknown;
-  /** The name of a named instance; undefined for the default one. */
+  /** undefined for the default instance. */
   readonly name?: string | undefined;
-  /** Nest's ConfigService, through which the `posthog` namespace and the variables are read. */
+  /** Nest's ConfigService, which provides the `posthog` namespace and the variables. */
   readonly config?: { get(path: string): unknown } | undefined;
 }
 
-/** Options that are valid, complete and frozen, and what deserves a line in the log nevertheless. */
 export interface ResolvedOptions {
+  /** Valid, complete and frozen. */
   readonly options: Readonly<PostHogCaptureOptions>;
+  /** For the log: they do not stop the boot. */
   readonly warnings: readonly string[];
 }
 
-/** At least one character that survives in a variable's name, and not a key that was taken for a name. */
+/** At least one character that a variable can contain, and not a key. */
 const USABLE_NAME = /^(?!ph[cx]_).*[a-z0-9]/i;
 const NAME_PROBLEM =
-  'name: expected a word such as "billing", with a letter from A to Z or a digit in it: the variables of a named instance ' +
-  'are named after it (POSTHOG_BILLING_API_KEY)';
+  'name: expected a word such as "billing", with at least one letter from A to Z or digit, because it becomes a part of the ' +
+  'environment variables (POSTHOG_BILLING_API_KEY)';
 
 /**
- * Settles the options of one instance. Of each option the first of these counts: the explicit one, the `posthog`
+ * Resolves the options of one instance. The sources of each option, by precedence: the explicit option, the `posthog`
  * namespace of ConfigService (default instance only), the variable, the default.
  *
- * @throws PostHogConfigurationError with every problem at once
+ * @throws PostHogConfigurationError listing every problem
  */
 export function resolveOptions({ explicit, name, config }: OptionSources): ResolvedOptions {
   if (name !== undefined && !USABLE_NAME.test(name)) throw new PostHogConfigurationError([NAME_PROBLEM]);
@@ -51,7 +51,7 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
   return { options: Object.freeze(options), warnings };
 }
 
-/** Options that code gave. Nothing but `undefined` counts as "not given" here; unknown names are left for validation. */
+/** Only `undefined` means "not given" here. Unknown options are kept, for validation to report. */
 function readExplicit(explicit: unknown, problems: string[]): Record<string, unknown> {
   if (explicit === undefined || explicit === null) return {};
   if (!isObject(explicit)) {
@@ -62,11 +62,11 @@ function readExplicit(explicit: unknown, problems: string[]): Record<string, unk
   return Object.fromEntries(given.map(([option, value]) => [option, parseOption(option, value)]));
 }
 
-/** Options of the application's own `posthog` namespace. What else it keeps there is its own business. */
+/** The namespace belongs to the application: other entries are ignored, with a warning for those that resemble an option. */
 function readNamespace(namespace: unknown, warnings: string[]): Record<string, unknown> {
   if (!isGiven(namespace)) return {};
   if (!isObject(namespace)) {
-    warnings.push('"posthog" of ConfigService is not an object, so no option was read from it.');
+    warnings.push('"posthog" of ConfigService is not an object. No option was read from it.');
     return {};
   }
   const given: Record<string, unknown> = {};
@@ -77,15 +77,15 @@ function readNamespace(namespace: unknown, warnings: string[]): Record<string, u
       continue;
     }
     const meant = didYouMean(option, OPTION_NAMES);
-    if (meant !== undefined) warnings.push(`"posthog.${option}" of ConfigService is no option; did you mean ${meant}?`);
+    if (meant !== undefined)
+      warnings.push(`"posthog.${option}" of ConfigService is not an option. Did you mean "${meant}"?`);
   }
   return given;
 }
 
-/** Options whose values take more care to show than `describeValue` does. */
+/** Options whose values may contain secrets. */
 const DESCRIBE: Readonly<Record<string, typeof describeValue>> = { apiKey: describeKey, host: describeUrl };
 
-/** One problem in one line: the option, its variable, the value it got and what was expected. */
 function describeProblem({ property, value, constraints }: ValidationError, apiKey: unknown, name?: string): string {
   if (!OPTION_NAMES.includes(property)) return describeUnknown(property, apiKey);
   const variable = variableOf(property, name);
@@ -94,11 +94,11 @@ function describeProblem({ property, value, constraints }: ValidationError, apiK
   return `${property}${variable === undefined ? '' : ` (${variable})`}: got ${got}; expected ${expected}`;
 }
 
-/** An option that does not exist. Its value may well be the key and is not shown. */
+/** Does not show the value, which may be the key. */
 function describeUnknown(property: string, apiKey: unknown): string {
   const unknown = `${describeName(property, apiKey)}: there is no such option`;
   if (property === 'name' || property === 'isGlobal') {
-    return `${unknown}; in forRootAsync it belongs beside useFactory, useClass or useExisting, not into their answer`;
+    return `${unknown}; in forRootAsync pass it next to useFactory, useClass or useExisting`;
   }
   const meant = didYouMean(property, OPTION_NAMES);
   return meant === undefined ? unknown : `${unknown}; did you mean ${meant}?`;

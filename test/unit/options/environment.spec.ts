@@ -32,7 +32,7 @@ const VARIABLES: [option: string, variable: string, text: string, value: unknown
   ['store', 'POSTHOG_STORE_PATH', ' ./data/posthog ', './data/posthog'],
 ];
 
-/** One option, read from one variable through ConfigService. */
+/** Resolves the options with one variable set through ConfigService. */
 const fromVariable = (variable: string, text: unknown) =>
   resolveOptions({ config: configOf({ POSTHOG_API_KEY: KEY, [variable]: text }) }).options;
 const problemOf = (variable: string, text: unknown) =>
@@ -44,7 +44,7 @@ describe('variables', () => {
     expect(fromVariable(variable, text)).toHaveProperty(option, value);
   });
 
-  it('exist for every option but those that only code can give', () => {
+  it('exist for every option except those that only code can set', () => {
     const codeOnly = OPTION_NAMES.filter((option) => variableOf(option) === undefined);
     expect(codeOnly.sort()).toEqual([
       'beforeSend',
@@ -59,7 +59,7 @@ describe('variables', () => {
     expect(OPTION_NAMES).toHaveLength(VARIABLES.length + codeOnly.length);
   });
 
-  it.each(VARIABLES)('%s: an empty %s is not given', (option, variable) => {
+  it.each(VARIABLES)('%s: an empty %s counts as not given', (option, variable) => {
     const { options } = resolveOptions({ explicit: { apiKey: KEY } });
     for (const empty of ['', ' \t', undefined, null]) {
       const config = configOf({ [variable]: empty });
@@ -95,7 +95,7 @@ describe('integers', () => {
     },
   );
 
-  it.each(['-5', '0'])('%j is understood and too small', (text) => {
+  it.each(['-5', '0'])('%j is parsed, and refused as too small', (text) => {
     expect(problemOf('POSTHOG_CONCURRENCY', text)).toEqual([
       `concurrency (POSTHOG_CONCURRENCY): got ${text}; expected a whole number of requests, 1 or more`,
     ]);
@@ -111,16 +111,16 @@ describe('words', () => {
   });
 });
 
-describe('values that a validation schema has already converted', () => {
+describe('values that a validation schema has converted', () => {
   it.each([
     ['POSTHOG_FLUSH_AT', 7, 'flushAt'],
     ['POSTHOG_ENABLED', false, 'enabled'],
     ['POSTHOG_MAX_RETRIES', 0, 'maxRetries'],
-  ])('%s=%j stays', (variable, value, option) => {
+  ])('%s=%j is kept', (variable, value, option) => {
     expect(fromVariable(variable, value)).toHaveProperty(option, value);
   });
 
-  it('are checked as well', () => {
+  it('are validated', () => {
     expect(problemOf('POSTHOG_FLUSH_AT', 1.5)).toEqual([
       'flushAt (POSTHOG_FLUSH_AT): got 1.5; expected a whole number of events, 1 or more',
     ]);
@@ -139,7 +139,7 @@ describe('named instances', () => {
     expect(resolveOptions({ explicit: { apiKey: KEY }, name, config }).options.flushAt).toBe(7);
   });
 
-  it('never read a variable or the namespace of the default instance', () => {
+  it('never read the variables or the namespace of the default instance', () => {
     const defaults = Object.fromEntries(VARIABLES.map(([, variable, text]) => [variable, text]));
     const config = configOf({ ...defaults, posthog: { apiKey: KEY, flushAt: 9 } });
     expect(problemsOf({ name: 'billing', config })).toEqual([
@@ -149,20 +149,20 @@ describe('named instances', () => {
     expect(options).toEqual(resolveOptions({ explicit: { apiKey: KEY } }).options);
   });
 
-  it('are named, with their own variables, in the error', () => {
+  it('are named in the error, with their own variables', () => {
     const config = configOf({ POSTHOG_BILLING_ENABLED: 'maybe', POSTHOG_BILLING_API_KEY: KEY });
     const problem = problemsOf({ name: 'billing', config });
     expect(problem).toEqual(['enabled (POSTHOG_BILLING_ENABLED): got "maybe"; expected true or false']);
   });
 
-  it('cannot be given a variable of the default instance by any choice of name', () => {
+  it('cannot collide with a variable of the default instance, whatever their name', () => {
     const suffixes = VARIABLES.map(([, variable]) => variable.slice('POSTHOG'.length));
     for (const suffix of suffixes) {
       expect(suffixes.filter((other) => other !== suffix && other.endsWith(suffix))).toEqual([]);
     }
   });
 
-  it.each(['', '--', 'ß', 'phc_ZxKqLwRtVbNm', 'PHX_ZxKqLwRtVbNm'])('cannot be called %j', (name) => {
+  it.each(['', '--', 'ß', 'phc_ZxKqLwRtVbNm', 'PHX_ZxKqLwRtVbNm'])('cannot be named %j', (name) => {
     const [problem, ...others] = problemsOf({ explicit: { apiKey: KEY }, name });
     expect(others).toEqual([]);
     expect(problem).toMatch(/^name: expected a word such as "billing"/);

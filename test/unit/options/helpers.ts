@@ -3,10 +3,10 @@ import { resolveOptions, type OptionSources } from '../../../lib/options/resolve
 
 export { PROJECT_KEY as KEY } from '../../support/secrets.js';
 
-/** A ConfigService that holds these values. */
+/** A ConfigService with these values. */
 export const configOf = (values: Record<string, unknown>) => ({ get: (path: string): unknown => values[path] });
 
-/** The error that the sources end in. Throws when they are fine. */
+/** The boot error of these sources. Throws if there is none. */
 export function errorOf(sources: OptionSources): PostHogConfigurationError {
   try {
     resolveOptions(sources);

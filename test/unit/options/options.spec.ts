@@ -88,10 +88,10 @@ const WORDS: [string, string[]][] = [
   ['compression', ['gzip', 'none']],
 ];
 
-/** What an option becomes. The key is there, so that nothing else is wrong. */
+/** Returns the resolved value of an option; the key is given, so nothing else is invalid. */
 const accepted = (option: string, value: unknown): unknown =>
   resolveOptions({ explicit: { apiKey: KEY, [option]: value } }).options[option as keyof PostHogCaptureOptions];
-/** The one problem of an option. */
+/** Returns the only problem of an option. */
 const refused = (option: string, value: unknown): string => {
   const problems = problemsOf({ explicit: { apiKey: KEY, [option]: value } });
   expect(problems).toHaveLength(1);
@@ -104,13 +104,13 @@ describe('defaults', () => {
     expect(accepted(option, undefined)).toEqual(value);
   });
 
-  it('cover every option', () => {
+  it('exist for every option', () => {
     const { options } = resolveOptions({ explicit: { apiKey: KEY } });
     expect(Object.keys(options).sort()).toEqual(['apiKey', ...Object.keys(DEFAULTS)].sort());
     expect([...OPTION_NAMES].sort()).toEqual(Object.keys(options).sort());
   });
 
-  it('are instances of the options class, frozen', () => {
+  it('form a frozen instance of PostHogCaptureOptions', () => {
     const { options } = resolveOptions({ explicit: { apiKey: KEY } });
     expect(options).toBeInstanceOf(PostHogCaptureOptions);
     expect(Object.isFrozen(options)).toBe(true);
@@ -118,11 +118,11 @@ describe('defaults', () => {
 });
 
 describe('numbers', () => {
-  it.each(NUMBERS)('$option takes its extremes', ({ option, valid }) => {
+  it.each(NUMBERS)('$option accepts its smallest and largest value', ({ option, valid }) => {
     expect(valid.map((value) => accepted(option, value))).toEqual(valid);
   });
 
-  it.each(NUMBERS)('$option refuses nonsense', ({ option, nonsense, expected }) => {
+  it.each(NUMBERS)('$option refuses values out of range and other types', ({ option, nonsense, expected }) => {
     for (const value of [...nonsense, -1, 1.5, NaN, Infinity, true, null]) {
       const shown = String(value);
       expect(refused(option, value)).toBe(
@@ -133,7 +133,7 @@ describe('numbers', () => {
 });
 
 describe('switches', () => {
-  it.each(SWITCHES)('%s takes true and false', (option) => {
+  it.each(SWITCHES)('%s accepts true and false', (option) => {
     expect([true, false].map((value) => accepted(option, value))).toEqual([true, false]);
   });
 
@@ -151,11 +151,11 @@ describe('switches', () => {
 });
 
 describe('words', () => {
-  it.each(WORDS)('%s takes %j', (option, words) => {
+  it.each(WORDS)('%s accepts %j', (option, words) => {
     expect(words.map((value) => accepted(option, value))).toEqual(words);
   });
 
-  it.each(WORDS)('%s refuses words that are not %j', (option, words) => {
+  it.each(WORDS)('%s refuses everything but %j', (option, words) => {
     const expected = `expected one of ${words.join(', ')}`;
     expect(refused(option, 'v2')).toBe(`${option} (${variableOf(option) ?? ''}): got "v2"; ${expected}`);
     expect(refused(option, true)).toContain(`got true; ${expected}`);
@@ -164,11 +164,11 @@ describe('words', () => {
 });
 
 describe('requestProperties', () => {
-  it.each(['route', 'url', 'ip', 'none', ['route', 'ip']])('takes %j', (value) => {
+  it.each(['route', 'url', 'ip', 'none', ['route', 'ip']])('accepts %j', (value) => {
     expect(accepted('requestProperties', value)).toEqual(value);
   });
 
-  it('takes a list as text', () => {
+  it('accepts a comma-separated list', () => {
     expect(accepted('requestProperties', 'Route, ip')).toEqual(['route', 'ip']);
   });
 
@@ -178,7 +178,7 @@ describe('requestProperties', () => {
 });
 
 describe('identity', () => {
-  it('takes a synchronous function only', () => {
+  it('accepts only synchronous functions', () => {
     expect(accepted('identity', nothing)).toBe(nothing);
     expect(refused('identity', 'user')).toContain('expected a synchronous function');
     expect(refused('identity', async () => Promise.resolve('user'))).toContain('expected a synchronous function');
@@ -192,7 +192,7 @@ describe('requests', () => {
     {},
     { event: 'request', sampleRate: 0.5, ignore: ['/health', /^\/metrics/] },
     { sampleRate: undefined },
-  ])('takes %j', (value) => {
+  ])('accepts %j', (value) => {
     expect(accepted('requests', value)).toEqual(value);
   });
 
@@ -206,12 +206,12 @@ describe('requests', () => {
     { ignore: [1] },
     { paths: [] },
   ])('refuses %j', (value) => {
-    expect(refused('requests', value)).toContain('expected true, false, or an object of event');
+    expect(refused('requests', value)).toContain('expected true, false, or an object with event');
   });
 });
 
 describe('apiKey', () => {
-  it.each([KEY, 'legacy-key_without.prefix', ` ${KEY}\r\n`])('takes %j, trimmed', (key) => {
+  it.each([KEY, 'legacy-key_without.prefix', ` ${KEY}\r\n`])('accepts %j, trimmed', (key) => {
     expect(resolveOptions({ explicit: { apiKey: key } }).options.apiKey).toBe(key.trim());
   });
 
@@ -224,10 +224,10 @@ describe('apiKey', () => {
     [{}, 'got an object; expected the project API key'],
     ['phx_personal', 'got a string of 12 characters; expected the project API key'],
     ['phx_personal', 'not a personal API key (phx_…)'],
-    ['phc_a\u0000b', 'without blanks, control characters'],
-    ['phc_a\nb', 'without blanks, control characters'],
-    ['phc_a b', 'without blanks, control characters'],
-    ['phc_é', 'without blanks, control characters or letters outside ASCII'],
+    ['phc_a\u0000b', 'without whitespace, control characters'],
+    ['phc_a\nb', 'without whitespace, control characters'],
+    ['phc_a b', 'without whitespace, control characters'],
+    ['phc_é', 'without whitespace, control characters or characters outside ASCII'],
     ['https://us.i.posthog.com', 'are the key and the host swapped?'],
   ])('refuses %j: %s', (apiKey, text) => {
     const problems = problemsOf({ explicit: { apiKey } });
@@ -236,7 +236,7 @@ describe('apiKey', () => {
     expect(problems[0]).toContain(text);
   });
 
-  it('when missing, says every way out', () => {
+  it('lists all remedies when it is missing', () => {
     const [problem] = problemsOf({});
     for (const remedy of ['POSTHOG_API_KEY', '`enabled: false`', '`isGlobal: true`', '`forRootAsync`']) {
       expect(problem).toContain(remedy);
@@ -250,7 +250,7 @@ describe('apiKey', () => {
     });
   });
 
-  it('is still checked while disabled, and so is everything else', () => {
+  it('is checked while disabled if given, like all other options', () => {
     const problems = problemsOf({ explicit: { apiKey: 'phx_personal', enabled: false, flushAt: 0 } });
     expect(problems.map((problem) => problem.split(' ')[0])).toEqual(['apiKey', 'flushAt']);
   });
@@ -263,7 +263,7 @@ describe('host', () => {
     'http://[::1]:8010/',
     'HTTPS://posthog.example.com/ingest/',
     'https://example.com/@proxy',
-  ])('takes %s', (host) => {
+  ])('accepts %s', (host) => {
     expect(accepted('host', host)).toBe(host);
   });
 
@@ -290,10 +290,10 @@ describe('host', () => {
   });
 });
 
-describe('the store', () => {
+describe('store', () => {
   const methods = { recover: nothing, append: nothing, remove: nothing, close: nothing };
 
-  it.each([['./data/posthog'], [methods]])('takes %p as it is', (store) => {
+  it.each([['./data/posthog'], [methods]])('accepts %p unchanged', (store) => {
     expect(accepted('store', store)).toBe(store);
   });
 
@@ -307,7 +307,7 @@ describe('the store', () => {
   });
 });
 
-describe('what only code can give', () => {
+describe('options that only code can set', () => {
   class OwnHttpService extends HttpService {}
   const axiosInstance = Object.assign(nothing, { interceptors: {} });
   const logger = { log: nothing, warn: nothing, error: nothing };
@@ -326,7 +326,7 @@ describe('what only code can give', () => {
     ['http', 'MY_HTTP'],
     ['http', Symbol('http')],
     ['logger', logger],
-  ])('%s takes %p as it is', (option, value) => {
+  ])('%s accepts %p unchanged', (option, value) => {
     expect(accepted(option, value)).toBe(value);
   });
 
@@ -348,7 +348,7 @@ describe('what only code can give', () => {
     expect(refused(option, value)).toBe(`${option}: ${text}`);
   });
 
-  it('beforeSend refuses an async function, which could only ever drop', () => {
+  it('beforeSend refuses async functions, which would drop every event', () => {
     const filter = async () => Promise.resolve(null);
     expect(refused('beforeSend', filter)).toContain('got a function; expected a synchronous function');
     expect(refused('beforeSend', [nothing, filter])).toContain('expected a synchronous function');

@@ -20,7 +20,7 @@ class CaptureModule extends ConfigurableModuleClass {
   }
 }
 
-/** What the module is given, in an application with these imports. */
+/** Returns the options that the module is given in an application with these imports. */
 async function givenTo(...imports: (DynamicModule | Promise<DynamicModule>)[]): Promise<unknown> {
   const app = await Test.createTestingModule({ imports }).compile();
   const given: unknown = app.get(MODULE_OPTIONS_TOKEN, { strict: false });
@@ -37,12 +37,12 @@ afterEach(() => {
 });
 
 describe('posthogConfig', () => {
-  it('holds what is set, parsed, and nothing else', () => {
+  it('contains the parsed values of the variables that are set', () => {
     Object.assign(process.env, { POSTHOG_API_KEY: ` ${KEY}`, POSTHOG_FLUSH_AT: '7', POSTHOG_HOST: '' });
     expect(posthogConfig()).toEqual({ apiKey: KEY, flushAt: 7 });
   });
 
-  it('keeps what it does not understand, for the boot to name', () => {
+  it('keeps invalid text, which the boot error reports', () => {
     Object.assign(process.env, { POSTHOG_API_KEY: KEY, POSTHOG_FLUSH_AT: '5s', POSTHOG_ENABLED: 'maybe' });
     expect(problemsOf({ explicit: posthogConfig() })).toEqual([
       'enabled (POSTHOG_ENABLED): got "maybe"; expected true or false',
@@ -62,7 +62,7 @@ describe('posthogConfig', () => {
     await app.close();
   });
 
-  it('is read when ConfigModule has read its files, not when the file is imported', async () => {
+  it('is read after ConfigModule has loaded its files, not on import', async () => {
     const load = ConfigModule.forRoot({
       ignoreEnvFile: true,
       load: [posthogConfig],
@@ -73,7 +73,7 @@ describe('posthogConfig', () => {
     await app.close();
   });
 
-  it('feeds forRootAsync by asProvider()', async () => {
+  it('can be passed to forRootAsync with asProvider()', async () => {
     Object.assign(process.env, { POSTHOG_API_KEY: KEY, POSTHOG_CONCURRENCY: '2' });
     expect(await givenTo(CaptureModule.forRootAsync(posthogConfig.asProvider()))).toEqual({
       apiKey: KEY,
@@ -83,7 +83,7 @@ describe('posthogConfig', () => {
 });
 
 describe('plain variables through a real ConfigService', () => {
-  it('come from the process and from what a validation made of them', async () => {
+  it('are read from the process and from the result of a validation', async () => {
     process.env['POSTHOG_API_KEY'] = KEY;
     const imports = [await ConfigModule.forRoot({ ignoreEnvFile: true, validate: () => ({ POSTHOG_FLUSH_AT: 9 }) })];
     const app = await Test.createTestingModule({ imports }).compile();
@@ -105,14 +105,14 @@ describe('the module definition', () => {
     }
   }
 
-  it('gives the options without what shapes the module', async () => {
+  it('provides the options without name and isGlobal', async () => {
     expect(await givenTo(CaptureModule.forRoot({ apiKey: KEY, name: 'billing', isGlobal: false }))).toEqual({
       apiKey: KEY,
     });
     expect(await givenTo(CaptureModule.forRoot())).toEqual({});
   });
 
-  it('takes useFactory and useClass, with imports', async () => {
+  it('accepts useFactory and useClass, with imports', async () => {
     process.env['POSTHOG_API_KEY'] = KEY;
     const imports = [ConfigModule.forFeature(posthogConfig)];
     expect(await givenTo(CaptureModule.forRootAsync({ useFactory: () => ({ apiKey: KEY }) }))).toEqual({ apiKey: KEY });

@@ -27,7 +27,7 @@ describe('precedence', () => {
     );
   });
 
-  it('holds for each option by itself', () => {
+  it('applies to each option separately', () => {
     const config = configOf({
       POSTHOG_API_KEY: KEY,
       POSTHOG_HOST: 'https://variable.example.com',
@@ -43,7 +43,7 @@ describe('precedence', () => {
     });
   });
 
-  it('a lower source does not stand in for nonsense in a higher one', () => {
+  it('an invalid value is reported, not replaced from a lower source', () => {
     const config = configOf({ POSTHOG_FLUSH_AT: '2' });
     expect(problemsOf({ explicit: { apiKey: KEY, flushAt: 0 }, config })).toEqual([
       'flushAt (POSTHOG_FLUSH_AT): got 0; expected a whole number of events, 1 or more',
@@ -51,14 +51,14 @@ describe('precedence', () => {
     expect(problemsOf({ explicit: { apiKey: '' }, config: configOf({ POSTHOG_API_KEY: KEY }) })).toHaveLength(1);
   });
 
-  it('the namespace may hold what has no variable', () => {
+  it('the namespace may contain options without a variable', () => {
     const beforeSend = () => null;
     const config = configOf({ posthog: { apiKey: KEY, beforeSend, superProperties: { app: 'shop' } } });
     expect(resolveOptions({ config }).options).toMatchObject({ beforeSend, superProperties: { app: 'shop' } });
   });
 });
 
-describe('what the application gave', () => {
+describe('explicit options', () => {
   it.each([undefined, null, {}])('may be %j', (explicit) => {
     const config = configOf({ POSTHOG_API_KEY: KEY });
     expect(resolveOptions({ explicit, config }).options.apiKey).toBe(KEY);
@@ -69,13 +69,13 @@ describe('what the application gave', () => {
     [[{ flushAt: 1 }], 'an array of 1'],
     [7, 'a number'],
     [() => ({}), 'a function'],
-  ])('is refused when it is no object: %p', (explicit, shown) => {
+  ])('are refused if they are not an object: %p', (explicit, shown) => {
     expect(problemsOf({ explicit, config: configOf({ POSTHOG_API_KEY: KEY }) })).toEqual([
       `options: got ${shown}; expected an object`,
     ]);
   });
 
-  it('is neither changed nor frozen', () => {
+  it('are neither changed nor frozen', () => {
     const explicit = { apiKey: ` ${KEY} `, superProperties: { app: 'shop' }, flushAt: undefined };
     const { options } = resolveOptions({ explicit });
     expect(explicit).toEqual({ apiKey: ` ${KEY} `, superProperties: { app: 'shop' }, flushAt: undefined });
@@ -83,7 +83,7 @@ describe('what the application gave', () => {
     expect(options.apiKey).toBe(KEY);
   });
 
-  it('never reaches another instance', () => {
+  it('are not shared between instances', () => {
     const first = resolveOptions({ explicit: { apiKey: KEY } }).options;
     const second = resolveOptions({ explicit: { apiKey: KEY } }).options;
     expect(first.superProperties).not.toBe(second.superProperties);
@@ -117,7 +117,7 @@ describe('the boot error', () => {
     );
   });
 
-  it('keeps to itself what it was made of', () => {
+  it('exposes its name and problems only', () => {
     expect(Object.keys(new PostHogConfigurationError(['a'])).sort()).toEqual(['name', 'problems']);
   });
 });
@@ -147,38 +147,38 @@ describe('typos', () => {
     ]);
   });
 
-  it.each(['port', 'featureFlagsPollingInterval', 'x', '', 'é'])('%j is like nothing', (unknown) => {
+  it.each(['port', 'featureFlagsPollingInterval', 'x', '', 'é'])('%j resembles no option', (unknown) => {
     expect(problemsOf({ explicit: { apiKey: KEY, [unknown]: 1 } })).toEqual([`${unknown}: there is no such option`]);
   });
 
-  it.each(['name', 'isGlobal'])('%s in the answer of a factory is in the wrong place', (extra) => {
+  it.each(['name', 'isGlobal'])('%s in the result of a factory is refused', (extra) => {
     const [problem] = problemsOf({ explicit: { apiKey: KEY, [extra]: 'billing' } });
-    expect(problem).toContain('beside useFactory, useClass or useExisting');
+    expect(problem).toContain('pass it next to useFactory, useClass or useExisting');
   });
 
-  it('an unknown option that is undefined is not given', () => {
+  it('an unknown option that is undefined counts as not given', () => {
     expect(resolveOptions({ explicit: { apiKey: KEY, flushat: undefined } }).warnings).toEqual([]);
   });
 });
 
 describe("the application's own posthog namespace", () => {
-  it('may hold other things', () => {
+  it('may contain other entries', () => {
     const config = configOf({ posthog: { apiKey: KEY, featureFlagsUrl: 'x', port: 80 } });
     expect(resolveOptions({ config })).toMatchObject({ options: { apiKey: KEY }, warnings: [] });
   });
 
-  it('is worth a warning when something in it is nearly an option', () => {
+  it('causes a warning for an entry that resembles an option', () => {
     const config = configOf({ posthog: { apiKey: KEY, flushat: 5, disabled: 'secret' } });
     const { options, warnings } = resolveOptions({ config });
     expect(options.flushAt).toBe(100);
     expect(warnings).toEqual([
-      '"posthog.flushat" of ConfigService is no option; did you mean flushAt?',
-      '"posthog.disabled" of ConfigService is no option; did you mean enabled?',
+      '"posthog.flushat" of ConfigService is not an option. Did you mean "flushAt"?',
+      '"posthog.disabled" of ConfigService is not an option. Did you mean "enabled"?',
     ]);
   });
 
-  it.each(['phc_text', 5, []])('is worth a warning when it is no object: %j', (posthog) => {
+  it.each(['phc_text', 5, []])('causes a warning if it is not an object: %j', (posthog) => {
     const { warnings } = resolveOptions({ explicit: { apiKey: KEY }, config: configOf({ posthog }) });
-    expect(warnings).toEqual(['"posthog" of ConfigService is not an object, so no option was read from it.']);
+    expect(warnings).toEqual(['"posthog" of ConfigService is not an object. No option was read from it.']);
   });
 });

@@ -3,7 +3,7 @@ import { OPTION_NAMES, variableOf } from '../../../lib/options/environment.js';
 import { type OptionSources } from '../../../lib/options/resolve-options.js';
 import { configOf, errorOf } from './helpers.js';
 
-/** Keys of every kind. Each holds SECRET, which no message may hold. */
+/** Every kind of key. Each contains SECRET, which no message may contain. */
 const SECRET = 'Zx9KqLw3';
 const KEYS: [kind: string, key: string][] = [
   ['project', `phc_${SECRET}RtVb7NmAs5DfGh2JkPoIuYtReWqZxCvBnM1`],
@@ -12,7 +12,7 @@ const KEYS: [kind: string, key: string][] = [
   ['older, without a prefix', `${SECRET}RtVb7NmAs5DfGh2JkPoIuYtReWqZxCvBnM1`],
 ];
 const variables = OPTION_NAMES.map((option) => variableOf(option)).filter((variable) => variable !== undefined);
-/** Makes every message a boot error, also where the key itself is fine. */
+/** Causes a boot error even if the key is valid. */
 const BROKEN = { concurrency: 0 };
 
 function expectSilence(sources: OptionSources): void {
@@ -23,7 +23,7 @@ function expectSilence(sources: OptionSources): void {
   }
 }
 
-describe.each(KEYS)('a key (%s) is in no message', (_, key) => {
+describe.each(KEYS)('no message contains a key (%s)', (_, key) => {
   it.each(OPTION_NAMES)('given for %s', (option) => {
     expectSilence({ explicit: { ...BROKEN, [option]: key } });
     expectSilence({ explicit: { ...BROKEN, [option]: `\t${key}\nx` } });
@@ -43,7 +43,7 @@ describe.each(KEYS)('a key (%s) is in no message', (_, key) => {
     }
   });
 
-  it('given for an option that does not exist', () => {
+  it('given for an unknown option', () => {
     for (const option of ['api_key', 'token', 'nonsense']) expectSilence({ explicit: { [option]: key } });
   });
 
@@ -63,12 +63,12 @@ describe.each(KEYS)('a key (%s) is in no message', (_, key) => {
     (k: string) => `https://us.i.posthog.com/?api_key=${k}`,
     (k: string) => `https://us.i.posthog.com/#${k}`,
     (k: string) => `us.i.posthog.com?token=${k}`,
-  ])('given within a host (%#)', (host) => {
+  ])('given in a host (%#)', (host) => {
     expectSilence({ explicit: { host: host(key) } });
     expectSilence({ explicit: { apiKey: key, host: host(key) } });
   });
 
-  it('given within the path of a host that is refused', () => {
+  it('given in the path of an invalid host', () => {
     expectSilence({ explicit: { apiKey: key, host: `us.i.posthog.com/${key}` } });
   });
 
@@ -77,6 +77,6 @@ describe.each(KEYS)('a key (%s) is in no message', (_, key) => {
   });
 });
 
-it('the length of a key is told, to find out what was pasted', () => {
+it('the boot error contains the length of a key, to find out what was pasted', () => {
   expect(errorOf({ explicit: { apiKey: 'phx_12345678' } }).message).toContain('got a string of 12 characters');
 });
