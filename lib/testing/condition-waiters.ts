@@ -5,21 +5,21 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** Waits for conditions without polling: whoever changes something says so. */
+/** Waits for conditions without polling: they are evaluated on every call of `check()`. */
 export class ConditionWaiters {
   readonly #waiters = new Set<Waiter>();
   readonly #timers: Timers;
-  #abandoned: string | null = null;
+  #closedReason: string | null = null;
 
   constructor(timers: Timers) {
     this.#timers = timers;
   }
 
   /**
-   * Resolves as soon as `condition` holds.
+   * Resolves as soon as `condition` returns true.
    *
-   * @param failure makes the message of the error, after so many milliseconds without it
-   * @throws what `condition` throws
+   * @param failure the error message for a timeout
+   * @throws on timeout, and what `condition` throws
    */
   until(condition: () => boolean, timeoutMs: number, failure: () => string): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -27,8 +27,8 @@ export class ConditionWaiters {
         resolve();
         return;
       }
-      if (this.#abandoned !== null) {
-        reject(new Error(this.#abandoned));
+      if (this.#closedReason !== null) {
+        reject(new Error(this.#closedReason));
         return;
       }
       const settle = (outcome: () => void): void => {
@@ -51,14 +51,14 @@ export class ConditionWaiters {
     });
   }
 
-  /** To be called after every change. */
-  changed(): void {
+  /** Must be called after every change that a condition may depend on. */
+  check(): void {
     for (const waiter of [...this.#waiters]) waiter.check();
   }
 
-  /** Ends every wait with an error, later ones too. */
-  abandon(reason: string): void {
-    this.#abandoned = reason;
+  /** Rejects all current and future waits for a condition that does not hold. */
+  close(reason: string): void {
+    this.#closedReason = reason;
     for (const waiter of [...this.#waiters]) waiter.reject(new Error(reason));
   }
 }

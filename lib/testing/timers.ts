@@ -1,14 +1,14 @@
-/** The timers of one server, so that closing it leaves none behind. */
+/** A group of timers that can be cancelled together. */
 export class Timers {
   readonly #running = new Map<ReturnType<typeof setTimeout>, () => void>();
   #closed = false;
 
-  /** Calls `action` after so many milliseconds, unless it is cancelled before. Returns what cancels it. */
+  /** Calls `action` after `ms`. Returns a function that cancels it. */
   after(ms: number, action: () => void): () => void {
     return this.#start(ms, action, () => undefined);
   }
 
-  /** Waits. Resolves to false, at once, when the timers are closed meanwhile or were before. */
+  /** Resolves with true after `ms`, or with false as soon as the timers are closed. */
   sleep(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       this.#start(
@@ -19,7 +19,7 @@ export class Timers {
     });
   }
 
-  /** Cancels them all, and starts none any more. */
+  /** Cancels all timers. No timer can be started afterwards. */
   close(): void {
     this.#closed = true;
     for (const [timer, cancelled] of this.#running) {

@@ -10,17 +10,17 @@ import { type RecordedRequest, type StoredEvent, type Violation } from './record
 import { Timers } from '../timers.js';
 import { ConditionWaiters } from '../condition-waiters.js';
 
-/** How a local PostHog is started. */
+/** Options of `FakePostHog.start`. */
 export interface FakePostHogOptions {
-  /** Default: 0, a free port. */
+  /** Default: 0, which selects a free port. */
   readonly port?: number;
-  /** The only key accepted; others are answered 401. Default: any well-formed key that is not a personal one. */
+  /** The only accepted API key; requests with another one get a 401. Default: any well-formed key, except personal ones. */
   readonly apiKey?: string;
-  /** How many events are remembered, both stored and in the bodies of requests; the oldest are forgotten. Default: 100 000. */
+  /** Limit of stored events, and of events in the bodies of recorded requests; the oldest are removed. Default: 100 000. */
   readonly maxRemembered?: number;
 }
 
-/** How long to wait. */
+/** Options of the `waitFor…` methods. */
 export interface WaitOptions {
   /** Milliseconds. Default: 5000. */
   readonly timeoutMs?: number;
@@ -28,27 +28,32 @@ export interface WaitOptions {
 
 const DEFAULT_MAX_REMEMBERED = 100_000;
 const DEFAULT_TIMEOUT_MS = 5000;
-/** What shows events, to whoever sits at this machine. */
+/** Paths that show events, and are therefore served to local clients only. */
 const OWN_PAGES = new Set(['/', '/stream', '/event', '/events']);
 
 /**
- * A PostHog of your own on 127.0.0.1, for end-to-end tests and for development. It speaks both versions of PostHog's
- * capture API, at least as strictly as PostHog: every broken rule is in `violations`, also the ones for which PostHog
- * would only lose or alter something in silence. It can be told to fail in every way a network can.
+ * A local PostHog on 127.0.0.1, for end-to-end tests and development. It implements both of PostHog's capture APIs, at
+ * least as strictly as PostHog, and can simulate network failures (`fail`). Every violated rule of the API is listed in
+ * `violations`, including those for which PostHog silently discards or alters data.
  *
  * ```ts
  * const posthog = await FakePostHog.start();
- * // … start the application with host: posthog.url and any API key, and make it capture
- * await posthog.waitForEvents(1);
- * expect(posthog.events[0]).toMatchObject({ event: 'order_placed', distinct_id: 'user_1' });
+ * const module = await Test.createTestingModule({
+ *   imports: [PostHogCaptureModule.forRoot({ apiKey: 'phc_test', host: posthog.url })],
+ * }).compile();
+ *
+ * module.get(CaptureService).capture({ event: 'order_placed', distinctId: 'user_1' });
+ * await module.close(); // sends what is queued
+ *
+ * expect(posthog.rows).toMatchObject([{ event: 'order_placed', distinct_id: 'user_1' }]);
  * expect(posthog.violations).toEqual([]);
  * await posthog.close();
  * ```
  *
- * `GET /` is a live page of what is stored and refused, `GET /events` are the stored events as JSON, newest first.
+ * `GET /` is a live page of stored and refused events; `GET /events` returns the stored events as JSON, newest first.
  */
 export class FakePostHog {
-  /** The key that `start` was given; null: any. */
+  /** The only accepted API key; null: any. */
   readonly apiKey: string | null;
   readonly #memory: Memory;
   readonly #faults = new FaultScript();
@@ -75,14 +80,14 @@ export class FakePostHog {
       stored: (event) => [...this.#listeners].forEach((listener) => listener(event)),
     });
     this.#server = createServer((request, response) => this.#handle(request, response));
-    // A connection that idles is the client's to close: one that vanished under it would be a fault nobody asked for.
+    // Idle connections are left for the client to close: closing one would be a fault that the test did not request.
     this.#server.keepAliveTimeout = 0;
   }
 
   /**
-   * Starts a server.
+   * Starts a server. Close it with `close()`.
    *
-   * @throws the error of Node, e.g. `EADDRINUSE`, when the port cannot be listened on
+   * @throws Node's error, e.g. with the code `EADDRINUSE`, if the server cannot listen on the port
    */
   static async start(options: FakePostHogOptions = {}): Promise<FakePostHog> {
     const posthog = new FakePostHog(options);
@@ -90,7 +95,7 @@ export class FakePostHog {
     return posthog;
   }
 
-  /** `http://127.0.0.1:<port>`: the `host` of the application under test. Any path below it works too, as behind a proxy. */
+  /** `http://127.0.0.1:<port>`, the `host` to configure. A path may be appended, as for a reverse proxy. */
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
   }
@@ -99,54 +104,67 @@ export class FakePostHog {
     return this.#port;
   }
 
-  /** What was stored, in order of arrival; an event that was stored twice stands here twice. Live. */
+  /** Stored events, oldest first. An event that was stored twice is listed twice. The array is live. */
   get events(): readonly StoredEvent[] {
     return this.#memory.events;
   }
 
   /**
-   * The events as PostHog shows them in the end: those equal in UTC date, name, distinct id and uuid are one. Of each,
-   * the first arrival. A copy.
+   * Stored events as PostHog shows them: events with the same UTC date, name, distinct id and uuid are merged into the
+   * first one. Returns a new array.
    */
   get rows(): readonly StoredEvent[] {
     return this.#memory.rows();
   }
 
-  /** The events that `rows` leaves out. A copy. */
+  /** Stored events that `rows` omits because PostHog would merge them. Returns a new array. */
   get duplicates(): readonly StoredEvent[] {
     const rows = new Set(this.rows);
     return this.events.filter((event) => !rows.has(event));
   }
 
-  /** Every request except those for the server's own pages. Live. */
+  /** All requests, except those for the live page. The array is live. */
   get requests(): readonly RecordedRequest[] {
     return this.#memory.requests;
   }
 
-  /** Every broken rule of PostHog's API. Empty after a test of a client that does everything right. Live. */
+  /** Violated rules of PostHog's API. A test of a correct client ends with an empty array. The array is live. */
   get violations(): readonly Violation[] {
     return this.#memory.violations;
   }
 
-  /** Queues faults, each for one request, in order. A request with a fault in the queue meets no other fault. */
+  /**
+   * Queues faults for the next requests, one each. A queued fault takes precedence over `failWhen` and `failAlways`.
+   *
+   * ```ts
+   * posthog.fail([{ status: 503 }, { reset: 'after' }]); // the third request succeeds
+   * ```
+   */
   fail(faults: Fault | readonly Fault[]): void {
     this.#faults.queue('length' in faults ? faults : [faults]);
   }
 
-  /** Sets a fault for every request that meets no other; null ends it. */
+  /** Sets a fault for every request without another fault; null removes it. */
   failAlways(fault: Fault | null): void {
     this.#faults.setAlways(fault);
   }
 
-  /** Sets a rule that chooses a fault for a request whose body has arrived, or null for none; null ends the rule. */
+  /**
+   * Sets a function that selects the fault for a request, or returns null for none. It is called once the body has
+   * arrived; null removes it.
+   *
+   * ```ts
+   * posthog.failWhen(({ events }) => (events > 10 ? { status: 413 } : null));
+   * ```
+   */
   failWhen(rule: ((request: RecordedRequest) => Fault | null) | null): void {
     this.#faults.setRule(rule);
   }
 
   /**
-   * Calls `listener` for each event when it is stored.
+   * Calls `listener` for each stored event.
    *
-   * @returns what ends it
+   * @returns a function that removes the listener
    */
   onEvent(listener: (event: StoredEvent) => void): () => void {
     this.#listeners.add(listener);
@@ -154,9 +172,9 @@ export class FakePostHog {
   }
 
   /**
-   * Waits until at least so many events are stored. Their client may still be waiting for its answer then.
+   * Waits until at least `count` events are stored. The response may not have been sent yet.
    *
-   * @throws after `timeoutMs`, with what is there instead
+   * @throws after `timeoutMs`, with a list of events, requests and violations
    */
   async waitForEvents(count: number, options?: WaitOptions): Promise<readonly StoredEvent[]> {
     await this.#wait(() => this.events.length >= count, `${count} events`, options);
@@ -164,9 +182,9 @@ export class FakePostHog {
   }
 
   /**
-   * Waits until at least so many requests have arrived. They may still be unanswered then.
+   * Waits until at least `count` requests have arrived. The responses may not have been sent yet.
    *
-   * @throws after `timeoutMs`, with what is there instead
+   * @throws after `timeoutMs`, with a list of events, requests and violations
    */
   async waitForRequests(count: number, options?: WaitOptions): Promise<readonly RecordedRequest[]> {
     await this.#wait(() => this.requests.length >= count, `${count} requests`, options);
@@ -174,15 +192,19 @@ export class FakePostHog {
   }
 
   /**
-   * Waits until a condition on this server holds. It is looked at after every change: no polling, no clock.
+   * Waits until `condition` returns true. It is evaluated after every change, without polling.
    *
-   * @throws after `timeoutMs`, with what is there instead; what the condition throws
+   * ```ts
+   * await posthog.waitFor(({ requests }) => requests.at(-1)?.status === 200);
+   * ```
+   *
+   * @throws after `timeoutMs`, with a list of events, requests and violations; whatever `condition` throws
    */
   async waitFor(condition: (posthog: FakePostHog) => boolean, options?: WaitOptions): Promise<void> {
-    await this.#wait(() => condition(this), 'the condition', options);
+    await this.#wait(() => condition(this), 'a condition', options);
   }
 
-  /** Forgets events, requests, violations and faults. */
+  /** Removes events, requests, violations and faults. Arrays that were read before stay unchanged. */
   clear(): void {
     this.#memory.clear();
     this.#faults.clear();
@@ -190,10 +212,10 @@ export class FakePostHog {
     this.#changed();
   }
 
-  /** Stops listening, breaks every connection, ends every wait. What was stored can still be read. May be called again. */
+  /** Stops the server, closes open connections and rejects pending waits. Recorded data stays readable. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
-      this.#waiters.abandon('the local PostHog was closed');
+      this.#waiters.close('FakePostHog was closed');
       this.#timers.close();
       this.#view?.close();
       this.#server.close(() => resolve());
@@ -217,7 +239,7 @@ export class FakePostHog {
     const [path, query] = request.url?.split('?', 2) ?? [];
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (isRead && OWN_PAGES.has(path ?? '') && !namesLoopback(request)) {
-      response.writeHead(403).end('The local PostHog shows its events at localhost and 127.0.0.1 only.');
+      response.writeHead(403).end('This page is available at localhost and 127.0.0.1 only.');
     } else if (isRead && path === '/') {
       this.#liveView().answerPage(response);
     } else if (isRead && (path === '/stream' || path === '/event') && isCrossSite(request)) {
@@ -246,7 +268,7 @@ export class FakePostHog {
   }
 
   #changed(): void {
-    this.#waiters.changed();
+    this.#waiters.check();
     for (const listener of this.#changeListeners) listener();
   }
 
@@ -254,22 +276,22 @@ export class FakePostHog {
     return this.#waiters.until(
       condition,
       timeoutMs,
-      () => `waited ${timeoutMs} ms for ${what}; ${this.#whatIsThere()}`,
+      () => `Timed out after ${timeoutMs} ms waiting for ${what}. ${this.#summary()}`,
     );
   }
 
-  #whatIsThere(): string {
+  #summary(): string {
     const list = (items: readonly unknown[], texts: string[]): string =>
       `${items.length}${texts.length === 0 ? '' : ` (${items.length > texts.length ? '… ' : ''}${texts.join(', ')})`}`;
     const events = this.events.slice(-10).map(({ event, distinct_id: id }) => `${event} of ${id}`);
     const requests = this.requests
       .slice(-10)
       .map(
-        ({ method, path, status, aborted }) => `${method} ${path} ${aborted ? 'aborted' : (status ?? 'unanswered')}`,
+        ({ method, path, status, aborted }) => `${method} ${path} ${aborted ? 'aborted' : (status ?? 'no response')}`,
       );
     const violations = this.violations.slice(-10).map(({ rule, detail }) => `${rule}: ${detail}`);
     return [
-      `there are events: ${list(this.events, events)}`,
+      `Events: ${list(this.events, events)}`,
       `requests: ${list(this.requests, requests)}`,
       `violations: ${list(this.violations, violations)}`,
     ].join('; ');

@@ -1,89 +1,107 @@
 import { type EventResult } from './validation.js';
 import { type RecordedRequest, type StoredEvent } from './recorded.js';
 
-/** Every fault can be made to wait. */
+/** Can be combined with every fault. */
 export interface Delay {
   /**
-   * Milliseconds before anything is stored and answered: a slow network or a slow server. A client that gave up
-   * meanwhile still gets its events stored, as it would at PostHog.
+   * Milliseconds before the batch is stored and the response is sent. The events are stored even if the client
+   * disconnects meanwhile, as PostHog would.
    */
   readonly delayMs?: number;
 }
 
-/** Nothing but the wait, then the normal answer. */
+/** Delays the normal response. */
 export interface DelayFault {
   readonly delayMs: number;
 }
 
-/** Answers a status of your choice, and stores nothing. */
+/**
+ * Responds with this status and stores nothing.
+ *
+ * ```ts
+ * posthog.fail([{ status: 503 }, { status: 429, retryAfter: 1 }]);
+ * ```
+ */
 export interface StatusFault extends Delay {
   readonly status: number;
-  /** true: the events are stored all the same, and the answer lies. */
+  /** true: stores the batch nevertheless, which the client cannot know. Default: false. */
   readonly store?: boolean;
-  /** `Retry-After`: seconds, or an HTTP date. Default: none. */
+  /** Value of `Retry-After`: seconds or an HTTP date. Default: no such header. */
   readonly retryAfter?: string | number;
-  /** A string is sent as plain text, anything else as JSON. Default: of a 2xx the normal body, else a short error. */
+  /** A string is sent as plain text, an object as JSON. Default: for a 2xx status the normal body, otherwise a short error. */
   readonly body?: string | object;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Breaks the connection: `before` anything is read or stored, or `after` the events were stored. */
+/** Resets the connection, either `before` the body is read or `after` the batch was stored. The client cannot tell which. */
 export interface ResetFault extends Delay {
   readonly reset: 'before' | 'after';
 }
 
-/** Takes the request and never answers; nothing is stored. */
+/** Reads the request, stores nothing and never responds. */
 export interface HangFault extends Delay {
   readonly hang: true;
 }
 
 /**
- * Answers 200 with a result of your choice per event; only `ok`, `warning` and `limited` are stored. v0 has no results:
- * there the answer stays as it is, and what is not stored is lost in silence, as over a quota.
+ * Responds with 200 and a result for each event. Events with the result `ok`, `warning` or `limited` are stored. A `v0`
+ * response has no results: it stays the same, and the other events are silently discarded, as over a quota.
+ *
+ * ```ts
+ * posthog.fail({ results: ({ event }) => (event === 'order_placed' ? { result: 'retry' } : undefined) });
+ * ```
  */
 export interface ResultsFault extends Delay {
   /**
-   * Called for each event that the server would accept; undefined leaves the result to the server.
+   * Called for each event that would be stored. Returns undefined to keep the normal result.
    *
    * @param event the event as it would be stored
    * @param index its position in the batch
    */
   readonly results: (event: StoredEvent, index: number) => EventResult | undefined;
-  /** `Retry-After`, sent when a result is `retry`. Default: 1 second, as PostHog; null: none. */
+  /** Value of `Retry-After` if a result is `retry`. Default: 1 (second), as PostHog; null: no such header. */
   readonly retryAfter?: string | number | null;
 }
 
-/** Stores, promises the whole answer, sends half of it and breaks the connection. */
+/** Stores the batch, sends the headers and half of the body, then closes the connection. */
 export interface HalfAnswerFault extends Delay {
   readonly halfAnswer: true;
 }
 
-/** Stores, and answers 200 with a body that is no JSON. */
+/** Stores the batch and responds with 200 and a body that is not JSON. */
 export interface InvalidJsonFault extends Delay {
   readonly invalidJson: true;
 }
 
-/** Stores, sends the head of the answer at once and its body in pieces over this many milliseconds. */
+/** Stores the batch, sends the headers immediately and the body in pieces. */
 export interface SlowBodyFault extends Delay {
+  /** Milliseconds until the body is complete. */
   readonly slowBodyMs: number;
 }
 
-/** Answers 307 to another address; nothing is stored. */
+/** Responds with a 307 redirect and stores nothing. */
 export interface RedirectFault extends Delay {
+  /** The `Location`. */
   readonly redirect: string;
 }
 
-/** Answers 413 to a batch of more events than this, else as usual. */
+/** Responds with 413 to a batch of more events. */
 export interface MaxEventsFault extends Delay {
   readonly maxEvents: number;
 }
 
-/** v0: answers 400 to a batch that holds such an event. v1: drops such an event. */
+/** Responds with 400 to a batch that contains a matching event. `v1` drops the event instead. */
 export interface PoisonFault extends Delay {
   readonly poison: (event: StoredEvent) => boolean;
 }
 
-/** What a `FakePostHog` can be told to do instead of answering as PostHog would. */
+/**
+ * A failure that FakePostHog simulates, for `fail`, `failAlways` and `failWhen`. Every fault can have a `delayMs`.
+ *
+ * ```ts
+ * posthog.fail([{ status: 503 }, { reset: 'after' }, { hang: true, delayMs: 100 }]);
+ * ```
+ */
 export type Fault =
   | DelayFault
   | StatusFault
@@ -97,7 +115,7 @@ export type Fault =
   | MaxEventsFault
   | PoisonFault;
 
-/** Which fault meets which request: what was queued first, then the rule, then the standing fault. */
+/** Selects the fault for a request: queued faults first, then that of the rule, then the permanent one. */
 export class FaultScript {
   #queue: Fault[] = [];
   #always: Fault | null = null;
@@ -121,14 +139,13 @@ export class FaultScript {
     this.#rule = null;
   }
 
-  /** Called once per request, when its headers are there. undefined: it takes the whole request to decide. */
+  /** Called once per request, when its headers have arrived. Returns undefined if the rule needs the whole request. */
   onHeaders(): Fault | null | undefined {
     const queued = this.#queue.shift();
     if (queued !== undefined) return queued;
     return this.#rule === null ? this.#always : undefined;
   }
 
-  /** Decides for a whole request. */
   onRequest(request: RecordedRequest): Fault | null {
     return this.#rule?.(request) ?? this.#always;
   }

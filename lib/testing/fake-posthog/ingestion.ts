@@ -9,22 +9,21 @@ import { planResponse, sendResponse } from './response.js';
 import { RetryLedger } from './retry-ledger.js';
 import { type Validation, type Protocol } from './validation.js';
 
-/** What the ingestion shares with the rest of one server. */
 export interface IngestionParts {
   readonly apiKey: string | null;
   readonly maxRemembered: number;
   readonly memory: Memory;
   readonly faults: FaultScript;
   readonly timers: Timers;
-  /** Called after every change of the memory. */
+  /** Called after every change of `memory`. */
   readonly changed: () => void;
-  /** Called for each event that was stored. */
+  /** Called for each stored event. */
   readonly stored: (event: StoredEvent) => void;
 }
 
 const NOT_VALIDATED: Validation = { violations: [], refusal: null, json: undefined, batch: [], events: [] };
 
-/** Receives requests: reads, judges, remembers, stores and answers each of them as PostHog, or as a fault wants it. */
+/** Handles capture requests as PostHog does, or as a fault requires. */
 export class Ingestion {
   readonly #parts: IngestionParts;
   readonly #ledger: RetryLedger;
@@ -34,24 +33,23 @@ export class Ingestion {
     this.#ledger = new RetryLedger(parts.maxRemembered);
   }
 
-  /** Forgets what earlier requests looked like. */
   clear(): void {
     this.#ledger.clear();
   }
 
-  /** Handles one request that is not for the server's own pages. Never rejects. */
+  /** Never rejects. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const record = openRequest(request);
     try {
       const protocol = protocolAt(record.path);
-      if (protocol === null || record.method !== 'POST') this.#refuseAddress(record, protocol, request, response);
+      if (protocol === null || record.method !== 'POST') this.#refuseEndpoint(record, protocol, request, response);
       else await this.#ingest(record, protocol, request, response);
     } catch (error) {
-      // Only the callbacks of a fault, which are the test's own, throw here.
+      // Only callbacks of a fault, which the test provides, throw here.
       record.status = 500;
       this.#callbackThrew(record, error);
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
-      response.end('a callback of a fault threw');
+      response.end('A callback of a fault threw an error.');
     }
   }
 
@@ -80,10 +78,10 @@ export class Ingestion {
     if ('text' in body) record.text = body.text;
     const validation = protocol.validate(record.headers, body, apiKey);
     this.#remember(record, validation, protocol);
-    await this.#answer(record, validation, early === undefined ? faults.onRequest(record) : early, response);
+    await this.#respond(record, validation, early === undefined ? faults.onRequest(record) : early, response);
   }
 
-  async #answer(
+  async #respond(
     record: OpenRequest,
     validation: Validation,
     fault: Fault | null,
@@ -93,16 +91,16 @@ export class Ingestion {
     const outcomes = validation.events.map(({ wire, ...rest }) => ({ ...rest, stored: toStoredEvent(wire, record) }));
     const plan = planResponse({ format: record.format ?? 'v0', refusal: validation.refusal, outcomes }, fault);
     record.aborted = response.destroyed;
-    let endsHere = false;
+    let endedByServer = false;
     response.on('close', () => {
-      if (endsHere || response.writableFinished) return;
+      if (endedByServer || response.writableFinished) return;
       record.aborted = true;
       changed();
     });
     if (plan.delayMs > 0 && !(await timers.sleep(plan.delayMs))) return;
     memory.addEvents(plan.store);
-    endsHere = plan.mode === 'half' || plan.mode === 'reset';
-    if (!record.aborted) record.status = plan.answer?.status ?? null;
+    endedByServer = plan.mode === 'half' || plan.mode === 'reset';
+    if (!record.aborted) record.status = plan.response?.status ?? null;
     try {
       plan.store.forEach(stored);
     } catch (error) {
@@ -113,7 +111,7 @@ export class Ingestion {
   }
 
   #callbackThrew(record: OpenRequest, error: unknown): void {
-    const detail = `a callback of the test threw: ${error instanceof Error ? error.message : String(error)}`;
+    const detail = `a callback threw an error: ${error instanceof Error ? error.message : String(error)}`;
     this.#parts.memory.addViolations(record, [{ rule: 'callback_threw', detail }]);
     this.#parts.changed();
   }
@@ -123,13 +121,15 @@ export class Ingestion {
     record.json = validation.json;
     record.events = validation.batch.length;
     const { json, batch } = validation;
-    const seen = { format: protocol.format, headers: record.headers, receivedAt: record.receivedAt, json, batch };
-    const path = record.path.includes('//') ? [{ rule: 'path', detail: `${record.path} holds an empty segment` }] : [];
-    memory.addRequest(record, [...path, ...validation.violations, ...this.#ledger.observe(seen)]);
+    const observed = { format: protocol.format, headers: record.headers, receivedAt: record.receivedAt, json, batch };
+    const path = record.path.includes('//')
+      ? [{ rule: 'path', detail: `${record.path} contains an empty segment` }]
+      : [];
+    memory.addRequest(record, [...path, ...validation.violations, ...this.#ledger.observe(observed)]);
     changed();
   }
 
-  #refuseAddress(
+  #refuseEndpoint(
     record: OpenRequest,
     protocol: Protocol | null,
     request: IncomingMessage,
@@ -139,7 +139,7 @@ export class Ingestion {
     const violation =
       protocol === null
         ? { rule: 'path', detail: `${record.path} is not an endpoint of PostHog's capture API` }
-        : { rule: 'method', detail: `${record.method} ${record.path} must be a POST` };
+        : { rule: 'method', detail: `${record.method} ${record.path} must be a POST request` };
     record.status = protocol === null ? 404 : 405;
     this.#parts.memory.addRequest(record, [violation]);
     this.#parts.changed();
@@ -147,7 +147,7 @@ export class Ingestion {
   }
 }
 
-/** The endpoint at a path, or below a prefix of it, as behind a reverse proxy. */
+/** Accepts any path prefix, as a reverse proxy may add one. */
 function protocolAt(path: string): Protocol | null {
   if (path.endsWith('/i/v1/analytics/events')) return PROTOCOL_V1;
   if (path.endsWith('/batch/') || path.endsWith('/batch')) return PROTOCOL_V0;
@@ -160,7 +160,7 @@ function openRequest(request: IncomingMessage): OpenRequest {
   return {
     index: -1,
     method: request.method ?? '',
-    // A client behind an HTTP proxy names the whole address.
+    // A client behind an HTTP proxy sends an absolute URL.
     path: (request.url ?? '').replace(/^https?:\/\/[^/]*/, '').split('?', 1)[0] ?? '',
     headers,
     format: null,

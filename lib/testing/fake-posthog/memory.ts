@@ -3,27 +3,25 @@ import { isJsonObject, type JsonObject } from './json-values.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
 import { type RuleViolation } from './validation.js';
 
-/** A request whose answer is still to come. */
+/** A request without a response yet. */
 export type OpenRequest = { -readonly [Key in keyof RecordedRequest]: RecordedRequest[Key] };
 
-/** What a server remembers: the newest events, requests and violations, within a bound. */
+/** The newest events, requests and violations of one server. */
 export class Memory {
   events: StoredEvent[] = [];
   requests: RecordedRequest[] = [];
   violations: Violation[] = [];
-  /** Changes with every change. */
-  version = 0;
   #requestCount = 0;
-  /** Events in the bodies of `requests`, one at least for each. */
+  /** Number of events in the bodies of `requests`; a request counts as at least one. */
   #requestWeight = 0;
   readonly #maxRemembered: number;
 
-  /** @param maxRemembered how many events, stored and in the bodies of requests, are remembered; the oldest are forgotten */
+  /** @param maxRemembered limit of stored events, and of events in the bodies of requests; the oldest are removed */
   constructor(maxRemembered: number) {
     this.#maxRemembered = maxRemembered;
   }
 
-  /** Gives the request its index and remembers it, with what was wrong with it. */
+  /** Assigns `request.index`. */
   addRequest(request: OpenRequest, violations: readonly RuleViolation[]): void {
     request.index = this.#requestCount++;
     this.requests.push(request);
@@ -38,16 +36,14 @@ export class Memory {
   addViolations(request: RecordedRequest, violations: readonly RuleViolation[]): void {
     for (const { rule, detail } of violations) this.violations.push({ rule, detail, requestIndex: request.index });
     forgetOldest(this.violations, this.#maxRemembered);
-    this.version++;
   }
 
   addEvents(events: readonly StoredEvent[]): void {
     for (const event of events) this.events.push(event);
     forgetOldest(this.events, this.#maxRemembered);
-    this.version++;
   }
 
-  /** The first arrival of each row that PostHog would keep. */
+  /** The first stored event of each row that PostHog keeps. */
   rows(): StoredEvent[] {
     const rows = new Map<string, StoredEvent>();
     for (const event of this.events) {
@@ -57,14 +53,13 @@ export class Memory {
     return [...rows.values()];
   }
 
-  /** Forgets everything, and counts requests from 0 again. What was handed out before stays as it is. */
+  /** Also resets the request index. Arrays that were returned before stay unchanged. */
   clear(): void {
     this.events = [];
     this.requests = [];
     this.violations = [];
     this.#requestCount = 0;
     this.#requestWeight = 0;
-    this.version++;
   }
 }
 
@@ -78,7 +73,7 @@ function forgetOldest(list: unknown[], max: number): void {
 
 const V0_DISTINCT_ID_CHARACTERS = 200;
 
-/** What PostHog would keep of an event that it accepts, with its own corrections. */
+/** Applies the corrections that PostHog makes to an accepted event. */
 export function toStoredEvent(wire: JsonObject, request: RecordedRequest): StoredEvent {
   const v1 = request.format === 'v1';
   const distinctId = String(wire.distinct_id);
@@ -98,7 +93,7 @@ export function toStoredEvent(wire: JsonObject, request: RecordedRequest): Store
   };
 }
 
-/** PostHog merges events that are equal in this: the UTC date, the name, the distinct id and the uuid. */
+/** PostHog merges events with the same UTC date, name, distinct id and uuid. */
 export function mergeKey(event: StoredEvent): string {
   const time = Date.parse(event.timestamp);
   const date = Number.isNaN(time) ? event.timestamp : new Date(time).toISOString().slice(0, 10);

@@ -2,32 +2,32 @@ import { randomUUID } from 'node:crypto';
 import { type EventFeed } from '../../live/event-feed.js';
 import { type LiveProbe, type LiveSource } from '../../live/live-view.js';
 import { type LiveFace, type LiveSample, type LiveState, type LiveHint } from '../../live/messages.js';
+import { isJsonObject, type JsonObject } from './json-values.js';
 import { type Memory } from './memory.js';
 import { type RecordedRequest, type StoredEvent } from './recorded.js';
 
-/** The server whose page it is. */
 export interface PageParts {
   readonly url: string;
-  /** The only key that is accepted; null: any. */
+  /** The only accepted key, which the page never shows; null: any. */
   readonly apiKey: string | null;
   readonly memory: Memory;
-  /** Calls the listener after every change of the memory. Returns what ends it. */
+  /** Calls the listener after every change of `memory`. Returns a function that removes it. */
   readonly onChange: (listener: () => void) => () => void;
 }
 
-/** How many events of the past a page shows that is opened late. */
+/** Number of earlier events that a newly opened page shows. */
 const MAX_PAST = 500;
-/** What a StoredEvent says of its request. */
-const OUR_FIELDS = new Set(['format', 'requestIndex', 'receivedAt']);
+/** Fields of a `StoredEvent` that are not part of the event. */
+const REQUEST_FIELDS = new Set(['format', 'requestIndex', 'receivedAt']);
 
-/** What the page of a local PostHog shows: the events that it stored, and those that it refused, with the rule that was broken. */
+/** The live page of a local PostHog: stored events, and refused ones with the violated rule. */
 export function pageSource(parts: PageParts): LiveSource {
   const face: LiveFace = {
     title: 'Local PostHog',
-    about: 'What it stored, and what it refused and why.',
+    about: 'Events that were stored, and events that were refused, with the reason.',
     fates: [
       { id: 'stored', label: 'stored', tone: 'good', isFinal: true },
-      { id: 'altered', label: 'rule broken', tone: 'warn', isFinal: true },
+      { id: 'altered', label: 'rule violated', tone: 'warn', isFinal: true },
       { id: 'refused', label: 'refused', tone: 'bad', isFinal: true },
     ],
     charts: [
@@ -51,7 +51,7 @@ export function pageSource(parts: PageParts): LiveSource {
   return { face, attach: (feed) => new PageProbe(parts, feed) };
 }
 
-/** Looks at every request once, when it has been answered. */
+/** Shows every request once, when it is complete. */
 class PageProbe implements LiveProbe {
   readonly #parts: PageParts;
   readonly #feed: EventFeed;
@@ -65,9 +65,9 @@ class PageProbe implements LiveProbe {
     this.#parts = parts;
     this.#feed = feed;
     this.#next = firstShown(parts.memory.requests);
-    this.#look();
+    this.#update();
     this.#second = { requests: 0, refused: 0, stored: 0 };
-    this.detach = parts.onChange(() => this.#look());
+    this.detach = parts.onChange(() => this.#update());
   }
 
   state(): LiveState {
@@ -76,8 +76,8 @@ class PageProbe implements LiveProbe {
     const last = this.#last;
     if (last === null) return { tone: 'idle', text: 'Listening; no event has arrived yet', nextAt: null };
     if (!isRefusal(last)) return { tone: 'good', text: `Listening; ${count}`, nextAt: null };
-    const answer = last.status === null ? 'got no answer' : `was answered ${last.status}`;
-    return { tone: 'bad', text: `The last request ${answer}; ${count}`, nextAt: null };
+    const response = last.status === null ? 'got no response' : `failed with HTTP ${last.status}`;
+    return { tone: 'bad', text: `The last request ${response}; ${count}`, nextAt: null };
   }
 
   sample(): LiveSample {
@@ -86,10 +86,10 @@ class PageProbe implements LiveProbe {
     return { requests, refused, stored, size: requests === 0 ? null : stored / requests };
   }
 
-  #look(): void {
+  #update(): void {
     const { requests } = this.#parts.memory;
     const newest = requests.at(-1)?.index ?? -1;
-    // It was told to forget everything, and counts from 0 again.
+    // The memory was cleared, which resets the index.
     if (newest < this.#next - 1) {
       this.#next = 0;
       this.#open.clear();
@@ -110,8 +110,8 @@ class PageProbe implements LiveProbe {
   #show(request: RecordedRequest): void {
     const { memory } = this.#parts;
     const stored = memory.events.filter(({ requestIndex }) => requestIndex === request.index);
-    const broken = memory.violations.filter(({ requestIndex }) => requestIndex === request.index);
-    const why = broken.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ');
+    const violations = memory.violations.filter(({ requestIndex }) => requestIndex === request.index);
+    const why = violations.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ');
     this.#last = request;
     this.#second.requests += 1;
     this.#second.stored += stored.length;
@@ -123,8 +123,8 @@ class PageProbe implements LiveProbe {
     });
     const kept = new Set(stored.map(({ uuid }) => uuid));
     const lost = batchOf(request).filter(({ uuid }) => !(typeof uuid === 'string' && kept.has(uuid.toLowerCase())));
-    const answer = request.status === null ? 'not answered' : `answered ${request.status}`;
-    const note = why === '' ? answer : `${answer}; ${why}`;
+    const response = request.status === null ? 'no response' : `HTTP ${request.status}`;
+    const note = why === '' ? response : `${response}; ${why}`;
     lost.forEach((event, index) => {
       this.#add(request, stored.length + index, event, 'refused', note);
       this.#feed.count(nameOf(event), 'refused');
@@ -138,17 +138,11 @@ class PageProbe implements LiveProbe {
     );
   }
 
-  #add(
-    request: RecordedRequest,
-    index: number,
-    event: Readonly<Record<string, unknown>>,
-    fate: string,
-    note: string,
-  ): void {
+  #add(request: RecordedRequest, index: number, event: Readonly<JsonObject>, fate: string, note: string): void {
     const { apiKey } = this.#parts;
-    const whole = textOf(event);
-    const text = apiKey === null ? whole : whole.replaceAll(apiKey, '***');
-    // One uuid may have been sent twice.
+    const json = jsonOf(event);
+    const text = apiKey === null ? json : json.replaceAll(apiKey, '***');
+    // The uuid alone is not unique: an event may be sent twice.
     const id = `${String(event.uuid)}/${request.index}.${index}`;
     const bytes = Buffer.byteLength(text);
     this.#feed.add({ id, name: nameOf(event), text, bytes, at: request.receivedAt }, fate, note);
@@ -159,22 +153,20 @@ function isRefusal({ status }: RecordedRequest): boolean {
   return status === null || status >= 300;
 }
 
-function nameOf(event: Readonly<Record<string, unknown>>): string {
+function nameOf(event: Readonly<JsonObject>): string {
   return typeof event.event === 'string' ? event.event : '(no name)';
 }
 
-/** The fields that PostHog knows. */
-function storedFields(event: StoredEvent): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(event).filter(([field]) => !OUR_FIELDS.has(field)));
+function storedFields(event: StoredEvent): JsonObject {
+  return Object.fromEntries(Object.entries(event).filter(([field]) => !REQUEST_FIELDS.has(field)));
 }
 
-function batchOf({ json }: RecordedRequest): Record<string, unknown>[] {
+function batchOf({ json }: RecordedRequest): JsonObject[] {
   const { batch } = Object(json) as { batch?: unknown };
-  const isObject = (item: unknown): item is Record<string, unknown> => typeof item === 'object' && item !== null;
-  return Array.isArray(batch) ? batch.filter(isObject) : [];
+  return Array.isArray(batch) ? batch.filter(isJsonObject) : [];
 }
 
-/** The index of the oldest of those requests that bring the newest `MAX_PAST` events. */
+/** The index of the oldest request that contains one of the newest `MAX_PAST` events. */
 function firstShown(requests: readonly RecordedRequest[]): number {
   let events = 0;
   let first = requests.at(-1)?.index ?? 0;
@@ -185,8 +177,8 @@ function firstShown(requests: readonly RecordedRequest[]): number {
   return first;
 }
 
-/** What was sent may be nested deeper than can be written. */
-function textOf(event: unknown): string {
+/** Returns `{}` for an event that is nested too deeply to be serialized. */
+function jsonOf(event: unknown): string {
   try {
     return JSON.stringify(event);
   } catch {
@@ -195,22 +187,21 @@ function textOf(event: unknown): string {
 }
 
 /**
- * How to send an event, for as long as there is none.
+ * Explains how to send an event while the page is empty.
  *
- * @param url where the server is
- * @param anyKey whether any API key will do; a particular one is not shown
+ * @param anyKey true: the server accepts any API key
  */
 export function emptyHint(url: string, anyKey: boolean): LiveHint {
-  const key = anyKey ? 'phc_local' : '<the key this server was started with>';
+  const key = anyKey ? 'phc_local' : '<the key that this server was started with>';
   const now = new Date().toISOString();
   const event = { event: 'hello', distinct_id: 'me', uuid: randomUUID(), timestamp: now, properties: {} };
   const body = JSON.stringify({ api_key: key, batch: [event], sent_at: now });
   return {
     title: 'No event has arrived yet',
     parts: [
-      { text: 'Point an application here:' },
+      { text: 'Configure an application:' },
       { code: `POSTHOG_HOST=${url}\nPOSTHOG_API_KEY=${key}` },
-      { text: 'or send one from a terminal:' },
+      { text: 'or send an event from a terminal:' },
       { code: `curl ${url}/batch/ -H 'Content-Type: application/json' \\\n  -d '${body}'` },
     ],
   };

@@ -12,7 +12,7 @@ import { ViolationCollector, type Validation, type Protocol, type RequestBody } 
 
 const MEBIBYTE = 1024 * 1024;
 
-/** PostHog's capture API, `POST /batch/`: the key in the body, one answer for the whole batch, errors as plain text. */
+/** `POST /batch/`: the key is in the body, one response covers the whole batch, errors are plain text. */
 export const PROTOCOL_V0: Protocol = {
   format: 'v0',
   maxWireBytes: 20 * MEBIBYTE,
@@ -27,7 +27,7 @@ function validateV0(headers: Readonly<Record<string, string>>, body: RequestBody
   checkUserAgent(headers['user-agent'], violations);
   const contentType = headers['content-type'] ?? '';
   if (!isJsonType(contentType)) {
-    violations.add('content_type', `Content-Type must be application/json, it is ${quoted(contentType)}`);
+    violations.add('content_type', `Content-Type must be application/json, but is ${quoted(contentType)}`);
   }
   const root = readRoot(body, violations);
   if (root === null) return violations.toValidation(null, []);
@@ -36,7 +36,10 @@ function validateV0(headers: Readonly<Record<string, string>>, body: RequestBody
   if (token !== null) violations.refuse(401, token.rule, token.detail);
   checkRootKeys(root, ['api_key', 'batch', 'sent_at', 'historical_migration'], violations);
   if (typeof root.sent_at !== 'string' || !isRfc3339Utc(root.sent_at)) {
-    violations.add('sent_at_invalid', `sent_at must be RFC 3339 in UTC, written with Z, it is ${quoted(root.sent_at)}`);
+    violations.add(
+      'sent_at_invalid',
+      `sent_at must be an RFC 3339 timestamp in UTC with the suffix Z, but is ${quoted(root.sent_at)}`,
+    );
   }
   checkHistoricalMigration(root, violations);
   return violations.toValidation(root, validateEvents(root.batch, 'v0', 'text' in body ? body.text : '', violations));
@@ -50,10 +53,10 @@ const REQUIRED_HEADERS = [
   'posthog-request-id',
   'posthog-request-timestamp',
 ];
-/** What v0 carries in the body and v1 in headers. */
+/** Keys of a v0 body that v1 replaces with headers. */
 const FORBIDDEN_ROOT_KEYS = ['api_key', 'token', 'sent_at'];
 
-/** PostHog's capture API, `POST /i/v1/analytics/events`: the key in a header, one result per event. */
+/** `POST /i/v1/analytics/events`: the key is in a header, the response has one result per event. */
 export const PROTOCOL_V1: Protocol = {
   format: 'v1',
   maxWireBytes: 10 * MEBIBYTE,
@@ -89,19 +92,19 @@ function checkHeaders(
   const given = (name: string): string | null => (missing.includes(name) ? null : (headers[name] ?? null));
   const contentType = given('content-type');
   if (contentType !== null && !isJsonType(contentType)) {
-    violations.refuse(415, 'content_type', `Content-Type must be application/json, it is ${quoted(contentType)}`);
+    violations.refuse(415, 'content_type', `Content-Type must be application/json, but is ${quoted(contentType)}`);
   }
   const sdk = given('posthog-sdk-info');
   if (sdk !== null && !/^[^\s/][^\s]*\/[^\s/]+$/.test(sdk)) {
-    violations.add('sdk_info_invalid', `PostHog-Sdk-Info must be name/version, it is ${quoted(sdk)}: $lib is lost`);
+    violations.add('sdk_info_invalid', `PostHog-Sdk-Info must be name/version, but is ${quoted(sdk)}: $lib is not set`);
   }
   const attempt = given('posthog-attempt');
   if (attempt !== null && !/^[1-9]\d*$/.test(attempt)) {
-    violations.refuse(400, 'attempt_invalid', `PostHog-Attempt must count from 1, it is ${quoted(attempt)}`);
+    violations.refuse(400, 'attempt_invalid', `PostHog-Attempt must be an integer from 1, but is ${quoted(attempt)}`);
   }
   const requestId = given('posthog-request-id');
   if (requestId !== null && !isUuid(requestId)) {
-    violations.refuse(400, 'request_id_invalid', `PostHog-Request-Id must be a uuid, it is ${quoted(requestId)}`);
+    violations.refuse(400, 'request_id_invalid', `PostHog-Request-Id must be a UUID, but is ${quoted(requestId)}`);
   }
   const timestamp = given('posthog-request-timestamp');
   if (timestamp !== null) checkTime('request_timestamp_invalid', 'PostHog-Request-Timestamp', timestamp, violations);
@@ -109,7 +112,7 @@ function checkHeaders(
 
 function checkRoot(root: JsonObject, violations: ViolationCollector): void {
   for (const key of FORBIDDEN_ROOT_KEYS.filter((name) => name in root)) {
-    violations.add('v0_key_in_v1', `${key} does not belong into a v1 body`);
+    violations.add('v0_key_in_v1', `${key} does not belong in a v1 body`);
   }
   checkRootKeys(root, ['created_at', 'historical_migration', 'batch', ...FORBIDDEN_ROOT_KEYS], violations);
   checkTime('created_at_invalid', 'created_at', root.created_at, violations);
@@ -117,7 +120,7 @@ function checkRoot(root: JsonObject, violations: ViolationCollector): void {
 }
 
 function checkTime(rule: string, name: string, value: unknown, violations: ViolationCollector): void {
-  const detail = `${name} must be RFC 3339 in UTC, written with Z, it is ${quoted(value)}`;
+  const detail = `${name} must be an RFC 3339 timestamp in UTC with the suffix Z, but is ${quoted(value)}`;
   if (typeof value !== 'string' || !isRfc3339(value)) violations.refuse(400, rule, detail);
   else if (!isRfc3339Utc(value)) violations.add(rule, detail);
 }

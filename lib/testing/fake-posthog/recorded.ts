@@ -1,64 +1,64 @@
-/** Which of PostHog's two ingestion endpoints a request spoke: `POST /batch/` is v0, `POST /i/v1/analytics/events` is v1. */
+/** PostHog's two capture APIs: `v0` is `POST /batch/`, `v1` is `POST /i/v1/analytics/events`. */
 export type CaptureFormat = 'v0' | 'v1';
 
-/** One event as PostHog would have kept it. Sent twice and accepted twice, it stands here twice. */
+/** An event as PostHog stores it. An event that was sent and accepted twice is stored twice. */
 export interface StoredEvent {
-  /** Lower-case. */
+  /** In lower case. */
   readonly uuid: string;
   readonly event: string;
   readonly distinct_id: string;
-  /** As it was sent. */
+  /** As sent. */
   readonly timestamp: string;
-  /** As they were sent; for v1 also `$lib` and `$lib_version`, which PostHog takes from the `PostHog-Sdk-Info` header. */
+  /** As sent. With v1, PostHog adds `$lib` and `$lib_version` from the `PostHog-Sdk-Info` header. */
   readonly properties: Readonly<Record<string, unknown>>;
-  /** v1 only, and only when sent. */
+  /** Only in v1, and only if sent. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** v1 only, and only when sent. */
+  /** Only in v1, and only if sent. */
   readonly session_id?: string;
-  /** v1 only, and only when sent. */
+  /** Only in v1, and only if sent. */
   readonly window_id?: string;
   readonly format: CaptureFormat;
-  /** The `index` of the request that brought it. */
+  /** The `index` of the request that contained the event. */
   readonly requestIndex: number;
-  /** Epoch milliseconds of the arrival of that request. */
+  /** Arrival of that request, in epoch milliseconds. */
   readonly receivedAt: number;
 }
 
 /**
- * One request, remembered as soon as its body has arrived (or is known never to). It is live: `status` and `aborted`
- * are filled in when the request is answered or its client goes away.
+ * A request, recorded as soon as its body has arrived or failed to arrive. The object is live: `status` and `aborted`
+ * are set when the response is sent or the client disconnects.
  */
 export interface RecordedRequest {
-  /** 0, 1, 2 … in the order in which the requests became complete. */
+  /** Position in the order in which requests were recorded, from 0. */
   readonly index: number;
   readonly method: string;
-  /** Without the query. */
+  /** Without the query string. */
   readonly path: string;
-  /** Names in lower case; a repeated header is joined with a comma. */
+  /** Names are in lower case; repeated headers are joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
-  /** null: neither of the two endpoints. */
+  /** null: the path is neither of the two endpoints. */
   readonly format: CaptureFormat | null;
-  /** `Content-Encoding` as sent, `none` without one. */
+  /** `Content-Encoding` as sent; `none` if absent. */
   readonly encoding: string;
-  /** The body after decompression; null when it did not arrive or could not be decoded. */
+  /** The decompressed body; null if it did not arrive or could not be decoded. */
   readonly text: string | null;
-  /** `text` parsed; undefined when it is no JSON object. */
+  /** `text`, parsed; undefined if it is not a JSON object. */
   readonly json: unknown;
-  /** How many events the body holds, accepted or not. */
+  /** Number of events in the body, accepted or not. */
   readonly events: number;
-  /** Epoch milliseconds of the arrival of its headers. */
+  /** Arrival of the headers, in epoch milliseconds. */
   readonly receivedAt: number;
-  /** The status answered; null while, and if for ever, there is none. */
+  /** Status of the response; null until it is sent, and for ever if none is sent. */
   readonly status: number | null;
-  /** true: the client went away before it had the whole answer. */
+  /** true: the client disconnected before it received the whole response. */
   readonly aborted: boolean;
 }
 
-/** A rule of PostHog's API that a request broke, whether PostHog would refuse it or silently lose or alter data. */
+/** A violated rule of PostHog's API, including those for which PostHog silently discards or alters data. */
 export interface Violation {
   /** The rule's name, e.g. `distinct_id_blank`. */
   readonly rule: string;
-  /** What was wrong, in a sentence. Never holds a key. */
+  /** Description of the problem. Never contains an API key. */
   readonly detail: string;
   /** The `index` of the request. */
   readonly requestIndex: number;

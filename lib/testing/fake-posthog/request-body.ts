@@ -4,14 +4,13 @@ import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { isJsonObject, quoted } from './json-values.js';
 import { type Protocol, type RequestBody } from './validation.js';
 
-/** The raw bytes of a request's body, or why they are not there. */
 export type RawBody =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
   | { readonly kind: 'tooLarge' }
-  /** The client went away before the end. */
+  /** The client disconnected before the end. */
   | { readonly kind: 'aborted' };
 
-/** Reads a body to its end, keeping at most `maxBytes` of it: a client that still sends would not see an early answer. */
+/** Reads a body to its end even if it is too large, because a client that is still sending would not see an early response. */
 export function readRawBody(request: IncomingMessage, maxBytes: number): Promise<RawBody> {
   return new Promise((resolve) => {
     let chunks: Buffer[] = [];
@@ -24,7 +23,7 @@ export function readRawBody(request: IncomingMessage, maxBytes: number): Promise
     request.on('end', () =>
       resolve(size > maxBytes ? { kind: 'tooLarge' } : { kind: 'whole', bytes: Buffer.concat(chunks) }),
     );
-    // After an `end` these change nothing.
+    // No effect after `end`.
     request.on('error', () => resolve({ kind: 'aborted' }));
     request.on('close', () => resolve({ kind: 'aborted' }));
   });
@@ -37,10 +36,10 @@ const DECODERS = {
 } as const;
 
 /**
- * Decompresses a body and decodes its UTF-8, within the limits of a protocol. `zstd` is answered as an unknown
- * encoding although PostHog's v1 knows it: older versions of Node cannot read it.
+ * Decompresses a body and decodes its UTF-8, within the limits of a protocol. `zstd` is treated as unsupported although
+ * PostHog's v1 supports it, because older versions of Node.js do not.
  *
- * @param encoding the `Content-Encoding`; undefined without one
+ * @param encoding the `Content-Encoding`; undefined if the header is absent
  */
 export async function decodeBody(
   raw: Exclude<RawBody, { kind: 'aborted' }>,
@@ -52,16 +51,16 @@ export async function decodeBody(
   }
   const decode = decoderOf(encoding, protocol);
   if (decode === null) {
-    const detail = `Content-Encoding ${quoted(encoding)} is not understood`;
+    const detail = `Content-Encoding ${quoted(encoding)} is not supported`;
     return unreadable(protocol.unknownEncodingStatus, 'content_encoding', detail);
   }
   try {
     const bytes = await decode(raw.bytes, { maxOutputLength: protocol.maxDecodedBytes });
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch (error) {
-    // Not instanceof: under a test runner Node's errors come from another realm.
+    // No instanceof: in a test runner, Node's errors belong to another realm.
     if (isJsonObject(error) && error.code === 'ERR_BUFFER_TOO_LARGE') {
-      const detail = `the body is larger than ${protocol.maxDecodedBytes} bytes when decompressed`;
+      const detail = `the body is larger than ${protocol.maxDecodedBytes} bytes after decompression`;
       return unreadable(413, 'body_too_large', detail);
     }
     return unreadable(400, 'body_unreadable', `the body is not valid ${encoding ?? 'UTF-8'}`);

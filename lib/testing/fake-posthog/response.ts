@@ -4,7 +4,6 @@ import { type Fault, type ResultsFault, type StatusFault } from './faults.js';
 import { type CaptureFormat, type StoredEvent } from './recorded.js';
 import { type EventResult, type Validation } from './validation.js';
 
-/** An event of an accepted batch, as it would be stored. */
 export interface EventOutcome {
   readonly stored: StoredEvent;
   /** Position in the batch. */
@@ -13,24 +12,21 @@ export interface EventOutcome {
   readonly result: EventResult;
 }
 
-/** A whole HTTP answer. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** What the server does about one request. */
 export interface ResponsePlan {
   readonly delayMs: number;
-  /** The events to store, before anything is answered. */
+  /** Events to store before the response is sent. */
   readonly store: readonly StoredEvent[];
-  /** null: no answer. */
-  readonly answer: HttpResponse | null;
+  /** null: none is sent. */
+  readonly response: HttpResponse | null;
   readonly mode: 'whole' | 'half' | 'reset' | 'hang' | { readonly slowMs: number };
 }
 
-/** A validated request, as far as the answer depends on it. */
 export interface ValidatedRequest {
   readonly format: CaptureFormat;
   readonly refusal: Validation['refusal'];
@@ -38,10 +34,12 @@ export interface ValidatedRequest {
 }
 
 const STORED_RESULTS = ['ok', 'warning', 'limited'];
-/** PostHog's own value. */
+/** PostHog's value. */
 const RETRY_AFTER_SECONDS = 1;
+/** Number of pieces in which a slow body is sent. */
+const SLOW_PIECES = 8;
 
-/** Decides what to do: what PostHog would, bent by a fault. */
+/** Plans PostHog's response, modified by a fault. */
 export function planResponse(validated: ValidatedRequest, fault: Fault | null): ResponsePlan {
   const normal = defaultPlan(validated);
   return fault === null ? normal : { ...normal, ...applyFault(validated, normal, fault), delayMs: fault.delayMs ?? 0 };
@@ -50,24 +48,27 @@ export function planResponse(validated: ValidatedRequest, fault: Fault | null): 
 function applyFault(validated: ValidatedRequest, normal: ResponsePlan, fault: Fault): Partial<ResponsePlan> {
   if ('status' in fault) {
     return {
-      answer: statusResponse(validated.format, fault, normal.answer),
+      response: statusResponse(validated.format, fault, normal.response),
       store: fault.store === true ? normal.store : [],
     };
   }
-  if ('reset' in fault) return { answer: null, mode: 'reset', store: fault.reset === 'after' ? normal.store : [] };
-  if ('hang' in fault) return { answer: null, mode: 'hang', store: [] };
+  if ('reset' in fault) return { response: null, mode: 'reset', store: fault.reset === 'after' ? normal.store : [] };
+  if ('hang' in fault) return { response: null, mode: 'hang', store: [] };
   if ('results' in fault) return defaultPlan(withResults(validated, fault), fault.retryAfter);
   if ('halfAnswer' in fault) return { mode: 'half' };
   if ('invalidJson' in fault) {
-    return normal.answer?.status === 200 ? { answer: { ...normal.answer, body: '<!doctype' } } : {};
+    return normal.response?.status === 200 ? { response: { ...normal.response, body: '<!doctype' } } : {};
   }
   if ('slowBodyMs' in fault) return { mode: { slowMs: fault.slowBodyMs } };
   if ('redirect' in fault) {
-    return { answer: { ...plainText(307, ''), headers: { location: fault.redirect } }, store: [] };
+    return { response: { ...plainText(307, ''), headers: { location: fault.redirect } }, store: [] };
   }
   if ('maxEvents' in fault) {
     if (validated.refusal !== null || validated.outcomes.length <= fault.maxEvents) return {};
-    return defaultPlan({ ...validated, refusal: { status: 413, message: `more than ${fault.maxEvents} events` } });
+    return defaultPlan({
+      ...validated,
+      refusal: { status: 413, message: `the batch has more than ${fault.maxEvents} events` },
+    });
   }
   if ('poison' in fault) return defaultPlan(withPoison(validated, fault.poison));
   return {};
@@ -78,14 +79,14 @@ function defaultPlan(
   retryAfter: string | number | null = RETRY_AFTER_SECONDS,
 ): ResponsePlan {
   if (refusal !== null) {
-    return { delayMs: 0, store: [], answer: errorResponse(format, refusal.status, refusal.message), mode: 'whole' };
+    return { delayMs: 0, store: [], response: errorResponse(format, refusal.status, refusal.message), mode: 'whole' };
   }
   const store = outcomes.filter(({ kept }) => kept).map(({ stored }) => stored);
-  if (format === 'v0') return { delayMs: 0, store, answer: json(200, { status: 'Ok' }), mode: 'whole' };
+  if (format === 'v0') return { delayMs: 0, store, response: json(200, { status: 'Ok' }), mode: 'whole' };
   const results = Object.fromEntries(outcomes.map(({ stored, result }) => [stored.uuid, result]));
   const mayRetry = outcomes.some(({ result }) => result.result === 'retry');
-  const answer = json(200, { results }, mayRetry ? retryHeader(retryAfter) : {});
-  return { delayMs: 0, store, answer, mode: 'whole' };
+  const response = json(200, { results }, mayRetry ? retryHeader(retryAfter) : {});
+  return { delayMs: 0, store, response, mode: 'whole' };
 }
 
 function withResults(validated: ValidatedRequest, { results }: ResultsFault): ValidatedRequest {
@@ -100,7 +101,7 @@ function withPoison(validated: ValidatedRequest, poison: (event: StoredEvent) =>
   const isPoison = ({ stored }: EventOutcome): boolean => poison(stored);
   if (validated.format === 'v0') {
     if (validated.refusal !== null || !validated.outcomes.some(isPoison)) return validated;
-    return { ...validated, refusal: { status: 400, message: 'the batch holds a poisoned event' } };
+    return { ...validated, refusal: { status: 400, message: 'the batch contains a poisoned event' } };
   }
   const drop = { kept: false, result: { result: 'drop', details: 'poisoned' } };
   return { ...validated, outcomes: validated.outcomes.map((one) => (isPoison(one) ? { ...one, ...drop } : one)) };
@@ -108,14 +109,14 @@ function withPoison(validated: ValidatedRequest, poison: (event: StoredEvent) =>
 
 function statusResponse(format: CaptureFormat, fault: StatusFault, normal: HttpResponse | null): HttpResponse {
   const { status, body = null } = fault;
-  let answer = errorResponse(format, status, `scripted ${status}`);
-  if (typeof body === 'string') answer = plainText(status, body);
-  else if (body !== null) answer = json(status, body);
-  else if (status >= 200 && status < 300 && normal?.status === 200) answer = { ...normal, status };
-  return { ...answer, headers: { ...answer.headers, ...retryHeader(fault.retryAfter), ...fault.headers } };
+  let response = errorResponse(format, status, `scripted ${status}`);
+  if (typeof body === 'string') response = plainText(status, body);
+  else if (body !== null) response = json(status, body);
+  else if (status >= 200 && status < 300 && normal?.status === 200) response = { ...normal, status };
+  return { ...response, headers: { ...response.headers, ...retryHeader(fault.retryAfter), ...fault.headers } };
 }
 
-/** v0 explains itself in plain text, v1 in JSON. */
+/** v0 errors are plain text, v1 errors are JSON. */
 function errorResponse(format: CaptureFormat, status: number, message: string): HttpResponse {
   return format === 'v0' ? plainText(status, message) : json(status, { error: 'error', error_description: message });
 }
@@ -132,38 +133,35 @@ function retryHeader(retryAfter: string | number | null = null): Record<string, 
   return retryAfter === null ? {} : { 'retry-after': String(retryAfter) };
 }
 
-const SLOW_PIECES = 8;
-
-/** Sends an answer, or does not, in the mode of the plan. */
-export async function sendResponse(response: ServerResponse, plan: ResponsePlan, timers: Timers): Promise<void> {
-  const { answer, mode } = plan;
+export async function sendResponse(outgoing: ServerResponse, plan: ResponsePlan, timers: Timers): Promise<void> {
+  const { response, mode } = plan;
   if (mode === 'hang') return;
-  if (mode === 'reset' || answer === null) {
-    response.socket?.resetAndDestroy();
+  if (mode === 'reset' || response === null) {
+    outgoing.socket?.resetAndDestroy();
     return;
   }
-  const body = Buffer.from(answer.body);
-  writeHead(response, answer, body.length);
+  const body = Buffer.from(response.body);
+  writeHead(outgoing, response, body.length);
   if (mode === 'whole') {
-    response.end(body);
+    outgoing.end(body);
   } else if (mode === 'half') {
-    // Destroyed only once the half has left, else the client might see nothing of it.
-    response.write(body.subarray(0, Math.ceil(body.length / 2)), () => response.destroy());
+    // Destroyed once the half has been flushed, as the client might otherwise receive none of it.
+    outgoing.write(body.subarray(0, Math.ceil(body.length / 2)), () => outgoing.destroy());
   } else {
-    await trickle(response, body, mode.slowMs, timers);
+    await sendSlowly(outgoing, body, mode.slowMs, timers);
   }
 }
 
-function writeHead(response: ServerResponse, answer: HttpResponse, length: number): void {
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': length });
+function writeHead(outgoing: ServerResponse, response: HttpResponse, length: number): void {
+  outgoing.writeHead(response.status, { ...response.headers, 'content-length': length });
 }
 
-async function trickle(response: ServerResponse, body: Buffer, slowMs: number, timers: Timers): Promise<void> {
-  response.flushHeaders();
+async function sendSlowly(outgoing: ServerResponse, body: Buffer, slowMs: number, timers: Timers): Promise<void> {
+  outgoing.flushHeaders();
   const size = Math.max(1, Math.ceil(body.length / SLOW_PIECES));
   for (let piece = 0; piece < SLOW_PIECES; piece++) {
-    if (!(await timers.sleep(slowMs / SLOW_PIECES)) || response.destroyed) return;
-    response.write(body.subarray(piece * size, (piece + 1) * size));
+    if (!(await timers.sleep(slowMs / SLOW_PIECES)) || outgoing.destroyed) return;
+    outgoing.write(body.subarray(piece * size, (piece + 1) * size));
   }
-  response.end();
+  outgoing.end();
 }

@@ -3,43 +3,42 @@ import { isJsonObject, type JsonObject, quoted } from './json-values.js';
 import { type RuleViolation } from './validation.js';
 import { type CaptureFormat } from './recorded.js';
 
-/** What the ledger needs to know of one request. */
 export interface ObservedRequest {
   readonly format: CaptureFormat;
   readonly headers: Readonly<Record<string, string>>;
-  /** The parsed body; undefined when it did not arrive or is none. */
+  /** The parsed body; undefined if it did not arrive or is not a JSON object. */
   readonly json: unknown;
   readonly batch: readonly JsonObject[];
   readonly receivedAt: number;
 }
 
-/** The last attempt of a series: of a request id in v1, of the same leading event in v0. */
+/** The last attempt of a request. v1 identifies the request by its id, v0 by the first event of the batch. */
 interface Attempt {
   readonly stamp: string;
   readonly receivedAt: number;
   readonly number: number;
-  /** null: the body has not been seen yet. */
+  /** null: no body has arrived yet. */
   readonly createdAt: unknown;
-  /** The events of the first attempt whose body was seen. */
+  /** The events of the first attempt whose body arrived. */
   readonly uuids: ReadonlySet<unknown> | null;
 }
 
 /**
- * Compares requests with earlier ones. A retry must leave untouched what makes it a retry (the request id, the time
- * the batch was made, its events) and renew what belongs to the attempt (its number, the time it was sent): PostHog
- * merges duplicates by the first and corrects the clock by the second.
+ * Compares requests with earlier ones. A retry must keep the request id, the creation time of the batch and its events,
+ * by which PostHog merges duplicates. It must renew the attempt number and the time of sending, by which PostHog corrects
+ * clock skew.
  */
 export class RetryLedger {
   readonly #attempts = new Map<string, Attempt>();
   readonly #events = new Map<string, JsonObject>();
   readonly #maxRemembered: number;
 
-  /** @param maxRemembered how many events, and how many series of attempts, are remembered; the oldest are forgotten */
+  /** @param maxRemembered limit of remembered events, and of remembered requests; the oldest are removed */
   constructor(maxRemembered: number) {
     this.#maxRemembered = maxRemembered;
   }
 
-  /** Takes note of a request and says what is wrong with it as a retry. */
+  /** Records a request. Returns its violations as a retry. */
   observe(request: ObservedRequest): RuleViolation[] {
     const violations = request.format === 'v1' ? this.#observeV1(request) : this.#observeV0(request);
     for (const event of request.batch) {
@@ -49,7 +48,6 @@ export class RetryLedger {
     return violations;
   }
 
-  /** Forgets everything. */
   clear(): void {
     this.#attempts.clear();
     this.#events.clear();
@@ -67,7 +65,7 @@ export class RetryLedger {
       this.#maxRemembered,
     );
     return before !== undefined && isStale(before, stamp)
-      ? [{ rule: 'sent_at_reused', detail: `sent_at ${stamp} is the time of an earlier attempt` }]
+      ? [{ rule: 'sent_at_reused', detail: `sent_at ${stamp} was reused from an earlier attempt` }]
       : [];
   }
 
@@ -83,20 +81,20 @@ export class RetryLedger {
     const before = this.#attempts.get(id);
     if (before !== undefined) {
       if (number <= before.number) {
-        const detail = `PostHog-Attempt ${number} of request ${id} comes after ${before.number}`;
+        const detail = `PostHog-Attempt ${number} of request ${id} follows attempt ${before.number}`;
         violations.push({ rule: 'attempt_not_counted', detail });
       }
       if (isStale(before, stamp)) {
-        const detail = `PostHog-Request-Timestamp ${stamp} of request ${id} is the time of an earlier attempt`;
+        const detail = `PostHog-Request-Timestamp ${stamp} of request ${id} was reused from an earlier attempt`;
         violations.push({ rule: 'request_timestamp_reused', detail });
       }
       if (createdAt !== null && before.createdAt !== null && createdAt !== before.createdAt) {
-        const detail = `created_at of request ${id} was ${quoted(before.createdAt)} and is ${quoted(createdAt)}`;
+        const detail = `created_at of request ${id} changed from ${quoted(before.createdAt)} to ${quoted(createdAt)}`;
         violations.push({ rule: 'created_at_changed', detail });
       }
-      const strangers = [...(uuids ?? [])].filter((uuid) => before.uuids?.has(uuid) === false);
-      if (strangers.length > 0) {
-        const detail = `request ${id} comes again with events that were not in it: ${strangers.slice(0, 3).join(', ')}`;
+      const added = [...(uuids ?? [])].filter((uuid) => before.uuids?.has(uuid) === false);
+      if (added.length > 0) {
+        const detail = `request ${id} was repeated with additional events: ${added.slice(0, 3).join(', ')}`;
         violations.push({ rule: 'request_id_reused', detail });
       }
     }
@@ -122,11 +120,11 @@ export class RetryLedger {
     const changed = [...keys].filter((key) => !isDeepStrictEqual(before[key], event[key]));
     return changed.length === 0
       ? null
-      : { rule: 'event_changed', detail: `event ${event.uuid} came before with another ${changed.join(', ')}` };
+      : { rule: 'event_changed', detail: `event ${event.uuid} was sent before with a different ${changed.join(', ')}` };
   }
 }
 
-/** A stamp made afresh is not older than the arrival of the attempt before it, unless two attempts share a millisecond. */
+/** A renewed stamp is not older than the arrival of the previous attempt, unless both attempts share a millisecond. */
 function isStale(before: Attempt, stamp: string): boolean {
   const previous = Date.parse(before.stamp);
   const current = Date.parse(stamp);

@@ -1,26 +1,25 @@
 import { type RuleViolation } from './validation.js';
 
-/** PostHog's JSON parser goes no deeper than this. */
+/** The limit of PostHog's JSON parser. */
 const MAX_DEPTH = 128;
-/** The root is level 1, an event of its batch level 3: PostHog reads these into fixed fields, where a second value is an error. */
+/** The root is level 1, an event in its batch level 3. PostHog parses these into structs, where a duplicate key is an error. */
 const EVENT_LEVEL = 3;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** What is wrong with a JSON text although `JSON.parse` takes it. */
 export interface JsonViolation extends RuleViolation {
-  /** true: PostHog refuses the request for it; false: it silently keeps one of two values, or another than was sent. */
+  /** true: PostHog refuses the request; false: it silently discards or replaces a value. */
   readonly refused: boolean;
 }
 
 /**
- * Finds what `JSON.parse` forgives and PostHog does not: a key that stands twice in one object, a lone surrogate
- * written as an escape, NUL, and nesting of more than 128 levels.
+ * Finds what `JSON.parse` accepts and PostHog does not: duplicate keys in an object, escaped lone surrogates, NUL
+ * characters, and more than 128 levels of nesting.
  *
  * @param text valid JSON
  */
 export function jsonViolations(text: string): JsonViolation[] {
   const violations: JsonViolation[] = [];
-  // The keys of each object that is open at this point; null stands for an array.
+  // The keys of each object that is open at this position; null for an array.
   const open: (Set<string> | null)[] = [];
   let keyComesNext = false;
   let deepest = 0;
@@ -32,17 +31,17 @@ export function jsonViolations(text: string): JsonViolation[] {
       const escaped = text.slice(at + 1, end);
       const value = escaped.includes('\\') ? String(JSON.parse(`"${escaped}"`)) : escaped;
       if (value !== escaped && LONE_SURROGATE.test(value)) {
-        const detail = `the body holds a lone surrogate escape, at character ${at}`;
+        const detail = `the body contains an escaped lone surrogate at character ${at}`;
         violations.push({ rule: 'json_lone_surrogate', detail, refused: true });
       }
       if (value.includes('\0')) {
-        const detail = `the body holds NUL, which is stored as U+FFFD, at character ${at}`;
+        const detail = `the body contains a NUL character, which is stored as U+FFFD, at character ${at}`;
         violations.push({ rule: 'json_nul', detail, refused: false });
       }
       const keys = open.at(-1);
       if (keyComesNext && keys) {
         if (keys.has(value)) {
-          const detail = `the key ${JSON.stringify(value)} stands twice in one object, at character ${at}`;
+          const detail = `the key ${JSON.stringify(value)} occurs twice in one object, at character ${at}`;
           violations.push({ rule: 'json_duplicate_key', detail, refused: open.length <= EVENT_LEVEL });
         }
         keys.add(value);
@@ -61,7 +60,7 @@ export function jsonViolations(text: string): JsonViolation[] {
     }
   }
   if (deepest > MAX_DEPTH) {
-    const detail = `the body is nested ${deepest} levels deep, ${MAX_DEPTH} are allowed`;
+    const detail = `the body is nested ${deepest} levels deep; at most ${MAX_DEPTH} are allowed`;
     violations.push({ rule: 'json_depth', detail, refused: true });
   }
   return violations;

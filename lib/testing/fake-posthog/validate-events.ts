@@ -2,20 +2,19 @@ import { EVENT_FIELD_RULES } from './event-field-rules.js';
 import { EVENT_PROPERTY_RULES } from './event-property-rules.js';
 import { isJsonObject, type JsonObject, quoted, utf8Bytes } from './json-values.js';
 import { type CaptureFormat } from './recorded.js';
-import { type Consequence, type ViolationCollector, type ValidatedEvent } from './validation.js';
+import { type EventResult, type ViolationCollector, type ValidatedEvent } from './validation.js';
 
 const RULES = [...EVENT_FIELD_RULES, ...EVENT_PROPERTY_RULES];
-/** "About 1 MB" of PostHog's storage, taken literally. */
+/** PostHog documents "about 1 MB". */
 const MAX_EVENT_BYTES = 1_000_000;
 const MAX_AI_EVENT_BYTES = 8 * 1024 * 1024;
 
 /**
- * Applies every rule about events to a batch.
+ * Applies every event rule to a batch.
  *
- * @param batch the `batch` of the body, whatever it is
- * @param text the body, only to know how large an event can possibly be
- * @param violations takes what is wrong
- * @returns the events, each with what becomes of it if the batch is accepted
+ * @param batch the unvalidated `batch` of the body
+ * @param text the body, which bounds the size of an event
+ * @returns one entry per event, valid if `violations` has no refusal
  */
 export function validateEvents(
   batch: unknown,
@@ -24,7 +23,7 @@ export function validateEvents(
   violations: ViolationCollector,
 ): ValidatedEvent[] {
   if (!Array.isArray(batch)) {
-    violations.refuse(400, 'batch_missing', `batch must be an array, it is ${quoted(batch)}`);
+    violations.refuse(400, 'batch_missing', `batch must be an array, but is ${quoted(batch)}`);
     return [];
   }
   if (batch.length === 0) violations.refuse(400, 'batch_empty', 'batch is empty');
@@ -34,7 +33,7 @@ export function validateEvents(
   const validated: ValidatedEvent[] = [];
   batch.forEach((event: unknown, index) => {
     if (!isJsonObject(event)) {
-      violations.refuse(400, 'event_invalid', `batch[${index}] must be an object, it is ${quoted(event)}`);
+      violations.refuse(400, 'event_invalid', `batch[${index}] must be an object, but is ${quoted(event)}`);
       return;
     }
     validated.push(validateEvent(event, index, format, violations));
@@ -50,22 +49,18 @@ function validateEvent(
   format: CaptureFormat,
   violations: ViolationCollector,
 ): ValidatedEvent {
-  let fate: Consequence = 'altered';
-  let details = '';
-  for (const rule of RULES) {
-    const consequence = rule[format];
-    const sentence = consequence === null ? null : rule.broken(event, format);
-    if (consequence === null || sentence === null) continue;
-    const detail = `${place(event, index)}: ${sentence}`;
-    if (consequence === 'refused') violations.refuse(400, rule.rule, detail);
-    else violations.add(rule.rule, detail);
-    if (consequence === 'dropped' || (consequence === 'lost' && fate === 'altered')) {
-      fate = consequence;
-      details = rule.rule;
-    }
+  let kept = true;
+  let result: EventResult = { result: 'ok' };
+  for (const { rule, [format]: consequence, check } of RULES) {
+    const problem = consequence === null ? null : check(event, format);
+    if (problem === null) continue;
+    const detail = `${place(event, index)}: ${problem}`;
+    if (consequence === 'refused') violations.refuse(400, rule, detail);
+    else violations.add(rule, detail);
+    if (consequence === 'dropped' || consequence === 'lost') kept = false;
+    if (consequence === 'dropped') result = { result: 'drop', details: rule };
   }
-  const result = fate === 'dropped' ? { result: 'drop', details } : { result: 'ok' };
-  return { wire: event, index, kept: fate === 'altered', result };
+  return { wire: event, index, kept, result };
 }
 
 function checkRepeatedUuid(
@@ -78,7 +73,7 @@ function checkRepeatedUuid(
   if (typeof event.uuid !== 'string') return;
   const uuid = event.uuid.toLowerCase();
   if (seen.has(uuid)) {
-    const detail = `${place(event, index)}: uuid ${quoted(uuid)} stands in this batch already`;
+    const detail = `${place(event, index)}: uuid ${quoted(uuid)} occurs twice in this batch`;
     if (format === 'v1') violations.refuse(400, 'uuid_repeated', detail);
     else violations.add('uuid_repeated', detail);
   }
@@ -90,7 +85,7 @@ function checkSize(event: JsonObject, index: number, violations: ViolationCollec
     typeof event.event === 'string' && event.event.startsWith('$ai_') ? MAX_AI_EVENT_BYTES : MAX_EVENT_BYTES;
   const bytes = utf8Bytes(JSON.stringify(event));
   if (bytes > limit) {
-    violations.refuse(413, 'event_too_large', `${place(event, index)}: ${bytes} bytes, ${limit} are allowed`);
+    violations.refuse(413, 'event_too_large', `${place(event, index)}: ${bytes} bytes; at most ${limit} are allowed`);
   }
 }
 

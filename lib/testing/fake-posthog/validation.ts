@@ -1,21 +1,23 @@
 import { isJsonObject, type JsonObject } from './json-values.js';
 import { type CaptureFormat } from './recorded.js';
 
-/** A broken rule, before it is known which request broke it. */
+/** A `Violation` that is not yet assigned to a request. */
 export interface RuleViolation {
   readonly rule: string;
   readonly detail: string;
 }
 
-/** The answer to a request that PostHog accepts nothing of. */
+/** The error response to a request of which PostHog accepts no event. */
 export interface Refusal {
   readonly status: number;
   readonly message: string;
 }
 
-/** What v1 answers for one event. `ok`, `warning` and `limited` say that it was stored. */
+/** The result of one event in a `v1` response. */
 export interface EventResult {
+  /** `ok`, `warning` and `limited`: stored. `drop`: discarded. `retry`: not stored, the client should send it again. */
   readonly result: string;
+  /** The reason, e.g. `event_name_blank`. */
   readonly details?: string;
 }
 
@@ -24,26 +26,26 @@ export interface ValidatedEvent {
   readonly wire: JsonObject;
   /** Position in the batch. */
   readonly index: number;
-  /** false: PostHog keeps nothing of it, whatever it answers. */
+  /** false: PostHog does not store the event, even if `result` is `ok`. */
   readonly kept: boolean;
-  /** v0 has no place to say so: there it is told to nobody. */
+  /** Not part of a v0 response. */
   readonly result: EventResult;
 }
 
-/** What PostHog would do with a request, and every rule the request broke. */
+/** The rules that a request violated, and the events that PostHog would store. */
 export interface Validation {
   readonly violations: readonly RuleViolation[];
-  /** null: the batch is accepted, event by event. */
+  /** null: the batch is accepted, and each event has its own result. */
   readonly refusal: Refusal | null;
-  /** The parsed body; undefined when it is no JSON object. */
+  /** The parsed body; undefined if it is not a JSON object. */
   readonly json: unknown;
-  /** The events as they were sent, also those of a refused batch. */
+  /** The events as sent, including those of a refused batch. */
   readonly batch: readonly JsonObject[];
   /** Empty for a refused batch. */
   readonly events: readonly ValidatedEvent[];
 }
 
-/** A request's body: text, or the reason why there is none. */
+/** The decoded body of a request, or the reason why it could not be decoded. */
 export type RequestBody =
   { readonly text: string } | { readonly unreadable: RuleViolation & { readonly status: number } };
 
@@ -52,34 +54,34 @@ export interface Protocol {
   readonly format: CaptureFormat;
   readonly maxWireBytes: number;
   readonly maxDecodedBytes: number;
-  /** The values of `Content-Encoding` that are understood. */
+  /** Supported values of `Content-Encoding`. */
   readonly encodings: readonly string[];
-  /** The status for any other. */
+  /** The response status to any other `Content-Encoding`. */
   readonly unknownEncodingStatus: number;
   /**
    * @param headers names in lower case
-   * @param apiKey the only token accepted; null: any well-formed one
+   * @param apiKey the only accepted key; null: any well-formed key
    */
   validate(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Validation;
 }
 
-/** Collects broken rules. The first one that PostHog refuses the request for decides the answer. */
+/** Collects violations. The first refusal determines the response. */
 export class ViolationCollector {
   readonly list: RuleViolation[] = [];
   refusal: Refusal | null = null;
 
-  /** PostHog would take the request all the same, and lose or alter something. */
+  /** Adds a violation for which PostHog discards or alters data without refusing the request. */
   add(rule: string, detail: string): void {
     this.list.push({ rule, detail });
   }
 
-  /** PostHog would take nothing of the request. */
+  /** Adds a violation for which PostHog refuses the whole request. */
   refuse(status: number, rule: string, detail: string): void {
     this.add(rule, detail);
     this.refusal ??= { status, message: detail };
   }
 
-  /** Ends the validation of a request whose body is `root` (null: unreadable) and whose events are `events`. */
+  /** @param root the body; null: it could not be read */
   toValidation(root: JsonObject | null, events: readonly ValidatedEvent[]): Validation {
     const batch: unknown = root?.batch;
     return {
@@ -93,18 +95,21 @@ export class ViolationCollector {
 }
 
 /**
- * What PostHog does with an event that breaks a rule: it refuses the whole batch with 400; drops the event (and only
- * v1 says so); says that it took the event and loses it later; or keeps it, but not as it was sent.
+ * How PostHog handles an event that violates a rule.
+ *
+ * - `refused`: responds with 400 to the whole batch
+ * - `dropped`: discards the event, which only v1 reports
+ * - `lost`: reports success and discards the event later
+ * - `altered`: stores the event, but not as sent
  */
 export type Consequence = 'refused' | 'dropped' | 'lost' | 'altered';
 
-/** One rule about one event. */
 export interface EventRule {
   readonly rule: string;
-  /** null: v0 has no such rule. */
+  /** null: the rule does not apply to v0. */
   readonly v0: Consequence | null;
-  /** null: v1 has no such rule. */
+  /** null: the rule does not apply to v1. */
   readonly v1: Consequence | null;
-  /** A sentence that says what is wrong, or null. */
-  readonly broken: (event: JsonObject, format: CaptureFormat) => string | null;
+  /** Returns a description of the problem, or null if the event satisfies the rule. */
+  readonly check: (event: JsonObject, format: CaptureFormat) => string | null;
 }

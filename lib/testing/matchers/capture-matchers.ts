@@ -3,22 +3,34 @@ import { CaptureRecorder } from '../recording/capture-recorder.js';
 import { checkExpected, differencesOf, type ExpectedEvent } from '../recording/expected-event.js';
 import { type Candidate, type Colors, FailureMessage } from './failure-message.js';
 
-/** The matchers, as `expect(recorder)` has them. */
+/** The matchers that `expect(recorder)` provides. */
 export interface CaptureMatchers<R = void> {
   /**
-   * At least one event of this name was captured, and, if given, one like `expected`.
+   * Passes if at least one event with this name was captured and matches `expected`, if given.
    *
    * ```ts
    * expect(recorder).toHaveCaptured('purchase_completed', { distinctId: 'user_1', properties: { price: 99.99 } });
+   * expect(recorder).not.toHaveCaptured('purchase_failed');
    * ```
+   *
+   * @throws also with `.not`, if no instance writes to the recorder or `expected` has an unknown field
    */
   toHaveCaptured(event: string, expected?: ExpectedEvent): R;
 
-  /** Exactly so many events of this name were captured, and, if given, so many of them like `expected`. */
+  /**
+   * Passes if exactly `times` events with this name were captured. With `expected`, only those that match it are counted.
+   *
+   * ```ts
+   * expect(recorder).toHaveCapturedTimes('purchase_completed', 2);
+   * expect(recorder).toHaveCapturedTimes('purchase_completed', 1, { distinctId: 'user_1' });
+   * ```
+   *
+   * @throws also with `.not`, if no instance writes to the recorder or `expected` has an unknown field
+   */
   toHaveCapturedTimes(event: string, times: number, expected?: ExpectedEvent): R;
 }
 
-/** What Jest and Vitest give a matcher as `this`. */
+/** The `this` of a matcher in Jest and Vitest. */
 export interface MatcherContext {
   readonly isNot?: boolean;
   readonly utils: Colors & {
@@ -26,19 +38,19 @@ export interface MatcherContext {
   };
 }
 
-/** What a matcher answers. */
+/** The result of a matcher in Jest and Vitest. */
 export interface MatcherResult {
   readonly pass: boolean;
   readonly message: () => string;
 }
 
 /**
- * The matchers, for `expect.extend(captureMatchers)` of Jest, Vitest and what works alike. Importing
- * `nestjs-posthog-capture/testing/jest` or `nestjs-posthog-capture/testing/vitest` does that, and tells TypeScript.
+ * The matchers for `expect.extend(captureMatchers)`. In Jest and Vitest, import `nestjs-posthog-capture/testing/jest` or
+ * `nestjs-posthog-capture/testing/vitest` instead, which also adds their types.
  */
 export const captureMatchers = {
   toHaveCaptured(this: MatcherContext, received: unknown, event: string, expected?: ExpectedEvent): MatcherResult {
-    const { recorder, candidates } = look('toHaveCaptured', received, event, expected);
+    const { recorder, candidates } = candidatesFor('toHaveCaptured', received, event, expected);
     const pass = candidates.some(({ differences }) => differences.length === 0);
     const message = new FailureMessage(this.utils, recorder, event, candidates);
     return {
@@ -54,9 +66,11 @@ export const captureMatchers = {
     times: number,
     expected?: ExpectedEvent,
   ): MatcherResult {
-    const { recorder, candidates } = look('toHaveCapturedTimes', received, event, expected);
+    const { recorder, candidates } = candidatesFor('toHaveCapturedTimes', received, event, expected);
     if (!Number.isInteger(times) || times < 0) {
-      throw new TypeError(`toHaveCapturedTimes: the number of times must be 0, 1, 2 …, but it is ${describe(times)}`);
+      throw new TypeError(
+        `toHaveCapturedTimes: the number of times must be a non-negative integer, but it is ${describe(times)}`,
+      );
     }
     const count = candidates.filter(({ differences }) => differences.length === 0).length;
     const pass = count === times;
@@ -69,8 +83,7 @@ export const captureMatchers = {
   },
 };
 
-/** The events of the name, and how each differs from what is expected. */
-function look(
+function candidatesFor(
   matcher: string,
   received: unknown,
   event: unknown,
@@ -78,15 +91,15 @@ function look(
 ): { recorder: CaptureRecorder; candidates: Candidate[] } {
   if (!(received instanceof CaptureRecorder)) {
     throw new TypeError(
-      `${matcher} looks at a CaptureRecorder, but got ${describe(received)}: expect(recorder), or expect(recorderOf(app))`,
+      `${matcher} expects a CaptureRecorder, but got ${describe(received)}: use expect(recorder) or expect(recorderOf(app))`,
     );
   }
   if (typeof event !== 'string') {
-    throw new TypeError(`${matcher}: the name of the event must be a text, but it is ${describe(event)}`);
+    throw new TypeError(`${matcher}: the event name must be a string, but it is ${describe(event)}`);
   }
   checkExpected(matcher, expected);
-  // A disabled one is looked at: that it captures nothing may be what a test is about, and who disabled it and why cannot be told.
-  if (!received.isConnected) throw new Error(`${matcher} has nothing to look at.\n\n${received.summary()}`);
+  // A disabled instance is accepted, because a test may check that it captures nothing.
+  if (!received.isConnected) throw new Error(`${matcher}: this recorder records nothing.\n\n${received.summary()}`);
   const candidates = received.filter(event).map((one) => ({ event: one, differences: differencesOf(one, expected) }));
   return { recorder: received, candidates };
 }

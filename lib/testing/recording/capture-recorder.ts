@@ -3,17 +3,19 @@ import { processSingleton } from '../../shared/process-singleton.js';
 import { type ExpectedEvent, checkExpected, differencesOf } from './expected-event.js';
 import { type RecordedEvent, type Recording, RECORDING_HEADER } from './recording.js';
 
-/** What to wait for, and how long. */
+/** Options of `CaptureRecorder.waitFor`. */
 export interface WaitForOptions {
-  /** How many such events there must be. Default: 1. */
+  /** Number of matching events to wait for. Default: 1. */
   readonly count?: number;
-  /** What they must be like, as in `toHaveCaptured`. Default: any event of the name. */
+  /** Expected fields, as for `toHaveCaptured`. Default: any event with the name. */
   readonly matching?: ExpectedEvent;
-  /** Milliseconds. Default: 2000, less than Jest and Vitest give a test, so that the message is seen. */
+  /** Milliseconds. Default: 2000, which is below the test timeout of Jest and Vitest, so that this error is reported. */
   readonly timeoutMs?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 2000;
+/** Number of dropped events that a summary describes. */
+const MAX_DROPS = 5;
 
 class CaptureRecorderClass {
   readonly #recording: Recording;
@@ -22,27 +24,31 @@ class CaptureRecorderClass {
     this.#recording = recording;
   }
 
-  /** What was captured, oldest first, as soon as `capture` has returned. Everything since the start or the last `clear()`. */
+  /** Captured events since the last `clear()`, oldest first. An event is listed as soon as `capture` returns. */
   get events(): readonly RecordedEvent[] {
     return this.#recording.events;
   }
 
-  /** What was dropped and why, oldest first: as `onDrop` is told. */
+  /** Dropped events since the last `clear()`, oldest first, as passed to `onDrop`. */
   get dropped(): readonly EventDrop[] {
     return this.#recording.dropped;
   }
 
   /**
-   * Whether an instance writes to this recorder, be it disabled or not. None does before the builder is compiled, and none in an
-   * application that does not import the module.
+   * True if an instance, even a disabled one, writes to this recorder. False before the builder is compiled, and if the application
+   * does not import PostHogCaptureModule.
    */
   get isConnected(): boolean {
     return this.#recording.state !== 'unconnected';
   }
 
   /**
-   * Whether what the application captures now comes here: not where nothing writes to this recorder, nor while it is disabled. Worth
-   * expecting once where a test asserts only that something is not captured.
+   * True if this recorder is connected and the instance is not disabled. Tests with only negative assertions should check it once:
+   *
+   * ```ts
+   * expect(recorder.isRecording).toBe(true);
+   * expect(recorder).not.toHaveCaptured('purchase_completed');
+   * ```
    */
   get isRecording(): boolean {
     return this.#recording.state === 'recording';
@@ -53,27 +59,31 @@ class CaptureRecorderClass {
     return this.events.at(-1);
   }
 
-  /** The first event of this name, and, if given, like `matching`. */
+  /** The first event with this name that matches `matching`, if given. */
   find(event: string, matching?: ExpectedEvent): RecordedEvent | undefined {
     return this.filter(event, matching)[0];
   }
 
-  /** All events of this name, and, if given, like `matching`. */
+  /** All events with this name that match `matching`, if given. */
   filter(event: string, matching?: ExpectedEvent): RecordedEvent[] {
     checkExpected('CaptureRecorder', matching);
     return this.events.filter((one) => one.event === event && differencesOf(one, matching).length === 0);
   }
 
-  /** Forgets what was captured and dropped. */
+  /** Empties `events` and `dropped`. Arrays that were read before stay unchanged. */
   clear(): void {
     this.#recording.clear();
   }
 
   /**
-   * Waits for an event that is captured later; one that is there already will do.
+   * Waits until an event with this name has been captured. Resolves immediately if there is one already.
    *
-   * @returns the event that was waited for: the last one of `count`
-   * @throws after `timeoutMs`, with what was captured instead
+   * ```ts
+   * const event = await recorder.waitFor('order_shipped', { matching: { distinctId: 'user_1' } });
+   * ```
+   *
+   * @returns the event, or the last one if `count` is given
+   * @throws after `timeoutMs`, with a summary of what was captured
    */
   async waitFor(event: string, options: WaitForOptions = {}): Promise<RecordedEvent> {
     const { count = 1, matching, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
@@ -82,57 +92,67 @@ class CaptureRecorderClass {
       () => found() !== undefined,
       timeoutMs,
       () => {
-        const so = matching === undefined ? '' : ' as expected';
-        return `waited ${timeoutMs} ms for ${count} ${plural('event', count)} "${event}"${so}\n\n${this.summary()}`;
+        const expected = `${count} ${matching === undefined ? '' : 'matching '}${plural('event', count)} "${event}"`;
+        return `Timed out after ${timeoutMs} ms waiting for ${expected}.\n\n${this.summary()}`;
       },
     );
     return found() as RecordedEvent;
   }
 
   /**
-   * Runs a test, or a part of one, with a recorder of its own, which has exactly what the function captures and all that it starts
-   * within this process. Other recorders of the application do not have it, so tests may run side by side.
+   * Runs `fn` with a separate recorder, for tests that run concurrently. It records what `fn` captures, and what the asynchronous work
+   * that `fn` starts captures; this recorder does not. HTTP requests must send `headers`, because a server handles them in
+   * another asynchronous context.
    *
-   * An HTTP request that the function sends arrives in another context: send `headers` along.
+   * ```ts
+   * it.concurrent('captures the purchase', () =>
+   *   recorder.isolate(async (own) => {
+   *     await fetch(url, { method: 'POST', headers: own.headers });
+   *     expect(own).toHaveCaptured('purchase_completed');
+   *   }),
+   * );
+   * ```
    *
-   * @returns what the function returns
+   * @returns the return value of `fn`
    */
   isolate<T>(fn: (recorder: CaptureRecorder) => T): T {
     return this.#recording.isolate((isolated) => fn(new CaptureRecorder(isolated)));
   }
 
-  /** The headers with which a request belongs to this recorder, if it is one of `isolate()`; else none. */
+  /** Request headers that assign a request to this recorder; `{}` unless it was created by `isolate()`. */
   get headers(): Readonly<Record<string, string>> {
     const { isIsolated, id } = this.#recording;
     return isIsolated ? { [RECORDING_HEADER]: id } : {};
   }
 
-  /** What was captured and dropped, or why there is nothing, in a few lines: as failure messages show it. */
+  /** Lists captured and dropped events, as in failure messages. */
   summary(): string {
     return summaryOf(this.#recording);
   }
 }
 
 /**
- * What one application captured. Injected from PostHogCaptureTestingModule (`moduleRef.get(CaptureRecorder)`), returned by
- * `overrideCapture`, found with `recorderOf`. One class per process, also where the package is loaded both as ESM and as CommonJS.
+ * Records what an application captures. PostHogCaptureTestingModule provides it, `overrideCapture` returns it, and `recorderOf(app)`
+ * finds either.
+ *
+ * ```ts
+ * const recorder = module.get(CaptureRecorder);
+ * expect(recorder.events).toHaveLength(1);
+ * expect(recorder.find('purchase_completed')?.properties.price).toBe(99.99);
+ * ```
  */
 export const CaptureRecorder = processSingleton('CaptureRecorder', () => CaptureRecorderClass);
 export type CaptureRecorder = CaptureRecorderClass;
 
-/** More drops than this are only counted. */
-const MAX_DROPS = 5;
-
-/** What a recording holds, and why it may hold nothing, in a few lines. */
-export function summaryOf(recording: Recording): string {
+function summaryOf(recording: Recording): string {
   const { events, dropped, cleared, others } = recording;
   const elsewhere = others.flatMap((other) => other.events);
   return [
     ...stateOf(recording),
-    `Captured: ${countNames(events)}`,
+    `Captured: ${namesWithCounts(events)}`,
     ...(cleared > 0 ? [`Before clear(): ${cleared} ${plural('event', cleared)}`] : []),
     ...(elsewhere.length > 0
-      ? [`${recording.isIsolated ? 'Not in this' : 'In an'} isolate(): ${countNames(elsewhere)}`]
+      ? [`${recording.isIsolated ? 'Not in this' : 'In an'} isolate(): ${namesWithCounts(elsewhere)}`]
       : []),
     dropped.length > 0 ? 'Dropped:' : 'Dropped: nothing',
     ...dropped
@@ -142,8 +162,8 @@ export function summaryOf(recording: Recording): string {
   ].join('\n');
 }
 
-/** `order_placed (2), page_view (1)`, in the order of their first. */
-function countNames(events: readonly { readonly event: string }[]): string {
+/** For example `order_placed (2), page_view (1)`. */
+function namesWithCounts(events: readonly { readonly event: string }[]): string {
   const counts = new Map<string, number>();
   for (const { event } of events) counts.set(event, (counts.get(event) ?? 0) + 1);
   return counts.size === 0 ? 'nothing' : [...counts].map(([event, count]) => `${event} (${count})`).join(', ');
@@ -153,8 +173,8 @@ function stateOf({ state, name }: Recording): string[] {
   if (state === 'recording') return [];
   if (state === 'disabled') {
     return [
-      'The instance is disabled, by option enabled or by disable(), and captures nothing. ' +
-        'Where code says enabled: false, overrideCapture(builder, { enabled: true }) turns it on.',
+      'The instance is disabled, by the option enabled or by disable(), and captures nothing. ' +
+        'overrideCapture(builder, { enabled: true }) overrides enabled: false.',
     ];
   }
   const module = name === undefined ? 'PostHogCaptureModule' : `PostHogCaptureModule with the name "${name}"`;

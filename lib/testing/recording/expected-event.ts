@@ -4,8 +4,13 @@ import { describe, isObject, quoteName } from '../../shared/untrusted-values.js'
 import { type RecordedEvent } from './recording.js';
 
 /**
- * Fields of an event, each a value or a matcher such as `expect.any(String)`. Objects must hold what is named and may hold more, as
- * in `toMatchObject`. What `capture` was given can be expected as it is: numbers as ids, Dates, and `undefined` for what is not there.
+ * Expected fields of an event, each a value or a matcher such as `expect.any(String)`. As with `toMatchObject`, objects must contain
+ * the listed keys and may contain others; arrays must be complete. Values may be those that were passed to `capture`: numbers as ids,
+ * and Dates. `undefined` means that the property is absent.
+ *
+ * ```ts
+ * expect(recorder).toHaveCaptured('purchase_completed', { distinctId: 'user_1', properties: { price: 99.99, coupon: undefined } });
+ * ```
  */
 export interface ExpectedFields {
   readonly distinctId?: string | number | AsymmetricMatcher;
@@ -15,70 +20,68 @@ export interface ExpectedFields {
   readonly uuid?: string | AsymmetricMatcher;
 }
 
-/** What a test expects of an event: of some of its fields, or, by a matcher such as `expect.objectContaining(…)`, of the whole. */
+/** Expected fields of an event, or a matcher for the whole event such as `expect.objectContaining(…)`. */
 export type ExpectedEvent = ExpectedFields | AsymmetricMatcher;
 
 const FIELDS: readonly (keyof ExpectedFields)[] = ['distinctId', 'properties', 'groups', 'timestamp', 'uuid'];
 
-/** Where an event is not as expected; nowhere when it is. */
 export function differencesOf(recorded: RecordedEvent, expected: ExpectedEvent = {}): readonly Difference[] {
-  return differencesBetween(recorded, asSent(expected));
+  return differencesBetween(recorded, withStringIds(expected));
 }
 
 /**
- * Refuses what no event can be compared with: a field that no event has would make every `.not` pass.
+ * Rejects unknown fields, which would make every `.not` pass.
  *
- * @param asker who was given it, for the message
+ * @param caller the name that the error message starts with
  * @throws TypeError
  */
-export function checkExpected(asker: string, expected: unknown): void {
+export function checkExpected(caller: string, expected: unknown): void {
   if (expected === undefined || isAsymmetricMatcher(expected)) return;
   if (!isObject(expected)) {
     throw new TypeError(
-      `${asker}: the expected event must be an object of ${FIELDS.join(', ')}, but it is ${describe(expected)}`,
+      `${caller}: the expected event must be an object with any of ${FIELDS.join(', ')}, but it is ${describe(expected)}`,
     );
   }
   for (const name of Object.keys(expected)) {
     if ((FIELDS as readonly string[]).includes(name)) continue;
     const meant = fieldMeant(name, FIELDS);
-    const remedy = meant === undefined ? 'properties of the event go into "properties"' : `did you mean "${meant}"?`;
-    throw new TypeError(`${asker}: an event has no field ${quoteName(name)}: ${remedy}`);
+    const remedy = meant === undefined ? 'properties of the event belong in "properties"' : `did you mean "${meant}"?`;
+    throw new TypeError(`${caller}: an event has no field ${quoteName(name)}: ${remedy}`);
   }
 }
 
-/** Ids are sent as text. */
-function asSent(expected: ExpectedEvent): object {
+/** Ids are sent as strings. */
+function withStringIds(expected: ExpectedEvent): object {
   if (isAsymmetricMatcher(expected)) return expected;
   const { distinctId, groups } = expected;
   return {
     ...expected,
     ...(typeof distinctId === 'number' && { distinctId: String(distinctId) }),
-    ...(isObject(groups) && !isAsymmetricMatcher(groups) && { groups: keysAsText(groups) }),
+    ...(isObject(groups) && !isAsymmetricMatcher(groups) && { groups: keysAsStrings(groups) }),
   };
 }
 
-function keysAsText(groups: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function keysAsStrings(groups: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(groups).map(([type, key]) => [type, typeof key === 'number' ? String(key) : key]),
   );
 }
 
-/** What `expect.any(Number)`, `expect.objectContaining(…)` and the like are, in Jest, Vitest and elsewhere. */
+/** An asymmetric matcher of Jest or Vitest, such as `expect.any(Number)`. */
 export interface AsymmetricMatcher {
   asymmetricMatch(other: unknown): boolean;
-  /** Its kind, such as `ObjectContaining`. */
+  /** The kind of matcher, e.g. `ObjectContaining`. */
   toString(): string;
 }
 
-/** One place where a value is not as expected. */
 export interface Difference {
-  /** `properties.items.0.price`; '' for the whole. */
+  /** For example `properties.items.0.price`; '' for the whole event. */
   readonly path: string;
-  /** undefined: nothing should be there. */
+  /** undefined: the property should be absent. */
   readonly expected: unknown;
-  /** undefined: nothing is there. */
+  /** undefined: the property is absent. */
   readonly received: unknown;
-  /** A name that is there instead, and may be a typo. */
+  /** A similar name that the event has, if the property is absent. */
   readonly near?: string | undefined;
 }
 
@@ -86,15 +89,14 @@ export const isAsymmetricMatcher = (value: unknown): value is AsymmetricMatcher 
   typeof value === 'object' && value !== null && typeof Reflect.get(value, 'asymmetricMatch') === 'function';
 
 /**
- * Compares a value of JSON with what is expected of it. Expected values are read as JSON would write them: what has a `toJSON`
- * speaks for itself, and `undefined` is what is not there.
+ * Compares a JSON value with an expected value, which is converted with its `toJSON` first.
  *
- * @param isExact whether objects may hold no more than is expected
+ * @param isExact true: objects must not contain other keys
  */
 export function differencesBetween(received: unknown, expected: unknown, path = '', isExact = false): Difference[] {
   const different = [{ path, expected, received }];
   if (isAsymmetricMatcher(expected)) {
-    return expected.asymmetricMatch(received) ? [] : (withinSample(received, expected, path) ?? different);
+    return expected.asymmetricMatch(received) ? [] : (differencesInSample(received, expected, path) ?? different);
   }
   const written = asJson(expected);
   if (Array.isArray(written) && Array.isArray(received)) {
@@ -121,8 +123,8 @@ function differenceOfField(
   return near === undefined ? differences : differences.map((difference) => ({ ...difference, near }));
 }
 
-/** Which fields `objectContaining` finds fault with; undefined where that cannot be said. */
-function withinSample(received: unknown, expected: AsymmetricMatcher, path: string): Difference[] | undefined {
+/** The fields in which an `objectContaining` differs; undefined for other matchers. */
+function differencesInSample(received: unknown, expected: AsymmetricMatcher, path: string): Difference[] | undefined {
   const { sample, inverse } = expected as { sample?: unknown; inverse?: unknown } & AsymmetricMatcher;
   if (inverse === true || !isObject(sample) || !isObject(received) || expected.toString() !== 'ObjectContaining') {
     return undefined;

@@ -4,30 +4,32 @@ import { type PostHogCaptureModuleOptions } from '../../options/posthog-capture.
 import { type CaptureRecorder } from './capture-recorder.js';
 import { newRecorder, recordCapture } from './record-capture.js';
 
-/** What `Test.createTestingModule` of @nestjs/testing returns. */
+/** The part of a `TestingModuleBuilder` of `@nestjs/testing` that `overrideCapture` needs. */
 export interface CaptureOverridable {
   overrideProvider(token: unknown): {
     useFactory(options: { factory: (source: never) => unknown; inject: unknown[] }): unknown;
   };
 }
 
-/** Which instance is to record, and options that count before those of the application. */
+/** Options that override those of the application, and the instance that they apply to. */
 export type OverrideCaptureOptions = PostHogCaptureModuleOptions & {
-  /** The name of a named instance. Default: the default instance. */
+  /** Name of a named instance. Default: the default instance. */
   readonly name?: string | undefined;
 };
 
 /**
- * Has an application that imports PostHogCaptureModule record what it captures. Everything but delivery is the application's own,
- * its options too; it needs no key and opens no connection. `POSTHOG_ENABLED` does not count.
+ * Records what an application that imports PostHogCaptureModule captures. The application keeps its configuration; only delivery is
+ * replaced. It needs no API key and opens no connection. `POSTHOG_ENABLED` is ignored. Must be called before `builder.compile()`.
  *
  * ```ts
  * const builder = Test.createTestingModule({ imports: [AppModule] });
  * const recorder = overrideCapture(builder);
  * const app = (await builder.compile()).createNestApplication();
+ * // … send a request
+ * expect(recorder).toHaveCaptured('purchase_completed', { distinctId: 'user_1' });
  * ```
  *
- * @returns the recorder of the application that the builder compiles to
+ * @returns the recorder of the application that the builder compiles
  */
 export function overrideCapture(builder: CaptureOverridable, overrides: OverrideCaptureOptions = {}): CaptureRecorder {
   const { name, ...options } = overrides;

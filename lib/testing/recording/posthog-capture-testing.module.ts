@@ -10,22 +10,23 @@ import { CaptureRecorder } from './capture-recorder.js';
 import { newRecorder, recordCapture, recorderOfService } from './record-capture.js';
 
 /**
- * PostHogCaptureModule for tests: the real CaptureService, whose events go to a CaptureRecorder. Takes the same options and checks
- * them as strictly; needs no key and opens no connection. `POSTHOG_ENABLED` does not count, `enabled` does.
+ * Replaces PostHogCaptureModule in tests of providers: the real CaptureService, whose events go to a CaptureRecorder. Accepts the same
+ * options and validates them as strictly, except that `apiKey` is optional and `POSTHOG_ENABLED` is ignored. Opens no connection.
  *
  * ```ts
  * const module = await Test.createTestingModule({
  *   imports: [PostHogCaptureTestingModule.forRoot()],
  *   providers: [OrdersService],
  * }).compile();
- * const recorder = module.get(CaptureRecorder);
+ * module.get(OrdersService).place('user_1');
+ * expect(module.get(CaptureRecorder)).toHaveCaptured('order_placed', { distinctId: 'user_1' });
  * ```
  */
 @Module({})
 export class PostHogCaptureTestingModule extends ConfigurableModuleClass {
   /**
-   * @param options any of PostHogCaptureOptions, and `name` and `isGlobal`
-   * @throws PostHogConfigurationError at boot, naming every problem at once
+   * @param options those of `PostHogCaptureModule.forRoot`
+   * @throws PostHogConfigurationError at boot, listing every problem
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return recordingModule(super.forRoot(options), options.name);
@@ -39,7 +40,7 @@ export class PostHogCaptureTestingModule extends ConfigurableModuleClass {
 }
 
 function recordingModule(definition: DynamicModule, name: string | undefined): DynamicModule {
-  // Made with the service, so that two applications of one dynamic module have two recorders.
+  // Created with the service, so that two applications that share this dynamic module have separate recorders.
   const module = instanceModule(definition, name, (source) => recordCapture(source, newRecorder(name)));
   const token: InjectionToken = name === undefined ? CaptureRecorder : `CaptureRecorder:${name}`;
   const recorder: Provider = { provide: token, inject: [getCaptureToken(name)], useFactory: recorderOfService };

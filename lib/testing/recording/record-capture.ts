@@ -14,10 +14,9 @@ import { CaptureRecorder } from './capture-recorder.js';
 import { RecordingDelivery } from './recording-delivery.js';
 import { recordedEventOf, Recording } from './recording.js';
 
-/** It is never sent anywhere. */
-const STAND_IN_KEY = 'phc_recorded';
+/** Never sent. */
+const PLACEHOLDER_KEY = 'phc_recorded';
 
-/** A recorder, and what it reads. */
 export interface RecorderParts {
   readonly recording: Recording;
   readonly recorder: CaptureRecorder;
@@ -32,10 +31,10 @@ export function newRecorder(name: string | undefined): RecorderParts {
 const recorders = processSingleton('recorders', () => new WeakMap<object, CaptureRecorder>());
 
 /**
- * Makes the service of an instance as PostHogCaptureModule would, but for its delivery: everything is recorded.
+ * Creates the service of an instance as PostHogCaptureModule does, with a recorder in place of delivery.
  *
- * @param options count before those of the application
- * @throws PostHogConfigurationError as at a real boot; only a missing key is no problem
+ * @param options override those of the application
+ * @throws PostHogConfigurationError as PostHogCaptureModule does; only a missing key is accepted
  */
 export async function recordCapture(
   { explicit, name, config, modules }: InstanceSource,
@@ -44,7 +43,7 @@ export async function recordCapture(
 ): Promise<CaptureService> {
   const resolved = resolveOptions({ explicit: forRecording(explicit, options), name, config });
   const { onDrop, shutdownTimeoutMs, context } = resolved.options;
-  const told: typeof resolved = {
+  const observed: typeof resolved = {
     ...resolved,
     options: {
       ...resolved.options,
@@ -54,7 +53,7 @@ export async function recordCapture(
       },
     },
   };
-  const capture = await assembleCapture(told, name, (reporter) => ({
+  const capture = await assembleCapture(observed, name, (reporter) => ({
     delivery: new RecordingDelivery(
       { shutdownTimeoutMs },
       {
@@ -70,49 +69,52 @@ export async function recordCapture(
   return capture;
 }
 
-/** The recorder of a service that records. */
 export function recorderOfService(capture: unknown): CaptureRecorder | undefined {
   return typeof capture === 'object' && capture !== null ? recorders.get(capture) : undefined;
 }
 
 /**
- * The recorder of an application, or a TestingModule, that records, by PostHogCaptureTestingModule or by `overrideCapture`.
+ * Returns the recorder of an application or TestingModule that uses PostHogCaptureTestingModule or `overrideCapture`.
+ *
+ * ```ts
+ * expect(recorderOf(app)).toHaveCaptured('purchase_completed');
+ * ```
  *
  * @param name the name of a named instance. Default: the default instance
- * @throws when that instance is not there, or does not record
+ * @throws if the application has no such instance, or the instance has no recorder
  */
 export function recorderOf(app: Pick<INestApplicationContext, 'get'>, name?: string): CaptureRecorder {
   const recorder = recorderOfService(app.get<unknown>(getCaptureToken(name), { strict: false }));
   if (recorder !== undefined) return recorder;
-  const whose = name === undefined ? '' : ` "${name}"`;
+  const quotedName = name === undefined ? '' : ` "${name}"`;
   throw new Error(
-    `The instance${whose} of this application does not record. Import PostHogCaptureTestingModule.forRoot() in place of ` +
+    `The instance${quotedName} of this application has no recorder. Import PostHogCaptureTestingModule.forRoot() instead of ` +
       'PostHogCaptureModule, or call overrideCapture(builder) before builder.compile().',
   );
 }
 
-/** A test needs no key, and nothing is sent that the environment could want switched off. */
+/** Makes the key optional and ignores `POSTHOG_ENABLED`, as nothing is sent. */
 function forRecording(explicit: unknown, options: Readonly<Record<string, unknown>>): unknown {
   const own = explicit ?? {};
-  // Refused as at a real boot.
+  // Rejected by resolveOptions.
   if (!isObject(own)) return explicit;
   const overrides = Object.entries(options).filter(([, value]) => value !== undefined);
   const given: Record<string, unknown> = { ...own, ...Object.fromEntries(overrides) };
   const { apiKey, enabled } = given;
-  return { ...given, apiKey: isGiven(apiKey) ? apiKey : STAND_IN_KEY, enabled: enabled ?? true };
+  return { ...given, apiKey: isGiven(apiKey) ? apiKey : PLACEHOLDER_KEY, enabled: enabled ?? true };
 }
 
 /**
- * Brings each request of an application into the isolated recording that its header names. For applications that give requests no
- * context, by which the recording would know of the header. To be called when the routes are there.
+ * Runs each request in the scope of the isolated recording whose id is in its header. Only needed with `context: false`: otherwise
+ * the recording reads the header from the context of the request. Must be called after the routes are registered.
  */
 export function isolateRequests(modules: ModuleRef, recording: Recording): void {
   const framework = frameworkOf(modules.get(HttpAdapterHost, { strict: false }).httpAdapter);
   if (framework === undefined) return;
   const enter = (request: object, _response: object, next: () => void): void => {
-    const named = recording.namedBy(request);
-    if (named === undefined) next();
-    else named.enter(next);
+    const isolated = recording.isolatedBy(request);
+    if (isolated === undefined) next();
+    else isolated.run(next);
   };
   if ('express' in framework) runFirst(framework.express, enter);
   else hookRequests(framework.fastify, enter);

@@ -9,29 +9,29 @@ import {
   type QueuedEvent,
 } from '../../delivery/delivery.js';
 
-/** Who is told of events. Must not throw. */
+/** Callbacks for events. Must not throw. */
 export interface RecordingObserver {
-  /** Told before whoever captured it goes on. */
+  /** Called synchronously, before `capture` returns. */
   recorded(event: QueuedEvent): void;
-  /** Told soon after: these are delivered. */
+  /** Called at the end of the turn. */
   delivered(events: readonly QueuedEvent[]): void;
   dropped(event: QueuedEvent, reason: DropReason, detail: string): void;
 }
 
 /**
- * Delivery to nowhere: every event is recorded at once and counts as delivered when the current turn is over, as if PostHog were
- * very near. No socket and no timer.
+ * Replaces delivery in tests: an event is recorded immediately and counts as delivered at the end of the current turn. Opens no
+ * socket and starts no timer.
  */
 export class RecordingDelivery implements Delivery {
   readonly #shutdownTimeoutMs: number;
   readonly #observer: RecordingObserver;
   #pending: QueuedEvent[] = [];
-  #settling: Promise<void> = Promise.resolve();
+  #delivering: Promise<void> = Promise.resolve();
   #delivered = 0;
   #closing: Promise<DeliveryReport> | null = null;
   #closeAt = Infinity;
 
-  /** @param options.shutdownTimeoutMs how long after `close` events are still taken */
+  /** @param options.shutdownTimeoutMs milliseconds after `close` during which events are still accepted */
   constructor({ shutdownTimeoutMs }: { readonly shutdownTimeoutMs: number }, observer: RecordingObserver) {
     this.#shutdownTimeoutMs = shutdownTimeoutMs;
     this.#observer = observer;
@@ -48,7 +48,7 @@ export class RecordingDelivery implements Delivery {
       this.#observer.dropped(event, 'shutdown', 'captured after shutdown');
       return false;
     }
-    this.#take(event);
+    this.#record(event);
     return true;
   }
 
@@ -59,13 +59,13 @@ export class RecordingDelivery implements Delivery {
       return { delivered: false, reason: 'undelivered', message };
     }
     if (!this.accept(event)) return { delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' };
-    await this.#settling;
+    await this.#delivering;
     return { delivered: true };
   }
 
   async flush(): Promise<DeliveryReport> {
     const delivered = this.#pending.length;
-    await this.#settling;
+    await this.#delivering;
     return { delivered, pending: 0, dropped: {}, error: null };
   }
 
@@ -85,14 +85,14 @@ export class RecordingDelivery implements Delivery {
     return performance.now() >= this.#closeAt;
   }
 
-  #take(event: QueuedEvent): void {
+  #record(event: QueuedEvent): void {
     this.#observer.recorded(event);
-    // A promise: fake timers may well hold back what queueMicrotask is given.
-    if (this.#pending.length === 0) this.#settling = Promise.resolve().then(() => this.#settle());
+    // A promise, because fake timers may replace queueMicrotask.
+    if (this.#pending.length === 0) this.#delivering = Promise.resolve().then(() => this.#deliver());
     this.#pending.push(event);
   }
 
-  #settle(): void {
+  #deliver(): void {
     const events = this.#pending;
     this.#pending = [];
     this.#delivered += events.length;

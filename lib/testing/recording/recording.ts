@@ -11,25 +11,24 @@ import { ConditionWaiters } from '../condition-waiters.js';
 import { Timers } from '../timers.js';
 
 /**
- * One event as PostHog would have got it, under the names that `capture` has for its fields. Every value is what JSON made of
- * it: a Date is text, and what was `undefined` is not there.
+ * A captured event as PostHog would receive it, with the field names of `capture`. Values are those of the JSON: a `Date` is a
+ * string, and `undefined` properties are absent.
  */
 export interface RecordedEvent {
   readonly event: string;
-  /** As text, also where a number was given. The random id of an event without a person. */
+  /** Always a string, even if `capture` was given a number. A random id if the event has no person. */
   readonly distinctId: string;
-  /** All of them: what the call, its context and `superProperties` gave, and what the library adds (`$lib`, `$groups`, …). */
+  /** Includes properties of the context, `superProperties`, and those that the library adds (`$lib`, `$groups`, …). */
   readonly properties: Readonly<Record<string, unknown>>;
-  /** What `properties.$groups` holds; `{}` without groups. */
+  /** Same as `properties.$groups`; `{}` if the event has no groups. */
   readonly groups: Readonly<Record<string, string>>;
   /** RFC 3339 in UTC. */
   readonly timestamp: string;
   readonly uuid: string;
-  /** The same in PostHog's spelling, as `beforeSend` sees it. Not enumerable, so it does not stand in the way of comparisons. */
+  /** The event in PostHog's spelling (`distinct_id`), as `beforeSend` receives it. Not enumerable, so `toEqual` ignores it. */
   readonly raw: PostHogEvent;
 }
 
-/** Reads what was to be sent. */
 export function recordedEventOf({ format, payload }: QueuedEvent): RecordedEvent {
   const raw = formatOf(format).decode(JSON.parse(payload));
   const { event, distinct_id: distinctId, properties, timestamp, uuid } = raw;
@@ -38,53 +37,52 @@ export function recordedEventOf({ format, payload }: QueuedEvent): RecordedEvent
   return Object.defineProperty(recorded, 'raw', { value: raw }) as RecordedEvent;
 }
 
-/** The header that brings a request into an isolated recording. */
+/** The request header with the id of an isolated recording. */
 export const RECORDING_HEADER = 'x-capture-recording';
 
-/** An isolated recording of an application, and those of other instances around it. */
-interface Isolation {
-  readonly whole: Recording;
-  readonly own: Recording;
-  readonly around: Isolation | undefined;
+/** The isolated recordings of the current asynchronous context, innermost first; each belongs to one instance. */
+interface IsolationScope {
+  readonly root: Recording;
+  readonly isolated: Recording;
+  readonly outer: IsolationScope | undefined;
 }
 
-/** One for both builds: they may share an application. */
-const isolations = processSingleton('isolated-recordings', () => new AsyncLocalStorage<Isolation>());
+/** Shared by the ESM and CommonJS builds, which may be loaded in one application. */
+const isolationScopes = processSingleton('isolated-recordings', () => new AsyncLocalStorage<IsolationScope>());
 
-/** What one instance captured and dropped, or the share of it that one test caused. The writing side of CaptureRecorder. */
+/** The data behind a `CaptureRecorder`: what one instance captured and dropped, or the part of it that belongs to one `isolate()`. */
 export class Recording {
-  /** Clearing replaces these lists: what was handed out before stays as it is. */
+  /** `clear()` replaces the arrays, so those that were read before stay unchanged. */
   events: RecordedEvent[] = [];
   dropped: EventDrop[] = [];
-  /** How many events were forgotten. */
+  /** Number of events removed by `clear()`. */
   cleared = 0;
   readonly id = randomUUID();
   readonly waiters = new ConditionWaiters(new Timers());
-  readonly #whole: Recording | undefined;
+  readonly #parent: Recording | undefined;
   readonly #isolated = new Map<string, Recording>();
   readonly #instances: { readonly disabled: boolean }[] = [];
 
   /**
    * @param name the name of a named instance
-   * @param whole the recording that this one is isolated from
+   * @param parent the recording of the application, if this one is isolated
    */
   constructor(
     readonly name?: string,
-    whole?: Recording,
+    parent?: Recording,
   ) {
-    this.#whole = whole;
+    this.#parent = parent;
   }
 
-  /** Says that an instance writes here. */
+  /** Registers an instance that writes to this recording. */
   connect(instance: { readonly disabled: boolean }): void {
     this.#instances.push(instance);
   }
 
   get isIsolated(): boolean {
-    return this.#whole !== undefined;
+    return this.#parent !== undefined;
   }
 
-  /** Whether instances write here: none does, all of them are disabled, or some do. */
   get state(): 'unconnected' | 'disabled' | 'recording' {
     const instances = this.#root.#instances;
     if (instances.length === 0) return 'unconnected';
@@ -99,7 +97,7 @@ export class Recording {
   record(event: RecordedEvent): void {
     const recording = this.#current();
     recording.events.push(event);
-    recording.waiters.changed();
+    recording.waiters.check();
   }
 
   recordDrop(drop: EventDrop): void {
@@ -113,37 +111,38 @@ export class Recording {
     this.dropped = [];
   }
 
-  /** Runs a function so that what it and all that it starts capture is recorded apart. */
+  /** Runs `fn` with a recording of its own, for everything that it captures, directly or in asynchronous work that it starts. */
   isolate<T>(fn: (isolated: Recording) => T): T {
-    const whole = this.#root;
-    const own = new Recording(this.name, whole);
-    whole.#isolated.set(own.id, own);
-    return own.enter(() => fn(own));
+    const root = this.#root;
+    const isolated = new Recording(this.name, root);
+    root.#isolated.set(isolated.id, isolated);
+    return isolated.run(() => fn(isolated));
   }
 
-  /** The isolated recording that a request names by its header. */
-  namedBy(request: RequestFields): Recording | undefined {
+  /** The isolated recording whose id is in a header of the request. */
+  isolatedBy(request: RequestFields): Recording | undefined {
     return headerOf(request, RECORDING_HEADER, (id) => this.#isolated.get(id));
   }
 
-  /** Runs a function within this recording, which is an isolated one. */
-  enter<T>(fn: () => T): T {
-    return isolations.run({ whole: this.#root, own: this, around: isolations.getStore() }, fn);
+  /** Runs `fn` in the scope of this recording, which must be isolated. */
+  run<T>(fn: () => T): T {
+    return isolationScopes.run({ root: this.#root, isolated: this, outer: isolationScopes.getStore() }, fn);
   }
 
   get #root(): Recording {
-    return this.#whole ?? this;
+    return this.#parent ?? this;
   }
 
   /**
-   * Where what is captured now belongs. What a request names counts first: its connection may well be what another test started,
-   * for a server belongs to whoever had it listen. With supertest that is whichever request comes first.
+   * The recording for what is captured now. A header of the current request takes precedence over the asynchronous context: a
+   * server's connections run in the context of the test that called `listen()`, which with supertest is that of the first request.
    */
   #current(): Recording {
     const source = currentScope.getStore()?.source;
-    const named = source && this.namedBy(requestOf(source));
-    if (named !== undefined) return named;
-    for (let one = isolations.getStore(); one !== undefined; one = one.around) if (one.whole === this) return one.own;
+    const isolated = source && this.isolatedBy(requestOf(source));
+    if (isolated !== undefined) return isolated;
+    for (let scope = isolationScopes.getStore(); scope !== undefined; scope = scope.outer)
+      if (scope.root === this) return scope.isolated;
     return this;
   }
 }
