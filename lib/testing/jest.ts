@@ -1,10 +1,10 @@
 import { expect } from '@jest/globals';
 import { type CaptureMatchers, captureMatchers } from './matchers/capture-matchers.js';
 
-// Nothing of Nest is loaded here: Jest takes what `setupFilesAfterEnv` names for CommonJS, which Nest 12 is not.
+// Must not load Nest: Jest loads the modules of `setupFilesAfterEnv` as CommonJS, which Nest 12 does not provide.
 expect.extend(captureMatchers);
 
-// Without a second parameter, because Jest's declarations differ in it.
+// No second type parameter, because it differs between Jest's declarations.
 declare module 'expect' {
   interface Matchers<R> extends CaptureMatchers<R> {}
 }

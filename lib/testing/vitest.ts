@@ -4,6 +4,6 @@ import { type CaptureMatchers, captureMatchers } from './matchers/capture-matche
 expect.extend(captureMatchers);
 
 declare module 'vitest' {
-  // Without parameters, because they are not the same in all versions of Vitest.
+  // No type parameters, because they differ between versions of Vitest.
   interface Assertion extends CaptureMatchers {}
 }

@@ -78,7 +78,6 @@ class OrdersController {
 
 const hide = (event: PostHogEvent): PostHogEvent | null => (event.distinct_id === 'secret' ? null : event);
 
-/** An application as people write them, with the real module. */
 function shop(capture: DynamicModule = PostHogCaptureModule.forRoot({ beforeSend: hide, logger: silent })): Type {
   @Module({ imports: [capture], controllers: [OrdersController], providers: [OrdersService] })
   class ShopModule {}
@@ -121,8 +120,8 @@ interface Listening {
 
 const names = (recorder: CaptureRecorder): string[] => recorder.events.map(({ event }) => event);
 
-describe.each(ADAPTERS)('an application on %s that records', (adapter) => {
-  it('has the events of a request when the response is there', async () => {
+describe.each(ADAPTERS)('overrideCapture on %s', (adapter) => {
+  it('has recorded the events of a request when the response arrives', async () => {
     const builder = builderOf(shop());
     const recorder = overrideCapture(builder);
     const { app, post } = await listen(builder, adapter);
@@ -141,7 +140,7 @@ describe.each(ADAPTERS)('an application on %s that records', (adapter) => {
     expectBalanced(app.get(CaptureService));
   });
 
-  it('has other outcomes a little later, and what beforeSend drops not at all', async () => {
+  it('records other outcomes after the response, and omits events that beforeSend drops', async () => {
     const builder = builderOf(shop());
     const recorder = overrideCapture(builder);
     const { post } = await listen(builder, adapter);
@@ -158,7 +157,7 @@ describe.each(ADAPTERS)('an application on %s that records', (adapter) => {
     ]);
   });
 
-  it('tells apart what concurrent tests do', async () => {
+  it('separates concurrent tests', async () => {
     const builder = builderOf(shop());
     const whole = overrideCapture(builder);
     const { app, post } = await listen(builder, adapter);
@@ -182,7 +181,7 @@ describe.each(ADAPTERS)('an application on %s that records', (adapter) => {
 });
 
 describe('isolate', () => {
-  it('has what its function starts, also when that comes later, and what is isolated within is apart', async () => {
+  it('records asynchronous work that its function starts, and excludes a nested isolate()', async () => {
     const builder = builderOf(shop());
     const whole = overrideCapture(builder);
     const module = await builder.compile();
@@ -208,15 +207,15 @@ describe('isolate', () => {
     expect(whole.headers).toEqual({});
     expect(() =>
       whole.isolate(() => {
-        throw new Error('of a test');
+        throw new Error('test failed');
       }),
-    ).toThrow('of a test');
+    ).toThrow('test failed');
   });
 
-  it.each(ADAPTERS)('has the requests that name it, whoever had the server listen: %s', async (adapter) => {
+  it.each(ADAPTERS)('records requests with its headers, whichever test called listen(): %s', async (adapter) => {
     const builder = builderOf(shop());
     const whole = overrideCapture(builder);
-    // As supertest does: the first request has the server listen, and its connections are what the first test started.
+    // As with supertest: the first request calls listen(), so connections run in the context of the first test.
     let listening: Promise<Listening> | undefined;
     const customers = await Promise.all(
       ['user_1', 'user_2', 'user_3'].map((customer) =>
@@ -233,7 +232,7 @@ describe('isolate', () => {
     expect(whole.events).toEqual([]);
   });
 
-  it.each(ADAPTERS)('has the requests that name it without contexts, too: %s', async (adapter) => {
+  it.each(ADAPTERS)('records requests with its headers, also with context: false: %s', async (adapter) => {
     const builder = builderOf(shop(PostHogCaptureModule.forRoot({ context: false, beforeSend: hide, logger: silent })));
     const whole = overrideCapture(builder);
     let listening: Promise<Listening> | undefined;
@@ -260,15 +259,15 @@ describe('isolate', () => {
     expect(whole.events).toEqual([]);
   });
 
-  it('believes no header that it did not give', async () => {
+  it('ignores headers with an unknown id', async () => {
     const builder = builderOf(shop());
     const recorder = overrideCapture(builder);
     const { post } = await listen(builder);
-    await post({ customer: 'user_1', price: 1 }, { 'x-capture-recording': 'of somebody else' });
+    await post({ customer: 'user_1', price: 1 }, { 'x-capture-recording': 'unknown' });
     expect(recorder).toHaveCaptured('purchase_completed');
   });
 
-  it('isolates the instances that it is asked to', async () => {
+  it('isolates only the instance of the recorder', async () => {
     const builder = builderOf(
       PostHogCaptureModule.forRoot({ logger: silent }),
       PostHogCaptureModule.forRoot({ name: 'billing', logger: silent }),
@@ -315,13 +314,13 @@ describe('overrideCapture', () => {
     expect(recorder).toHaveCaptured('seen');
   });
 
-  it('leaves the options of the application as they are, but for those that the test gives', async () => {
+  it('keeps the options of the application, except those that the test overrides', async () => {
     const module = PostHogCaptureModule.forRoot({ superProperties: { a: 1 }, enabled: false, logger: silent });
     const asIs = builderOf(module);
     const nothing = overrideCapture(asIs);
     const off = await asIs.compile();
     expect(off.get(CaptureService).capture({ event: 'seen', distinctId: 'p' })).toBeNull();
-    expect(nothing.summary()).toContain('overrideCapture(builder, { enabled: true }) turns it on');
+    expect(nothing.summary()).toContain('overrideCapture(builder, { enabled: true }) overrides enabled: false');
 
     const builder = builderOf(module);
     const recorder = overrideCapture(builder, { enabled: true, disableGeoip: false, onDrop: undefined });
@@ -331,7 +330,7 @@ describe('overrideCapture', () => {
     expect(recorder).toHaveCaptured('seen', { properties: { a: 1, $geoip_disable: undefined } });
   });
 
-  it('refuses what the real boot would refuse', async () => {
+  it('rejects invalid options like PostHogCaptureModule', async () => {
     const builder = builderOf(PostHogCaptureModule.forRoot({ flushAt: -1 }));
     overrideCapture(builder);
     await expect(builder.compile()).rejects.toThrow('flushAt (POSTHOG_FLUSH_AT): got -1');
@@ -340,7 +339,7 @@ describe('overrideCapture', () => {
     await expect(text.compile()).rejects.toThrow('expected an object');
   });
 
-  it('records the named instance, and leaves the others alone', async () => {
+  it('records only the given named instance', async () => {
     @Injectable()
     class Billing {
       constructor(@InjectCapture('billing') readonly capture: CaptureService) {}
@@ -359,11 +358,11 @@ describe('overrideCapture', () => {
     expect(recorder).toHaveCaptured('billed', { properties: { team: 'money' } });
     expect(recorderOf(module, 'billing')).toBe(recorder);
     expect(() => recorderOf(module)).toThrow(
-      'The instance of this application does not record. Import PostHogCaptureTestingModule.forRoot() in place of',
+      'The instance of this application has no recorder. Import PostHogCaptureTestingModule.forRoot() instead of',
     );
   });
 
-  it('says when there is nothing to override', async () => {
+  it('reports an instance that does not exist', async () => {
     const builder = Test.createTestingModule({});
     const recorder = overrideCapture(builder, { name: 'billing' });
     const module = await builder.compile();
@@ -377,11 +376,11 @@ describe('overrideCapture', () => {
       ].join('\n'),
     );
     expect(() => expect(recorder).toHaveCaptured('x')).toThrow(
-      'toHaveCaptured has nothing to look at.\n\nNo instance writes to this recorder.',
+      'toHaveCaptured: this recorder records nothing.\n\nNo instance writes to this recorder.',
     );
   });
 
-  it('has a recorder for each application', async () => {
+  it('returns a recorder per application', async () => {
     const [one, two] = await Promise.all(
       [0, 1].map(async () => {
         const builder = builderOf(shop());

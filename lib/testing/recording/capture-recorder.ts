@@ -1,5 +1,5 @@
 import { type EventDrop } from '../../delivery/delivery.js';
-import { processSingleton } from '../../shared/process-singleton.js';
+import { processClass } from '../../shared/process-singleton.js';
 import { type ExpectedEvent, checkExpected, differencesOf } from './expected-event.js';
 import { type RecordedEvent, type Recording, RECORDING_HEADER } from './recording.js';
 
@@ -141,7 +141,7 @@ class CaptureRecorderClass {
  * expect(recorder.find('purchase_completed')?.properties.price).toBe(99.99);
  * ```
  */
-export const CaptureRecorder = processSingleton('CaptureRecorder', () => CaptureRecorderClass);
+export const CaptureRecorder = processClass('CaptureRecorder', CaptureRecorderClass);
 export type CaptureRecorder = CaptureRecorderClass;
 
 function summaryOf(recording: Recording): string {

@@ -8,7 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => posthog.close());
 
-it('loses nothing while PostHog is out of order', async () => {
+it('loses nothing while PostHog is unavailable', async () => {
   const options = { apiKey: 'phc_test', host: posthog.url, retryBaseMs: 1, flushIntervalMs: 10 };
   const module = await Test.createTestingModule({ imports: [PostHogCaptureModule.forRoot(options)] }).compile();
   const capture = module.get(CaptureService);
@@ -17,7 +17,7 @@ it('loses nothing while PostHog is out of order', async () => {
   const uuids = ['user_1', 'user_2'].map((distinctId) => capture.capture({ event: 'purchase_completed', distinctId }));
   await module.close(); // sends what is left
 
-  // rows: what PostHog shows in the end, where an event that was sent twice is one.
+  // rows: the events as PostHog shows them; an event that was sent twice appears once.
   expect(posthog.rows.map(({ uuid }) => uuid)).toEqual(uuids);
   expect(posthog.requests.map(({ status }) => status)).toEqual([503, null, 200]);
   expect(posthog.violations).toEqual([]);

@@ -34,7 +34,7 @@ describe('POST /purchases', () => {
     });
   });
 
-  it('captures no purchase that was refused', async () => {
+  it('does not capture a refused purchase', async () => {
     await post({ userId: 'user_1', price: -1 });
 
     await recorder.waitFor('purchase_requested', { matching: { properties: { $outcome: 'error' } } });

@@ -1,71 +1,71 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CaptureFormat, FakePostHog } from '../../../lib/testing/index.js';
-import { brokenRules, capture, type Json, validEvent } from './wire-client.js';
+import { violatedRules, capture, type Json, validEvent } from './wire-client.js';
 
-/** refused: 400 for the batch. dropped: v1 says so. lost: answered as stored, yet is not. altered: stored. fine: no rule broken. */
-type Fate = 'refused' | 'dropped' | 'lost' | 'altered' | 'fine';
-/** A fate under the rule of the row, or under another one where the formats differ. */
-type Expected = Fate | [Fate, rule: string];
+/** `lost`: reported as stored, but discarded. `valid`: no violation. */
+type Outcome = 'refused' | 'dropped' | 'lost' | 'altered' | 'valid';
+/** The outcome under the rule of the row, or under another rule if the formats differ. */
+type Expected = Outcome | [Outcome, rule: string];
 
 const exception = (list: unknown): Json => ({ event: '$exception', properties: { $exception_list: list } });
 const group = (properties: Json): Json => ({ event: '$groupidentify', properties });
 const alias = (properties: Json): Json => ({ event: '$create_alias', properties });
 const groupPair = { $group_type: 'company', $group_key: 'acme' };
 
-const CASES: [what: string, rule: string, fields: Json, v0: Expected, v1: Expected][] = [
+const CASES: [input: string, rule: string, fields: Json, v0: Expected, v1: Expected][] = [
   ['no event', 'event_name_missing', { event: undefined }, 'refused', 'refused'],
   ['an event that is a number', 'event_name_missing', { event: 7 }, 'refused', 'refused'],
   ['an empty event', 'event_name_blank', { event: '' }, 'refused', 'dropped'],
   ['a blank event', 'event_name_blank', { event: ' \t' }, 'refused', 'dropped'],
   ['an event of 201 bytes', 'event_name_too_long', { event: 'é'.repeat(100) + 'x' }, 'altered', 'dropped'],
-  ['an event of 200 bytes', 'event_name_too_long', { event: 'é'.repeat(100) }, 'fine', 'fine'],
+  ['an event of 200 bytes', 'event_name_too_long', { event: 'é'.repeat(100) }, 'valid', 'valid'],
   ['no distinct_id', 'distinct_id_missing', { distinct_id: undefined }, 'refused', 'refused'],
   ['a distinct_id that is a number', 'distinct_id_missing', { distinct_id: 7 }, 'refused', 'refused'],
   ['a blank distinct_id', 'distinct_id_blank', { distinct_id: '  ' }, 'refused', 'dropped'],
   ['an untrimmed distinct_id', 'distinct_id_untrimmed', { distinct_id: ' user_1' }, 'altered', 'altered'],
   ['a distinct_id of 201 bytes', 'distinct_id_too_long', { distinct_id: 'é'.repeat(100) + 'x' }, 'altered', 'dropped'],
-  ['a distinct_id of 200 bytes', 'distinct_id_too_long', { distinct_id: 'é'.repeat(100) }, 'fine', 'fine'],
+  ['a distinct_id of 200 bytes', 'distinct_id_too_long', { distinct_id: 'é'.repeat(100) }, 'valid', 'valid'],
   ['no uuid', 'uuid_missing', { uuid: undefined }, 'altered', 'refused'],
-  ['a uuid that is none', 'uuid_invalid', { uuid: 'order-1' }, 'refused', 'refused'],
+  ['an invalid uuid', 'uuid_invalid', { uuid: 'order-1' }, 'refused', 'refused'],
   ['a uuid without hyphens', 'uuid_invalid', { uuid: '0190b1a0000070008000000000000001' }, 'refused', 'refused'],
   ['a uuid that is null', 'uuid_invalid', { uuid: null }, 'refused', 'refused'],
   ['an upper-case uuid', 'uuid_upper_case', { uuid: '0190B1A0-0000-7000-8000-00000000000A' }, 'altered', 'altered'],
   ['no timestamp', 'timestamp_missing', { timestamp: undefined }, 'altered', 'refused'],
   ['a timestamp that is a number', 'timestamp_missing', { timestamp: 1700000000 }, 'altered', 'refused'],
-  ['a timestamp that is no time', 'timestamp_invalid', { timestamp: 'yesterday' }, 'altered', 'dropped'],
+  ['a timestamp that is not a date', 'timestamp_invalid', { timestamp: 'yesterday' }, 'altered', 'dropped'],
   ['a timestamp without an offset', 'timestamp_invalid', { timestamp: '2024-05-01T10:00:00' }, 'altered', 'dropped'],
   [
-    'a timestamp of a day that is none',
+    'a timestamp of a day that does not exist',
     'timestamp_invalid',
     { timestamp: '2024-02-30T10:00:00Z' },
     'altered',
     'dropped',
   ],
   ['a timestamp with an offset', 'timestamp_not_utc', { timestamp: '2024-05-01T10:00:00+02:00' }, 'altered', 'altered'],
-  ['a timestamp without fraction', 'timestamp_not_utc', { timestamp: '2024-05-01T10:00:00Z' }, 'fine', 'fine'],
+  ['a timestamp without a fraction', 'timestamp_not_utc', { timestamp: '2024-05-01T10:00:00Z' }, 'valid', 'valid'],
   ['properties that are an array', 'properties_invalid', { properties: [] }, 'refused', 'dropped'],
   ['properties that are null', 'properties_invalid', { properties: null }, 'refused', 'dropped'],
-  ['no properties', 'properties_invalid', { properties: undefined }, 'fine', 'fine'],
+  ['no properties', 'properties_invalid', { properties: undefined }, 'valid', 'valid'],
   ['an unknown root key', 'event_root_key', { $set: { plan: 'pro' } }, 'altered', 'altered'],
-  ['session_id at the root', 'event_root_key', { session_id: 's1', window_id: 'w1' }, 'altered', 'fine'],
-  ['options at the root', 'event_root_key', { options: { cookieless_mode: true } }, 'altered', 'fine'],
+  ['session_id at the root', 'event_root_key', { session_id: 's1', window_id: 'w1' }, 'altered', 'valid'],
+  ['options at the root', 'event_root_key', { options: { cookieless_mode: true } }, 'altered', 'valid'],
   ['a session_id that is a number', 'session_id_invalid', { session_id: 5 }, ['altered', 'event_root_key'], 'refused'],
   [
-    '$cookieless_mode as text',
+    '$cookieless_mode as a string',
     'cookieless_mode_invalid',
     { properties: { $cookieless_mode: 'yes' } },
     'refused',
     ['altered', 'sentinel_in_properties'],
   ],
   [
-    '$cookieless_mode as boolean',
+    '$cookieless_mode as a boolean',
     'cookieless_mode_invalid',
     { properties: { $cookieless_mode: true } },
-    'fine',
+    'valid',
     ['altered', 'sentinel_in_properties'],
   ],
   [
-    '$product_tour_id as number',
+    '$product_tour_id as a number',
     'option_invalid',
     { properties: { $product_tour_id: 5 } },
     'altered',
@@ -87,38 +87,44 @@ const CASES: [what: string, rule: string, fields: Json, v0: Expected, v1: Expect
   ],
   ['options that are an array', 'option_invalid', { options: [] }, ['altered', 'event_root_key'], 'dropped'],
   ['an unknown option', 'option_unknown', { options: { cookie: true } }, ['altered', 'event_root_key'], 'altered'],
-  ['$lib in properties', 'sentinel_in_properties', { properties: { $lib: 'x' } }, 'fine', 'altered'],
-  ['$lib_version in properties', 'sentinel_in_properties', { properties: { $lib_version: '1' } }, 'fine', 'altered'],
+  ['$lib in properties', 'sentinel_in_properties', { properties: { $lib: 'x' } }, 'valid', 'altered'],
+  ['$lib_version in properties', 'sentinel_in_properties', { properties: { $lib_version: '1' } }, 'valid', 'altered'],
   [
     '$ignore_sent_at in properties',
     'sentinel_in_properties',
     { properties: { $ignore_sent_at: true } },
-    'fine',
+    'valid',
     'altered',
   ],
   [
     '$process_person_profile',
     'sentinel_in_properties',
     { properties: { $process_person_profile: true } },
-    'fine',
+    'valid',
     'altered',
   ],
-  ['$library, which is no sentinel', 'sentinel_in_properties', { properties: { $library: 'x' } }, 'fine', 'fine'],
+  ['$library, which is not reserved', 'sentinel_in_properties', { properties: { $library: 'x' } }, 'valid', 'valid'],
   [
     'distinct_id in properties',
     'distinct_id_in_properties',
     { properties: { distinct_id: 'user_1' } },
-    'fine',
+    'valid',
     'altered',
   ],
-  ['$set that is no object', 'person_properties_invalid', { properties: { $set: 'pro' } }, 'altered', 'altered'],
+  ['$set that is not an object', 'person_properties_invalid', { properties: { $set: 'pro' } }, 'altered', 'altered'],
   ['$set_once that is an array', 'person_properties_invalid', { properties: { $set_once: [] } }, 'altered', 'altered'],
   ['$groups that is null', 'person_properties_invalid', { properties: { $groups: null } }, 'altered', 'altered'],
-  ['$unset that is text', 'person_properties_invalid', { properties: { $unset: 'plan' } }, 'altered', 'altered'],
-  ['$unset of names', 'person_properties_invalid', { event: '$set', properties: { $unset: ['plan'] } }, 'fine', 'fine'],
-  ['a group', 'group_invalid', group({ ...groupPair, $group_set: { size: 3 } }), 'fine', 'fine'],
+  ['$unset that is a string', 'person_properties_invalid', { properties: { $unset: 'plan' } }, 'altered', 'altered'],
+  [
+    '$unset that is an array of names',
+    'person_properties_invalid',
+    { event: '$set', properties: { $unset: ['plan'] } },
+    'valid',
+    'valid',
+  ],
+  ['a group', 'group_invalid', group({ ...groupPair, $group_set: { size: 3 } }), 'valid', 'valid'],
   ['a group key that is a number', 'group_invalid', group({ ...groupPair, $group_key: 12 }), 'lost', 'lost'],
-  ['a group without type', 'group_invalid', group({ $group_key: 'acme' }), 'lost', 'lost'],
+  ['a group without a type', 'group_invalid', group({ $group_key: 'acme' }), 'lost', 'lost'],
   [
     'a group key of 401 characters',
     'group_invalid',
@@ -130,20 +136,20 @@ const CASES: [what: string, rule: string, fields: Json, v0: Expected, v1: Expect
     'a group key of 400 characters',
     'group_invalid',
     group({ ...groupPair, $group_key: 'k'.repeat(400) }),
-    'fine',
-    'fine',
+    'valid',
+    'valid',
   ],
-  ['a $group_type anywhere', 'group_invalid', { properties: { $group_type: 1 } }, 'lost', 'lost'],
-  ['an alias', 'alias_invalid', alias({ distinct_id: 'user_1', alias: 'anon' }), 'fine', 'fine'],
-  ['an alias without alias', 'alias_invalid', alias({ distinct_id: 'user_1' }), 'lost', 'lost'],
+  ['an invalid $group_type in another event', 'group_invalid', { properties: { $group_type: 1 } }, 'lost', 'lost'],
+  ['an alias', 'alias_invalid', alias({ distinct_id: 'user_1', alias: 'anon' }), 'valid', 'valid'],
+  ['an alias event without an alias', 'alias_invalid', alias({ distinct_id: 'user_1' }), 'lost', 'lost'],
   ['a swapped alias', 'alias_invalid', alias({ distinct_id: 'anon', alias: 'user_1' }), 'lost', 'lost'],
-  ['an exception', 'exception_list_invalid', exception([{ type: 'Error', value: 'no' }]), 'fine', 'fine'],
-  ['an exception without list', 'exception_list_invalid', exception(undefined), 'altered', 'altered'],
+  ['an exception', 'exception_list_invalid', exception([{ type: 'Error', value: 'no' }]), 'valid', 'valid'],
+  ['an exception without a list', 'exception_list_invalid', exception(undefined), 'altered', 'altered'],
   ['an exception with an empty list', 'exception_list_invalid', exception([]), 'altered', 'altered'],
-  ['an exception without type', 'exception_list_invalid', exception([{ value: 'no' }]), 'altered', 'altered'],
+  ['an exception without a type', 'exception_list_invalid', exception([{ value: 'no' }]), 'altered', 'altered'],
 ];
 
-describe('the rules about events', () => {
+describe('event rules', () => {
   let posthog: FakePostHog;
   beforeAll(async () => {
     posthog = await FakePostHog.start();
@@ -152,32 +158,32 @@ describe('the rules about events', () => {
   afterAll(() => posthog.close());
 
   const formats: CaptureFormat[] = ['v0', 'v1'];
-  const rows = CASES.flatMap(([what, rowRule, fields, ...expected]) =>
+  const rows = CASES.flatMap(([input, rowRule, fields, ...expected]) =>
     formats.map((format, index) => {
-      const [fate, rule] = [expected[index] ?? 'fine'].flat();
-      return { format, what, fields, fate: fate as Fate, rule: rule ?? rowRule };
+      const [outcome, rule] = [expected[index] ?? 'valid'].flat();
+      return { format, input, fields, outcome: outcome as Outcome, rule: rule ?? rowRule };
     }),
   );
 
-  it.each(rows)('$format: $what is $fate', async ({ rule, fields, format, fate }) => {
+  it.each(rows)('$format: $input is $outcome', async ({ rule, fields, format, outcome }) => {
     const event = validEvent(fields);
-    const innocent = validEvent({ event: 'innocent' });
-    const answer = await capture(posthog, format, [event, innocent]);
+    const other = validEvent({ event: 'other' });
+    const response = await capture(posthog, format, [event, other]);
 
-    expect(answer.status).toBe(fate === 'refused' ? 400 : 200);
-    expect(posthog.events).toHaveLength({ refused: 0, dropped: 1, lost: 1, altered: 2, fine: 2 }[fate]);
-    expect(posthog.events.some(({ event: name }) => name === 'innocent')).toBe(fate !== 'refused');
-    if (fate === 'fine') expect(posthog.violations).toEqual([]);
-    else expect(brokenRules(posthog)).toContain(rule);
+    expect(response.status).toBe(outcome === 'refused' ? 400 : 200);
+    expect(posthog.events).toHaveLength({ refused: 0, dropped: 1, lost: 1, altered: 2, valid: 2 }[outcome]);
+    expect(posthog.events.some(({ event: name }) => name === 'other')).toBe(outcome !== 'refused');
+    if (outcome === 'valid') expect(posthog.violations).toEqual([]);
+    else expect(violatedRules(posthog)).toContain(rule);
     expect(posthog.violations.every(({ detail }) => detail.startsWith('batch[0] '))).toBe(true);
     if (format === 'v0') {
-      expect(answer.headers['content-type']).toMatch(fate === 'refused' ? /^text\/plain/ : /^application\/json/);
-      if (fate !== 'refused') expect(answer.text).toBe('{"status":"Ok"}');
-    } else if (fate !== 'refused') {
-      // Of what is lost only later, PostHog still says that it was taken.
-      const result = fate === 'dropped' ? { result: 'drop', details: rule } : { result: 'ok' };
+      expect(response.headers['content-type']).toMatch(outcome === 'refused' ? /^text\/plain/ : /^application\/json/);
+      if (outcome !== 'refused') expect(response.text).toBe('{"status":"Ok"}');
+    } else if (outcome !== 'refused') {
+      // PostHog reports success for an event that it discards later.
+      const result = outcome === 'dropped' ? { result: 'drop', details: rule } : { result: 'ok' };
       const uuid = String(event.uuid).toLowerCase();
-      expect(answer.json).toEqual({ results: { [uuid]: result, [String(innocent.uuid)]: { result: 'ok' } } });
+      expect(response.json).toEqual({ results: { [uuid]: result, [String(other.uuid)]: { result: 'ok' } } });
     }
   });
 
@@ -192,33 +198,38 @@ describe('the rules about events', () => {
     expect(posthog.violations.map(({ rule }) => rule)).toEqual(['identity_without_person', 'identity_without_person']);
   });
 
-  it.each(formats)('%s: one uuid twice in a batch', async (format) => {
+  it.each(formats)('%s: a batch with a repeated uuid', async (format) => {
     const uuid = '0190b1a0-0000-7000-8000-00000000000a';
     const timestamp = new Date().toISOString();
     const batch = [validEvent({ uuid, timestamp }), validEvent({ uuid, timestamp })];
-    const answer = await capture(posthog, format, batch);
-    expect(answer.status).toBe(format === 'v0' ? 200 : 400);
-    expect(brokenRules(posthog)).toEqual(['uuid_repeated']);
+    const response = await capture(posthog, format, batch);
+    expect(response.status).toBe(format === 'v0' ? 200 : 400);
+    expect(violatedRules(posthog)).toEqual(['uuid_repeated']);
     expect(posthog.events).toHaveLength(format === 'v0' ? 2 : 0);
     expect(posthog.rows).toHaveLength(format === 'v0' ? 1 : 0);
   });
 
   it.each([
-    { what: 'of 1 MB', name: 'big', bytes: 1_000_000, status: 200 },
-    { what: 'of one byte more', name: 'big', bytes: 1_000_001, status: 413 },
-    { what: 'of 2 MB of an AI', name: '$ai_generation', bytes: 2_000_000, status: 200 },
-    { what: 'of more than 8 MiB of an AI', name: '$ai_generation', bytes: 8 * 1024 * 1024 + 1, status: 413 },
-  ])('an event $what is answered $status', async ({ name, bytes, status }) => {
+    { size: 'of 1 MB', name: 'big', bytes: 1_000_000, status: 200 },
+    { size: 'of 1 MB and one byte', name: 'big', bytes: 1_000_001, status: 413 },
+    { size: 'of 2 MB with the prefix $ai_', name: '$ai_generation', bytes: 2_000_000, status: 200 },
+    {
+      size: 'of more than 8 MiB with the prefix $ai_',
+      name: '$ai_generation',
+      bytes: 8 * 1024 * 1024 + 1,
+      status: 413,
+    },
+  ])('an event $size gets $status', async ({ name, bytes, status }) => {
     const event = validEvent({ event: name, properties: { text: '' } });
     event.properties = { text: 'x'.repeat(bytes - JSON.stringify(event).length) };
     for (const format of formats) {
       expect((await capture(posthog, format, [{ ...event, uuid: crypto.randomUUID() }])).status).toBe(status);
     }
-    expect(brokenRules(posthog)).toEqual(status === 413 ? ['event_too_large'] : []);
+    expect(violatedRules(posthog)).toEqual(status === 413 ? ['event_too_large'] : []);
   });
 });
 
-describe('what is stored', () => {
+describe('stored events', () => {
   let posthog: FakePostHog;
   beforeAll(async () => {
     posthog = await FakePostHog.start();
@@ -226,7 +237,7 @@ describe('what is stored', () => {
   beforeEach(() => posthog.clear());
   afterAll(() => posthog.close());
 
-  it('is the event as v0 sent it', async () => {
+  it('contain a v0 event as sent', async () => {
     const event = validEvent({ properties: { $lib: 'test', nested: { list: [1, null] } } });
     const before = Date.now();
     await capture(posthog, 'v0', [event]);
@@ -234,7 +245,7 @@ describe('what is stored', () => {
     expect(posthog.events[0]?.receivedAt).toBeGreaterThanOrEqual(before);
   });
 
-  it('is the event as v1 sent it, with the library of the header', async () => {
+  it('contain a v1 event as sent, with the library from the header', async () => {
     const event = validEvent({ options: { cookieless_mode: true }, session_id: 's1', window_id: 'w1' });
     await capture(posthog, 'v1', [event], { headers: { 'posthog-sdk-info': '@scope/sdk/1.2.3' } });
     expect(posthog.violations).toEqual([]);
@@ -249,7 +260,7 @@ describe('what is stored', () => {
     ]);
   });
 
-  it('is what PostHog makes of an event that breaks a rule', async () => {
+  it('are corrected as PostHog does', async () => {
     const long = 'é'.repeat(150);
     await capture(posthog, 'v0', [validEvent({ distinct_id: ` ${long}`, uuid: undefined, timestamp: undefined })]);
     await capture(posthog, 'v0', [validEvent({ distinct_id: 'x'.repeat(250) })]);

@@ -15,7 +15,7 @@ describe('starting', () => {
     expect(posthog.url).toBe(`http://127.0.0.1:${posthog.port}`);
   });
 
-  it('fails on a port that is taken, and listens on it once it is free', async () => {
+  it('fails if the port is in use, and succeeds once it is free', async () => {
     const { port } = posthog;
     await expect(FakePostHog.start({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
     await posthog.close();
@@ -26,7 +26,7 @@ describe('starting', () => {
 });
 
 describe('closing', () => {
-  it('breaks hanging, delayed and trickling requests and idle connections, and may be called again', async () => {
+  it('closes hanging, delayed and slow requests and idle connections, and is idempotent', async () => {
     posthog.fail([{ hang: true }, { delayMs: 60_000 }, { reset: 'before', delayMs: 60_000 }, { slowBodyMs: 60_000 }]);
     const answers = [1, 2, 3, 4].map(() => capture(posthog, 'v0', [validEvent()]));
     const idle = connect(posthog.port, '127.0.0.1');
@@ -42,10 +42,10 @@ describe('closing', () => {
     await expect(capture(posthog, 'v0', [validEvent()])).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it('ends every wait, and what was stored can still be read', async () => {
+  it('rejects pending waits, and keeps stored events readable', async () => {
     await capture(posthog, 'v0', [validEvent()]);
     const waiting = posthog.waitForEvents(2);
-    const ended = expect(waiting).rejects.toThrow('the local PostHog was closed');
+    const ended = expect(waiting).rejects.toThrow('FakePostHog was closed');
     await posthog.close();
     await ended;
     expect(posthog.events).toHaveLength(1);
@@ -55,13 +55,13 @@ describe('closing', () => {
 });
 
 describe('waiting', () => {
-  it('resolves at once with what is there already', async () => {
+  it('resolves immediately if the condition already holds', async () => {
     await capture(posthog, 'v0', [validEvent(), validEvent()]);
     await expect(posthog.waitForEvents(2, { timeoutMs: 0 })).resolves.toBe(posthog.events);
     await expect(posthog.waitForRequests(1, { timeoutMs: 0 })).resolves.toBe(posthog.requests);
   });
 
-  it('resolves as soon as it arrives', async () => {
+  it('resolves as soon as the condition holds', async () => {
     const waits = Promise.all([
       posthog.waitForEvents(3),
       posthog.waitForRequests(2),
@@ -73,21 +73,23 @@ describe('waiting', () => {
     expect(posthog.events).toHaveLength(3);
   });
 
-  it('says after its time what is there instead', async () => {
+  it('rejects on timeout with a summary', async () => {
     await capture(posthog, 'v0', [validEvent({ event: 'page_view', distinct_id: 'user_9' })]);
     await capture(posthog, 'v0', [validEvent({ distinct_id: '' })]);
     posthog.fail({ hang: true });
     capture(posthog, 'v0', [validEvent()]).catch(() => undefined);
     await posthog.waitForRequests(3);
     await expect(posthog.waitForEvents(2, { timeoutMs: 10 })).rejects.toThrow(
-      'waited 10 ms for 2 events; there are events: 1 (page_view of user_9); ' +
-        'requests: 3 (POST /batch/ 200, POST /batch/ 400, POST /batch/ unanswered); ' +
+      'Timed out after 10 ms waiting for 2 events. Events: 1 (page_view of user_9); ' +
+        'requests: 3 (POST /batch/ 200, POST /batch/ 400, POST /batch/ no response); ' +
         'violations: 1 (distinct_id_blank: batch[0] "order_placed": distinct_id is blank)',
     );
-    await expect(posthog.waitForRequests(4, { timeoutMs: 1 })).rejects.toThrow('waited 1 ms for 4 requests');
+    await expect(posthog.waitForRequests(4, { timeoutMs: 1 })).rejects.toThrow(
+      'Timed out after 1 ms waiting for 4 requests',
+    );
   });
 
-  it('fails with what the condition throws, at once or later', async () => {
+  it('rejects with an error that the condition throws, immediately or later', async () => {
     const mistake = (): never => {
       throw new Error('a mistake');
     };
@@ -99,8 +101,8 @@ describe('waiting', () => {
   });
 });
 
-describe('what is remembered', () => {
-  it('rows are merged by UTC date, name, distinct id and uuid', async () => {
+describe('recorded data', () => {
+  it('merges rows by UTC date, name, distinct id and uuid', async () => {
     const event = validEvent({ timestamp: '2024-05-01T00:30:00.000Z' });
     const batches = [
       event,
@@ -113,12 +115,12 @@ describe('what is remembered', () => {
     ];
     for (const one of batches) await capture(posthog, 'v0', [one]);
     expect(posthog.events).toHaveLength(7);
-    // The day of the fourth is the second of May; the fifth is the first of May again.
+    // In UTC, the fourth event is of May 2nd, and the fifth of May 1st.
     expect(posthog.rows.map(({ requestIndex }) => requestIndex)).toEqual([0, 3, 5, 6]);
     expect(posthog.duplicates.map(({ requestIndex }) => requestIndex)).toEqual([1, 2, 4]);
   });
 
-  it('a client that went away before the end of its request', async () => {
+  it('includes requests that the client aborted', async () => {
     const socket = connect(posthog.port, '127.0.0.1');
     socket.on('error', () => undefined);
     socket.write('POST /batch/ HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"batch"', () => socket.destroy());
@@ -127,7 +129,7 @@ describe('what is remembered', () => {
     expect(posthog.violations).toEqual([]);
   });
 
-  it('clear() forgets it, without touching what was handed out', async () => {
+  it('is removed by clear(), which leaves returned arrays unchanged', async () => {
     await capture(posthog, 'v0', [validEvent(), validEvent({ distinct_id: ' x' })]);
     const { events, requests, violations } = posthog;
     posthog.clear();
@@ -137,7 +139,7 @@ describe('what is remembered', () => {
     expect(posthog.requests[0]?.index).toBe(0);
   });
 
-  it('only the newest, within the bound', async () => {
+  it('is limited to maxRemembered', async () => {
     const small = await FakePostHog.start({ maxRemembered: 3 });
     try {
       for (let index = 0; index < 5; index++) {
@@ -155,18 +157,18 @@ describe('what is remembered', () => {
 });
 
 describe('onEvent', () => {
-  it('tells each event that is stored until it is ended', async () => {
+  it('calls the listener for each stored event until it is removed', async () => {
     const seen: string[] = [];
-    const end = posthog.onEvent(({ event }) => seen.push(event));
+    const remove = posthog.onEvent(({ event }) => seen.push(event));
     await capture(posthog, 'v1', [validEvent({ event: 'a' }), validEvent({ event: '' }), validEvent({ event: 'b' })]);
     posthog.fail({ status: 500 });
     await capture(posthog, 'v0', [validEvent({ event: 'c' })]);
-    end();
+    remove();
     await capture(posthog, 'v0', [validEvent({ event: 'd' })]);
     expect(seen).toEqual(['a', 'b']);
   });
 
-  it('survives a listener that throws: the answer stays, the mistake shows', async () => {
+  it('reports a listener that throws as a violation, without affecting the response', async () => {
     posthog.onEvent(() => {
       throw new Error('a mistake');
     });
@@ -175,8 +177,8 @@ describe('onEvent', () => {
   });
 });
 
-describe('many requests', () => {
-  it('side by side over kept connections are all stored', async () => {
+describe('concurrent requests', () => {
+  it('over keep-alive connections are all stored', async () => {
     const requests = Array.from({ length: 40 }, () =>
       captureRequest(
         'v0',

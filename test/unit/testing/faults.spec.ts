@@ -15,17 +15,17 @@ describe.each(FORMATS)('%s: a fault', (format) => {
   const success = (uuid: unknown): unknown =>
     format === 'v0' ? { status: 'Ok' } : { results: { [String(uuid)]: { result: 'ok' } } };
 
-  it('answers a status and stores nothing', async () => {
+  it('responds with a status and stores nothing', async () => {
     posthog.fail({ status: 503, retryAfter: 7, headers: { 'x-test': 'yes' } });
-    const answer = await capture(posthog, format, [validEvent()]);
-    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '7', 'x-test': 'yes' } });
+    const response = await capture(posthog, format, [validEvent()]);
+    expect(response).toMatchObject({ status: 503, headers: { 'retry-after': '7', 'x-test': 'yes' } });
     expect(posthog.events).toEqual([]);
     expect(posthog.requests).toMatchObject([{ status: 503, events: 1 }]);
     expect((await capture(posthog, format, [validEvent()])).status).toBe(200);
     expect(posthog.violations).toEqual([]);
   });
 
-  it('answers without Retry-After unless told, and with the body it is told', async () => {
+  it('sends no Retry-After by default, and a given body', async () => {
     posthog.fail([{ status: 500 }, { status: 429, body: 'slow down' }, { status: 200, body: { status: 1 } }]);
     expect((await capture(posthog, format, [validEvent()])).headers['retry-after']).toBeUndefined();
     expect((await capture(posthog, format, [validEvent()])).text).toBe('slow down');
@@ -33,14 +33,14 @@ describe.each(FORMATS)('%s: a fault', (format) => {
     expect(posthog.events).toEqual([]);
   });
 
-  it('answers 200 as usual and stores nothing', async () => {
+  it('responds with a normal 200 and stores nothing', async () => {
     posthog.fail({ status: 200 });
     const event = validEvent();
     expect((await capture(posthog, format, [event])).json).toEqual(success(event.uuid));
     expect(posthog.events).toEqual([]);
   });
 
-  it('stores although it answers an error, but only what PostHog would', async () => {
+  it('stores valid events although it responds with an error', async () => {
     posthog.failAlways({ status: 503, store: true });
     await capture(posthog, format, [validEvent()]);
     await capture(posthog, format, [validEvent({ uuid: 'none' })]);
@@ -55,13 +55,13 @@ describe.each(FORMATS)('%s: a fault', (format) => {
     expect(posthog.requests).toMatchObject([{ status: null, aborted: false, events: reset === 'before' ? 0 : 1 }]);
   });
 
-  it('resets before storing when a rule says so', async () => {
+  it('resets before storing if selected by failWhen', async () => {
     posthog.failWhen(() => ({ reset: 'before' }));
     await expect(capture(posthog, format, [validEvent()])).rejects.toMatchObject({ code: 'ECONNRESET' });
     expect(posthog.events).toEqual([]);
   });
 
-  it('delays a normal answer', async () => {
+  it('delays a normal response', async () => {
     posthog.fail({ delayMs: 60 });
     const before = performance.now();
     const answering = capture(posthog, format, [validEvent()]);
@@ -86,7 +86,7 @@ describe.each(FORMATS)('%s: a fault', (format) => {
     expect(performance.now() - between).toBeGreaterThanOrEqual(25);
   });
 
-  it('stores what a client sent that gave up meanwhile', async () => {
+  it('stores the events of a client that disconnects during the delay', async () => {
     posthog.fail({ delayMs: 150 });
     const client = new AbortController();
     const sending = send(posthog, { ...captureRequest(format, [validEvent()]), signal: client.signal });
@@ -97,7 +97,7 @@ describe.each(FORMATS)('%s: a fault', (format) => {
     expect(posthog.requests).toMatchObject([{ aborted: true, status: null }]);
   });
 
-  it('hangs', async () => {
+  it('never responds', async () => {
     posthog.fail({ hang: true });
     const client = new AbortController();
     const hanging = send(posthog, { ...captureRequest(format, [validEvent()]), signal: client.signal });
@@ -109,24 +109,24 @@ describe.each(FORMATS)('%s: a fault', (format) => {
     expect(posthog.events).toEqual([]);
   });
 
-  it('sends half an answer', async () => {
+  it('sends half of a response', async () => {
     posthog.fail({ halfAnswer: true });
     await expect(capture(posthog, format, [validEvent()])).rejects.toMatchObject({ code: 'ECONNRESET' });
     expect(posthog.events).toHaveLength(1);
     expect(posthog.requests).toMatchObject([{ status: 200, aborted: false }]);
   });
 
-  it('answers what is no JSON', async () => {
+  it('responds with invalid JSON', async () => {
     posthog.fail({ invalidJson: true });
-    const answer = await capture(posthog, format, [validEvent()]);
-    expect(answer.status).toBe(200);
-    expect(answer.headers['content-type']).toBe('application/json');
-    expect(answer.text).not.toBe('');
-    expect(answer.json).toBeUndefined();
+    const response = await capture(posthog, format, [validEvent()]);
+    expect(response.status).toBe(200);
+    expect(response.headers['content-type']).toBe('application/json');
+    expect(response.text).not.toBe('');
+    expect(response.json).toBeUndefined();
     expect(posthog.events).toHaveLength(1);
   });
 
-  it('lets the body of the answer trickle', async () => {
+  it('sends the body of the response slowly', async () => {
     posthog.fail({ slowBodyMs: 80 });
     const event = validEvent();
     const request = captureRequest(format, [event]);
@@ -142,12 +142,12 @@ describe.each(FORMATS)('%s: a fault', (format) => {
 
   it('redirects', async () => {
     posthog.fail({ redirect: 'https://example.com/batch/' });
-    const answer = await capture(posthog, format, [validEvent()]);
-    expect(answer).toMatchObject({ status: 307, headers: { location: 'https://example.com/batch/' } });
+    const response = await capture(posthog, format, [validEvent()]);
+    expect(response).toMatchObject({ status: 307, headers: { location: 'https://example.com/batch/' } });
     expect(posthog.events).toEqual([]);
   });
 
-  it('answers 413 to too many events', async () => {
+  it('responds with 413 to too many events', async () => {
     posthog.failAlways({ maxEvents: 2 });
     expect((await capture(posthog, format, [validEvent(), validEvent(), validEvent()])).status).toBe(413);
     expect(posthog.events).toEqual([]);
@@ -159,10 +159,11 @@ describe.each(FORMATS)('%s: a fault', (format) => {
   it('refuses a poisoned event', async () => {
     posthog.failAlways({ poison: ({ event }) => event === 'poison' });
     const poison = validEvent({ event: 'poison' });
-    const answer = await capture(posthog, format, [validEvent(), poison]);
-    expect(answer.status).toBe(format === 'v0' ? 400 : 200);
+    const response = await capture(posthog, format, [validEvent(), poison]);
+    expect(response.status).toBe(format === 'v0' ? 400 : 200);
     expect(posthog.events.map(({ event }) => event)).toEqual(format === 'v0' ? [] : ['order_placed']);
-    if (format === 'v1') expect(answer.json).toMatchObject({ results: { [String(poison.uuid)]: { result: 'drop' } } });
+    if (format === 'v1')
+      expect(response.json).toMatchObject({ results: { [String(poison.uuid)]: { result: 'drop' } } });
     expect((await capture(posthog, format, [validEvent()])).status).toBe(200);
   });
 });
@@ -174,14 +175,14 @@ describe('results per event', () => {
       event === 'own' ? undefined : { result: event, ...(event === 'drop' ? { details: 'no' } : {}) },
   };
 
-  it('are what the fault says, and only what was taken is stored', async () => {
+  it('are those of the fault, and only accepted events are stored', async () => {
     posthog.fail(results);
-    const answer = await capture(posthog, 'v1', batch);
-    expect(answer.status).toBe(200);
-    expect(answer.headers['retry-after']).toBe('1');
+    const response = await capture(posthog, 'v1', batch);
+    expect(response.status).toBe(200);
+    expect(response.headers['retry-after']).toBe('1');
     const said = new Map(batch.map(({ event, uuid }) => [String(uuid), { result: event === 'own' ? 'ok' : event }]));
     said.set(String(batch[3]?.uuid), { result: 'drop', ...{ details: 'no' } });
-    expect(answer.json).toEqual({ results: Object.fromEntries(said) });
+    expect(response.json).toEqual({ results: Object.fromEntries(said) });
     expect(posthog.events.map(({ event }) => event)).toEqual(['ok', 'warning', 'limited', 'own']);
   });
 
@@ -190,33 +191,33 @@ describe('results per event', () => {
     { retryAfter: 'Wed, 01 May 2024 10:00:00 GMT', header: 'Wed, 01 May 2024 10:00:00 GMT' },
     { retryAfter: 0, header: '0' },
     { retryAfter: null, header: undefined },
-  ])('carry Retry-After: $header', async ({ retryAfter, header }) => {
+  ])('come with Retry-After: $header', async ({ retryAfter, header }) => {
     posthog.fail({ ...results, retryAfter });
     expect((await capture(posthog, 'v1', batch)).headers['retry-after']).toBe(header);
   });
 
-  it('carry no Retry-After without a retry', async () => {
+  it('come without Retry-After if no event is retried', async () => {
     posthog.fail({ results: () => ({ result: 'ok' }), retryAfter: 5 });
     expect((await capture(posthog, 'v1', batch)).headers['retry-after']).toBeUndefined();
   });
 
-  it('know the position of the event', async () => {
+  it('may depend on the position of the event', async () => {
     posthog.fail({ results: (_event, index) => ({ result: index === 0 ? 'ok' : 'retry' }) });
     await capture(posthog, 'v1', batch);
     expect(posthog.events.map(({ event }) => event)).toEqual(['ok']);
   });
 
-  it('cannot be said in v0: what is not taken is lost in silence', async () => {
+  it('are not part of a v0 response: other events are silently discarded', async () => {
     posthog.fail({ results: ({ event }) => ({ result: event }) });
     expect((await capture(posthog, 'v0', batch)).json).toEqual({ status: 'Ok' });
     expect(posthog.events.map(({ event }) => event)).toEqual(['ok', 'warning', 'limited']);
   });
 });
 
-describe('which fault meets which request', () => {
+describe('fault selection', () => {
   const statusOf = async (): Promise<number> => (await capture(posthog, 'v0', [validEvent()])).status;
 
-  it('the queue first, then the rule, then the standing fault', async () => {
+  it('prefers the queue, then failWhen, then failAlways', async () => {
     posthog.failAlways({ status: 500 });
     posthog.failWhen(({ index }) => (index === 3 ? { status: 504 } : null));
     posthog.fail([{ status: 501 }, { status: 502 }]);
@@ -228,7 +229,7 @@ describe('which fault meets which request', () => {
     expect(await statusOf()).toBe(200);
   });
 
-  it('the rule sees the whole request', async () => {
+  it('passes the whole request to failWhen', async () => {
     posthog.failWhen(({ headers, events, json }) =>
       headers['user-agent'] === 'test/1.0.0' && events === 1 && json !== undefined ? { status: 418 } : null,
     );
@@ -237,7 +238,7 @@ describe('which fault meets which request', () => {
     expect(await statusOf()).toBe(200);
   });
 
-  it('clear() ends them all', async () => {
+  it('clear() removes all faults', async () => {
     posthog.fail({ status: 500 });
     posthog.failAlways({ status: 500 });
     posthog.failWhen(() => ({ status: 500 }));
@@ -245,7 +246,7 @@ describe('which fault meets which request', () => {
     expect(await statusOf()).toBe(200);
   });
 
-  it('a request for the pages meets none', async () => {
+  it('does not apply to requests for the live page', async () => {
     posthog.fail({ status: 500 });
     expect((await send(posthog, { method: 'GET', path: '/events' })).status).toBe(200);
     expect(await statusOf()).toBe(500);
@@ -255,8 +256,8 @@ describe('which fault meets which request', () => {
     ['failWhen', () => posthog.failWhen(() => fail())],
     ['results', () => posthog.fail({ results: () => fail() })],
     ['poison', () => posthog.fail({ poison: () => fail() })],
-    ['a header that is none', () => posthog.fail({ status: 500, headers: { 'x-test': 'a\nb' } })],
-  ])('a throw in %s is answered 500 and shows among the violations', async (_what, script) => {
+    ['an invalid header', () => posthog.fail({ status: 500, headers: { 'x-test': 'a\nb' } })],
+  ])('an error in %s gets 500 and is listed as a violation', async (_source, script) => {
     script();
     expect((await capture(posthog, 'v1', [validEvent()])).status).toBe(500);
     expect(posthog.violations).toMatchObject([{ rule: 'callback_threw', requestIndex: 0 }]);
@@ -265,5 +266,5 @@ describe('which fault meets which request', () => {
 });
 
 function fail(): never {
-  throw new Error('a mistake in the test');
+  throw new Error('callback failed');
 }

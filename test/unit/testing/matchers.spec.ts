@@ -9,8 +9,7 @@ import { record } from '../../support/recording.js';
 
 afterEach(closeAll);
 
-/** A recorder of an application that has captured something. */
-async function after(act: (capture: CaptureService) => unknown, enabled = true): Promise<CaptureRecorder> {
+async function recorderAfter(act: (capture: CaptureService) => unknown, enabled = true): Promise<CaptureRecorder> {
   const { capture, recorder } = await record({ enabled });
   act(capture);
   return recorder;
@@ -24,36 +23,38 @@ const buy = (price: number, distinctId = 'user_1') => ({
   timestamp: new Date('2026-03-01T10:00:00Z'),
 });
 
-/** What a failing expectation says. */
 function messageOf(fail: () => unknown): string {
   try {
     fail();
   } catch (error) {
     return stripVTControlCharacters((error as Error).message);
   }
-  throw new Error('nothing failed');
+  throw new Error('the assertion passed');
 }
 
-describe('an event is as expected', () => {
+describe('an event matches', () => {
   it.each<[string, ExpectedEvent | undefined]>([
-    ['when nothing is expected of it', undefined],
-    ['by its person', { distinctId: 'user_1' }],
-    ['by a matcher in the place of a field', { distinctId: expect.stringMatching(/^user_/) }],
+    ['without expected fields', undefined],
+    ['by distinct id', { distinctId: 'user_1' }],
+    ['by a matcher for a field', { distinctId: expect.stringMatching(/^user_/) }],
     ['by some of its properties', { properties: { price: 99.99 } }],
     ['by objectContaining', { distinctId: 'user_1', properties: expect.objectContaining({ price: 99.99 }) }],
-    ['by a matcher in the place of a property', { properties: { price: expect.closeTo(100, 0) } }],
-    ['by the matcher of a matcher', { properties: expect.not.objectContaining({ price: 1 }) }],
-    ['by a matcher for all of it', expect.objectContaining({ event: 'purchase_completed', distinctId: 'user_1' })],
-    ['by a part of what is deep inside', { properties: { items: [{ sku: 'a' }] } }],
-    ['by a matcher deep inside', { properties: { items: [expect.objectContaining({ tags: ['x', 'y'] })] } }],
-    ['by what is not there', { properties: { coupon: undefined } }],
-    ['by the number that its group had', { groups: { company: 7 } }],
-    ['by the text that its group has', { groups: { company: '7' } }],
-    ['by the Date that it had', { timestamp: new Date('2026-03-01T10:00:00Z') }],
-    ['by the text of its time', { timestamp: '2026-03-01T10:00:00.000Z' }],
-    ['by what beforeSend would see', { properties: { $groups: { company: '7' }, $is_server: true } }],
+    ['by a matcher for a property', { properties: { price: expect.closeTo(100, 0) } }],
+    ['by a negated matcher', { properties: expect.not.objectContaining({ price: 1 }) }],
+    [
+      'by a matcher for the whole event',
+      expect.objectContaining({ event: 'purchase_completed', distinctId: 'user_1' }),
+    ],
+    ['by part of a nested object', { properties: { items: [{ sku: 'a' }] } }],
+    ['by a nested matcher', { properties: { items: [expect.objectContaining({ tags: ['x', 'y'] })] } }],
+    ['by an absent property', { properties: { coupon: undefined } }],
+    ['by the number passed as a group key', { groups: { company: 7 } }],
+    ['by the string sent as a group key', { groups: { company: '7' } }],
+    ['by the Date passed as its timestamp', { timestamp: new Date('2026-03-01T10:00:00Z') }],
+    ['by the string sent as its timestamp', { timestamp: '2026-03-01T10:00:00.000Z' }],
+    ['by properties that the library adds', { properties: { $groups: { company: '7' }, $is_server: true } }],
   ])('%s', async (_, expected) => {
-    const recorder = await after((capture) => capture.capture(buy(99.99)));
+    const recorder = await recorderAfter((capture) => capture.capture(buy(99.99)));
     expect(recorder).toHaveCaptured('purchase_completed', expected);
     expect(recorder).toHaveCapturedTimes('purchase_completed', 1, expected);
     expect(() => expect(recorder).not.toHaveCaptured('purchase_completed', expected)).toThrow('should not have been');
@@ -61,45 +62,49 @@ describe('an event is as expected', () => {
   });
 
   it.each<[string, ExpectedEvent, string]>([
-    ['another person', { distinctId: 'user_2' }, 'distinctId: expected "user_2", received "user_1"'],
+    ['another distinct id', { distinctId: 'user_2' }, 'distinctId: expected "user_2", received "user_1"'],
     ['another price', { properties: { price: 1 } }, 'properties.price: expected 1, received 99.99'],
     ['another type', { properties: { price: '99.99' } }, 'properties.price: expected "99.99", received 99.99'],
     [
-      'objectContaining something else',
+      'objectContaining another value',
       { properties: expect.objectContaining({ price: 1, items: expect.any(Array) }) },
       'properties.price: expected 1, received 99.99',
     ],
     [
-      'objectContaining less than is there, which is exact within',
+      'objectContaining an incomplete nested object, which it compares exactly',
       { properties: expect.objectContaining({ items: [{ sku: 'a' }] }) },
-      'properties.items.0.tags: expected nothing, received ["x", "y"]',
+      'properties.items.0.tags: expected no value, received ["x", "y"]',
     ],
     [
-      'not.objectContaining what is there',
+      'not.objectContaining an existing value',
       { properties: expect.not.objectContaining({ price: 99.99 }) },
       'properties: expected ObjectNotContaining {"price": 99.99}, received {',
     ],
-    ['another list', { properties: { items: [] } }, 'properties.items: expected [], received [{"sku": "a"'],
+    ['another array', { properties: { items: [] } }, 'properties.items: expected [], received [{"sku": "a"'],
     [
-      'something deep inside',
+      'another nested value',
       { properties: { items: [{ tags: ['x', 'z'] }] } },
       'properties.items.0.tags.1: expected "z", received "y"',
     ],
-    ['a property', { properties: { total: 1 } }, 'properties.total: expected 1, it is not there'],
-    ['a property by another name', { properties: { prise: 1 } }, 'expected 1, it is not there, but there is "price"'],
-    ['no such property', { properties: { price: undefined } }, 'properties.price: expected nothing, received 99.99'],
-    ['an object in place of a value', { properties: { price: { net: 1 } } }, 'properties.price: expected {"net": 1}'],
-    ['a pattern', { properties: { price: /9/ } }, 'properties.price: expected /9/, received 99.99'],
+    ['a missing property', { properties: { total: 1 } }, 'properties.total: expected 1, but it is missing'],
+    ['a misspelled property', { properties: { prise: 1 } }, 'expected 1, but it is missing; did you mean "price"?'],
+    ['an absent property', { properties: { price: undefined } }, 'properties.price: expected no value, received 99.99'],
+    ['an object instead of a number', { properties: { price: { net: 1 } } }, 'properties.price: expected {"net": 1}'],
+    ['a RegExp', { properties: { price: /9/ } }, 'properties.price: expected /9/, received 99.99'],
     [
       'a matcher with a sample',
       { distinctId: expect.stringMatching(/^customer_/) },
       'distinctId: expected StringMatching /^customer_/, received "user_1"',
     ],
     ['a matcher', { uuid: expect.any(Number) }, 'uuid: expected Any<Number>, received "'],
-    ['a matcher for all of it', expect.objectContaining({ distinctId: 'user_2' }), 'distinctId: expected "user_2"'],
-    ['nobody', { distinctId: undefined }, 'distinctId: expected nothing, received "user_1"'],
-  ])('not when the test wants %s', async (_, expected, difference) => {
-    const recorder = await after((capture) => capture.capture(buy(99.99)));
+    [
+      'a matcher for the whole event',
+      expect.objectContaining({ distinctId: 'user_2' }),
+      'distinctId: expected "user_2"',
+    ],
+    ['no distinct id', { distinctId: undefined }, 'distinctId: expected no value, received "user_1"'],
+  ])('does not match %s', async (_, expected, difference) => {
+    const recorder = await recorderAfter((capture) => capture.capture(buy(99.99)));
     expect(recorder).not.toHaveCaptured('purchase_completed', expected);
     expect(recorder).toHaveCapturedTimes('purchase_completed', 0, expected);
     const message = messageOf(() => expect(recorder).toHaveCaptured('purchase_completed', expected));
@@ -107,15 +112,15 @@ describe('an event is as expected', () => {
   });
 });
 
-describe('a failure says', () => {
-  it('where the one event of the name differs', async () => {
-    const recorder = await after((capture) => capture.capture(buy(9.99)));
+describe('a failure message', () => {
+  it('lists the differences of the only event with the name', async () => {
+    const recorder = await recorderAfter((capture) => capture.capture(buy(9.99)));
     const expected = { distinctId: 'user_2', properties: expect.objectContaining({ price: 99.99 }) };
     expect(messageOf(() => expect(recorder).toHaveCaptured('purchase_completed', expected))).toMatchInlineSnapshot(`
 "expect(recorder).toHaveCaptured("purchase_completed")
 
 "purchase_completed" was captured once, but not as expected:
-  1. of "user_1", with {"price": 9.99, "items": [{"sku": "a", "tags": ["x", "y"]}], "$groups": {"company": "7"}}
+  1. distinctId: "user_1", properties: {"price": 9.99, "items": [{"sku": "a", "tags": ["x", "y"]}], "$groups": {"company": "7"}}
      distinctId: expected "user_2", received "user_1"
      properties.price: expected 99.99, received 9.99
 
@@ -124,8 +129,8 @@ Dropped: nothing"
 `);
   });
 
-  it('which of several comes closest', async () => {
-    const recorder = await after((capture) => {
+  it('lists the closest of several events first', async () => {
+    const recorder = await recorderAfter((capture) => {
       for (const [price, person] of [
         [1, 'user_1'],
         [2, 'user_2'],
@@ -138,12 +143,12 @@ Dropped: nothing"
     expect(messageOf(() => expect(recorder).toHaveCaptured('bought', expected))).toMatchInlineSnapshot(`
 "expect(recorder).toHaveCaptured("bought")
 
-"bought" was captured 4 times, but never as expected. The closest first:
-  3. of "user_3", with {"price": 3}
+"bought" was captured 4 times, but never as expected. Closest first:
+  3. distinctId: "user_3", properties: {"price": 3}
      properties.price: expected 4, received 3
-  4. of "user_4", with {"price": 4}
+  4. distinctId: "user_4", properties: {"price": 4}
      distinctId: expected "user_3", received "user_4"
-  1. of "user_1", with {"price": 1}
+  1. distinctId: "user_1", properties: {"price": 1}
      distinctId: expected "user_3", received "user_1"
      properties.price: expected 4, received 1
   and 1 more
@@ -153,33 +158,33 @@ Dropped: nothing"
 `);
   });
 
-  it('that there is nothing, and what to look at', async () => {
-    const recorder = await after(() => undefined);
+  it('suggests causes if nothing was captured', async () => {
+    const recorder = await recorderAfter(() => undefined);
     expect(messageOf(() => expect(recorder).toHaveCaptured('bought'))).toMatchInlineSnapshot(`
 "expect(recorder).toHaveCaptured("bought")
 
-No "bought" was captured. Is the call over, and did it succeed? @TrackEvent captures at the end of a call, and only a success unless "on" says otherwise.
+"bought" was not captured. Has the call completed, and did it succeed? @TrackEvent captures when a call ends, and by default only if it succeeds.
 
 Captured: nothing
 Dropped: nothing"
 `);
   });
 
-  it('which name comes near', async () => {
-    const recorder = await after((capture) => capture.capture({ event: 'order_placed', distinctId: 'a' }));
+  it('suggests a similar name', async () => {
+    const recorder = await recorderAfter((capture) => capture.capture({ event: 'order_placed', distinctId: 'a' }));
     const message = messageOf(() => expect(recorder).toHaveCaptured('order_paced'));
-    expect(message).toContain('No "order_paced" was captured. There is "order_placed".');
+    expect(message).toContain('"order_paced" was not captured. Did you mean "order_placed"?');
   });
 
-  it('that it was dropped, and why', async () => {
-    const recorder = await after((capture) => {
+  it('lists dropped events with the reason', async () => {
+    const recorder = await recorderAfter((capture) => {
       capture.capture({ event: 'bought', distinctId: ' ' });
       capture.withContext({ optedOut: true }, () => capture.capture({ event: 'seen', distinctId: 'a' }));
     });
     expect(messageOf(() => expect(recorder).toHaveCaptured('bought'))).toMatchInlineSnapshot(`
 "expect(recorder).toHaveCaptured("bought")
 
-No "bought" was captured. It was dropped.
+"bought" was not captured. It was dropped.
 
 Captured: nothing
 Dropped:
@@ -188,8 +193,8 @@ Dropped:
 `);
   });
 
-  it('how many were dropped beyond the first', async () => {
-    const recorder = await after((capture) => {
+  it('limits the number of dropped events', async () => {
+    const recorder = await recorderAfter((capture) => {
       for (let index = 0; index < 8; index += 1) capture.capture({ event: '' });
     });
     expect(recorder.dropped).toHaveLength(8);
@@ -198,21 +203,21 @@ Dropped:
     expect(message).toMatch(/ {2}and 3 more$/);
   });
 
-  it('that the instance is disabled', async () => {
-    const recorder = await after((capture) => capture.capture(buy(1)), false);
+  it('mentions a disabled instance', async () => {
+    const recorder = await recorderAfter((capture) => capture.capture(buy(1)), false);
     expect(messageOf(() => expect(recorder).toHaveCaptured('purchase_completed'))).toMatchInlineSnapshot(`
 "expect(recorder).toHaveCaptured("purchase_completed")
 
-No "purchase_completed" was captured.
+"purchase_completed" was not captured.
 
-The instance is disabled, by option enabled or by disable(), and captures nothing. Where code says enabled: false, overrideCapture(builder, { enabled: true }) turns it on.
+The instance is disabled, by the option enabled or by disable(), and captures nothing. overrideCapture(builder, { enabled: true }) overrides enabled: false.
 Captured: nothing
 Dropped: nothing"
 `);
   });
 
-  it('no more than fits of what is large', async () => {
-    const recorder = await after((capture) =>
+  it('truncates large values', async () => {
+    const recorder = await recorderAfter((capture) =>
       capture.capture({ event: 'bought', distinctId: 'a', properties: { text: 'x'.repeat(100_000) } }),
     );
     const message = messageOf(() => expect(recorder).toHaveCaptured('bought', { properties: { text: 'y' } }));
@@ -220,7 +225,7 @@ Dropped: nothing"
     expect(message.length).toBeLessThan(3000);
   });
 
-  it('what was cleared before', async () => {
+  it('mentions cleared events', async () => {
     const { capture, recorder } = await record();
     capture.capture(buy(1));
     recorder.clear();
@@ -228,8 +233,8 @@ Dropped: nothing"
     expect(message).toContain('Captured: nothing\nBefore clear(): 1 event\nDropped: nothing');
   });
 
-  it('which should not have been', async () => {
-    const recorder = await after((capture) => {
+  it('lists unwanted events', async () => {
+    const recorder = await recorderAfter((capture) => {
       capture.capture(buy(1, 'user_1'));
       capture.capture(buy(2, 'user_2'));
     });
@@ -237,8 +242,8 @@ Dropped: nothing"
     expect(messageOf(() => expect(recorder).not.toHaveCaptured('purchase_completed', expected))).toMatchInlineSnapshot(`
 "expect(recorder).not.toHaveCaptured("purchase_completed")
 
-"purchase_completed" was captured once and should not have been:
-  2. of "user_2", with {"price": 2, "items": [{"sku": "a", "tags": ["x", "y"]}], "$groups": {"company": "7"}}
+"purchase_completed" should not have been captured, but was captured once:
+  2. distinctId: "user_2", properties: {"price": 2, "items": [{"sku": "a", "tags": ["x", "y"]}], "$groups": {"company": "7"}}
 
 Captured: purchase_completed (2)
 Dropped: nothing"
@@ -249,30 +254,30 @@ Dropped: nothing"
     [
       'too many',
       (recorder) => expect(recorder).toHaveCapturedTimes('bought', 1),
-      '"bought" should have been captured 1 time, but was 2 times:\n  1. of "a", with {"n": 1}\n  2. of "b", with {"n": 2}\n',
+      '"bought" should have been captured 1 time, but was captured 2 times:\n  1. distinctId: "a", properties: {"n": 1}\n  2. distinctId: "b", properties: {"n": 2}\n',
     ],
     [
-      'too few as expected',
+      'too few matching',
       (recorder) => expect(recorder).toHaveCapturedTimes('bought', 2, { properties: { n: 1 } }),
-      '"bought" should have been captured 2 times as expected, but was 1 time:\n  1. of "a", with {"n": 1}\n  2. of "b", with {"n": 2}\n     properties.n: expected 1, received 2\n',
+      '"bought" should have been captured 2 times with the expected fields, but was captured 1 time:\n  1. distinctId: "a", properties: {"n": 1}\n  2. distinctId: "b", properties: {"n": 2}\n     properties.n: expected 1, received 2\n',
     ],
     [
       'none',
       (recorder) => expect(recorder).toHaveCapturedTimes('sold', 2),
-      '"sold" should have been captured 2 times, but was 0 times. Is the call over',
+      '"sold" should have been captured 2 times, but was captured 0 times. Has the call completed',
     ],
     [
-      'as many as there should not be',
+      'an unwanted number',
       (recorder) => expect(recorder).not.toHaveCapturedTimes('bought', 1, { distinctId: 'b' }),
-      '"bought" should not have been captured 1 time as expected, but was:\n  2. of "b", with {"n": 2}\n',
+      '"bought" should not have been captured 1 time with the expected fields, but was:\n  2. distinctId: "b", properties: {"n": 2}\n',
     ],
     [
-      'none where there should be some',
+      'none, unexpectedly',
       (recorder) => expect(recorder).not.toHaveCapturedTimes('sold', 0),
       '"sold" should not have been captured 0 times.\n',
     ],
-  ])('that it was captured %s', async (_, fail, text) => {
-    const recorder = await after((capture) => {
+  ])('counts events: %s', async (_, fail, text) => {
+    const recorder = await recorderAfter((capture) => {
       capture.capture({ event: 'bought', distinctId: 'a', properties: { n: 1 } });
       capture.capture({ event: 'bought', distinctId: 'b', properties: { n: 2 } });
     });
@@ -280,9 +285,9 @@ Dropped: nothing"
   });
 });
 
-describe('nothing was captured', () => {
+describe('nothing is captured', () => {
   it.each<[string, boolean, (capture: CaptureService) => unknown]>([
-    ['as nothing happened', true, () => undefined],
+    ['without a call', true, () => undefined],
     [
       'after disable()',
       true,
@@ -291,17 +296,17 @@ describe('nothing was captured', () => {
         capture.capture(buy(1));
       },
     ],
-    ['of who opted out', true, (capture) => capture.withContext({ optedOut: true }, () => capture.capture(buy(1)))],
+    ['after an opt-out', true, (capture) => capture.withContext({ optedOut: true }, () => capture.capture(buy(1)))],
     ['with enabled: false', false, (capture) => capture.capture(buy(1))],
   ])('%s', async (_, enabled, act) => {
-    const recorder = await after(act, enabled);
+    const recorder = await recorderAfter(act, enabled);
     expect(recorder).not.toHaveCaptured('purchase_completed');
     expect(recorder).toHaveCapturedTimes('purchase_completed', 0);
     expect(recorder).not.toHaveCapturedTimes('purchase_completed', 1);
   });
 });
 
-describe('a call that cannot be meant is no failure but an error, with .not as well:', () => {
+describe('an invalid call throws an error, also with .not:', () => {
   it.each<[string, unknown, unknown[], string]>([
     [
       'PostHog’s spelling',
@@ -310,26 +315,26 @@ describe('a call that cannot be meant is no failure but an error, with .not as w
       'no field "distinct_id": did you mean "distinctId"?',
     ],
     [
-      'a property at the top',
+      'a property at the top level',
       undefined,
       ['x', { price: 1 }],
-      'no field "price": properties of the event go into "prop',
+      'no field "price": properties of the event belong in "pr',
     ],
     [
-      'a text',
+      'a string',
       undefined,
       ['x', 'price'],
-      'must be an object of distinctId, properties, groups, timestamp, uuid, but it',
+      'must be an object with any of distinctId, properties, groups, timestamp, uuid, but',
     ],
     ['null', undefined, ['x', null], 'but it is null'],
-    ['no name', undefined, [undefined], 'the name of the event must be a text, but it is missing'],
+    ['no name', undefined, [undefined], 'the event name must be a string, but it is missing'],
     [
       'not a recorder',
       { events: [] },
       ['x'],
-      'looks at a CaptureRecorder, but got an object: expect(recorder), or exp',
+      'expects a CaptureRecorder, but got an object: use expect(recorder) or exp',
     ],
-    ['no recorder', null, ['x'], 'looks at a CaptureRecorder, but got null'],
+    ['no recorder', null, ['x'], 'expects a CaptureRecorder, but got null'],
   ])('%s', async (_, subject, args, message) => {
     const { recorder } = await record();
     const received = subject === undefined ? recorder : subject;
@@ -339,7 +344,7 @@ describe('a call that cannot be meant is no failure but an error, with .not as w
     }
   });
 
-  it('a recorder that no instance writes to', () => {
+  it('a recorder without an instance', () => {
     const recorder = overrideCapture(Test.createTestingModule({}));
     expect(recorder.isConnected).toBe(false);
     for (const one of [recorder, recorder.isolate((own) => own)].flatMap((each) => [expect(each), expect(each).not])) {
@@ -349,7 +354,7 @@ describe('a call that cannot be meant is no failure but an error, with .not as w
         [() => one.toHaveCapturedTimes('x', 1), 'toHaveCapturedTimes'],
       ] as const)
         expect(look).toThrow(
-          `${matcher} has nothing to look at.\n\nNo instance writes to this recorder. Does the application import PostHogCaptureModule, and`,
+          `${matcher}: this recorder records nothing.\n\nNo instance writes to this recorder. Does the application import PostHogCaptureModule, and`,
         );
     }
   });
@@ -358,7 +363,7 @@ describe('a call that cannot be meant is no failure but an error, with .not as w
     const { recorder } = await record();
     for (const one of [expect(recorder), expect(recorder).not]) {
       expect(() => one.toHaveCapturedTimes('x', times as number)).toThrow(
-        'number of times must be 0, 1, 2 …, but it is',
+        'number of times must be a non-negative integer, but it is',
       );
     }
   });

@@ -2,19 +2,19 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FakePostHog } from '../../../lib/testing/index.js';
 import { type LiveEvent } from '../../../lib/live/messages.js';
 import { openStream, snapshotOf } from '../../support/live-stream.js';
-import { capture, type RawAnswer, send, validEvent } from './wire-client.js';
+import { capture, type RawResponse, send, validEvent } from './wire-client.js';
 
-describe('the page of a local PostHog', () => {
+describe('the live page of FakePostHog', () => {
   let posthog: FakePostHog;
   beforeEach(async () => {
     posthog = await FakePostHog.start();
   });
   afterEach(() => posthog.close());
-  const get = (path: string, headers?: Record<string, string>): Promise<RawAnswer> =>
+  const get = (path: string, headers?: Record<string, string>): Promise<RawResponse> =>
     send(posthog, { method: 'GET', path, ...(headers && { headers }) });
   const shown = async (): Promise<readonly LiveEvent[]> => (await snapshotOf(`${posthog.url}/stream`)).events;
 
-  it('says how to send an event while there is none, and what it says works', async () => {
+  it('explains how to send an event while it is empty, with a working example', async () => {
     const { face, state } = await snapshotOf(`${posthog.url}/stream`);
     expect(state.text).toBe('Listening; no event has arrived yet');
     expect(face.hint.title).toBe('No event has arrived yet');
@@ -30,7 +30,7 @@ describe('the page of a local PostHog', () => {
     expect(await shown()).toMatchObject([{ name: 'hello', who: 'me', fate: 'stored' }]);
   });
 
-  it('never shows the key', async () => {
+  it('never shows the API key', async () => {
     const strict = await FakePostHog.start({ apiKey: 'phc_secret' });
     const event = validEvent({ properties: { mistake: 'phc_secret' } });
     await capture(strict, 'v0', [event], { root: { api_key: 'phc_secret' } });
@@ -39,11 +39,11 @@ describe('the page of a local PostHog', () => {
     const { text } = await send(strict, { method: 'GET', path: '/' });
     await strict.close();
     expect(snapshot.events).toMatchObject([{ fate: 'stored' }, { fate: 'refused' }]);
-    expect(JSON.stringify(snapshot)).toContain('the key this server was started with');
+    expect(JSON.stringify(snapshot)).toContain('the key that this server was started with');
     expect(text + JSON.stringify(snapshot)).not.toContain('phc_secret');
   });
 
-  it('shows what was stored, as PostHog would keep it', async () => {
+  it('shows stored events as PostHog stores them', async () => {
     await capture(posthog, 'v0', [validEvent({ event: 'older' }), validEvent({ event: 'newer' })]);
     const event = validEvent({ event: 'newest', options: { cookieless_mode: true }, session_id: 's1' });
     await capture(posthog, 'v1', [event]);
@@ -59,32 +59,32 @@ describe('the page of a local PostHog', () => {
     expect((await snapshotOf(`${posthog.url}/stream`)).state).toMatchObject({ text: 'Listening; 3 events stored' });
   });
 
-  it('shows what was refused, with the rule that was broken', async () => {
-    await capture(posthog, 'v0', [validEvent({ event: 'blank', distinct_id: ' ' }), validEvent({ event: 'innocent' })]);
+  it('shows refused events with the violated rule', async () => {
+    await capture(posthog, 'v0', [validEvent({ event: 'blank', distinct_id: ' ' }), validEvent({ event: 'valid' })]);
     const events = await shown();
     expect(events).toMatchObject([
       { name: 'blank', fate: 'refused' },
-      { name: 'innocent', fate: 'refused' },
+      { name: 'valid', fate: 'refused' },
     ]);
-    expect(events[0]?.note).toMatch(/^answered 400; distinct_id_blank: /);
+    expect(events[0]?.note).toMatch(/^HTTP 400; distinct_id_blank: /);
     expect(posthog.events).toEqual([]);
   });
 
-  it('shows what was stored although a rule was broken', async () => {
+  it('shows stored events that violate a rule', async () => {
     await capture(posthog, 'v0', [validEvent({ distinct_id: ' padded' })]);
     const [event] = await shown();
     expect(event?.fate).toBe('altered');
     expect(event?.note).toMatch(/^distinct_id_untrimmed: /);
   });
 
-  it('shows a request that holds no event at all', async () => {
+  it('shows a request without events', async () => {
     await send(posthog, { path: '/nowhere', body: '{}' });
     const [event] = await shown();
     expect(event).toMatchObject({ name: 'POST /nowhere', fate: 'refused', text: '' });
-    expect(event?.note).toMatch(/^answered 404; path: /);
+    expect(event?.note).toMatch(/^HTTP 404; path: /);
   });
 
-  it('shows an event that was stored twice twice', async () => {
+  it('lists an event twice if it was stored twice', async () => {
     const event = validEvent();
     await capture(posthog, 'v0', [event, event]);
     await capture(posthog, 'v0', [event]);
@@ -92,7 +92,7 @@ describe('the page of a local PostHog', () => {
     expect(new Set(ids).size).toBe(3);
   });
 
-  it('tells viewers what arrives while they look, and goes on after clear()', async () => {
+  it('streams new events to viewers, also after clear()', async () => {
     const stream = await openStream(`${posthog.url}/stream`);
     await stream.until(({ kind }) => kind === 'snapshot');
     await capture(posthog, 'v0', [validEvent({ event: 'before' })]);
@@ -103,7 +103,7 @@ describe('the page of a local PostHog', () => {
     stream.close();
   });
 
-  it('shows at most the newest 500', async () => {
+  it('shows the newest 500 events', async () => {
     const events = Array.from({ length: 501 }, (_, index) => validEvent({ event: `event_${index}_` }));
     await capture(posthog, 'v0', events);
     const shownEvents = await shown();
@@ -111,7 +111,7 @@ describe('the page of a local PostHog', () => {
     expect(shownEvents[0]?.name).toBe('event_1_');
   });
 
-  it('has the whole text of a long event', async () => {
+  it('serves the full JSON of a long event', async () => {
     await capture(posthog, 'v0', [validEvent({ properties: { long: 'x'.repeat(50_000) } })]);
     const stream = await openStream(`${posthog.url}/stream`);
     const { data } = await stream.until(({ kind }) => kind === 'snapshot');
@@ -123,7 +123,7 @@ describe('the page of a local PostHog', () => {
     stream.close();
   });
 
-  it('lets no script run but its own, loads nothing from elsewhere, and is nobody else’s to read', async () => {
+  it('runs only its own script, loads nothing from other origins, and is served to local clients only', async () => {
     const { headers, text } = await get('/');
     const policy = String(headers['content-security-policy']);
     expect(policy).toMatch(/^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+';/);
@@ -139,13 +139,13 @@ describe('the page of a local PostHog', () => {
     });
     expect((await get('/stream', { origin: 'https://attacker.example' })).status).toBe(403);
     expect((await get('/event?id=x', { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
-    // A name of the attacker's that was made to point here.
+    // DNS rebinding: a name of the attacker that resolves to 127.0.0.1.
     for (const path of ['/', '/stream', '/event?id=x', '/events']) {
       expect((await get(path, { host: 'rebound.example' })).status).toBe(403);
     }
   });
 
-  it('is there as JSON, newest first', async () => {
+  it('is available as JSON, newest first', async () => {
     expect((await get('/events')).json).toEqual([]);
     await capture(posthog, 'v0', [validEvent({ event: 'older' }), validEvent({ event: 'newer' })]);
     const { json, headers } = await get('/events');
@@ -154,7 +154,7 @@ describe('the page of a local PostHog', () => {
     expect(json).toMatchObject([{ event: 'newer' }, { event: 'older' }]);
   });
 
-  it('is not among the requests', async () => {
+  it('is not listed in requests', async () => {
     await get('/');
     await get('/events');
     await shown();

@@ -1,7 +1,7 @@
 import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { CaptureService, type EventDrop, getCaptureToken } from 'nestjs-posthog-capture';
-import { PostHogCaptureTestingModule, recorderOf } from 'nestjs-posthog-capture/testing';
+import { CaptureRecorder, PostHogCaptureTestingModule, recorderOf } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { closeAll, expectBalanced, onClose } from '../../support/harness.js';
 import { record, silent } from '../../support/recording.js';
@@ -13,48 +13,51 @@ afterEach(async () => {
   await closeAll();
 });
 
-describe('an event is recorded', () => {
-  it.each(['v0', 'v1'] as const)('as PostHog would get it, under the names of capture (%s)', async (captureMode) => {
-    const { capture, recorder } = await record({ captureMode, superProperties: { plan: 'pro' } });
-    const at = new Date('2026-03-01T10:00:00Z');
-    capture.capture({
-      event: 'bought',
-      distinctId: 42,
-      properties: { at, price: 9.5, none: undefined, big: 10n, list: new Set([1]) },
-      groups: { company: 7 },
-      timestamp: at,
-      uuid: UUID.toUpperCase(),
-      options: { processPersonProfile: false },
-    });
-    expect(recorder.events).toEqual([
-      {
+describe('a recorded event', () => {
+  it.each(['v0', 'v1'] as const)(
+    'contains what PostHog would receive, with the field names of capture (%s)',
+    async (captureMode) => {
+      const { capture, recorder } = await record({ captureMode, superProperties: { plan: 'pro' } });
+      const at = new Date('2026-03-01T10:00:00Z');
+      capture.capture({
         event: 'bought',
-        distinctId: '42',
-        properties: expect.objectContaining({
-          at: '2026-03-01T10:00:00.000Z',
-          price: 9.5,
-          plan: 'pro',
-          $groups: { company: '7' },
-          $lib: 'nestjs-posthog-capture',
-          $process_person_profile: false,
-        }),
-        groups: { company: '7' },
+        distinctId: 42,
+        properties: { at, price: 9.5, none: undefined, big: 10n, list: new Set([1]) },
+        groups: { company: 7 },
+        timestamp: at,
+        uuid: UUID.toUpperCase(),
+        options: { processPersonProfile: false },
+      });
+      expect(recorder.events).toEqual([
+        {
+          event: 'bought',
+          distinctId: '42',
+          properties: expect.objectContaining({
+            at: '2026-03-01T10:00:00.000Z',
+            price: 9.5,
+            plan: 'pro',
+            $groups: { company: '7' },
+            $lib: 'nestjs-posthog-capture',
+            $process_person_profile: false,
+          }),
+          groups: { company: '7' },
+          timestamp: '2026-03-01T10:00:00.000Z',
+          uuid: UUID,
+        },
+      ]);
+      const [event] = recorder.events;
+      expect(event!.properties).not.toHaveProperty('none');
+      expect(event!.raw).toEqual({
+        event: 'bought',
+        distinct_id: '42',
+        properties: event!.properties,
         timestamp: '2026-03-01T10:00:00.000Z',
         uuid: UUID,
-      },
-    ]);
-    const [event] = recorder.events;
-    expect(event!.properties).not.toHaveProperty('none');
-    expect(event!.raw).toEqual({
-      event: 'bought',
-      distinct_id: '42',
-      properties: event!.properties,
-      timestamp: '2026-03-01T10:00:00.000Z',
-      uuid: UUID,
-    });
-  });
+      });
+    },
+  );
 
-  it('at once, in order, by every call', async () => {
+  it('is there as soon as the call returns, in order, for every method', async () => {
     const { capture, recorder } = await record();
     const uuid = capture.capture({ event: 'one', distinctId: 'a' });
     expect(recorder.last?.uuid).toBe(uuid);
@@ -65,7 +68,7 @@ describe('an event is recorded', () => {
     expect(recorder).toHaveCaptured('$identify', { distinctId: 'a', properties: { $set: { name: 'Ann' } } });
   });
 
-  it('and what the caller changes later is not', async () => {
+  it('does not change if the caller changes the properties later', async () => {
     const { capture, recorder } = await record();
     const properties = { price: 1, item: { sku: 'a' } };
     capture.capture({ event: 'one', distinctId: 'a', properties });
@@ -73,7 +76,7 @@ describe('an event is recorded', () => {
     expect(recorder.find('one')?.properties.item).toEqual({ sku: 'a' });
   });
 
-  it('through beforeSend and the context', async () => {
+  it('has passed through the context and beforeSend', async () => {
     const { capture, recorder } = await record({
       beforeSend: (event) => (event.event === 'secret' ? null : { ...event, distinct_id: `hash_${event.distinct_id}` }),
     });
@@ -87,8 +90,8 @@ describe('an event is recorded', () => {
   });
 });
 
-describe('events are found', () => {
-  it('by name, and by what they are like', async () => {
+describe('finding events', () => {
+  it('filters by name and expected fields', async () => {
     const { capture, recorder } = await record();
     expect(recorder.last).toBeUndefined();
     expect(recorder.find('a')).toBeUndefined();
@@ -106,7 +109,7 @@ describe('events are found', () => {
     expect(() => recorder.find('a', { n: 1 } as object)).toThrow('no field "n"');
   });
 
-  it('no more after clear(), which leaves alone what was handed out', async () => {
+  it('finds none after clear(), which leaves returned arrays unchanged', async () => {
     const { capture, recorder } = await record();
     capture.capture({ event: 'a', distinctId: 'p' });
     capture.capture({ event: '' });
@@ -118,7 +121,7 @@ describe('events are found', () => {
 });
 
 describe('waitFor', () => {
-  it('finds what is there, and what comes', async () => {
+  it('resolves with earlier and later events', async () => {
     const { capture, recorder } = await record();
     capture.capture({ event: 'a', distinctId: 'p', properties: { n: 1 } });
     expect((await recorder.waitFor('a')).properties.n).toBe(1);
@@ -129,13 +132,13 @@ describe('waitFor', () => {
     expect((await third).properties.n).toBe(3);
   });
 
-  it('fails with what was captured instead', async () => {
+  it('rejects on timeout with a summary', async () => {
     const { capture, recorder } = await record();
     capture.capture({ event: 'a', distinctId: 'p' });
     capture.capture({ event: 'b', distinctId: '' });
     await expect(recorder.waitFor('b', { timeoutMs: 5 })).rejects.toThrow(
       [
-        'waited 5 ms for 1 event "b"',
+        'Timed out after 5 ms waiting for 1 event "b".',
         '',
         'Captured: a (1)',
         'Dropped:',
@@ -144,7 +147,7 @@ describe('waitFor', () => {
     );
     const matching = { distinctId: 'q' };
     await expect(recorder.waitFor('a', { count: 2, matching, timeoutMs: 5 })).rejects.toThrow(
-      'waited 5 ms for 2 events "a" as expected',
+      'Timed out after 5 ms waiting for 2 matching events "a".',
     );
     await expect(recorder.waitFor('a', { matching: { n: 1 } as object })).rejects.toThrow('no field "n"');
   });
@@ -162,7 +165,7 @@ describe('waitFor', () => {
 });
 
 describe('delivery', () => {
-  it('is over when the turn is, and the books balance all the while', async () => {
+  it('completes at the end of the turn, and the counts always add up', async () => {
     const deliveries: number[] = [];
     const { capture } = await record({ onDelivery: ({ uuids }) => deliveries.push(uuids.length) });
     const check = (pending: number, delivered: number): void => {
@@ -182,7 +185,7 @@ describe('delivery', () => {
     expect(capture.stats()).toMatchObject({ captured: 3, dropped: 1, droppedByReason: { invalid: 1 } });
   });
 
-  it('flush, ready and captureNow answer at once, as PostHog in its best hour', async () => {
+  it('succeeds immediately for flush, ready and captureNow', async () => {
     const { capture, recorder } = await record();
     capture.capture({ event: 'a', distinctId: 'p' });
     expect(await capture.flush()).toEqual({ delivered: 1, pending: 0, dropped: {}, error: null });
@@ -202,7 +205,7 @@ describe('delivery', () => {
     expectBalanced(capture);
   });
 
-  it('needs no clock', async () => {
+  it('works with fake timers', async () => {
     const { capture, recorder, module } = await record();
     jest.useFakeTimers();
     capture.capture({ event: 'a', distinctId: 'p' });
@@ -213,7 +216,7 @@ describe('delivery', () => {
     await module.close();
   });
 
-  it('ends with the application, after the time that its late hooks have', async () => {
+  it('accepts events of late shutdown hooks until shutdownTimeoutMs', async () => {
     const { capture, recorder, module } = await record({ shutdownTimeoutMs: 0 });
     capture.capture({ event: 'a', distinctId: 'p' });
     await module.close();
@@ -235,7 +238,7 @@ describe('delivery', () => {
     expectBalanced(late.capture);
   });
 
-  it('tells onDrop as ever, whatever that does', async () => {
+  it('calls onDrop, even if it throws', async () => {
     const drops: EventDrop[] = [];
     const { capture, recorder } = await record({
       onDrop: (drop) => {
@@ -248,7 +251,7 @@ describe('delivery', () => {
     expect(recorder.dropped).toEqual(drops);
   });
 
-  it('opens nothing', async () => {
+  it('opens no handles', async () => {
     const before = process.getActiveResourcesInfo().sort();
     const { capture } = await record();
     capture.capture({ event: 'a', distinctId: 'p' });
@@ -257,8 +260,8 @@ describe('delivery', () => {
   });
 });
 
-describe('the module', () => {
-  it('checks its options as the real one does, and needs no key', async () => {
+describe('PostHogCaptureTestingModule', () => {
+  it('validates options like PostHogCaptureModule, but needs no API key', async () => {
     await expect(record({ flushAt: 0, host: 'nowhere', ...{ flushAtt: 1 } })).rejects.toThrow(
       /flushAtt: there is no such option; did you mean flushAt\?[^]*host[^]*flushAt \(/,
     );
@@ -266,7 +269,7 @@ describe('the module', () => {
     await expect(record({ apiKey: '' })).resolves.toBeDefined();
   });
 
-  it('does as options say, with enabled only where code says so', async () => {
+  it('respects options and the environment, except POSTHOG_ENABLED', async () => {
     Object.assign(process.env, { POSTHOG_ENABLED: 'false', POSTHOG_MAX_EVENT_BYTES: '400' });
     try {
       const { capture, recorder } = await record();
@@ -284,7 +287,7 @@ describe('the module', () => {
     }
   });
 
-  it('gives each instance its own recorder', async () => {
+  it('provides a recorder per instance', async () => {
     const module = await Test.createTestingModule({
       imports: [
         PostHogCaptureTestingModule.forRoot({ logger: silent }),
@@ -302,12 +305,25 @@ describe('the module', () => {
     expect(() => PostHogCaptureTestingModule.forRootAsync({})).toThrow('expected useFactory, useClass or useExisting');
   });
 
-  it('gives each application of one dynamic module its own recorder', async () => {
+  it('provides a recorder per application that imports the same dynamic module', async () => {
     const imports = [PostHogCaptureTestingModule.forRoot({ logger: silent })];
     const [one, two] = await Promise.all([0, 1].map(() => Test.createTestingModule({ imports }).compile()));
     onClose(() => Promise.all([one!.close(), two!.close()]));
     one!.get(CaptureService).capture({ event: 'one', distinctId: 'p' });
     expect(recorderOf(one!).events).toHaveLength(1);
     expect(recorderOf(two!).events).toHaveLength(0);
+  });
+});
+
+describe('CaptureRecorder', () => {
+  it('has the name it is exported under', () => {
+    expect(CaptureRecorder.name).toBe('CaptureRecorder');
+  });
+
+  it("is what Nest's message names if PostHogCaptureTestingModule was not imported", async () => {
+    const module = Test.createTestingModule({
+      providers: [{ provide: 'probe', inject: [CaptureRecorder], useFactory: () => null }],
+    });
+    await expect(module.compile()).rejects.toThrow(/CaptureRecorder at index \[0\] is available/);
   });
 });

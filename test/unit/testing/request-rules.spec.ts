@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { type CaptureFormat, FakePostHog } from '../../../lib/testing/index.js';
-import { brokenRules, capture, captureRequest, type Json, send, validEvent } from './wire-client.js';
+import { violatedRules, capture, captureRequest, type Json, send, validEvent } from './wire-client.js';
 
 const MEBIBYTE = 1024 * 1024;
 const FORMATS: CaptureFormat[] = ['v0', 'v1'];
@@ -14,14 +14,14 @@ beforeAll(async () => {
 beforeEach(() => posthog.clear());
 afterAll(() => posthog.close());
 
-describe.each(FORMATS)('%s: a request that breaks no rule', (format) => {
-  it.each(['', '/ingest', '/a/b'])('is stored below the prefix "%s"', async (prefix) => {
+describe.each(FORMATS)('%s: a valid request', (format) => {
+  it.each(['', '/ingest', '/a/b'])('is stored with the path prefix "%s"', async (prefix) => {
     const event = validEvent();
     const request = captureRequest(format, [event], { gzip: true });
-    const answer = await send(posthog, { ...request, path: `${prefix}${request.path}?x=1` });
-    expect(answer.status).toBe(200);
-    expect(answer.headers['content-type']).toBe('application/json');
-    expect(answer.json).toEqual(
+    const response = await send(posthog, { ...request, path: `${prefix}${request.path}?x=1` });
+    expect(response.status).toBe(200);
+    expect(response.headers['content-type']).toBe('application/json');
+    expect(response.json).toEqual(
       format === 'v0' ? { status: 'Ok' } : { results: { [String(event.uuid)]: { result: 'ok' } } },
     );
     expect(posthog.violations).toEqual([]);
@@ -40,7 +40,7 @@ describe.each(FORMATS)('%s: a request that breaks no rule', (format) => {
   });
 });
 
-describe('where requests go', () => {
+describe('endpoints', () => {
   it.each([
     ['GET', '/batch/', 405, 'method'],
     ['PUT', '/i/v1/analytics/events', 405, 'method'],
@@ -49,21 +49,21 @@ describe('where requests go', () => {
     ['POST', '/', 404, 'path'],
     ['POST', '/minibatch', 404, 'path'],
     ['POST', '//batch/', 200, 'path'],
-  ])('%s %s is answered %i', async (method, path, status, rule) => {
+  ])('%s %s gets %i', async (method, path, status, rule) => {
     const request = captureRequest('v0', [validEvent()]);
-    const answer = await send(posthog, { ...request, method, path });
-    expect(answer.status).toBe(status);
-    expect(brokenRules(posthog)).toEqual([rule]);
+    const response = await send(posthog, { ...request, method, path });
+    expect(response.status).toBe(status);
+    expect(violatedRules(posthog)).toEqual([rule]);
     expect(posthog.requests).toMatchObject([{ method, path, status }]);
   });
 
-  it('/batch is /batch/', async () => {
+  it('/batch equals /batch/', async () => {
     expect((await send(posthog, { ...captureRequest('v0', [validEvent()]), path: '/batch' })).status).toBe(200);
     expect(posthog.violations).toEqual([]);
   });
 });
 
-describe('the rules about headers', () => {
+describe('header rules', () => {
   const CASES: [format: CaptureFormat, header: string, value: string | undefined, status: number, rule: string][] = [
     ['v0', 'user-agent', undefined, 200, 'user_agent_missing'],
     ['v0', 'user-agent', 'axios/1.7.0', 200, 'user_agent_bot'],
@@ -97,19 +97,19 @@ describe('the rules about headers', () => {
     ['v1', 'posthog-request-timestamp', 'now', 400, 'request_timestamp_invalid'],
     ['v1', 'posthog-request-timestamp', '2024-05-01T10:00:00+02:00', 200, 'request_timestamp_invalid'],
   ];
-  it.each(CASES)('%s with %s: %s is answered %i for %s', async (format, header, value, status, rule) => {
-    const answer = await capture(posthog, format, [validEvent()], { headers: { [header]: value } });
-    expect(answer.status).toBe(status);
+  it.each(CASES)('%s with %s: %s gets %i for %s', async (format, header, value, status, rule) => {
+    const response = await capture(posthog, format, [validEvent()], { headers: { [header]: value } });
+    expect(response.status).toBe(status);
     expect(posthog.events).toHaveLength(status === 200 ? 1 : 0);
-    expect(brokenRules(posthog)).toEqual([rule]);
+    expect(violatedRules(posthog)).toEqual([rule]);
     expect(posthog.violations[0]?.requestIndex).toBe(0);
     if (status !== 200) {
       const type = format === 'v0' ? /^text\/plain/ : /^application\/json/;
-      expect(answer.headers['content-type']).toMatch(type);
+      expect(response.headers['content-type']).toMatch(type);
     }
   });
 
-  it('v1 reads br and deflate as well as gzip', async () => {
+  it('v1 supports br and deflate as well as gzip', async () => {
     const encoders = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync };
     for (const [encoding, encode] of Object.entries(encoders)) {
       const { body, ...request } = captureRequest('v1', [validEvent()], { headers: { 'content-encoding': encoding } });
@@ -120,7 +120,7 @@ describe('the rules about headers', () => {
   });
 });
 
-describe('the rules about the root of the body', () => {
+describe('rules for the root of the body', () => {
   const CASES: [format: CaptureFormat, root: Json, status: number, rule: string][] = [
     ['v0', { api_key: undefined }, 401, 'api_key_missing'],
     ['v0', { api_key: '' }, 401, 'api_key_missing'],
@@ -149,89 +149,89 @@ describe('the rules about the root of the body', () => {
     ['v1', { batch: [] }, 400, 'batch_empty'],
     ['v1', { batch: ['event'] }, 400, 'event_invalid'],
   ];
-  it.each(CASES)('%s with %j is answered %i for %s', async (format, root, status, rule) => {
-    const answer = await capture(posthog, format, [validEvent()], { root });
-    expect(answer.status).toBe(status);
+  it.each(CASES)('%s with %j gets %i for %s', async (format, root, status, rule) => {
+    const response = await capture(posthog, format, [validEvent()], { root });
+    expect(response.status).toBe(status);
     expect(posthog.events).toHaveLength(status === 200 ? 1 : 0);
-    expect(brokenRules(posthog)).toEqual([rule]);
+    expect(violatedRules(posthog)).toEqual([rule]);
   });
 
-  it('a key is never quoted', async () => {
+  it('API keys are never quoted', async () => {
     await capture(posthog, 'v0', [validEvent()], { root: { api_key: 'phx_secret' } });
     await capture(posthog, 'v0', [validEvent()], { root: { api_key: 'phc_sec ret' } });
-    const answer = await send(posthog, { ...captureRequest('v0', []), body: '{"api_key":"phc_secret","batch":[' });
-    expect(answer.text).not.toContain('secret');
+    const response = await send(posthog, { ...captureRequest('v0', []), body: '{"api_key":"phc_secret","batch":[' });
+    expect(response.text).not.toContain('secret');
     expect(JSON.stringify(posthog.violations)).not.toMatch(/secret|sec ret/);
   });
 });
 
-describe.each(FORMATS)('%s: the rules about JSON', (format) => {
+describe.each(FORMATS)('%s: JSON rules', (format) => {
   const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
   const withProperties = (text: string): string =>
     String(captureRequest(format, [validEvent({ properties: 'PLACE' })]).body).replace('"PLACE"', text);
 
-  it.each<[what: string, body: string | Buffer, status: number, rule: string | null]>([
-    ['nothing', '', 400, 'json_invalid'],
-    ['half a body', '{"batch":[', 400, 'json_invalid'],
+  it.each<[input: string, body: string | Buffer, status: number, rule: string | null]>([
+    ['an empty body', '', 400, 'json_invalid'],
+    ['a truncated body', '{"batch":[', 400, 'json_invalid'],
     ['an array', '[]', 400, 'json_invalid'],
     ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), 400, 'body_unreadable'],
-    ['gzip that is not announced', gzipSync('{}'), 400, 'body_unreadable'],
+    ['gzip without Content-Encoding', gzipSync('{}'), 400, 'body_unreadable'],
     ['a lone surrogate', withProperties('{"a":"\\ud83d"}'), 400, 'json_lone_surrogate'],
     ['a lone surrogate in a key', withProperties('{"\\ude00":1}'), 400, 'json_lone_surrogate'],
-    ['an escaped pair', withProperties('{"a":"\\ud83d\\ude00"}'), 200, null],
-    ['a backslash before the letters of an escape', withProperties('{"a":"\\\\ud83d"}'), 200, null],
+    ['an escaped surrogate pair', withProperties('{"a":"\\ud83d\\ude00"}'), 200, null],
+    ['an escaped backslash before a surrogate escape', withProperties('{"a":"\\\\ud83d"}'), 200, null],
     ['NUL', withProperties('{"a":"\\u0000"}'), 200, 'json_nul'],
     ['NUL in a key', withProperties('{"\\u0000":1}'), 200, 'json_nul'],
-    ['an escape that only looks like NUL', withProperties('{"a":"\\\\u0000"}'), 200, null],
-    ['a property that stands twice', withProperties('{"a":1,"b":{"a":1},"a":2}'), 200, 'json_duplicate_key'],
-    ['one twice in different spelling', withProperties('{"a":1,"\\u0061":2}'), 200, 'json_duplicate_key'],
-    ['an event field that stands twice', withProperties('{},"event":"other"'), 400, 'json_duplicate_key'],
+    ['an escaped backslash before a NUL escape', withProperties('{"a":"\\\\u0000"}'), 200, null],
+    ['a duplicate property', withProperties('{"a":1,"b":{"a":1},"a":2}'), 200, 'json_duplicate_key'],
+    ['a duplicate property, one of them escaped', withProperties('{"a":1,"\\u0061":2}'), 200, 'json_duplicate_key'],
+    ['a duplicate event field', withProperties('{},"event":"other"'), 400, 'json_duplicate_key'],
     ['equal keys in different objects', withProperties('{"a":[{"b":1},{"b":"a"}],"b":["b","b"]}'), 200, null],
-    // The root, its batch, the event and its properties are four levels.
+    // The root, the batch, the event and its properties are four levels.
     ['128 levels', withProperties(`{"a":${JSON.stringify(nested(124))}}`), 200, null],
     ['129 levels', withProperties(`{"a":${JSON.stringify(nested(125))}}`), 400, 'json_depth'],
-  ])('%s is answered', async (_what, body, status, rule) => {
-    const answer = await send(posthog, { ...captureRequest(format, []), body });
-    expect(answer.status).toBe(status);
-    expect(brokenRules(posthog)).toEqual(rule === null ? [] : [rule]);
+  ])('%s', async (_input, body, status, rule) => {
+    const response = await send(posthog, { ...captureRequest(format, []), body });
+    expect(response.status).toBe(status);
+    expect(violatedRules(posthog)).toEqual(rule === null ? [] : [rule]);
   });
 });
 
-describe('the limits of a body', () => {
+describe('body limits', () => {
   it.each([
     { format: 'v0' as const, bytes: 20 * MEBIBYTE, status: 400 },
     { format: 'v0' as const, bytes: 20 * MEBIBYTE + 1, status: 413 },
     { format: 'v1' as const, bytes: 10 * MEBIBYTE, status: 400 },
     { format: 'v1' as const, bytes: 10 * MEBIBYTE + 1, status: 413 },
-  ])('$format: $bytes bytes on the wire are answered $status', async ({ format, bytes, status }) => {
-    const answer = await send(posthog, { ...captureRequest(format, []), body: Buffer.alloc(bytes, 0xff) });
-    expect(answer.status).toBe(status);
-    expect(brokenRules(posthog)).toEqual([status === 413 ? 'body_too_large' : 'body_unreadable']);
+  ])('$format: $bytes compressed bytes get $status', async ({ format, bytes, status }) => {
+    const response = await send(posthog, { ...captureRequest(format, []), body: Buffer.alloc(bytes, 0xff) });
+    expect(response.status).toBe(status);
+    expect(violatedRules(posthog)).toEqual([status === 413 ? 'body_too_large' : 'body_unreadable']);
   });
 
   it.each([
     { format: 'v0' as const, bytes: 100 * MEBIBYTE + 1 },
     { format: 'v1' as const, bytes: 50 * MEBIBYTE + 1 },
-  ])('$format: $bytes bytes decompressed are answered 413', async ({ format, bytes }) => {
+  ])('$format: $bytes decompressed bytes get 413', async ({ format, bytes }) => {
     const body = gzipSync(Buffer.alloc(bytes), { level: 1 });
     const request = captureRequest(format, [], { headers: { 'content-encoding': 'gzip' } });
     expect((await send(posthog, { ...request, body })).status).toBe(413);
-    expect(brokenRules(posthog)).toEqual(['body_too_large']);
+    expect(violatedRules(posthog)).toEqual(['body_too_large']);
   });
 
-  it('a body of noise is not JSON', async () => {
+  it('a body of random bytes is not JSON', async () => {
     expect((await send(posthog, { ...captureRequest('v0', []), body: randomBytes(1000) })).status).toBe(400);
   });
 });
 
-describe('a server that was started with a key', () => {
-  it('takes that key and no other', async () => {
+describe('a server with an API key', () => {
+  it('accepts only that key', async () => {
     const strict = await FakePostHog.start({ apiKey: 'phc_right' });
     try {
       expect(strict.apiKey).toBe('phc_right');
       expect((await capture(strict, 'v0', [validEvent()])).status).toBe(401);
       expect((await capture(strict, 'v1', [validEvent()])).status).toBe(401);
-      expect(brokenRules(strict)).toEqual(['api_key_unknown']);
+      expect(violatedRules(strict)).toEqual(['api_key_unknown']);
       expect(strict.events).toEqual([]);
       const authorization = 'Bearer phc_right';
       expect((await capture(strict, 'v0', [validEvent()], { root: { api_key: 'phc_right' } })).status).toBe(200);

@@ -16,7 +16,7 @@ interface V1Attempt {
   readonly batch?: Json[];
 }
 
-describe('the rules about retries', () => {
+describe('retry rules', () => {
   let posthog: FakePostHog;
   beforeAll(async () => {
     posthog = await FakePostHog.start();
@@ -36,20 +36,20 @@ describe('the rules about retries', () => {
     });
   };
 
-  it.each<[what: string, rule: string | null, second: V1Attempt]>([
+  it.each<[name: string, rule: string | null, second: V1Attempt]>([
     ['the next attempt', null, { attempt: 2, at: LATER }],
-    ['an attempt after one that never arrived', null, { attempt: 4, at: LATER }],
+    ['an attempt after a lost one', null, { attempt: 4, at: LATER }],
     ['a partial retry', null, { attempt: 2, at: LATER, batch: [BATCH[1] ?? {}] }],
-    ['the same events under a new id', null, { id: randomUUID(), at: LATER, createdAt: LATER }],
+    ['the same events with a new request id', null, { id: randomUUID(), at: LATER, createdAt: LATER }],
     ['the same attempt again', 'attempt_not_counted', { attempt: 1, at: LATER }],
-    ['the time of the first attempt', 'request_timestamp_reused', { attempt: 2 }],
-    ['an earlier time', 'request_timestamp_reused', { attempt: 2, at: '2024-05-01T09:59:59.000Z' }],
+    ['the timestamp of the first attempt', 'request_timestamp_reused', { attempt: 2 }],
+    ['an earlier timestamp', 'request_timestamp_reused', { attempt: 2, at: '2024-05-01T09:59:59.000Z' }],
     ['another created_at', 'created_at_changed', { attempt: 2, at: LATER, createdAt: LATER }],
-    ['another event', 'request_id_reused', { attempt: 2, at: LATER, batch: [...BATCH, validEvent()] }],
+    ['an additional event', 'request_id_reused', { attempt: 2, at: LATER, batch: [...BATCH, validEvent()] }],
     ['another timestamp', 'event_changed', { attempt: 2, at: LATER, batch: [{ ...FIRST, timestamp: AT }] }],
     ['other properties', 'event_changed', { attempt: 2, at: LATER, batch: [{ ...FIRST, properties: { total: 43 } }] }],
-    ['one field more', 'event_changed', { attempt: 2, at: LATER, batch: [{ ...FIRST, session_id: 's1' }] }],
-  ])('v1: %s', async (_what, rule, second) => {
+    ['an additional field', 'event_changed', { attempt: 2, at: LATER, batch: [{ ...FIRST, session_id: 's1' }] }],
+  ])('v1: %s', async (_name, rule, second) => {
     await sendV1({});
     await sendV1(second);
     expect(posthog.violations.map((violation) => violation.rule)).toEqual(rule === null ? [] : [rule]);
@@ -63,19 +63,19 @@ describe('the rules about retries', () => {
     expect(posthog.violations).toEqual([]);
   });
 
-  it.each<[what: string, rule: string | null, sentAt: string, batch: Json[]]>([
+  it.each<[name: string, rule: string | null, sentAt: string, batch: Json[]]>([
     ['a retry with a fresh sent_at', null, LATER, BATCH],
-    ['a half of it with a fresh sent_at', null, LATER, BATCH.slice(0, 1)],
+    ['half of the batch with a fresh sent_at', null, LATER, BATCH.slice(0, 1)],
     ['a retry with the old sent_at', 'sent_at_reused', AT, BATCH],
-    ['another batch at the same time', null, AT, [validEvent()]],
+    ['another batch with the same sent_at', null, AT, [validEvent()]],
     ['a changed event', 'event_changed', LATER, [{ ...FIRST, event: 'order_cancelled' }]],
-  ])('v0: %s', async (_what, rule, sentAt, batch) => {
+  ])('v0: %s', async (_name, rule, sentAt, batch) => {
     await capture(posthog, 'v0', BATCH, { root: { sent_at: AT } });
     await capture(posthog, 'v0', batch, { root: { sent_at: sentAt } });
     expect(posthog.violations.map((violation) => violation.rule)).toEqual(rule === null ? [] : [rule]);
   });
 
-  it('a failed attempt counts as one', async () => {
+  it('failed attempts are counted', async () => {
     posthog.fail([{ status: 503 }, { reset: 'before' }]);
     await sendV1({ attempt: 1 });
     await expect(sendV1({ attempt: 2, at: LATER })).rejects.toThrow();
@@ -83,7 +83,7 @@ describe('the rules about retries', () => {
     expect(posthog.violations.map(({ rule }) => rule)).toEqual(['attempt_not_counted', 'request_timestamp_reused']);
   });
 
-  it('clear() forgets earlier attempts', async () => {
+  it('clear() removes earlier attempts', async () => {
     await sendV1({});
     posthog.clear();
     await sendV1({ batch: [{ ...FIRST, event: 'other' }] });

@@ -5,15 +5,14 @@ import { type CaptureFormat, type FakePostHog } from '../../../lib/testing/index
 
 export type Json = Record<string, unknown>;
 
-/** What a raw request got for an answer. */
-export interface RawAnswer {
+export interface RawResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
   readonly json: unknown;
 }
 
-/** One raw request. A header that is undefined is left out. */
+/** Undefined headers are omitted. */
 export interface RawRequest {
   readonly method?: string;
   readonly path: string;
@@ -22,11 +21,11 @@ export interface RawRequest {
   readonly signal?: AbortSignal;
 }
 
-/** Sends exactly what it is told, on a connection of its own. */
+/** Sends the request unchanged, on a new connection. */
 export function send(
   posthog: FakePostHog,
   { method = 'POST', path, headers = {}, body, signal }: RawRequest,
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
     const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined));
     const outgoing = httpRequest(
@@ -46,7 +45,7 @@ export function send(
   });
 }
 
-/** An event that breaks no rule, in both formats. A field that is undefined is left out. */
+/** An event that is valid in both formats. Undefined fields are omitted. */
 export function validEvent(fields: Json = {}): Json {
   return {
     uuid: randomUUID(),
@@ -58,7 +57,7 @@ export function validEvent(fields: Json = {}): Json {
   };
 }
 
-/** A request that breaks no rule but those its arguments break. */
+/** A request that is valid if its arguments are. */
 export function captureRequest(
   format: CaptureFormat,
   batch: unknown,
@@ -93,18 +92,17 @@ export function captureRequest(
   };
 }
 
-/** Sends a batch in one request. */
 export function capture(
   posthog: FakePostHog,
   format: CaptureFormat,
   batch: unknown,
   extras?: Parameters<typeof captureRequest>[2],
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   return send(posthog, captureRequest(format, batch, extras));
 }
 
-/** The names of the rules that were broken, each once. */
-export function brokenRules(posthog: FakePostHog): string[] {
+/** Names of the violated rules, without duplicates. */
+export function violatedRules(posthog: FakePostHog): string[] {
   return [...new Set(posthog.violations.map(({ rule }) => rule))];
 }
 
