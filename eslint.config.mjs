@@ -75,6 +75,7 @@ export default tseslint.config(
     files: ['lib/**/*.ts'],
     ignores: [
       'lib/wire/axios-client.ts',
+      'lib/wire/axios-proxy.ts',
       'lib/wire/private-client.ts',
       'lib/module/posthog-capture.module.ts',
       'lib/options/posthog-capture.options.ts',

@@ -23,6 +23,7 @@ import { BatchSender } from '../wire/batch-sender.js';
 import { describeStoreError } from '../wire/describe-error.js';
 import { formatOf, reformat } from '../wire/formats.js';
 import { sharedAxiosClient } from '../wire/axios-client.js';
+import { proxyProblem } from '../wire/axios-proxy.js';
 import { type HttpClient } from '../wire/http-client.js';
 import { privateClient } from '../wire/private-client.js';
 import { ingestionHost } from '../wire/ingestion-host.js';
@@ -53,7 +54,7 @@ function createCapture({ explicit, name, config, modules }: InstanceSource): Pro
   const resolved = resolveOptions({ explicit, name, config });
   const { options } = resolved;
   return assembleCapture(resolved, name, async (reporter, shutDown) => {
-    const client = httpClient(options, modules);
+    const client = httpClient(options, name, modules);
     const sender = createSender(options, name, client);
     const deliveryOptions = { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
     const pipeline = new DeliveryPipeline(deliveryOptions, sender, reporter, await durabilityOf(options));
@@ -97,13 +98,32 @@ async function durabilityOf(options: Readonly<PostHogCaptureOptions>): Promise<D
   };
 }
 
-function httpClient({ http, apiKey }: PostHogCaptureOptions, modules: ModuleRef): HttpClient {
-  if (!isToken(http)) return privateClient(http);
-  return sharedAxiosClient(() => {
+function httpClient(
+  { http, host, apiKey }: PostHogCaptureOptions,
+  name: string | undefined,
+  modules: ModuleRef,
+): HttpClient {
+  if (!isToken(http)) {
+    refuse(proxyProblem(host, http), name);
+    return privateClient(http);
+  }
+  const client = sharedAxiosClient(() => {
     const service = find(modules, http);
     if (service instanceof HttpService) return service;
     throw new PostHogConfigurationError([`http: ${describeToken(http, apiKey)} does not name an HttpService`]);
   });
+  return {
+    ...client,
+    prepare() {
+      client.prepare();
+      const service = find(modules, http);
+      if (service instanceof HttpService) refuse(proxyProblem(host, service.axiosRef.defaults), name);
+    },
+  };
+}
+
+function refuse(problem: string | undefined, name: string | undefined): void {
+  if (problem !== undefined) throw new PostHogConfigurationError([`http: ${problem}`], name);
 }
 
 /** What was given for `http` may be anything by mistake, a key as well. */
