@@ -10,8 +10,13 @@ const IS_WINDOWS = process.platform === 'win32';
 
 export const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
+/** Optional for npm, which would install a major for another version of Nest, but every application needs them. */
+const PEERS_BY_NEST = ['@nestjs/axios', '@nestjs/config'];
+
 /** Every peer that an application may do without. */
-export const OPTIONAL_PEERS = Object.keys(manifest.peerDependenciesMeta);
+export const OPTIONAL_PEERS = Object.keys(manifest.peerDependenciesMeta).filter(
+  (name) => !PEERS_BY_NEST.includes(name),
+);
 
 /** The names by which code can be imported from the package. */
 export const SUB_PATHS = Object.keys(manifest.exports)

@@ -35,6 +35,9 @@ for (const [subPath, entry] of Object.entries(manifest.exports)) {
 }
 
 assert.equal(manifest.dependencies ?? manifest.optionalDependencies, undefined, 'the package has dependencies');
+// npm 10 looks at optional peers, too, and crashes on those of vitest 4 ("Cannot read properties of null (reading 'edgesOut')").
+// pnpm and Yarn take a peer that is only in peerDependenciesMeta for one of any version.
+assert.equal(manifest.peerDependencies.vitest, undefined, 'npm 10 cannot install a package with the peer vitest');
 for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) {
   assert.equal(manifest.scripts[script], undefined, `the package has a script ${script}`);
 }
