@@ -1,6 +1,5 @@
-// An application in a process of its own, for tests that kill it. Arguments: the folder of the compiled library, what to do
-// (capture, drain or flood), and the options as JSON. Says on standard output which events were captured, a uuid per line, and
-// which were dropped, with the reason before it.
+// An application for tests that kill its process. Arguments: the folder of the compiled library, the task (capture, drain or flood),
+// and the options as JSON. Prints the uuid of each captured event, and the reason and uuid of each dropped event, one per line.
 import { writeSync } from 'node:fs';
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
@@ -32,7 +31,7 @@ if (task === 'drain') {
   say([JSON.stringify(capture.stats())]);
   await app.close();
 } else if (task === 'flood') {
-  // A pause after each thousand, as no application captures for seconds without a turn.
+  // Yields after every thousand events, as applications do.
   for (let left = flood; left > 0; left -= 1) {
     captureOne();
     if (left % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -44,11 +43,11 @@ if (task === 'drain') {
   const turn = () => {
     const uuids = Array.from({ length: 1 + (count % 7) }, captureOne);
     if (storeOptions?.durability === 'capture') say(uuids);
-    // The turn is over when this runs.
+    // Runs after the current turn.
     else setImmediate(() => say(uuids));
     next = setTimeout(turn, count % 3);
   };
-  // As a server that takes no more requests.
+  // Like a server that accepts no more requests.
   let next = setTimeout(turn);
   process.once('SIGTERM', () => clearTimeout(next));
 }

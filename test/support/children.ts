@@ -7,36 +7,35 @@ import { KEY } from './harness.js';
 
 const CHILD = fileURLToPath(new URL('./child.mjs', import.meta.url));
 
-/** An application in a process of its own. */
 export interface Child {
   readonly process: ChildProcess;
-  /** What it said, line by line. */
+  /** Lines of standard output. */
   readonly lines: string[];
+  /** Lines of standard error. */
   readonly warnings: string[];
-  /** Resolves when it has said something, or has ended. */
+  /** Resolves after the first line of standard output, or when the process has exited. */
   readonly ready: Promise<unknown>;
   readonly ended: Promise<unknown>;
-  /** The events that it has captured: it says so when their turn is over. */
+  /** Uuids of captured events, printed at the end of the turn. */
   captured(): string[];
-  /** Those of them that it has said were dropped. */
+  /** Uuids of dropped events. */
   dropped(): string[];
-  /** Resolves when it has said so many lines. */
+  /** Resolves when standard output has at least this number of lines. */
   said(lines: number): Promise<void>;
 }
 
-/** How a child is started. */
 export interface ChildOptions {
   readonly lib: CompiledLib;
-  /** `capture`: goes on and on. `drain`: sends what a store brings back, and says its stats. `flood`: captures `flood` events. */
+  /** `capture`: captures until SIGTERM. `drain`: sends recovered events and prints the stats. `flood`: captures `flood` events. */
   readonly task: 'capture' | 'drain' | 'flood';
-  /** Options of the module. `storeOptions` are those of its store; without them it has none. */
+  /** Options of the module. `storeOptions` are those of the store; default: no store. */
   readonly options: object;
   readonly nodeFlags?: readonly string[];
-  /** What the shell does first. */
+  /** Shell commands to run first, e.g. `ulimit`. */
   readonly limits?: string;
 }
 
-/** The processes of one test, to be ended with it. */
+/** The child processes of one test. */
 export class Children {
   readonly #running: ChildProcess[] = [];
 
@@ -66,7 +65,7 @@ export class Children {
       warnings,
       ready: Promise.race([once(reader, 'line'), ended]),
       ended,
-      // The last line may be half a line.
+      // The last line may be incomplete.
       dropped: () => lines.flatMap((line) => /^[a-z_]+ ([\da-f-]{36})$/.exec(line)?.[1] ?? []),
       captured: () => lines.filter((line) => /^[\da-f-]{36}$/.test(line)),
       async said(count) {

@@ -3,25 +3,23 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 
 const PATHS = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Where the Chromium of this machine is, if it has one. */
+/** Undefined if Chromium is not installed. */
 export const chromiumPath = PATHS.find((path) => path !== '' && existsSync(path));
 
-/** A page in a browser, and everything about it that should not have happened. */
 export interface Looked {
   readonly page: Page;
-  /** Dialogs, errors of scripts, violations of the policy, requests to other addresses. */
+  /** Dialogs, script errors, violations of the content security policy, requests to other origins. */
   readonly alarms: string[];
 }
 
 export function startChromium(): Promise<Browser> {
   return chromium.launch({
     ...(chromiumPath !== undefined && { executablePath: chromiumPath }),
-    // There is no sandbox for root, nor in many containers; nothing but pages of these tests is opened.
+    // The sandbox does not work for root and in many containers. Only pages of these tests are opened.
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
 }
 
-/** Opens an address, and watches. */
 export async function look(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Looked> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();

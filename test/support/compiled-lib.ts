@@ -5,14 +5,14 @@ import { transform } from '@swc/core';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The library as JavaScript, for processes that a test starts. */
+/** The library as JavaScript, for child processes. */
 export interface CompiledLib {
   /** The folder of `index.js`. */
   readonly path: string;
   remove(): Promise<void>;
 }
 
-/** Compiles lib/ as it is now: dist/ may be missing, or of yesterday. It stands in the repository, where packages are found. */
+/** Compiles lib/, because dist/ may be missing or outdated. The output is inside the repository, so that it can import packages. */
 export async function compileLib(): Promise<CompiledLib> {
   const cache = join(ROOT, 'node_modules', '.cache');
   await mkdir(cache, { recursive: true });

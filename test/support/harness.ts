@@ -11,21 +11,22 @@ import { CANARY, expectNoLeak, KEY, watch } from './secrets.js';
 
 export { KEY } from './secrets.js';
 
-/** A Nest application with the module in it, a local PostHog, and what was logged and dropped. */
+/** A Nest application with the module, and a local PostHog. */
 export interface Harness {
   readonly app: INestApplicationContext;
   readonly capture: CaptureService;
   readonly posthog: FakePostHog;
+  /** Log lines. */
   readonly lines: string[];
   readonly drops: { reason: string; event: string; detail: string }[];
 }
 
 const open: (() => Promise<unknown>)[] = [];
 
-/** Has something closed by `closeAll`. */
+/** Registers a function for `closeAll` to call. */
 export const onClose = (close: () => Promise<unknown>): void => void open.push(close);
 
-/** Short waits, so that a whole outage fits into a test. */
+/** Short intervals, so that a test can cover a whole outage. */
 const QUICK: PostHogCaptureModuleOptions = { retryBaseMs: 4, retryMaxMs: 40, coolDownMs: 60, flushIntervalMs: 5 };
 
 export async function start(options: PostHogCaptureModuleOptions = {}): Promise<Harness> {
@@ -33,7 +34,7 @@ export async function start(options: PostHogCaptureModuleOptions = {}): Promise<
   return { posthog, ...(await boot({ host: posthog.url, ...options })) };
 }
 
-/** The application alone; `host` says where PostHog is. */
+/** The application alone, for a given `host`. */
 export async function boot(options: PostHogCaptureModuleOptions): Promise<Omit<Harness, 'posthog'>> {
   const lines: string[] = [];
   const drops: Harness['drops'] = [];
@@ -43,8 +44,8 @@ export async function boot(options: PostHogCaptureModuleOptions): Promise<Omit<H
     ...watchedOptions(options, lines),
     onDrop: (drop): unknown => {
       watch('onDrop', drop);
-      const theirs: ((told: EventDrop) => unknown) | undefined = options.onDrop;
-      return theirs ? theirs(drop) : drops.push(drop);
+      const given: ((drop: EventDrop) => unknown) | undefined = options.onDrop;
+      return given ? given(drop) : drops.push(drop);
     },
   });
   const booting = NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
@@ -56,7 +57,7 @@ export async function boot(options: PostHogCaptureModuleOptions): Promise<Omit<H
   return { app, capture, lines, drops };
 }
 
-/** A local PostHog, whose page shows events but no key. */
+/** A local PostHog. When it is closed, its page and violations are checked for the API key. */
 export async function startPostHog(): Promise<FakePostHog> {
   const posthog = await FakePostHog.start({ apiKey: KEY });
   open.push(async () => {
@@ -68,7 +69,7 @@ export async function startPostHog(): Promise<FakePostHog> {
   return posthog;
 }
 
-/** Options with a payload in each event that nothing may show, and a logger that is watched. */
+/** Adds a canary to each event and a logger, both to detect leaks. */
 export function watchedOptions(options: PostHogCaptureModuleOptions, lines: string[]): PostHogCaptureModuleOptions {
   const say = (message: unknown): void => {
     watch('a line', message);
@@ -78,7 +79,7 @@ export function watchedOptions(options: PostHogCaptureModuleOptions, lines: stri
   return { logger, superProperties: { canary: CANARY }, ...options };
 }
 
-/** Watches all that a service answers or throws, and the service itself. */
+/** Checks the results and errors of a service, and the service itself, for leaks. */
 export function watchAnswers(capture: CaptureService): void {
   for (const method of ['captureNow', 'flush', 'onApplicationShutdown'] as const) {
     const original = capture[method].bind(capture) as (...given: unknown[]) => Promise<unknown>;
@@ -95,20 +96,20 @@ export function watchAnswers(capture: CaptureService): void {
   watch('the service', capture);
 }
 
-/** Closes everything that a test started; the applications first. */
+/** Closes everything that a test opened, in reverse order. */
 export async function closeAll(): Promise<void> {
   for (const close of open.splice(0).reverse()) await close();
   expectNoLeak();
 }
 
-/** What is counted always adds up. */
+/** Checks that captured + recovered = delivered + dropped + pending. */
 export function expectBalanced(capture: CaptureService): void {
   const { captured, recovered, delivered, dropped, pending } = capture.stats();
   if (captured + recovered !== delivered + dropped + pending)
-    throw new Error(`out of balance: ${JSON.stringify(capture.stats())}`);
+    throw new Error(`the counts do not add up: ${JSON.stringify(capture.stats())}`);
 }
 
-/** Captures one event for each of `count` persons. Returns the uuids. */
+/** Captures `count` events of `persons` persons in turn. Returns the uuids. */
 export function captureMany(capture: CaptureService, count: number, persons = count): (string | null)[] {
   return Array.from({ length: count }, (_, index) =>
     capture.capture({ event: `event_${index}`, distinctId: `person_${index % persons}`, properties: { index } }),

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type CaptureService, type PostHogEvent } from 'nestjs-posthog-capture';
 import { build, type Recipe, recipe } from './hostile-values.js';
 
-/** An input of a call, field by field; plain data, so that a failure can be printed and found again. */
+/** An input of a call, field by field. Plain data, so that a failure can be printed and reproduced. */
 export type Input = readonly (readonly [field: string, Recipe])[];
 
 /** One call of a public method. */
@@ -13,7 +13,7 @@ export type Call =
   | { readonly method: Method; readonly input: Recipe; readonly options: Recipe }
   | { readonly method: 'within'; readonly context: Recipe; readonly set: Recipe; readonly calls: readonly Call[] };
 
-/** The public methods, and what `context` has. */
+/** The public methods, including those of `context`. */
 export const METHODS = [
   'capture',
   'captureNow',
@@ -38,7 +38,7 @@ const oneOf = (...values: unknown[]): fc.Arbitrary<Recipe> => fc.constantFrom(..
 const orOdd = (usual: fc.Arbitrary<Recipe>): fc.Arbitrary<Recipe> =>
   fc.oneof({ arbitrary: usual, weight: 4 }, { arbitrary: recipe, weight: 1 });
 
-/** Values that PostHog takes, and all that are near them. */
+/** Values that PostHog accepts, and similar ones that it does not. */
 interface Kind {
   readonly good: fc.Arbitrary<Recipe>;
   readonly any: fc.Arbitrary<Recipe>;
@@ -95,7 +95,7 @@ const UUIDS: Kind = {
 const FLAGS = kind([true, false, null], ['true', 0]);
 const MARKS = kind(['t'], [5]);
 
-/** An object of some of these fields, in any shape, perhaps with one that nobody asked for. */
+/** An object with some of these fields, in any shape, and optionally an unknown field. */
 function objectOf(fields: Readonly<Record<string, fc.Arbitrary<Recipe>>>, mayStray = true): fc.Arbitrary<Recipe> {
   const some = Object.entries(fields).map(([name, arbitrary]) =>
     fc.option(
@@ -154,7 +154,7 @@ const BAGS: Kind = { good: bag, any: recipe };
 const goodOf = (fields: Readonly<Record<string, Kind>>): Record<string, fc.Arbitrary<Recipe>> =>
   Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.good]));
 
-/** Objects of which mostly all fields are good but one: what nothing is right of is refused at the door. */
+/** Mostly objects with at most one invalid field, because completely invalid ones are rejected on input. */
 function inputOf(fields: Readonly<Record<string, Kind>>): fc.Arbitrary<Recipe> {
   const good = goodOf(fields);
   const any = Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.any]));
@@ -208,7 +208,7 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   })),
 );
 
-/** Calls of all public methods, with inputs of every kind, and good events between them. */
+/** Calls of all public methods with arbitrary inputs, and valid events between them. */
 export const calls: fc.Arbitrary<readonly Call[]> = fc.array(
   fc.oneof(
     { arbitrary: call, weight: 6 },
@@ -222,7 +222,7 @@ export const calls: fc.Arbitrary<readonly Call[]> = fc.array(
   { minLength: 8, maxLength: 24 },
 );
 
-/** What a beforeSend makes of an event. */
+/** A beforeSend callback. */
 export type Filter =
   | { readonly does: 'answer'; readonly answer: Recipe }
   | { readonly does: 'change'; readonly changes: Recipe; readonly as: 'copy' | 'itself' | 'proxy' | 'getters' }
@@ -232,13 +232,13 @@ const changes = objectOf({
   event: NAMES.any,
   distinct_id: IDS.any,
   timestamp: TIMES.any,
-  // One that is good would be that of all events.
+  // A valid uuid would be shared by all events.
   uuid: WRONG_UUIDS,
   properties: orOdd(PROPERTIES.good),
   $set: bag,
 });
 
-/** Filters that do anything but what they should. */
+/** Callbacks that misbehave. */
 export const filters: fc.Arbitrary<readonly Filter[]> = fc.array(
   fc.oneof(
     recipe.map((answer): Filter => ({ does: 'answer', answer })),
@@ -253,7 +253,6 @@ export const filters: fc.Arbitrary<readonly Filter[]> = fc.array(
   { minLength: 1, maxLength: 3 },
 );
 
-/** Properties that an application gives all its events. */
 export const superProperties: fc.Arbitrary<Recipe> = objectOf({
   a: recipe,
   ...switches,
@@ -263,7 +262,6 @@ export const superProperties: fc.Arbitrary<Recipe> = objectOf({
   toJSON: recipe,
 });
 
-/** Does what a filter does to an event, in the ways that JavaScript has for it. */
 export function applyFilter(filter: Filter, event: PostHogEvent): unknown {
   switch (filter.does) {
     case 'answer':
@@ -286,7 +284,6 @@ export function applyFilter(filter: Filter, event: PostHogEvent): unknown {
   }
 }
 
-/** Makes the call of a method with whatever it is given. */
 export function perform(capture: CaptureService, method: Method, input: unknown, limit: unknown): unknown {
   const { context } = capture;
   const special: Partial<Record<Method, () => unknown>> = {
@@ -304,11 +301,11 @@ export function perform(capture: CaptureService, method: Method, input: unknown,
   return (special[method] ?? service[method]?.bind(service, input, limit))?.();
 }
 
-/** All that can be seen of a value without reading it: a getter is not called, a proxy not touched. */
+/** The state of a value that can be inspected without side effects: getters are not called, proxies not accessed. */
 export function fingerprint(seen: unknown, depth = 4): unknown[] {
   if (typeof seen !== 'object' || seen === null || depth === 0) return [seen];
   if (types.isProxy(seen) || ArrayBuffer.isView(seen)) return [seen];
-  // V8 writes the stack of an error when it is looked at, and asks the error for its name; Node keeps the context in a promise.
+  // V8 creates the stack of an error lazily and reads its name; Node stores the async context in a promise.
   if (types.isNativeError(seen) || types.isPromise(seen)) return [seen];
   const parts: unknown[] = [seen, Object.getPrototypeOf(seen), Object.isExtensible(seen)];
   for (const name of Reflect.ownKeys(seen)) {

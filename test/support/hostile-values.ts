@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { createContext, runInContext } from 'node:vm';
 import fc from 'fast-check';
 
-/** JSON has no word for it: it is left out of an object, and null in a list. */
+/** Not representable in JSON: omitted in an object, null in an array. */
 export const NOTHING = Symbol('nothing');
-/** PROTOCOL.md leaves open how it is written; only that it harms nobody. */
+/** PROTOCOL.md does not specify the result. */
 export const ANYTHING = Symbol('anything');
 
-/** A value that no event was meant to hold, and what PROTOCOL.md (section 4) makes of it. */
+/** An unusual value, and its JSON according to section 4 of PROTOCOL.md. */
 interface Oddity {
-  /** A fresh one each time: some change when they are read. */
+  /** Returns a new value, because some change when they are read. */
   readonly make: () => unknown;
   readonly written: unknown;
 }
@@ -24,12 +24,12 @@ export function revoked(target: object = {}): object {
   return proxy;
 }
 
-/** Every trap throws. */
+/** A proxy whose traps all throw. */
 export const spiteful = (target: object = {}): object =>
   new Proxy(target, Object.fromEntries(Reflect.ownKeys(Reflect).map((trap) => [trap, thrower])));
 
 const anyProperty = (): PropertyDescriptor => ({ value: 1, enumerable: true, configurable: true });
-/** Whatever is read of it is another one of its kind. */
+/** A proxy whose properties are such proxies, without end. */
 export const endless = (): object =>
   new Proxy({}, { ownKeys: () => ['a', 'b'], getOwnPropertyDescriptor: anyProperty, get: () => endless() });
 
@@ -39,14 +39,14 @@ export function nested(levels: number): unknown {
   return value;
 }
 
-/** Itself within itself, twice per level: small in memory, without end as a tree. */
+/** Nested arrays with two references each: small in memory, 2^60 leaves as JSON. */
 export function doubling(leaf: unknown = []): unknown {
   let value = leaf;
   for (let level = 0; level < 60; level += 1) value = [value, value];
   return value;
 }
 
-/** Answers differently each time. */
+/** Returns another value on each read. */
 const fickle = (...answers: unknown[]): object => {
   let reads = 0;
   return {
@@ -99,7 +99,7 @@ const hostileNames =
   '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"prototype":{"polluted":1}}';
 const levels = (count: number): unknown => nested(count);
 
-/** Small ones: a call with any of them is over at once. */
+/** Small values, which are processed quickly. */
 export const ODDITIES: Readonly<Record<string, Oddity>> = {
   undefined: { make: () => undefined, written: NOTHING },
   null: { make: () => null, written: null },
@@ -111,19 +111,19 @@ export const ODDITIES: Readonly<Record<string, Oddity>> = {
   Infinity: { make: () => -Infinity, written: null },
   'negative zero': { make: () => -0, written: 0 },
   'a lone surrogate': { make: () => 'a\ud800b\udc00', written: 'a\ufffdb\ufffd' },
-  'a pair and a half': { make: () => '\ud83e\udd94\ud83e', written: '🦔\ufffd' },
+  'a surrogate pair and a lone surrogate': { make: () => '\ud83e\udd94\ud83e', written: '🦔\ufffd' },
   NUL: { make: () => 'a\0b', written: 'a\ufffdb' },
-  'what looks like an escape': { make: () => '\\ud800\\u0000', written: '\\ud800\\u0000' },
+  'an escaped escape sequence': { make: () => '\\ud800\\u0000', written: '\\ud800\\u0000' },
   'control characters': { make: () => '\u0001\u001b[31m\u2028\r\n', written: '\u0001\u001b[31m\u2028\r\n' },
   'boxed values': { make: (): unknown => [1, 's', false, 2n].map(Object), written: [1, 's', false, '2'] },
   'a boxed symbol': { make: () => Object(Symbol('s')) as unknown, written: {} },
-  'a boxed text that throws': {
+  'a boxed string that throws': {
     make: () => Object.assign(Object('x') as object, { toString: thrower }),
     written: null,
   },
   'a Date': { make: () => new Date(0), written: '1970-01-01T00:00:00.000Z' },
   'an invalid Date': { make: () => new Date(NaN), written: null },
-  'an imitation of a Date': { make: () => Object.create(Date.prototype) as unknown, written: null },
+  'an object with the prototype of Date': { make: () => Object.create(Date.prototype) as unknown, written: null },
   'a RegExp': { make: () => /x/g, written: {} },
   'a URL': { make: () => new URL('https://example.com/?a=b'), written: 'https://example.com/?a=b' },
   'a promise': { make: () => Promise.resolve(1), written: {} },
@@ -133,12 +133,12 @@ export const ODDITIES: Readonly<Record<string, Oddity>> = {
     make: () => Object.assign(new TypeError('no'), { stack: 's', cause: cyclic() }),
     written: { name: 'TypeError', message: 'no', stack: 's' },
   },
-  'an Error that refuses': { make: () => new Refusing(), written: { name: null, message: null, stack: null } },
+  'an Error whose getters throw': { make: () => new Refusing(), written: { name: null, message: null, stack: null } },
   'a Map': {
     make: () => new Map<unknown, unknown>([[1, new Map([['__proto__', 2n]])]]),
     written: { 1: own('{"__proto__":"2"}') },
   },
-  'a Map of lists': { make: () => new Map([[[1, 2], 3]]), written: ANYTHING },
+  'a Map with array keys': { make: () => new Map([[[1, 2], 3]]), written: ANYTHING },
   'a Map whose key throws': { make: () => new Map([[{ toString: thrower }, 1]]), written: null },
   'a Set': { make: () => new Set([1, undefined, 'a', new Set()]), written: [1, null, 'a', []] },
   'a Map with a cycle': { make: looped, written: { set: ['[Circular]'] } },
@@ -154,12 +154,15 @@ export const ODDITIES: Readonly<Record<string, Oddity>> = {
     written: [{}, {}],
   },
   'a typed array over shared memory': { make: () => new Uint8Array(new SharedArrayBuffer(2)), written: [0, 0] },
-  'names that pollute': { make: () => own(hostileNames), written: own(hostileNames) },
-  'symbols as names': {
+  'names for prototype pollution': { make: () => own(hostileNames), written: own(hostileNames) },
+  'symbol keys': {
     make: () => ({ [Symbol('k')]: thrower, [Symbol.toPrimitive]: thrower, a: 1 }),
     written: { a: 1 },
   },
-  'hidden names': { make: () => Object.defineProperty({ a: 1 }, 'b', { get: thrower }), written: { a: 1 } },
+  'non-enumerable properties': {
+    make: () => Object.defineProperty({ a: 1 }, 'b', { get: thrower }),
+    written: { a: 1 },
+  },
   'a getter': {
     make: () => ({
       get a() {
@@ -177,41 +180,50 @@ export const ODDITIES: Readonly<Record<string, Oddity>> = {
     }),
     written: { a: null, b: 1 },
   },
-  'a getter of a list that throws': {
+  'a getter of an array that throws': {
     make: () => Object.defineProperty([1, 2], 0, { get: thrower }),
     written: [null, 2],
   },
-  'a getter that changes its mind': { make: () => fickle(1, 2n, thrower), written: ANYTHING },
-  'a getter that turns nasty': { make: () => fickle('fine', 'a\ud800', levels(500), revoked()), written: ANYTHING },
+  'a getter with changing values': { make: () => fickle(1, 2n, thrower), written: ANYTHING },
+  'a getter that becomes hostile': { make: () => fickle('fine', 'a\ud800', levels(500), revoked()), written: ANYTHING },
   toJSON: { make: () => ({ toJSON: () => ({ a: 1n, b: [undefined] }) }), written: { a: '1', b: [null] } },
-  'toJSON that answers itself': { make: () => ({ n: 1, toJSON: returnThis }), written: { n: 1 } },
-  'toJSON that answers another': { make: () => ({ toJSON: () => ({ toJSON: () => 1, a: 1 }) }), written: { a: 1 } },
+  'toJSON that returns itself': { make: () => ({ n: 1, toJSON: returnThis }), written: { n: 1 } },
+  'toJSON that returns another toJSON': {
+    make: () => ({ toJSON: () => ({ toJSON: () => 1, a: 1 }) }),
+    written: { a: 1 },
+  },
   'toJSON that throws': { make: () => ({ toJSON: thrower }), written: null },
-  'toJSON that promises': { make: () => ({ toJSON: async () => Promise.resolve(1) }), written: {} },
-  'toJSON that answers nothing': { make: () => ({ toJSON: () => undefined }), written: NOTHING },
-  'toJSON that is text': { make: () => ({ toJSON: 'text' }), written: { toJSON: 'text' } },
-  'a hidden toJSON': { make: () => Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 2n }), written: '2' },
-  'a list with toJSON': { make: () => Object.assign([1], { toJSON: () => '\0' }), written: '\ufffd' },
+  'toJSON that returns a promise': { make: () => ({ toJSON: async () => Promise.resolve(1) }), written: {} },
+  'toJSON that returns undefined': { make: () => ({ toJSON: () => undefined }), written: NOTHING },
+  'toJSON that is a string': { make: () => ({ toJSON: 'text' }), written: { toJSON: 'text' } },
+  'a non-enumerable toJSON': {
+    make: () => Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 2n }),
+    written: '2',
+  },
+  'an array with toJSON': { make: () => Object.assign([1], { toJSON: () => '\0' }), written: '\ufffd' },
   'a Date with toISOString': {
     make: () => Object.assign(new Date(0), { toISOString: () => 'a\ud800' }),
     written: 'a\ufffd',
   },
   'a proxy': { make: () => new Proxy({ a: 1n }, {}), written: { a: '1' } },
-  'a proxy of a list': { make: () => new Proxy([1, 2], {}), written: [1, 2] },
+  'a proxy of an array': { make: () => new Proxy([1, 2], {}), written: [1, 2] },
   'a proxy of a function': { make: () => new Proxy(thrower, {}), written: NOTHING },
-  'a spiteful proxy': { make: () => spiteful(), written: null },
-  'a spiteful proxy of a list': { make: () => spiteful([1]), written: null },
+  'a proxy that throws': { make: () => spiteful(), written: null },
+  'a proxy of an array that throws': { make: () => spiteful([1]), written: null },
   'a revoked proxy': { make: () => revoked(), written: null },
-  'a revoked proxy of a list': { make: () => revoked([]), written: null },
+  'a revoked proxy of an array': { make: () => revoked([]), written: null },
   'a revoked proxy of a function': { make: () => revoked(thrower), written: NOTHING },
-  'a proxy that lists what it has not': {
+  'a proxy that lists keys it does not have': {
     make: () => new Proxy({}, { ownKeys: () => ['a'], getOwnPropertyDescriptor: anyProperty }),
     written: {},
   },
-  'a sparse list': { make: () => Object.assign([], { 3: 'x' }), written: [null, null, null, 'x'] },
-  'a list with names': { make: () => Object.assign([1], { a: 1 }), written: [1] },
+  'a sparse array': { make: () => Object.assign([], { 3: 'x' }), written: [null, null, null, 'x'] },
+  'an array with named properties': { make: () => Object.assign([1], { a: 1 }), written: [1] },
   'a frozen object': { make: () => Object.freeze({ a: Object.freeze([1n]) }), written: { a: ['1'] } },
-  'no prototype': { make: () => Object.assign(Object.create(null) as object, { a: 1 }), written: { a: 1 } },
+  'an object without a prototype': {
+    make: () => Object.assign(Object.create(null) as object, { a: 1 }),
+    written: { a: 1 },
+  },
   'an instance': { make: () => new Guarded(), written: { id: 7 } },
   'inherited values': { make: () => Object.create({ a: 1 }) as unknown, written: {} },
   'an object of another realm': {
@@ -234,24 +246,24 @@ function returnThis(this: unknown): unknown {
   return this;
 }
 
-/** Large or endless ones. */
+/** Large or endless values. */
 export const MONSTERS: Readonly<Record<string, () => unknown>> = {
-  'a megabyte of text': () => 'x'.repeat(1_000_000),
-  'nothing but lone surrogates': () => '\udead'.repeat(500_000),
-  'a sparse list without end': () => new Array<unknown>(2 ** 32 - 1),
-  'a list as long as it gets, of nulls': () =>
+  'a string of 1 MB': () => 'x'.repeat(1_000_000),
+  '500 000 lone surrogates': () => '\udead'.repeat(500_000),
+  'a sparse array of maximum length': () => new Array<unknown>(2 ** 32 - 1),
+  'a proxy of an array of maximum length': () =>
     new Proxy([], { get: (_, name) => (name === 'length' ? 2 ** 53 : null) }),
-  'a list whose iterator never ends': () =>
+  'an array whose iterator never ends': () =>
     Object.assign(['a'], {
       *[Symbol.iterator]() {
         for (;;) yield 'a';
       },
     }),
-  '20 000 names': () => Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`name${index}`, index])),
-  'a list of a million': () => new Array<unknown>(1_000_000).fill({}),
+  '20 000 properties': () => Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`name${index}`, index])),
+  'an array of a million objects': () => new Array<unknown>(1_000_000).fill({}),
   '100 000 levels': () => nested(100_000),
   'an endless proxy': endless,
-  'what doubles with each level': () => doubling(),
+  'an array that doubles with each level': () => doubling(),
   'a Map that doubles with each level': () => doubling(new Map([['a', new Set([1])]])),
   'an endless toJSON': () => ({
     toJSON: function more(): unknown {
@@ -261,7 +273,7 @@ export const MONSTERS: Readonly<Record<string, () => unknown>> = {
   'a bigint of millions of digits': () => 2n ** 20_000_000n,
   'a typed array of 100 MB': () => new Uint8Array(100_000_000),
   'a Buffer over shared memory': () => Buffer.from(new SharedArrayBuffer(50_000_000)),
-  'an Error with a stack without end': () =>
+  'an Error with a very long stack': () =>
     Object.assign(new Error(`b${'a'.repeat(300_000)}`), {
       stack: `    at ${' (a:1:1'.repeat(280)})x\n`.repeat(2000),
     }),
@@ -287,11 +299,11 @@ const ODD_NAMES = [
   'a b',
 ];
 
-/** How to make a value; plain data, so that a failure can be printed and found again. */
+/** A description of a value. Plain data, so that a failure can be printed and reproduced. */
 export type Recipe =
   | { readonly odd: string }
   | { readonly plain: unknown }
-  /** A new one each time: one uuid for two events is no fault of ours. */
+  /** A new uuid each time, because two events with one uuid are a mistake of the caller. */
   | { readonly uuid: 'lower' | 'upper' }
   | { readonly list: readonly Recipe[] }
   | { readonly fields: readonly (readonly [name: string, Recipe])[]; readonly as: Shape };
@@ -300,7 +312,7 @@ const SHAPES = ['plain', 'frozen', 'without prototype', 'proxy', 'getters', 'toJ
 type Shape = (typeof SHAPES)[number];
 
 const oddity = fc.constantFrom(...Object.keys(ODDITIES)).map((odd): Recipe => ({ odd }));
-/** Text of any UTF-16 units, halves of pairs included. */
+/** Strings of any UTF-16 code units, including lone surrogates. */
 const units = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd800, max: 0xdfff }), fc.constant(0)), {
     maxLength: 6,
@@ -311,7 +323,7 @@ const plain = fc
   .map((value): Recipe => ({ plain: value }));
 const name = fc.oneof(fc.constantFrom(...ODD_NAMES), units);
 
-/** Values of every kind, within each other in every shape. */
+/** Values of every kind, nested in every shape. */
 export const recipe: fc.Arbitrary<Recipe> = fc.letrec<{ recipe: Recipe }>((tie) => ({
   recipe: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -324,7 +336,6 @@ export const recipe: fc.Arbitrary<Recipe> = fc.letrec<{ recipe: Recipe }>((tie) 
   ),
 })).recipe;
 
-/** The value that a recipe stands for. */
 export function build(made: Recipe): unknown {
   if ('odd' in made) return ODDITIES[made.odd]?.make();
   if ('plain' in made) return made.plain;
@@ -345,14 +356,14 @@ export function build(made: Recipe): unknown {
   return made.as === 'toJSON' ? { toJSON: () => target } : target;
 }
 
-/** What PROTOCOL.md makes of it: a value of JSON, NOTHING, or ANYTHING somewhere within. */
+/** The expected JSON value, NOTHING, or a value that contains ANYTHING. */
 export function written(made: Recipe): unknown {
   if ('odd' in made) return ODDITIES[made.odd]?.written;
   if ('plain' in made) return writtenPlain(made.plain);
   if ('uuid' in made) return ANYTHING;
   if ('list' in made) return made.list.map((item) => orNull(written(item)));
   const fields: Record<string, unknown> = {};
-  // A name that was given twice has its last value, and so have two that become one.
+  // Of duplicate names, the last value counts, also if they become equal only when they are written.
   for (const [key, field] of new Map(made.fields)) {
     const value = written(field);
     if (value === NOTHING) continue;
@@ -372,7 +383,7 @@ function storable(text: string): string {
   return Array.from(text, (character) => (/[\p{Surrogate}\0]/u.test(character) ? '\ufffd' : character)).join('');
 }
 
-/** Whether what arrived is what was expected; ANYTHING matches. */
+/** ANYTHING matches every value. */
 export function matches(actual: unknown, expected: unknown): boolean {
   if (expected === ANYTHING) return true;
   if (typeof expected !== 'object' || expected === null) return actual === expected;

@@ -7,16 +7,16 @@ import { FakePostHog } from '../../lib/testing/index.js';
 import { ScriptedTerminal } from './scripted-terminal.js';
 import { KEY } from './secrets.js';
 
-/** What an import of a test works with; anew for each test. */
+/** The fixtures of an import test, created for each test. */
 export interface Imports {
   readonly posthog: FakePostHog;
-  /** Where the files are. */
+  /** The folder of the imported files. */
   readonly folder: string;
-  /** Writes a file of lines, and returns its path. */
+  /** Writes a file and returns its path. */
   readonly file: (lines: readonly (object | string)[], name?: string) => string;
 }
 
-/** Each test of a file has a PostHog, a folder, and an environment that names nothing else. */
+/** Provides each test with a PostHog, a folder, and an environment without other `POSTHOG_` variables. */
 export function useImports(): Imports {
   const imports = {} as { posthog: FakePostHog; folder: string };
   const environment = { ...process.env };
@@ -61,7 +61,6 @@ export async function runImport(args: readonly string[], terminal = new Scripted
   return { code, answer: JSON.parse(terminal.stdout || 'null') as unknown, stderr: terminal.stderr };
 }
 
-/** What the file of rejects of an import says. */
 export const rejectsOf = (path: string): unknown[] =>
   readFileSync(`${path}.rejects.ndjson`, 'utf8')
     .trim()

@@ -1,23 +1,21 @@
 import { type LiveSnapshot, type LiveUpdate } from '../../lib/live/messages.js';
 
-/** What a viewer was told, in the order in which it arrived. */
 export interface LiveMessage {
   readonly kind: string;
   readonly data: Partial<LiveSnapshot & LiveUpdate>;
 }
 
-/** A viewer of a live page: an open stream of server-sent events. */
+/** The stream of server-sent events behind a live page. */
 export interface LiveStream {
   readonly response: Response;
   readonly messages: LiveMessage[];
-  /** Waits for a message, among those that were there and those to come. */
+  /** Waits for a message; earlier ones are considered too. */
   until(condition: (message: LiveMessage) => boolean | undefined): Promise<LiveMessage>;
-  /** Resolves when the server has ended the stream. */
+  /** Resolves when the server has closed the stream. */
   readonly ended: Promise<void>;
   close(): void;
 }
 
-/** Opens the stream at an address and reads it until `close`. */
 export async function openStream(url: string, headers: Record<string, string> = {}): Promise<LiveStream> {
   const abort = new AbortController();
   const response = await fetch(url, { headers, signal: abort.signal });
@@ -60,7 +58,7 @@ export async function openStream(url: string, headers: Record<string, string> = 
   };
 }
 
-/** What somebody sees who opens a live page now. */
+/** The first message that a new viewer receives. */
 export async function snapshotOf(streamUrl: string): Promise<LiveSnapshot> {
   const stream = await openStream(streamUrl);
   try {

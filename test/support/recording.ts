@@ -4,14 +4,13 @@ import { CaptureService, type PostHogCaptureModuleOptions } from 'nestjs-posthog
 import { CaptureRecorder, PostHogCaptureTestingModule } from 'nestjs-posthog-capture/testing';
 import { onClose } from './harness.js';
 
-/** The service alone, with a recorder. */
 export interface Recorded {
   readonly module: TestingModule;
   readonly capture: CaptureService;
   readonly recorder: CaptureRecorder;
 }
 
-/** Hears everything and says nothing. */
+/** A logger without output. */
 export const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function record(options: PostHogCaptureModuleOptions = {}): Promise<Recorded> {

@@ -2,7 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { type Terminal } from '../../lib/cli/terminal.js';
 import { watch } from './secrets.js';
 
-/** A terminal without a process: what is read was given, what is written is kept. */
+/** A terminal with given input that keeps its output. */
 export class ScriptedTerminal implements Terminal {
   stdout = '';
   stderr = '';
@@ -13,7 +13,7 @@ export class ScriptedTerminal implements Terminal {
   readonly #interruption = new AbortController();
   readonly #waiting = new Set<() => void>();
 
-  /** @param input what standard input holds; null: it stays open and silent */
+  /** @param input the standard input; null: it stays open without data */
   constructor({
     input = '',
     columns = 200,
@@ -44,7 +44,7 @@ export class ScriptedTerminal implements Terminal {
     this.#interruption.abort();
   }
 
-  /** Resolves as soon as standard output holds the text. */
+  /** Resolves as soon as standard output contains `text`. */
   printed(text: string): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {

@@ -1,17 +1,16 @@
 import { inspect } from 'node:util';
 
-/** The key of all tests. */
+/** The API key of all tests. */
 export const KEY = 'phc_test_key_0123456789';
-/** A key in PostHog's shape, for the tests of options. */
+/** A key in PostHog's format, for tests of options. */
 export const PROJECT_KEY = 'phc_Zx9KqLw3RtVb7NmAs5DfGh2JkPoIuYtReWqZxCvBnM1';
-/** Stands in the properties of every event that the harness' applications capture. */
-export const CANARY = 'canary-that-stands-in-every-event';
+/** A property of every event that the harness captures. */
+export const CANARY = 'canary-in-every-event';
 
 const SECRETS = [KEY, PROJECT_KEY, CANARY];
-/** Where a secret was seen since the last look. */
 const leaks: string[] = [];
 
-/** Looks for a secret in what a person or the application's code gets to see: a line, an error, a report. */
+/** Searches for secrets in output that people or application code can see: a log line, an error, a report. */
 export function watch(where: string, shown: unknown, secrets: readonly string[] = SECRETS): void {
   const text = typeof shown === 'string' ? shown : `${inspect(shown, { depth: 8, showHidden: true })}${jsonOf(shown)}`;
   for (const secret of secrets) {
@@ -20,10 +19,10 @@ export function watch(where: string, shown: unknown, secrets: readonly string[] 
   }
 }
 
-/** Fails when a secret was seen. */
+/** Throws if `watch` has found a secret. */
 export function expectNoLeak(): void {
   const seen = leaks.splice(0);
-  if (seen.length > 0) throw new Error(`the key or a payload was shown:\n${seen.join('\n')}`);
+  if (seen.length > 0) throw new Error(`an API key or a payload leaked:\n${seen.join('\n')}`);
 }
 
 function jsonOf(value: unknown): string {

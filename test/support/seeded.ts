@@ -1,7 +1,7 @@
-/** What schedules of faults are made from: `FAULT_SEED=7 npm test -- test/faults` gives another one. */
+/** The seed of fault schedules. Set another one with `FAULT_SEED=7 npm test -- test/faults`. */
 export const SEED = Number(process.env.FAULT_SEED ?? 1);
 
-/** Chance that can be repeated: equal seeds make equal choices. */
+/** Pseudo-random numbers that depend only on the seed. */
 export class Seeded {
   #state: number;
 
@@ -9,7 +9,7 @@ export class Seeded {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 to 1, without 1. (mulberry32) */
+  /** A number in [0, 1), by mulberry32. */
   next(): number {
     this.#state = (this.#state + 0x6d2b_79f5) >>> 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
@@ -17,7 +17,7 @@ export class Seeded {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number from 0 to `end`, without `end`. */
+  /** An integer in [0, `end`). */
   below(end: number): number {
     return Math.floor(this.next() * end);
   }

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-/** A certificate for 127.0.0.1 that nobody but itself vouches for, and its key. */
+/** A self-signed certificate for 127.0.0.1. */
 export interface SelfSigned {
   readonly key: string;
   readonly cert: string;
 }
 
-/** Makes one, valid for a day, by writing the DER of RFC 5280 by hand. */
+/** Creates a certificate that is valid for one day, encoded as DER according to RFC 5280. */
 export function selfSigned(): SelfSigned {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const algorithm = sequence(oid('2a8648ce3d040302')); // ecdsa-with-SHA256
@@ -34,7 +34,7 @@ export function selfSigned(): SelfSigned {
   };
 }
 
-/** One value of ASN.1: its tag, its length, what is in it. */
+/** Encodes an ASN.1 value. */
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const length = content.length < 0x80 ? [content.length] : [0x82, content.length >> 8, content.length & 0xff];

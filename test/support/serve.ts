@@ -11,25 +11,25 @@ import { KEY, onClose, startPostHog, watchAnswers, watchedOptions } from './harn
 export const ADAPTERS = ['express', 'fastify'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
 
-/** An application that listens on loopback, with the module in it unless `without` says so, and a local PostHog. */
+/** An application that listens on loopback, and a local PostHog. */
 export interface Served {
   readonly app: INestApplication;
   readonly url: string;
   readonly capture: CaptureService;
   readonly posthog: FakePostHog;
   readonly lines: string[];
-  /** Sends what is queued, and answers all events that PostHog has, perhaps of one name. */
+  /** Flushes the queue and returns the stored events, optionally only those with a name. */
   events(name?: string): Promise<StoredEvent[]>;
 }
 
 export interface ServeOptions extends ModuleMetadata {
   readonly adapter?: AdapterName | FastifyAdapter;
   readonly posthog?: PostHogCaptureModuleOptions;
-  /** Leaves the module out. */
+  /** true: the application does not import the module. */
   readonly without?: boolean;
-  /** Default: a free one. */
+  /** Default: a free port. */
   readonly port?: number;
-  /** What main.ts would do between creating the application and listening. */
+  /** Called before `listen()`, like the code of a main.ts. */
   readonly prepare?: (app: INestApplication) => unknown;
 }
 
@@ -80,8 +80,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
 }
 
 /**
- * Closes an application. Node closes the connections that are idle when that begins, and keeps those that become so a moment later for as
- * long as the server keeps connections alive: 72 seconds with Fastify. One that is at work, such as a stream, still holds the end up.
+ * Closes an application. `server.close()` closes connections that are idle at that moment; those that become idle later stay open for
+ * the keep-alive timeout, which is 72 seconds with Fastify. Active connections, such as streams, still delay the end.
  */
 async function close(app: INestApplication): Promise<void> {
   const server = app.getHttpServer() as Partial<HttpServer>;
@@ -89,7 +89,7 @@ async function close(app: INestApplication): Promise<void> {
   await app.close().finally(() => clearInterval(idle));
 }
 
-/** A port of loopback that nobody listens on, for transports that must be told one. */
+/** A free port, for transports that cannot select one. */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');

@@ -1,6 +1,6 @@
-/** A clock that can be set: `Date` alone; timers go on as time passes. */
+/** Replaces `Date` with a clock that can be set. Timers are not affected. */
 export class SetClock {
-  /** How far it is ahead of the real one, in milliseconds. */
+  /** Offset from the real clock, in milliseconds. */
   aheadMs = 0;
   readonly #real = Date;
 
@@ -13,7 +13,6 @@ export class SetClock {
     });
   }
 
-  /** The real clock is back. */
   restore(): void {
     globalThis.Date = this.#real;
   }

@@ -1,7 +1,7 @@
 import { afterEach } from '@jest/globals';
 import { expectNoLeak, watch } from './secrets.js';
 
-/** In every test file: nothing that the process writes, and nothing that the harness watches, holds the key or a payload. */
+/** Runs in every test file: fails a test if output of the process, or anything that the harness watches, contains an API key or a payload. */
 
 for (const stream of [process.stdout, process.stderr]) {
   const write = stream.write.bind(stream) as (...given: unknown[]) => boolean;
@@ -18,6 +18,6 @@ for (const level of ['log', 'info', 'warn', 'error', 'debug'] as const) {
   };
 }
 process.on('warning', (warning) => watch('a warning of the process', warning));
-process.on('uncaughtExceptionMonitor', (error) => watch('an error that nobody caught', error));
+process.on('uncaughtExceptionMonitor', (error) => watch('an uncaught error', error));
 
 afterEach(expectNoLeak);
