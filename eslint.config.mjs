@@ -77,7 +77,7 @@ export default tseslint.config(
       'lib/wire/axios-client.ts',
       'lib/wire/axios-proxy.ts',
       'lib/wire/private-client.ts',
-      'lib/module/posthog-capture.module.ts',
+      'lib/module/http-client-of.ts',
       'lib/options/posthog-capture.options.ts',
     ],
     rules: {

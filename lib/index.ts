@@ -1,5 +1,9 @@
 export { PostHogCaptureModule } from './module/posthog-capture.module.js';
-export { type PostHogCaptureOptionsFactory } from './module/posthog-capture.module-definition.js';
+export {
+  type PostHogCaptureModuleAsyncOptions,
+  type PostHogCaptureModuleExtras,
+  type PostHogCaptureOptionsFactory,
+} from './module/posthog-capture.module-definition.js';
 export {
   type BeforeSend,
   type EventDelivery,

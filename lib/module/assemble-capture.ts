@@ -11,28 +11,27 @@ import { type Delivery } from '../delivery/delivery.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { formatOf } from '../wire/formats.js';
 
-/** Who takes the events of an instance, and what its start and its end mean to them. */
 export interface Connection {
   readonly delivery: Delivery;
-  /** Called when the application starts; may throw. */
+  /** Called once when the application starts. If it throws, the start fails. */
   readonly onStart?: () => void;
-  /** Called when the application closes. */
+  /** Called once when the application closes. */
   readonly onClose?: () => void;
 }
 
 /**
- * Connects an instance.
+ * Creates what takes the events of an instance.
  *
- * @param reporter observes the delivery of the events
- * @param shutDown ends the instance as the application's end would
+ * @param reporter observes their delivery
+ * @param shutDown shuts the instance down as the end of the application would
  */
 export type Connect = (reporter: EventReporter, shutDown: () => Promise<unknown>) => Promise<Connection> | Connection;
 
 /**
- * Puts one instance together around whoever takes its events.
+ * Creates the service of one instance.
  *
  * @param name the name of a named instance
- * @param connect called once, unless the instance is disabled
+ * @param connect called once, or never if the instance is disabled
  */
 export async function assembleCapture(
   { options, warnings }: ResolvedOptions,

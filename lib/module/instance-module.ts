@@ -4,25 +4,24 @@ import { ModuleRef } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
-import { type ASYNC_OPTIONS_TYPE, MODULE_OPTIONS_TOKEN } from './posthog-capture.module-definition.js';
+import { MODULE_OPTIONS_TOKEN, type PostHogCaptureModuleAsyncOptions } from './posthog-capture.module-definition.js';
 import { registerInstance, TrackingModule } from '../tracking/tracking.module.js';
 
-/** What one instance is made from. */
 export interface InstanceSource {
-  /** The options as the application gave them: not parsed, not validated. */
+  /** The options as the application passed them: not parsed, not validated. */
   readonly explicit: unknown;
-  /** The name of a named instance; undefined for the default one. */
+  /** undefined for the default instance. */
   readonly name: string | undefined;
   readonly config: ConfigService;
   readonly modules: ModuleRef;
 }
 
-/** The token of the InstanceSource, within the module of the instance. A text, so that it is the same in both builds. */
+/** The token of the InstanceSource in the module of an instance. A string, so that it is the same in both builds. */
 export const INSTANCE_SOURCE = 'POSTHOG_CAPTURE_INSTANCE_SOURCE';
 
-const FALLBACK_CONFIG = Symbol('ConfigService of last resort');
+const FALLBACK_CONFIG = Symbol('fallback ConfigService');
 
-/** A ConfigService for applications whose own is not visible here, or that have none: it still reads the variables. */
+/** Reads the variables in applications without a ConfigService, or whose ConfigService is not visible here. */
 @Module({
   imports: [ConfigModule],
   providers: [{ provide: FALLBACK_CONFIG, useExisting: ConfigService }],
@@ -31,11 +30,10 @@ const FALLBACK_CONFIG = Symbol('ConfigService of last resort');
 class FallbackConfigModule {}
 
 /**
- * The module of one instance.
+ * Completes the module of one instance, which provides and exports its service.
  *
- * @param definition what ConfigurableModuleBuilder made of the options
+ * @param definition the module that ConfigurableModuleBuilder creates: it provides MODULE_OPTIONS_TOKEN
  * @param name the name of a named instance
- * @param create makes the service
  */
 export function instanceModule(
   definition: DynamicModule,
@@ -62,8 +60,8 @@ export function instanceModule(
   };
 }
 
-/** @throws PostHogConfigurationError for options of `forRootAsync` that name no factory */
-export function requireFactory({ useFactory, useClass, useExisting, name }: typeof ASYNC_OPTIONS_TYPE): void {
+/** @throws PostHogConfigurationError without `useFactory`, `useClass` and `useExisting` */
+export function requireFactory({ useFactory, useClass, useExisting, name }: PostHogCaptureModuleAsyncOptions): void {
   if (useFactory || useClass || useExisting) return;
   throw new PostHogConfigurationError(['forRootAsync: expected useFactory, useClass or useExisting'], name);
 }

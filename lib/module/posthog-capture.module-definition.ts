@@ -1,31 +1,40 @@
-import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { type ConfigurableModuleAsyncOptions, ConfigurableModuleBuilder } from '@nestjs/common';
 import { type PostHogCaptureModuleOptions } from '../options/posthog-capture.options.js';
 
-/** What is said beside the options: it shapes the module itself, so it cannot come from a factory. */
+/** Options of the module itself. A factory cannot return them: they are given next to it. */
 export interface PostHogCaptureModuleExtras {
-  /** Makes a second, independent instance, injected with `@InjectCapture(name)`. Default: the default instance. */
+  /**
+   * Name of a second, independent instance, which is injected with `@InjectCapture(name)` and reads only its own variables,
+   * such as `POSTHOG_BILLING_API_KEY` for `billing`. Default: none, the default instance.
+   */
   name?: string | undefined;
-  /** Whether the service can be injected without importing the module. Default: true. */
+  /** Whether the instance can be injected without importing the module. Default: true. */
   isGlobal?: boolean | undefined;
 }
 
-/** What a class has that answers the options, for `useClass` and `useExisting`. */
+/** Implemented by a class for `useClass` or `useExisting` of `forRootAsync`. */
 export interface PostHogCaptureOptionsFactory {
-  /** Called once, at boot. A rejection stops the boot. */
+  /** Called once, at boot. If it throws or rejects, the boot stops. */
   createPostHogCaptureOptions(): PostHogCaptureModuleOptions | Promise<PostHogCaptureModuleOptions>;
 }
 
 /**
- * The base of PostHogCaptureModule with `forRoot` and `forRootAsync`, and the token under which it provides the
- * options as the application gave them: not parsed, not validated.
+ * The options of `forRootAsync`: `useFactory` (with `inject`), `useClass` or `useExisting`, which provide the options of
+ * `forRoot`, and `imports`.
  */
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+export interface PostHogCaptureModuleAsyncOptions
+  extends
+    ConfigurableModuleAsyncOptions<PostHogCaptureModuleOptions, keyof PostHogCaptureOptionsFactory>,
+    PostHogCaptureModuleExtras {}
+
+/** The provider of MODULE_OPTIONS_TOKEN is the options as the application passed them: not parsed, not validated. */
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
   new ConfigurableModuleBuilder<PostHogCaptureModuleOptions>({
     optionsInjectionToken: 'POSTHOG_CAPTURE_MODULE_OPTIONS',
   })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createPostHogCaptureOptions')
-    // The keys, even without a value, are what the builder takes out of the options of forRoot.
+    // The builder removes these keys from the options of forRoot; without a value they would stay.
     .setExtras<PostHogCaptureModuleExtras>({ name: undefined, isGlobal: true }, (definition, { isGlobal }) => ({
       ...definition,
       global: isGlobal ?? true,

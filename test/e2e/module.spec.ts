@@ -10,6 +10,7 @@ import {
   InjectCapture,
   posthogConfig,
   PostHogCaptureModule,
+  type PostHogCaptureModuleAsyncOptions,
   type PostHogCaptureOptionsFactory,
 } from 'nestjs-posthog-capture';
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
@@ -34,7 +35,7 @@ function setVariables(): void {
   process.env.POSTHOG_HOST = posthog.url;
 }
 
-/** Boots the imports, captures one event, closes, and says how many arrived. */
+/** Boots an application, captures one event, closes, and returns the number of events that arrived. */
 async function deliversWith(imports: Import[]): Promise<number> {
   const module = await Test.createTestingModule({ imports }).compile();
   const app = module.createNestApplication();
@@ -44,7 +45,7 @@ async function deliversWith(imports: Import[]): Promise<number> {
   return posthog.events.length;
 }
 
-describe('forRoot() with nothing reads', () => {
+describe('forRoot() without options reads', () => {
   it.each<[string, () => Import[]]>([
     ['the environment, without any ConfigModule', () => []],
     ['a global ConfigModule', () => [ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true })]],
@@ -59,7 +60,7 @@ describe('forRoot() with nothing reads', () => {
     expect(await deliversWith([...imports(), PostHogCaptureModule.forRoot()])).toBe(1);
   });
 
-  it.each([true, false])('an asynchronous namespace of a ConfigModule that is global', async (first) => {
+  it.each([true, false])('an asynchronous namespace of a global ConfigModule (imported first: %p)', async (first) => {
     const load = registerAs('posthog', () => Promise.resolve({ apiKey: KEY, host: posthog.url }));
     const config = ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, load: [load] });
     const capture = PostHogCaptureModule.forRoot();
@@ -105,7 +106,17 @@ describe('forRootAsync', () => {
     expect(await deliversWith([PostHogCaptureModule.forRootAsync(posthogConfig.asProvider())])).toBe(1);
   });
 
-  it('without any way to the options says so', () => {
+  it('takes PostHogCaptureModuleAsyncOptions, with name and isGlobal next to the factory', async () => {
+    const given: PostHogCaptureModuleAsyncOptions = { name: 'billing', isGlobal: false, useFactory: options };
+    const definition = PostHogCaptureModule.forRootAsync(given);
+    expect(definition.global).toBe(false);
+    const module = await Test.createTestingModule({ imports: [definition] }).compile();
+    const capture = module.get<CaptureService>(getCaptureToken('billing'));
+    expect((await capture.captureNow({ event: 'page_view', distinctId: 'user_123' })).success).toBe(true);
+    await module.close();
+  });
+
+  it('without useFactory, useClass and useExisting throws', () => {
     expect(() => PostHogCaptureModule.forRootAsync({})).toThrow(/useFactory, useClass or useExisting/);
   });
 });
@@ -113,11 +124,11 @@ describe('forRootAsync', () => {
 describe('at boot', () => {
   const boot = (imports: Import[]): Promise<unknown> => Test.createTestingModule({ imports }).compile();
 
-  it('a missing key stops it, and the message names the remedies', async () => {
+  it('a missing key is an error that lists the remedies', async () => {
     await expect(boot([PostHogCaptureModule.forRoot()])).rejects.toThrow(/POSTHOG_API_KEY[^]*enabled: false/);
   });
 
-  it('every problem is in one message, and the key in none', async () => {
+  it('one error lists every problem, and never the key', async () => {
     const wrong = { apiKey: 'phx_personal_secret', host: 'us.i.posthog.com', flushAt: 0, flushInterval: 5 };
     const message = await boot([PostHogCaptureModule.forRoot(wrong)]).then(
       () => '',
@@ -130,14 +141,14 @@ describe('at boot', () => {
     expect(message).not.toContain('phx_personal_secret');
   });
 
-  it('a token that names no HttpService stops it', async () => {
+  it('a token without an HttpService is an error', async () => {
     const module = await Test.createTestingModule({
       imports: [PostHogCaptureModule.forRoot({ apiKey: KEY, http: 'NOBODY' })],
     }).compile();
     await expect(module.createNestApplication().init()).rejects.toThrow(/NOBODY/);
   });
 
-  it('a token that is a key by mistake is not shown', async () => {
+  it('a token that is a key by mistake is not quoted', async () => {
     const imports = [PostHogCaptureModule.forRoot({ apiKey: KEY, http: KEY })];
     const module = await Test.createTestingModule({ imports }).compile();
     const error: unknown = await module
@@ -149,7 +160,7 @@ describe('at boot', () => {
   });
 });
 
-it('named instances are independent, and read their own variables only', async () => {
+it('named instances are independent and read only their own variables', async () => {
   setVariables();
   const billing = await FakePostHog.start();
   process.env.POSTHOG_BILLING_API_KEY = 'phc_billing';
@@ -177,13 +188,13 @@ it('named instances are independent, and read their own variables only', async (
   await billing.close();
 });
 
-it('a named instance without variables of its own does not borrow the key', async () => {
+it('a named instance does not use the key of the default instance', async () => {
   setVariables();
   const module = Test.createTestingModule({ imports: [PostHogCaptureModule.forRoot({ name: 'billing' })] });
   await expect(module.compile()).rejects.toThrow(/POSTHOG_BILLING_API_KEY/);
 });
 
-it('isGlobal: false keeps the service to those who import it', async () => {
+it('with isGlobal: false only modules that import it can inject the service', async () => {
   setVariables();
   @Injectable()
   class Stranger {
@@ -198,7 +209,7 @@ it('isGlobal: false keeps the service to those who import it', async () => {
 });
 
 describe('option http', () => {
-  it('uses the application’s HttpService when told to, and what the protocol needs wins', async () => {
+  it('uses the HttpService of the application, except for settings that the protocol requires', async () => {
     @Module({
       imports: [
         HttpModule.register({
@@ -227,7 +238,7 @@ describe('option http', () => {
     await app.close();
   });
 
-  it('by default no interceptor of the application sees a request', async () => {
+  it('by default, interceptors of the application see no request', async () => {
     const module = await Test.createTestingModule({
       imports: [HttpModule, PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url })],
     }).compile();

@@ -2,10 +2,11 @@ import { type DynamicModule, type InjectionToken, Module, type Provider } from '
 import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
 import { instanceModule, requireFactory } from '../../module/instance-module.js';
 import {
-  type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
-  type OPTIONS_TYPE,
+  type PostHogCaptureModuleAsyncOptions,
+  type PostHogCaptureModuleExtras,
 } from '../../module/posthog-capture.module-definition.js';
+import { type PostHogCaptureModuleOptions } from '../../options/posthog-capture.options.js';
 import { CaptureRecorder } from './capture-recorder.js';
 import { newRecorder, recordCapture, recorderOfService } from './record-capture.js';
 
@@ -28,12 +29,12 @@ export class PostHogCaptureTestingModule extends ConfigurableModuleClass {
    * @param options those of `PostHogCaptureModule.forRoot`
    * @throws PostHogConfigurationError at boot, listing every problem
    */
-  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+  static override forRoot(options: PostHogCaptureModuleOptions & PostHogCaptureModuleExtras = {}): DynamicModule {
     return recordingModule(super.forRoot(options), options.name);
   }
 
   /** Like `forRoot`, with options from a factory (`useFactory`, `useClass`, `useExisting`; `imports`, `inject`). */
-  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+  static override forRootAsync(options: PostHogCaptureModuleAsyncOptions): DynamicModule {
     requireFactory(options);
     return recordingModule(super.forRootAsync(options), options.name);
   }

@@ -7,7 +7,7 @@ import { posthogConfig } from '../../../lib/options/posthog-capture.config.js';
 import {
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
-  type OPTIONS_TYPE,
+  type PostHogCaptureModuleExtras,
   type PostHogCaptureOptionsFactory,
 } from '../../../lib/module/posthog-capture.module-definition.js';
 import { type PostHogCaptureModuleOptions } from '../../../lib/options/posthog-capture.options.js';
@@ -15,7 +15,7 @@ import { KEY, problemsOf } from './helpers.js';
 
 @Module({})
 class CaptureModule extends ConfigurableModuleClass {
-  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+  static override forRoot(options: PostHogCaptureModuleOptions & PostHogCaptureModuleExtras = {}): DynamicModule {
     return super.forRoot(options);
   }
 }

@@ -1,0 +1,58 @@
+import { HttpService } from '@nestjs/axios';
+import { type ModuleRef } from '@nestjs/core';
+import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { describeName } from '../options/describe-value.js';
+import { type HttpServiceToken, type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
+import { sharedAxiosClient } from '../wire/axios-client.js';
+import { proxyProblem } from '../wire/axios-proxy.js';
+import { type HttpClient } from '../wire/http-client.js';
+import { privateClient } from '../wire/private-client.js';
+
+/**
+ * The client for option `http`: a private one, or the `HttpService` that the application provides under a token.
+ *
+ * @param name the name of a named instance
+ * @throws PostHogConfigurationError if the key would be sent through a proxy unencrypted
+ */
+export function httpClientOf(
+  { http, host, apiKey }: Readonly<PostHogCaptureOptions>,
+  name: string | undefined,
+  modules: ModuleRef,
+): HttpClient {
+  const refuse = (problem: string | undefined): void => {
+    if (problem !== undefined) throw new PostHogConfigurationError([`http: ${problem}`], name);
+  };
+  if (!isToken(http)) {
+    refuse(proxyProblem(host, http));
+    return privateClient(http);
+  }
+  const findService = (): HttpService => {
+    const service = find(modules, http);
+    if (service instanceof HttpService) return service;
+    const problem = `http: the token ${describeToken(http, apiKey)} does not name an HttpService`;
+    throw new PostHogConfigurationError([problem], name);
+  };
+  return {
+    ...sharedAxiosClient(findService),
+    prepare: () => refuse(proxyProblem(host, findService().axiosRef.defaults)),
+  };
+}
+
+/** The token may be a key by mistake. */
+function describeToken(token: HttpServiceToken, apiKey: string): string {
+  if (typeof token === 'function') return token.name;
+  return describeName(typeof token === 'symbol' ? (token.description ?? '') : token, apiKey);
+}
+
+/** Discards Nest's own error, which quotes the token. */
+function find(modules: ModuleRef, token: HttpServiceToken): unknown {
+  try {
+    return modules.get<unknown>(token, { strict: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function isToken(http: PostHogCaptureOptions['http']): http is HttpServiceToken {
+  return typeof http === 'function' || typeof http === 'string' || typeof http === 'symbol';
+}
