@@ -26,7 +26,12 @@ const MAY_IMPORT = {
   testing: ['live', 'module', 'tracking', 'capture', 'options', 'context', 'wire', 'delivery', 'shared'],
   cli: ['testing', 'module', 'capture', 'options', 'delivery', 'shared'],
 };
-/** Narrower rules within rooms. */
+/** Likewise for the folders of lib/tracking: they may not import its files outside of folders, which may import all of them. */
+const TRACKING_MAY_IMPORT = {
+  call: [],
+  propagation: ['call'],
+  http: ['call', 'propagation'],
+};
 const zones = [
   ...readdirSync(new URL('lib', import.meta.url), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -36,6 +41,12 @@ const zones = [
       except: [room, ...(MAY_IMPORT[room] ?? [])].map((allowed) => `./${allowed}`),
       message: `${room}/ may import ${MAY_IMPORT[room]?.join(', ') || 'nothing but itself'}: see MAY_IMPORT in eslint.config.mjs.`,
     })),
+  ...Object.entries(TRACKING_MAY_IMPORT).map(([folder, allowed]) => ({
+    target: `./lib/tracking/${folder}`,
+    from: './lib/tracking',
+    except: [folder, ...allowed].map((one) => `./${one}`),
+    message: `tracking/${folder}/ may import ${allowed.join(', ') || 'nothing but itself'} of tracking/: see TRACKING_MAY_IMPORT in eslint.config.mjs.`,
+  })),
   {
     target: './lib/testing/fake-posthog',
     from: './lib',

@@ -38,7 +38,7 @@ export { type RequestPropertySet } from './context/request-context.js';
 export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
 export { type Outcome, type TrackContext, type TrackEventOptions } from './tracking/call/track-event.options.js';
-export { attachContext, withJobContext } from './tracking/propagation/job-context.js';
+export { attachContext, withJobContext } from './tracking/propagation/carried-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 
 export {

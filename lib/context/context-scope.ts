@@ -86,3 +86,20 @@ export function personlessIdOf(scope: ContextScope | undefined): string {
   if (below !== undefined && scope.own.distinctId === undefined) return personlessIdOf(below);
   return (scope.personlessId ??= randomUUID());
 }
+
+/** The current layer if it lies within the given one, otherwise the given one. */
+export function innermost(scope: ContextScope): ContextScope {
+  const current = currentScope.getStore();
+  return current !== undefined && liesWithin(current, scope) ? current : scope;
+}
+
+/** Runs a function within a layer, unless it already does. */
+export function within<T>(scope: ContextScope, fn: () => T): T {
+  const current = currentScope.getStore();
+  return current !== undefined && liesWithin(current, scope) ? fn() : currentScope.run(scope, fn);
+}
+
+function liesWithin(layer: ContextScope, scope: ContextScope): boolean {
+  for (let one: ContextScope | undefined = layer; one !== undefined; one = one.below) if (one === scope) return true;
+  return false;
+}

@@ -9,7 +9,7 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import { isCrossSite } from '../live/request-origin.js';
-import { leaveUntracked } from '../tracking/http/untracked-requests.js';
+import { leaveUntracked } from '../tracking/http/request-events.js';
 import { asksForLoopback, hasToken, isFromLoopback } from './access.js';
 import { INSPECTOR, type Inspector, rawRequest } from './inspector.js';
 

@@ -130,3 +130,28 @@ export function readable(bag: unknown): Record<string, unknown> {
   if (typeof copy.toJSON === 'function') delete copy.toJSON;
   return copy;
 }
+
+/** Result of a callback that failed, of which `onFailure` has been notified. */
+export const FAILED = Symbol('failed');
+
+/**
+ * Calls a callback of the application that must return synchronously. Never throws; a returned promise is ignored, even if it rejects.
+ *
+ * @param onFailure called with the end of a sentence, e.g. "threw", when the result is FAILED
+ */
+export function callSync<T>(
+  callback: (argument: T) => unknown,
+  argument: T,
+  onFailure: (problem: string) => void,
+): unknown {
+  let problem = 'returned a promise, but it must be synchronous';
+  try {
+    const result = callback(argument);
+    if (!types.isPromise(result)) return result;
+    result.catch(() => undefined);
+  } catch {
+    problem = 'threw';
+  }
+  onFailure(problem);
+  return FAILED;
+}

@@ -1,22 +1,21 @@
-import 'reflect-metadata';
 import { UseInterceptors } from '@nestjs/common';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { wrapMethod } from './call/tracked-methods.js';
 import { invokeMethod } from './invoke-method.js';
 import { messageContexts } from './propagation/message-contexts.js';
-import { wrapMethod } from './call/tracked-methods.js';
 
 /**
- * Runs a method in the context of whoever sent its message or queued its job: the counterpart of `attachContext`. For
- * handlers of microservice messages, `process(job)` of a BullMQ processor, and handlers of events. A message or a job that
- * carries no context runs in one of its own, an event that carries none in that of whoever emitted it. Opt-in, because the sender is believed: use it for messages of your own services only.
+ * Runs a method in the context of the sender of its message or job: the counterpart of `attachContext`. For handlers of microservice
+ * messages, `process(job)` of a BullMQ processor, and event handlers. A message or a job without a context runs in a new one, an event
+ * without a context in that of its emitter. The sender is trusted, so use it for messages of your own services only.
  *
- * A message loses its context before pipes see it, so that a strict ValidationPipe takes it.
+ * The context is removed from a message before pipes run, so that it passes a strict ValidationPipe.
  */
 export function RestoreContext(): MethodDecorator {
   return (target, name, descriptor: PropertyDescriptor | undefined) => {
     if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
       throw new PostHogConfigurationError([
-        `@RestoreContext() on ${String(name)}(): decorate a method of instances, no static one and no accessor`,
+        `@RestoreContext() on ${String(name)}(): decorate an instance method, not a static method or an accessor`,
       ]);
     }
     descriptor.value = wrapMethod(descriptor, { restoresContext: true }, (self, args, original, plan) =>

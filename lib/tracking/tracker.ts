@@ -1,24 +1,22 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Optional } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
-import { processSingleton } from '../shared/process-singleton.js';
-import { freeStreamCalls, prepareMessages, prepareRoutes } from './http/routes.js';
-import { HttpTracking } from './http/http-tracking.js';
-import { contextsWanted } from './propagation/message-contexts.js';
-import { track, type TrackingInstance } from './call/track.js';
+import { processClass, processSingleton } from '../shared/process-singleton.js';
+import { captureCall } from './call/capture-call.js';
 import { type TrackContext, type TrackedEvent } from './call/track-event.options.js';
-import { settingsOf } from './call/tracking-instance.js';
+import { settingsOf, type TrackingApp, type TrackingInstance } from './call/tracking-instance.js';
+import { HttpTracking } from './http/http-tracking.js';
+import { contextsWanted, freeStreamCalls, prepareMessages } from './propagation/message-contexts.js';
 
-/** The trackers of all applications that run in this process. Weak, because a test may forget to close its application. */
+/** The trackers of all applications in this process. Weak, because a test may forget to close its application. */
 const running = processSingleton('trackers', () => new Set<WeakRef<TrackerClass>>());
-/** Tells a tracker from what a test's auto-mocking injects in its place. */
+/** Distinguishes trackers from stand-ins that a test's auto-mocking injects. */
 const genuine = processSingleton('genuine-trackers', () => new WeakSet());
-
-/** Counts the applications that came, and those whose providers are all made: what was looked up before may have changed. */
-export const applications = processSingleton('applications', () => ({ generation: 0 }));
+/** Incremented when an application is created, and when all its providers are: earlier look-ups may then be outdated. */
+const applications = processSingleton('applications', () => ({ generation: 0 }));
 
 @Injectable()
-class TrackerClass implements OnModuleInit, OnApplicationShutdown {
+class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
   readonly #instances = new Map<string | undefined, TrackingInstance>();
   readonly #modules: ModulesContainer;
   readonly #http: HttpTracking;
@@ -31,22 +29,22 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
   ) {
     this.#modules = modules;
     this.#http = new HttpTracking(this, () => host?.httpAdapter);
-    // Before Nest reads them to register handlers.
+    // Before Nest reads their metadata to register handlers.
     freeStreamCalls(modules);
-    if (prepareRoutes(modules, false)) this.#http.watchRoutes();
+    this.#http.prepareRoutes(modules);
     running.add(this.#self);
     genuine.add(this);
     applications.generation += 1;
   }
 
-  /** Makes an instance known, at boot. Of several default ones the first counts. */
+  /** Called at boot for each instance. Of several with the same name the first is used. */
   register(name: string | undefined, capture: CaptureService): void {
     const settings = settingsOf(capture);
     const instance: TrackingInstance = { capture, settings };
     if (this.#instances.has(name)) {
       settings.warn(
         'track: instances',
-        'PostHogCaptureModule is imported twice with the same name: @TrackEvent and requests use the first. Give one of them a name.',
+        'PostHogCaptureModule is imported twice with the same name: @TrackEvent and requests use the first. Give one of them another name.',
       );
       return;
     }
@@ -55,42 +53,38 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
       this.#opensContexts = true;
       contextsWanted.add(this.#self);
       prepareMessages(this.#modules);
-      if (this.#http.canWatchRoutes && prepareRoutes(this.#modules, true)) this.#http.watchRoutes();
+      this.#http.prepareRoutes(this.#modules);
     }
     this.#http.register(instance);
   }
 
-  /** Whether requests, messages and jobs are given a context. */
   get opensContexts(): boolean {
     return this.#opensContexts;
   }
 
-  /** Those of a method's events that some instance captures. */
   wanted(events: readonly TrackedEvent[]): readonly TrackedEvent[] {
     return events.every((event) => this.#wants(event)) ? events : events.filter((event) => this.#wants(event));
   }
 
-  /** Captures one event of a call. Must run in its context. Never throws. */
   readonly capture = (event: TrackedEvent, context: TrackContext): void => {
     const instance = this.#instances.get(event.instance);
     if (instance === undefined || instance.capture.disabled) return;
     try {
-      track(event, context, instance);
+      captureCall(event, context, instance);
     } catch {
       instance.settings.warn('track: capture', `@TrackEvent("${event.event}") could not capture its event.`);
     }
   };
 
-  /** Writes a line, at most one per kind and minute. */
   readonly warn = (kind: string, text: string): void => {
     const [instance] = this.#instances.values();
     instance?.settings.warn(kind, text);
   };
 
-  /** Writes what is wrong in a context that came with a call. */
+  /** Logs an invalid part of a context that a message or a job carries. */
   readonly warnOfContext = (warning: string): void => this.warn(`context: ${warning}`, `Context: ${warning}.`);
 
-  /** Whether an object is one of the application's own that were not made from a class, so that nothing was injected into them. */
+  /** True for the controllers and providers of the application. */
   holds(object: unknown): boolean {
     for (const { providers, controllers } of this.#modules.values()) {
       for (const { instance } of [...providers.values(), ...controllers.values()]) if (instance === object) return true;
@@ -100,7 +94,7 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
 
   onModuleInit(): void {
     applications.generation += 1;
-    this.#http.routesAreKnown();
+    this.#http.hookRoutes();
   }
 
   onApplicationShutdown(): void {
@@ -114,22 +108,62 @@ class TrackerClass implements OnModuleInit, OnApplicationShutdown {
     this.warn(
       `track: instance ${name ?? ''}`,
       name === undefined
-        ? `@TrackEvent("${event}") has no instance to capture with: import PostHogCaptureModule.forRoot() without a name, or say which with { instance }.`
+        ? `@TrackEvent("${event}") has no instance to capture with: import PostHogCaptureModule.forRoot() without a name, or choose an instance with { instance }.`
         : `@TrackEvent("${event}") names the instance "${name}", which does not exist: import PostHogCaptureModule.forRoot({ name: "${name}" }).`,
     );
     return false;
   }
 }
 
-/**
- * What one application knows of its instances and of its calls. One per application; one class per process, also where the package
- * is loaded both as ESM and as CommonJS.
- */
-export const Tracker = processSingleton('Tracker', () => TrackerClass);
+/** The instances of one application, and what is common to its calls. One per application. */
+export const Tracker = processClass('Tracker', TrackerClass);
 export type Tracker = TrackerClass;
 
+export const isTracker = (value: unknown): value is Tracker =>
+  typeof value === 'object' && value !== null && genuine.has(value);
+
+/** A property of decorated classes that Nest sets on each of their instances, including request-scoped ones. */
+const INJECTED = Symbol.for('nestjs-posthog-capture:tracker');
+
+const injected = processSingleton('owners', () => new WeakMap<object, Tracker>());
+/** Look-ups by search, valid for one generation of applications. */
+const found = processSingleton(
+  'found-owners',
+  () => new WeakMap<object, { tracker: Tracker | undefined; generation: number }>(),
+);
+
+/** Has Nest inject the tracker into all instances of a class. Where our module is absent, nothing is injected. */
+export function injectTracker(prototype: object): void {
+  if (INJECTED in prototype) return;
+  // An accessor, so that instances get no visible property.
+  Object.defineProperty(prototype, INJECTED, {
+    configurable: true,
+    get(this: object) {
+      return injected.get(this);
+    },
+    set(this: object, tracker: unknown) {
+      if (isTracker(tracker)) injected.set(this, tracker);
+    },
+  });
+  Inject(Tracker)(prototype, INJECTED);
+  Optional()(prototype, INJECTED);
+}
+
+/** The tracker of the application that an object belongs to. */
+export function trackerOf(object: unknown): Tracker | undefined {
+  if (typeof object !== 'object' || object === null) return undefined;
+  const own = injected.get(object);
+  if (own !== undefined) return own;
+  // Created by a factory, so nothing was injected.
+  const known = found.get(object);
+  if (known?.generation === applications.generation) return known.tracker;
+  const tracker = runningTrackers().find((one) => one.holds(object));
+  found.set(object, { tracker, generation: applications.generation });
+  return tracker;
+}
+
 /** The trackers of the applications that have not been shut down. */
-export function runningTrackers(): Tracker[] {
+function runningTrackers(): Tracker[] {
   const alive: Tracker[] = [];
   for (const reference of running) {
     const tracker = reference.deref();
@@ -138,6 +172,3 @@ export function runningTrackers(): Tracker[] {
   }
   return alive;
 }
-
-export const isTracker = (value: unknown): value is Tracker =>
-  typeof value === 'object' && value !== null && genuine.has(value);

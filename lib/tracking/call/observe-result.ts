@@ -1,11 +1,11 @@
 import { types } from 'node:util';
 import { defer, finalize, isObservable, type Observable, tap } from 'rxjs';
 
-/** Hears once how a call ended; further calls of any of these must do nothing. */
+/** Notified of the end of a call, possibly several times: only the first counts. */
 export interface CallObserver {
   succeeded(result: unknown): void;
   failed(error: unknown): void;
-  /** Nobody waited for the end. */
+  /** The caller unsubscribed before the end. */
   abandoned(): void;
 }
 
@@ -17,15 +17,15 @@ type Then = (
 ) => unknown;
 
 /**
- * Watches what a method returned, without changing what its caller gets from it: value, promise, lazy thenable or Observable.
- * Streams, iterators and Subjects are values: that the method returned them is its success.
+ * Observes the result of a method without changing it for the caller: value, promise, lazy thenable or Observable. Streams, iterators
+ * and Subjects count as values: returning them is a success.
  */
 export function observeResult(result: unknown, observer: CallObserver): unknown {
   if (typeof result !== 'object' || result === null) {
     observer.succeeded(result);
     return result;
   }
-  // A promise with a `then` of its own may begin its work there, as a thenable does.
+  // A promise with its own `then` may start its work there, like a thenable.
   if (types.isPromise(result) && Reflect.get(result, 'then') === Promise.prototype.then)
     return observePromise(result, observer);
   if (isPlainObservable(result)) return observeStream(result, observer, 'end');
@@ -35,10 +35,10 @@ export function observeResult(result: unknown, observer: CallObserver): unknown 
 }
 
 /**
- * An Observable that does as the given one, and tells how it ended. It counts once, whoever subscribes how often.
+ * Returns an Observable that behaves like the given one and notifies the observer of its end.
  *
- * @param onUnsubscribe what leaving before the end means once there was a value: the call had what it wanted (`end`), or its caller
- * went away (`abandon`)
+ * @param onUnsubscribe meaning of unsubscribing after the first value: the caller had all it needed (`end`), or it went away
+ * (`abandon`)
  */
 export function observeStream<T>(
   stream: Observable<T>,
@@ -71,21 +71,21 @@ function observePromise(promise: Promise<unknown>, observer: CallObserver): Prom
     return value;
   };
   if (!isPlain) {
-    // It can do more than a promise can, so its caller must get this very one. Its rejection counts as handled by this: a successor that
-    // rejected too would be an unhandled one beside a caller who handles it, and `await` does not ask for a `then` that was put on it.
+    // A subclass or a promise with properties, so the caller must get this very object. Its rejection then counts as handled: rethrowing
+    // would add an unhandled rejection even if the caller handles its own, and `await` ignores a `then` defined on the promise.
     promise.then(succeeded, (error: unknown) => observer.failed(error));
     return promise;
   }
-  // Its successor, so that a rejection that nobody handles still comes out as one.
+  // The derived promise, so that a rejection that nobody handles is still reported as unhandled.
   return promise.then(succeeded, (error: unknown) => {
     observer.failed(error);
     throw error;
   });
 }
 
-/** Query builders begin their work when somebody asks for `then`: so we are told when that happens, and never ask ourselves. */
+/** Query builders start their work when `then` is called, so it is intercepted and never called here. */
 function observeThenable(thenable: { then: Then }, observer: CallObserver): boolean {
-  // The same one again: wrapping it once per call would never end.
+  // Returned before: wrapping it once per call would nest without limit.
   if (observedThenables.has(thenable)) return false;
   observedThenables.add(thenable);
   const { then } = thenable;
@@ -125,12 +125,12 @@ function isThenable(value: unknown): value is { then: Then } {
   }
 }
 
-/** What has more than `subscribe` and `pipe` (a Subject, a socket) must reach the caller as it is. */
+/** An object with more methods than `subscribe` and `pipe` (a Subject, a socket) must reach the caller unchanged. */
 function isPlainObservable(value: unknown): value is Observable<unknown> {
   try {
     return isObservable(value) && (Object.getPrototypeOf(value) as object).constructor.name === 'Observable';
   } catch {
-    // A proxy that does not want to be looked at is a value.
+    // A proxy that throws counts as a value.
     return false;
   }
 }

@@ -1,50 +1,63 @@
 import { types } from 'node:util';
 import { type ContextScope, currentScope } from '../../context/context-scope.js';
 import { processSingleton } from '../../shared/process-singleton.js';
-import { type CallObserver, observeResult } from './observe-result.js';
 import { type TrackedCall } from './tracked-call.js';
 import { type MethodPlan, planOf } from './tracked-methods.js';
 
-/** Begins the call of a route, for the instance that its method is called on; undefined when nobody wants its events. */
-type Begin = (self: object) => TrackedCall | undefined;
+/** A call that was opened before its method runs: it is waiting for the method, or the method is running. */
+export interface OpenCall {
+  /** The handler as Nest has it: the method, or a wrapper by other decorators. */
+  readonly handler: unknown;
+  /** The plan that the handler was registered with. */
+  readonly plan: MethodPlan;
+  /** The method that the call has reached; set by OpenCalls. */
+  method: unknown;
+  readonly isRunning: boolean;
+  /** Work started by a request may outlive its call. */
+  readonly hasEnded: boolean;
+  /** The method is invoked on `self`, with these arguments if they are known. */
+  begin(self: unknown, args?: readonly unknown[]): void;
+  /** Runs the method. */
+  run(fn: () => unknown): unknown;
+}
 
-/** A call that waits for its method, or that its method serves. Hears of the method's result where no interceptor does. */
-class OpenCall implements CallObserver {
-  /** The method that the call has reached. */
-  reached: unknown = undefined;
-  /** Whether it has not yet answered. */
+/** A call whose result is observed by the interceptor, which also closes it. */
+class InterceptedCall implements OpenCall {
+  method: unknown = undefined;
   isRunning = false;
+  readonly hasEnded = false;
+  readonly handler: object;
+  readonly plan: MethodPlan;
+  readonly #call: TrackedCall;
 
-  constructor(
-    readonly handler: unknown,
-    /** Absent while the route that opened it waits for its method, and when nobody wants its events. */
-    public call: TrackedCall | undefined,
-    /** Absent where an interceptor watches the call. */
-    readonly route: { readonly plan: MethodPlan; readonly begin: Begin } | undefined,
-  ) {}
-
-  /** Whether all of it is over: what a request has started may outlive its response. */
-  get isOver(): boolean {
-    return this.route !== undefined && this.call?.hasEnded === true;
+  constructor(handler: object, call: TrackedCall) {
+    this.handler = handler;
+    this.plan = planOf(handler);
+    this.#call = call;
   }
 
-  succeeded(result: unknown): void {
-    this.isRunning = false;
-    this.call?.noteResult(result);
+  begin(_self: unknown, args?: readonly unknown[]): void {
+    this.#call.reached(args);
   }
 
-  failed(error: unknown): void {
-    this.isRunning = false;
-    this.call?.noteError(error);
-  }
-
-  abandoned(): void {
-    this.isRunning = false;
+  run(fn: () => unknown): unknown {
+    this.isRunning = true;
+    const ended = (): void => void (this.isRunning = false);
+    let result: unknown;
+    try {
+      result = fn();
+    } catch (error) {
+      ended();
+      throw error;
+    }
+    if (types.isPromise(result)) result.then(ended, ended);
+    else ended();
+    return result;
   }
 }
 
-/** A method that runs now. */
-export interface Reaching {
+/** One invocation of a decorated method. */
+export interface Invocation {
   readonly self: unknown;
   readonly method: unknown;
   readonly plan: MethodPlan;
@@ -52,91 +65,65 @@ export interface Reaching {
 }
 
 /**
- * Calls that the interceptor or their route tracks. Their method finds the call that it serves by the context that it runs in, and
- * knows by that that it must not be tracked once more.
+ * The calls that an interceptor or a route has opened. A decorated method finds its call by the context that it runs in, so that the
+ * call is not tracked twice.
  */
 class OpenCalls {
-  private readonly byHandler = new WeakMap<object, Set<OpenCall>>();
+  readonly #byHandler = new WeakMap<object, Set<OpenCall>>();
 
-  /** @param scope the context in which the handler will run; it serves no other call meanwhile */
+  /**
+   * @param scope the context in which the handler will run; it must not belong to another open call
+   * @returns closes the call
+   */
   open(scope: ContextScope, handler: object, call: TrackedCall): () => void {
-    const open = new OpenCall(handler, call, undefined);
+    const open = new InterceptedCall(handler, call);
     scope.openCall = open;
-    const calls = this.byHandler.get(handler);
-    if (calls === undefined) this.byHandler.set(handler, new Set([open]));
+    const calls = this.#byHandler.get(handler);
+    if (calls === undefined) this.#byHandler.set(handler, new Set([open]));
     else calls.add(open);
     return () => {
-      this.byHandler.get(handler)?.delete(open);
-      // Express: a handler that passed its request on, and the next one, share the scope.
+      this.#byHandler.get(handler)?.delete(open);
+      // On Express, a handler that calls next() shares its scope with the next handler.
       if (scope.openCall === open) scope.openCall = undefined;
     };
   }
 
-  /** The same for a route, whose call begins when its method is reached. */
-  enter(scope: ContextScope, handler: object, plan: MethodPlan, begin: Begin): void {
-    scope.openCall = new OpenCall(handler, undefined, { plan, begin });
-  }
-
-  /** The handler of the route is none of the request's any more. */
-  leave(scope: ContextScope): void {
-    const open = scope.openCall as OpenCall | undefined;
-    if (open?.route !== undefined) scope.openCall = undefined;
-  }
-
   /**
-   * Whether a method that runs now is the handler of an open call, which then knows its arguments.
+   * Finds the open call that an invocation belongs to; undefined when it is a call of its own.
    *
-   * @param handler what Nest has for the handler: the method, or what other decorators have made of it
+   * @param handler the method as Nest has it
    */
-  reach(handler: unknown, { self, method, plan, args }: Reaching): OpenCall | undefined {
+  reach(handler: unknown, { self, method, plan, args }: Invocation): OpenCall | undefined {
     if (typeof handler !== 'function') return undefined;
-    const open = this.current(handler);
-    const calls = open === undefined ? this.byHandler.get(handler) : undefined;
-    if (open === undefined && (calls === undefined || calls.size === 0)) return undefined;
+    const open = this.#current(handler);
+    const others = open === undefined ? this.#byHandler.get(handler) : undefined;
+    if (open === undefined && (others === undefined || others.size === 0)) return undefined;
     const event = plan.events[0];
-    // Nest has not heard of what a decorator in between has lost, so nobody else has.
-    if (event !== undefined && !(open?.route?.plan ?? planOf(handler)).events.includes(event)) return undefined;
-    // Something on the way has left the context of the call, so it could be any that still waits for its method.
-    if (open === undefined) {
-      const waiting = [...(calls ?? [])].find(({ reached }) => reached !== method);
-      if (waiting === undefined) return undefined;
-      waiting.reached = method;
-      for (const { call } of calls ?? []) call?.reached();
-      return waiting;
-    }
-    // The handler calls itself, which is a call of its own; one that has answered is tried again.
-    if (open.reached === method && open.isRunning) return undefined;
-    if (open.reached === undefined) {
-      open.reached = method;
-      open.call ??= open.route?.begin(self as object);
-      open.call?.reached(args);
+    // A decorator in between has dropped the metadata, so neither Nest nor the interceptor knows of this event.
+    if (event !== undefined && !(open?.plan ?? planOf(handler)).events.includes(event)) return undefined;
+    if (open === undefined) return this.#reachOutside(self, method, others ?? new Set());
+    // The handler calls itself, which is a call of its own; after its end it is being retried.
+    if (open.method === method && open.isRunning) return undefined;
+    if (open.method === undefined) {
+      open.method = method;
+      open.begin(self, args);
     }
     return open;
   }
 
-  /** Runs the method that an open call has reached. */
-  run(open: OpenCall, fn: () => unknown): unknown {
-    open.isRunning = true;
-    let result: unknown;
-    try {
-      result = fn();
-    } catch (error) {
-      if (open.route === undefined) open.isRunning = false;
-      else open.failed(error);
-      throw error;
-    }
-    // Of the call of a route nothing else is known but its response.
-    if (open.route !== undefined) return observeResult(result, open);
-    const ended = (): void => void (open.isRunning = false);
-    if (types.isPromise(result)) result.then(ended, ended);
-    else ended();
-    return result;
+  /** Something has left the context of the call, so it may be any of those that are waiting, with any arguments. */
+  #reachOutside(self: unknown, method: unknown, calls: ReadonlySet<OpenCall>): OpenCall | undefined {
+    const waiting = [...calls].find((one) => one.method !== method);
+    if (waiting === undefined) return undefined;
+    waiting.method = method;
+    for (const call of calls) call.begin(self);
+    return waiting;
   }
 
-  private current(handler: unknown): OpenCall | undefined {
+  #current(handler: unknown): OpenCall | undefined {
     for (let scope = currentScope.getStore(); scope !== undefined; scope = scope.below) {
       const open = scope.openCall as OpenCall | undefined;
-      if (open?.handler === handler) return open?.isOver === true ? undefined : open;
+      if (open?.handler === handler) return open?.hasEnded === true ? undefined : open;
     }
     return undefined;
   }

@@ -3,10 +3,10 @@ import { type TrackedEvent } from './track-event.options.js';
 
 export type Method = (...args: unknown[]) => unknown;
 
-/** What our decorators ask of a method. */
+/** Everything that our decorators request for a method. */
 export interface MethodPlan {
   readonly events: readonly TrackedEvent[];
-  /** Whether the context that a message or a job carries is restored. */
+  /** The context carried by a message or a job is restored. */
   readonly restoresContext: boolean;
 }
 
@@ -14,10 +14,10 @@ const PLAN = Symbol.for('nestjs-posthog-capture:plan');
 const ORIGINAL = Symbol.for('nestjs-posthog-capture:original');
 const NO_PLAN: MethodPlan = Object.freeze({ events: [], restoresContext: false });
 
-/** Plans that were looked up: once a method has one it is complete, because another decorator makes another method. */
+/** Cache. The plan of a method never changes, because each decorator creates another method. */
 const known = new WeakMap<object, MethodPlan>();
 
-/** What is asked of a method, also where another decorator has wrapped ours and kept its metadata, as Nest itself does. */
+/** Also finds the plan where another decorator has wrapped ours and kept its metadata, as Nest itself does. */
 export function planOf(method: unknown): MethodPlan {
   if (typeof method !== 'function') return NO_PLAN;
   const plan = known.get(method);
@@ -28,10 +28,10 @@ export function planOf(method: unknown): MethodPlan {
 }
 
 /**
- * Wraps a method, or extends what an earlier decorator of ours asks of it. Everything that others see of the method stays: name,
- * length, metadata, own properties.
+ * Wraps a method, or extends the plan of an earlier decorator of ours. Name, length, metadata and own properties of the method are
+ * preserved.
  *
- * @param invoke calls the original method; gets the plan of this wrapper alone, so that two of them on one method share the work
+ * @param invoke calls the original method
  */
 export function wrapMethod(
   descriptor: PropertyDescriptor,
@@ -41,12 +41,12 @@ export function wrapMethod(
   const decorated = descriptor.value as Method;
   const found = Reflect.get(decorated, ORIGINAL) as
     { readonly method: Method; readonly plan: MethodPlan; readonly wrapper: Method } | undefined;
-  // A Proxy, or a function with ours as prototype, shows what is not its own.
+  // A Proxy, or a function with ours as prototype, shows properties that are not its own.
   const wrapped = found?.wrapper === decorated ? found : undefined;
   const original = wrapped?.method ?? decorated;
   const plan = mergePlans(wrapped?.plan ?? NO_PLAN, more);
 
-  // A method, as the original is: `this` is the caller's, and `new` is refused.
+  // A method like the original: `this` is the caller's, and `new` throws.
   const holder = {
     wrapper(this: unknown, ...args: unknown[]): unknown {
       return invoke(this, args, original, plan);
@@ -65,7 +65,7 @@ export function wrapMethod(
   return wrapper;
 }
 
-/** The decorator that stands higher comes first. */
+/** Decorators higher in the source come first. */
 function mergePlans(plan: MethodPlan, more: Partial<MethodPlan>): MethodPlan {
   return {
     events: [...(more.events ?? []), ...plan.events],

@@ -1,27 +1,45 @@
 import { Logger } from '@nestjs/common';
 import { type CaptureService } from '../../capture/capture.service.js';
 import { LogLimiter } from '../../capture/report/log-limiter.js';
-import { processSingleton } from '../../shared/process-singleton.js';
 import { type RequestTrackingOptions } from '../../options/posthog-capture.options.js';
+import { processSingleton } from '../../shared/process-singleton.js';
+import { type TrackContext, type TrackedEvent } from './track-event.options.js';
 
-/** What tracking is told of one instance. */
-export interface TrackingSettings {
-  /** Whether requests and messages are given a context. */
-  readonly context: boolean;
-  readonly requests: boolean | RequestTrackingOptions;
-  /** Writes a line, at most one per kind and minute. */
+/** An application, as its tracked calls see it. */
+export interface TrackingApp {
+  /** Requests, messages and jobs are given a context. */
+  readonly opensContexts: boolean;
+  /** The events that some instance captures. */
+  wanted(events: readonly TrackedEvent[]): readonly TrackedEvent[];
+  /** Captures one event of a call that has ended. Must run in the context of the call. Never throws. */
+  readonly capture: (event: TrackedEvent, context: TrackContext) => void;
+  /** Logs at most one line per kind and minute. */
   readonly warn: (kind: string, text: string) => void;
 }
 
-/** Beside the service, because what is injected under its token may as well be a test's stand-in, which has none. */
-const known = processSingleton('tracking-settings', () => new WeakMap<object, TrackingSettings>());
+/** One instance of the module, as tracking uses it. */
+export interface TrackingInstance {
+  readonly capture: CaptureService;
+  readonly settings: TrackingSettings;
+}
 
-export function rememberSettings(capture: CaptureService, settings: TrackingSettings): void {
-  known.set(capture, settings);
+export interface TrackingSettings {
+  /** Requests and messages are given a context. */
+  readonly context: boolean;
+  readonly requests: boolean | RequestTrackingOptions;
+  /** Logs at most one line per kind and minute. */
+  readonly warn: (kind: string, text: string) => void;
+}
+
+/** Beside the service, because a test may provide a stand-in under its token, which has no settings. */
+const settings = processSingleton('tracking-settings', () => new WeakMap<object, TrackingSettings>());
+
+export function rememberSettings(capture: CaptureService, given: TrackingSettings): void {
+  settings.set(capture, given);
 }
 
 export function settingsOf(capture: CaptureService): TrackingSettings {
-  return known.get(capture) ?? standInSettings();
+  return settings.get(capture) ?? standInSettings();
 }
 
 function standInSettings(): TrackingSettings {

@@ -1,4 +1,4 @@
-/** What is used of Nest's adapter for HTTP. */
+/** The part of Nest's HTTP adapter used here. */
 export interface HttpAdapter {
   getType?(): string;
   getInstance(): unknown;
@@ -34,10 +34,10 @@ interface FastifyInstance {
   after(then: () => void): unknown;
 }
 
-/** Where Fastify keeps its hooks, in the order in which they run. */
+/** Description of the symbol under which Fastify keeps its hooks, in the order in which they run. */
 const FASTIFY_HOOKS = 'fastify.hooks';
 
-/** An adapter's framework, where it is one that we know; both have hooks of their own, which any number of guests can share. */
+/** undefined for other frameworks than Express and Fastify. */
 export function frameworkOf(
   adapter: HttpAdapter | undefined,
 ): { readonly express: ExpressApplication } | { readonly fastify: FastifyInstance } | undefined {
@@ -48,8 +48,8 @@ export function frameworkOf(
 }
 
 /**
- * Runs a middleware before all others, body parsers and routes that are there already included. Settings such as `trust proxy` and
- * `query parser` stay open until then, because Express reads them when its router is made.
+ * Runs a middleware before all others, including body parsers and routes already registered. Settings such as `trust proxy` and
+ * `query parser` can no longer be changed afterwards, because Express reads them when it creates its router.
  */
 export function runFirst(express: ExpressApplication, middleware: Middleware): void {
   express.use(middleware);
@@ -59,10 +59,10 @@ export function runFirst(express: ExpressApplication, middleware: Middleware): v
 }
 
 /**
- * Runs one middleware when a route of Express has been chosen and a second when its handlers have passed the request on, as Nest's do
- * for another host or version.
+ * Runs one middleware when a request enters a route of Express and another one when the handlers of the route call `next()`, as Nest's
+ * do for another host or version.
  *
- * @param choose says by the route's handlers whether it is of interest
+ * @param choose returns the middleware for a route with these handlers, or undefined for none
  */
 export function aroundRoutes(
   express: ExpressApplication,
@@ -71,7 +71,7 @@ export function aroundRoutes(
   for (const { route } of routerOf(express).stack) {
     const middleware = route && choose(route.stack.map(({ handle }) => handle));
     if (!route || !middleware) continue;
-    // `all` would make the route answer every method.
+    // `all` would make the route match every method.
     for (const method of route.methods._all ? ['all'] : Object.keys(route.methods)) {
       const last = route.stack.length;
       const add = (Reflect.get(route, method) as (middleware: Middleware) => unknown).bind(route);
@@ -82,18 +82,18 @@ export function aroundRoutes(
   }
 }
 
-/** Express 4 refuses to have its `router` read. */
+/** Reading `router` throws on Express 4. */
 function routerOf(express: ExpressApplication): { stack: ExpressLayer[] } {
   return express._router ?? express.router ?? { stack: [] };
 }
 
 /**
- * Runs a hook of Fastify before anything else, the middleware of Nest included, which is a hook as well and may be there already.
- * One is enough: Fastify itself keeps a request's AsyncLocalStorage while it reads the body, and each kind of hook costs every request.
+ * Runs a hook of Fastify before all others, including Nest's middleware, which is also a hook and may be registered already. One hook is
+ * enough: Fastify preserves the AsyncLocalStorage of a request while it reads the body, and each kind of hook slows down every request.
  */
 export function hookRequests(fastify: FastifyInstance, hook: FastifyHook): void {
   fastify.addHook('onRequest', hook);
-  // Fastify adds a hook when its turn comes, and this comes after it.
+  // Fastify adds hooks asynchronously, in order; this runs after it has added ours.
   fastify.after(() => {
     const onRequest = hooksOf(fastify)?.onRequest;
     const place = onRequest?.indexOf(hook) ?? -1;
@@ -106,7 +106,7 @@ function hooksOf(fastify: FastifyInstance): { readonly onRequest?: FastifyHook[]
   return key && (Reflect.get(fastify, key) as { readonly onRequest?: FastifyHook[] });
 }
 
-/** Runs a hook of Fastify right before the handler of a route. */
+/** Runs a hook of Fastify just before the handler of a route. */
 export function hookRoutes(
   fastify: FastifyInstance,
   enter: (config: unknown, ...rest: Parameters<FastifyHook>) => void,

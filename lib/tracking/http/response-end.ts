@@ -2,15 +2,15 @@ import { AttachedState } from '../../shared/attached-state.js';
 
 /** How a response ended. */
 export interface ResponseEnd {
-  /** `aborted`: the client was gone before the last byte; `broken`: the client was there, and the server gave the response up. */
+  /** `aborted`: the client disconnected before the last byte; `broken`: the server destroyed the response. */
   readonly how: 'complete' | 'aborted' | 'broken';
-  /** Absent when it was over before there was a status. */
+  /** undefined when the response ended before it had a status. */
   readonly statusCode: number | undefined;
-  /** What the response was given up for, where whoever did it has said so. */
+  /** The error that the server destroyed the response with, if any. */
   readonly error?: unknown;
 }
 
-/** What is used of Node's `ServerResponse`, of HTTP/1 and HTTP/2 alike. */
+/** The part of Node's `ServerResponse` used here, the same for HTTP/1 and HTTP/2. */
 export interface RawResponse {
   statusCode: number;
   readonly headersSent: boolean;
@@ -25,7 +25,6 @@ export interface RawResponse {
 
 type Listener = (end: ResponseEnd) => void;
 
-/** Of a response that somebody listens to. */
 interface Watched {
   waiting: Listener[];
   end: ResponseEnd | undefined;
@@ -34,12 +33,12 @@ interface Watched {
 const watched = new AttachedState<Watched>('response-end');
 
 /**
- * Tells once when a response ends: just before its last bytes leave, so that whoever has read the response finds the
- * listener's work done, or when the connection closes or is closed without them. Of a stream whose length was sent the last bytes have left
- * already when it ends. Listeners must not throw.
+ * Calls the listener once when a response ends: just before its last bytes are sent, so that a client that has read the response finds
+ * the listener's work done, or when the connection closes before. With a stream of known length, the last bytes have already been sent
+ * when it ends. Listeners must not throw.
  *
- * `end` is replaced until it is called, as response middleware commonly does, because Node's `finish` comes too late for that. So is
- * `destroy`, because `close` does not say whose doing it was.
+ * `end` is replaced until it is called, as response middleware commonly does, because Node's `finish` event comes too late. So is
+ * `destroy`, because the `close` event does not tell which side closed.
  */
 export function onResponseEnd(response: RawResponse, listener: Listener): void {
   const known = watched.get(response);
@@ -52,44 +51,44 @@ export function onResponseEnd(response: RawResponse, listener: Listener): void {
   const finish = (how: ResponseEnd['how'], error?: unknown): void => {
     const statusCode = how !== 'complete' && !response.headersSent ? undefined : response.statusCode;
     state.end ??= { how, statusCode, error };
-    for (const tell of state.waiting.splice(0)) tell(state.end);
+    for (const notify of state.waiting.splice(0)) notify(state.end);
   };
   response.once('close', () => finish('aborted'));
   beforeEnd(response, ({ how }) => finish(how));
   beforeBreak(response, (error) => finish('broken', error));
 }
 
-/** How a response has ended, for those who came too late to hear of it; undefined while it goes on. */
+/** undefined while the response has not ended. */
 export function endOf(response: RawResponse): ResponseEnd | undefined {
   const known = watched.get(response)?.end;
   if (known !== undefined) return known;
   return response.destroyed && !response.writableEnded ? { how: 'aborted', statusCode: undefined } : undefined;
 }
 
-/** Tells when the last bytes of a response are about to leave, and nothing of one that never ends. The listener must not throw. */
+/** Calls the listener when the last bytes of a response are about to be sent; never if it does not end. The listener must not throw. */
 export function beforeEnd(response: RawResponse, listener: Listener): void {
-  const tell = (): void =>
+  const notify = (): void =>
     listener({ how: isGone(response) ? 'aborted' : 'complete', statusCode: response.statusCode });
   if (response.writableEnded) {
-    tell();
+    notify();
     return;
   }
   const { end } = response;
   const ending: RawResponse['end'] = function (this: RawResponse, ...args) {
-    // Not when somebody has wrapped this in the meantime: that one stays.
+    // Unless other code has wrapped this in the meantime.
     if (response.end === ending) response.end = end;
-    tell();
+    notify();
     return end.apply(this, args);
   };
   response.end = ending;
 }
 
-/** Tells when a response is destroyed whose client is there. Node destroys the socket when a client has left, and never the response. */
+/** Calls the listener when a response is destroyed while its client is connected. When a client disconnects, Node destroys the socket, never the response. */
 function beforeBreak(response: RawResponse, listener: (error: unknown) => void): void {
   const { destroy } = response;
   const destroying: RawResponse['destroy'] = function (this: RawResponse, ...args) {
     if (response.destroy === destroying) response.destroy = destroy;
-    // Streams that are piped into a response destroy it too once its client has left.
+    // A stream piped into a response destroys it too once the client has disconnected.
     if (!isGone(response)) listener(args[0] ?? undefined);
     return destroy.apply(this, args);
   };
@@ -97,6 +96,6 @@ function beforeBreak(response: RawResponse, listener: (error: unknown) => void):
 }
 
 function isGone({ req, destroyed, socket }: RawResponse): boolean {
-  // A response that waits behind others on its connection has no socket yet.
+  // With pipelining, a response behind others has no socket yet.
   return req?.aborted === true || destroyed || (socket ?? req?.socket)?.destroyed === true;
 }

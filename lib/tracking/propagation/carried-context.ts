@@ -1,34 +1,55 @@
+import { type CaptureService } from '../../capture/capture.service.js';
 import { type CaptureContext, type SerializedContext } from '../../context/capture-context.js';
+import { currentScope, openScope } from '../../context/context-scope.js';
 import { processSingleton } from '../../shared/process-singleton.js';
+import { settingsOf } from '../call/tracking-instance.js';
 
-/** Where a message or a job keeps the context of its sender. */
+/** The field of a message or a job that holds the context of its sender. */
 const KEY = '$posthog_context';
 
-/** What was taken out of payloads. */
-const taken = processSingleton('taken-contexts', () => new WeakMap<object, CaptureContext>());
-
-/** Data with the context of its sender in it. */
+/** Data with the context of its sender. */
 export type WithCarriedContext<T> = T & { [KEY]?: SerializedContext };
 
-/** A copy of the data that carries a context; data that has no room for it (a text, a list) as it is. */
-export function carryContext<T>(data: T, context: SerializedContext): WithCarriedContext<T> {
-  return isCarrier(data) ? { ...data, [KEY]: context } : (data as WithCarriedContext<T>);
+/**
+ * Adds the current context to the data of a job or a message, so that the current user is also known where the job runs.
+ *
+ * @example queue.add('invoice', attachContext(capture, { orderId }))
+ * @param data an object; any other value cannot carry a context and is returned unchanged, with a warning
+ * @returns a copy with the additional key `$posthog_context`, which `@RestoreContext()` and `withJobContext` read
+ */
+export function attachContext<T>(capture: CaptureService, data: T): WithCarriedContext<T> {
+  const context = capture.context.export();
+  if (isCarrier(data)) return { ...data, [KEY]: context };
+  settingsOf(capture).warn(
+    'attachContext',
+    'attachContext: only an object can carry a context, so the data has none: wrap it in an object.',
+  );
+  return data as WithCarriedContext<T>;
 }
 
-/** Whether data can carry a context. */
-export function isCarrier(data: unknown): data is Record<string, unknown> {
-  return typeof data === 'object' && data !== null && !Array.isArray(data);
+/**
+ * Runs a function in the context of the user who queued the job. It inherits nothing from the worker's own context, so two jobs never
+ * share a person.
+ *
+ * @param job of BullMQ, or any object with `data`
+ * @returns the result of `fn`; errors pass through
+ */
+export function withJobContext<T>(capture: CaptureService, job: { readonly data?: unknown }, fn: () => T): T {
+  return currentScope.run(openScope(undefined, {}), () => capture.withContext(carriedContext({ data: job.data }), fn));
 }
 
-/** The context that the data of a job or the payload of an event carries; undefined where there is none. Nothing of it is trusted yet. */
+/** The context in a job, its data, or the payload of an event; undefined where there is none. Not checked yet. */
 export function carriedContext(argument: unknown): CaptureContext | undefined {
   if (!isCarrier(argument)) return undefined;
   const carried = argument[KEY] ?? (isCarrier(argument.data) ? argument.data[KEY] : undefined);
   return isCarrier(carried) ? carried : undefined;
 }
 
+/** The contexts that were removed from payloads. */
+const taken = processSingleton('taken-contexts', () => new WeakMap<object, CaptureContext>());
+
 /**
- * The same of a message, taken out of its payload, which a ValidationPipe may be about to check.
+ * Removes the context from the payload of a message, which a ValidationPipe may be about to check.
  *
  * @param args of the handler; the first is the payload
  */
@@ -40,4 +61,8 @@ export function takeCarriedContext([payload]: readonly unknown[]): CaptureContex
   taken.set(payload, carried);
   Reflect.deleteProperty(payload, KEY);
   return carried;
+}
+
+function isCarrier(data: unknown): data is Record<string, unknown> {
+  return typeof data === 'object' && data !== null && !Array.isArray(data);
 }

@@ -441,7 +441,7 @@ it.each(ADAPTERS)('loads lazily into an application on %s that listens', async (
   late.get(CaptureService, { strict: false }).capture({ event: 'late', distinctId: 'ann' });
   expect((await get(`${url}/plain`))[0]).toBe(200);
   await posthog.waitForEvents(1);
-  expect(lines.filter((line) => line.includes('listened already'))).toHaveLength(adapter === 'fastify' ? 1 : 0);
+  expect(lines.filter((line) => line.includes('was already listening'))).toHaveLength(adapter === 'fastify' ? 1 : 0);
 });
 
 it('HTTP/2 is HTTP', async () => {

@@ -241,9 +241,9 @@ describe('a decorated class without the module', () => {
 
 describe('@TrackEvent that cannot work', () => {
   it.each<[string, unknown, object, string]>([
-    ['no name', ' ', {}, 'the event must be a name of at most 200 bytes'],
-    ['a long name', 'x'.repeat(201), {}, 'the event must be a name of at most 200 bytes'],
-    ['no text', 7, {}, 'the event must be a name'],
+    ['no name', ' ', {}, 'the event name must be a non-blank string of at most 200 bytes'],
+    ['a long name', 'x'.repeat(201), {}, 'the event name must be a non-blank string of at most 200 bytes'],
+    ['no text', 7, {}, 'the event name must be'],
     ['an unknown outcome', 'a', { on: 'sucess' }, 'on: expected some of success, error, denied, aborted, or any'],
     ['no outcome', 'a', { on: [] }, 'on: expected some of'],
     ['a rate of 2', 'a', { sampleRate: 2 }, 'sampleRate: expected 0 to 1'],
@@ -264,7 +264,7 @@ describe('@TrackEvent that cannot work', () => {
       }
     }
     const descriptor = Object.getOwnPropertyDescriptor(Holder, 'run')!;
-    expect(() => TrackEvent('a')(Holder, 'run', descriptor)).toThrow('decorate a method of instances');
-    expect(() => TrackEvent('a')({}, 'value', { get: () => 1 })).toThrow('decorate a method of instances');
+    expect(() => TrackEvent('a')(Holder, 'run', descriptor)).toThrow('decorate an instance method');
+    expect(() => TrackEvent('a')({}, 'value', { get: () => 1 })).toThrow('decorate an instance method');
   });
 });

@@ -1,0 +1,117 @@
+import { distinctIdOf } from '../../context/distinct-id.js';
+import { type GroupKeys, groupKeysOf } from '../../context/group-keys.js';
+import { callSync, copyOwn, FAILED, isObject } from '../../shared/untrusted-values.js';
+import { isSampled } from './sampling.js';
+import { type TrackContext, type TrackedEvent } from './track-event.options.js';
+import { type TrackingInstance, type TrackingSettings } from './tracking-instance.js';
+
+/**
+ * Captures one event of a call that has ended, if its decorator asks for it. Must run in the context of the call. If a callback
+ * fails or returns an invalid value, its field is omitted and a warning is logged.
+ */
+export function captureCall(tracked: TrackedEvent, context: TrackContext, instance: TrackingInstance): void {
+  const { capture, settings } = instance;
+  const { event, sampleRate } = tracked;
+  if (!tracked.on.includes(context.outcome)) return;
+  if (tracked.when !== undefined) {
+    const isWanted = resultOf(tracked, 'when', context, settings);
+    if (isWanted !== FAILED && !isWanted) return;
+  }
+  const distinctId = fieldFrom(tracked, 'distinctId', DISTINCT_ID, context, settings);
+  if (!isSampled(event, sampleRate, capture, distinctId)) return;
+  const groups = fieldFrom(tracked, 'groups', GROUPS, context, settings);
+  // Already a copy.
+  const properties = fieldFrom(tracked, 'properties', PROPERTIES, context, settings) ?? {};
+  addCallProperties(properties, context);
+  capture.capture({ event, distinctId, groups, properties });
+}
+
+/** Adds the properties that every tracked event has. */
+export function addCallProperties(
+  properties: Record<string, unknown>,
+  {
+    outcome,
+    durationMs,
+    transport,
+    statusCode,
+  }: Pick<TrackContext, 'outcome' | 'durationMs' | 'transport' | 'statusCode'>,
+): void {
+  properties.$outcome = outcome;
+  properties.$duration_ms = durationMs;
+  properties.$transport = transport;
+  if (statusCode !== undefined) properties.$response_status_code = statusCode;
+}
+
+interface FieldRule<T> {
+  readonly text: string;
+  /** Returns null for an invalid value; may throw. */
+  readonly read: (value: unknown) => T | null;
+}
+
+const DISTINCT_ID: FieldRule<string> = {
+  text: 'a string of at most 200 bytes or a finite number',
+  read: distinctIdOf,
+};
+const GROUPS: FieldRule<GroupKeys> = { text: 'an object of group types and keys', read: groupKeysOf };
+const PROPERTIES: FieldRule<Record<string, unknown>> = {
+  text: 'an object of names and values',
+  read: (value) => (isObject(value) ? copyOf(value) : null),
+};
+
+/** If a getter throws, its property is null. */
+function copyOf(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  try {
+    // The names added later get their place now: a literal that begins with a name is copied many times faster than one that begins
+    // with a spread.
+    return { $outcome: undefined, $duration_ms: undefined, $transport: undefined, ...properties };
+  } catch {
+    const copy = {};
+    copyOwn(copy, properties);
+    return copy;
+  }
+}
+
+/** One field of the event, from a value or a callback of the decorator; undefined when there is no valid one. */
+function fieldFrom<T>(
+  tracked: TrackedEvent,
+  option: 'distinctId' | 'groups' | 'properties',
+  { text, read }: FieldRule<T>,
+  context: TrackContext,
+  settings: TrackingSettings,
+): T | undefined {
+  if (tracked[option] === undefined) return undefined;
+  const given = resultOf(tracked, option, context, settings);
+  if (given === FAILED || given === undefined || given === null) return undefined;
+  const value = readCarefully(read, given);
+  if (value === null) warnOf(tracked, option, `must be ${text}`, settings);
+  return value ?? undefined;
+}
+
+function readCarefully<T>(read: (value: unknown) => T | null, given: unknown): T | null {
+  try {
+    return read(given);
+  } catch {
+    return null;
+  }
+}
+
+/** The value of an option, the result of its callback, or FAILED after a warning. */
+function resultOf(
+  tracked: TrackedEvent,
+  option: 'distinctId' | 'groups' | 'properties' | 'when',
+  context: TrackContext,
+  settings: TrackingSettings,
+): unknown {
+  const given: unknown = tracked[option];
+  if (typeof given !== 'function') return given;
+  return callSync(given as (context: TrackContext) => unknown, context, (problem) =>
+    warnOf(tracked, option, problem, settings),
+  );
+}
+
+function warnOf({ event }: TrackedEvent, option: string, problem: string, { warn }: TrackingSettings): void {
+  warn(
+    `track: ${event} ${option}`,
+    `@TrackEvent(${JSON.stringify(event)}): ${option} ${problem}. The event is captured without it.`,
+  );
+}

@@ -1,0 +1,89 @@
+import 'reflect-metadata';
+import { type Type } from '@nestjs/common';
+import { type ModulesContainer } from '@nestjs/core';
+import { processSingleton } from '../../shared/process-singleton.js';
+import { type Method } from './tracked-methods.js';
+
+/** All metadata of Nest and its packages that tracking reads or writes on handlers, except those of Fastify's routes. */
+const ROUTE = 'path';
+const PATTERN = 'microservices:pattern';
+const MESSAGE_HANDLERS = [PATTERN, 'websockets:message_mapping'];
+const STREAM_CALL = 'pt_stream';
+const FIELD_RESOLVER = 'graphql:resolve_property';
+const PROCESSOR = 'bullmq:processor_metadata';
+const PROCESS = 'process';
+const JOB_EVENTS = ['bullmq:worker_events_metadata', 'bullmq:queue_events_metadata'];
+const ENHANCERS = { guards: '__guards__', interceptors: '__interceptors__' } as const;
+
+/** The interceptors that our decorators bind, of both builds. */
+export const ownInterceptors = processSingleton('own-interceptors', () => new WeakSet<object>());
+
+export const isHttpHandler = (method: object): boolean => Reflect.hasMetadata(ROUTE, method);
+
+export const isMessageHandler = (method: object): boolean =>
+  MESSAGE_HANDLERS.some((key) => Reflect.hasMetadata(key, method));
+
+/** A gRPC handler that receives the call itself (`@GrpcStreamCall`) and returns nothing. */
+export function isStreamCall(method: object): boolean {
+  const patterns = Reflect.getMetadata(PATTERN, method) as readonly unknown[] | undefined;
+  return (
+    patterns?.some((pattern) => (pattern as { readonly streaming?: unknown } | null)?.streaming === STREAM_CALL) ??
+    false
+  );
+}
+
+/** Field resolvers of GraphQL run once per object of a result: such calls are never captured, and a warning is logged. */
+export function isFieldResolver(method: unknown, app: { warn(kind: string, text: string): void }): boolean {
+  if (typeof method !== 'function' || Reflect.getMetadata(FIELD_RESOLVER, method) !== true) return false;
+  app.warn(
+    `track: field resolver ${method.name}`,
+    `@TrackEvent on the field resolver ${method.name}() captures nothing: decorate the query or mutation, which runs once per operation.`,
+  );
+  return true;
+}
+
+type Caller = 'grpc' | 'job event' | 'unknown';
+
+/** Reading metadata is slow, and those of a method do not change after its first call. */
+const callers = new WeakMap<object, Caller>();
+
+/** The caller of a method, according to its metadata. */
+export function callerOf(method: unknown): Caller {
+  if (typeof method !== 'function') return 'unknown';
+  const known = callers.get(method);
+  if (known !== undefined) return known;
+  const isJobEvent = JOB_EVENTS.some((key) => Reflect.hasMetadata(key, method));
+  const caller = isStreamCall(method) ? 'grpc' : isJobEvent ? 'job event' : 'unknown';
+  callers.set(method, caller);
+  return caller;
+}
+
+/** `process` of a BullMQ processor, but not its helper methods, which run within the job of their caller. */
+export const isJobProcess = (self: unknown, name: string | symbol): boolean =>
+  name === PROCESS && Reflect.hasMetadata(PROCESSOR, (self as object).constructor);
+
+type EnhancerKind = keyof typeof ENHANCERS;
+
+/** The guards or interceptors bound to a handler itself. */
+export const enhancersOf = (kind: EnhancerKind, handler: object): readonly unknown[] =>
+  (Reflect.getMetadata(ENHANCERS[kind], handler) as unknown[] | undefined) ?? [];
+
+/** Must be called before Nest registers the handler. */
+export function setEnhancers(kind: EnhancerKind, handler: object, enhancers: readonly unknown[]): void {
+  Reflect.defineMetadata(ENHANCERS[kind], enhancers, handler);
+}
+
+/** The methods of all classes of an application, including inherited ones. */
+export function* methodsOf(modules: ModulesContainer): Iterable<Method> {
+  for (const { controllers, providers } of modules.values()) {
+    for (const { metatype } of [...controllers.values(), ...providers.values()]) {
+      let prototype: unknown = typeof metatype === 'function' ? (metatype as Type).prototype : undefined;
+      while (typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype) {
+        for (const { value } of Object.values(Object.getOwnPropertyDescriptors(prototype))) {
+          if (typeof value === 'function') yield value as Method;
+        }
+        prototype = Object.getPrototypeOf(prototype);
+      }
+    }
+  }
+}
