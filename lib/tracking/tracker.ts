@@ -67,7 +67,7 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
   }
 
   readonly capture = (event: TrackedEvent, context: TrackContext): void => {
-    const instance = this.#instances.get(event.instance);
+    const instance = this.#instances.get(event.name);
     if (instance === undefined || instance.capture.disabled) return;
     try {
       captureCall(event, context, instance);
@@ -102,13 +102,13 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     contextsWanted.delete(this.#self);
   }
 
-  #wants({ event, instance: name }: TrackedEvent): boolean {
+  #wants({ event, name }: TrackedEvent): boolean {
     const instance = this.#instances.get(name);
     if (instance !== undefined) return !instance.capture.disabled;
     this.warn(
       `track: instance ${name ?? ''}`,
       name === undefined
-        ? `@TrackEvent("${event}") has no instance to capture with: import PostHogCaptureModule.forRoot() without a name, or choose an instance with { instance }.`
+        ? `@TrackEvent("${event}") has no instance to capture with: import PostHogCaptureModule.forRoot() without a name, or choose an instance with { name }.`
         : `@TrackEvent("${event}") names the instance "${name}", which does not exist: import PostHogCaptureModule.forRoot({ name: "${name}" }).`,
     );
     return false;

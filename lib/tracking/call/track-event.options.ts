@@ -48,18 +48,20 @@ export interface TrackEventOptions {
   /** Share of persons whose events are captured, 0 to 1: either all events of a person or none. Default: 1. */
   sampleRate?: number;
   /** Name of the instance that captures. Default: the default instance. */
+  name?: string;
+  /** @deprecated Use `name`. */
   instance?: string;
 }
 
 /** The checked options of one `@TrackEvent`. */
-export interface TrackedEvent extends Omit<TrackEventOptions, 'on'> {
+export interface TrackedEvent extends Omit<TrackEventOptions, 'on' | 'instance'> {
   readonly event: string;
   readonly on: readonly Outcome[];
   readonly sampleRate: number;
 }
 
 const OUTCOMES: readonly unknown[] = ['success', 'error', 'denied', 'aborted'] satisfies Outcome[];
-const OPTIONS = ['distinctId', 'groups', 'properties', 'on', 'when', 'sampleRate', 'instance'];
+const OPTIONS = ['distinctId', 'groups', 'properties', 'on', 'when', 'sampleRate', 'name', 'instance'];
 
 /**
  * @param where the decorator and its method, for the message
@@ -72,7 +74,9 @@ export function checkTrackEvent(event: unknown, options: TrackEventOptions, wher
   const expect = (isGood: boolean, problem: string): void => {
     if (!isGood) problems.push(`${where}: ${problem}`);
   };
-  const { on = 'success', when, sampleRate = 1, instance } = options;
+  const { on = 'success', when, sampleRate = 1 } = options;
+  // Not of `options`, of which `instance` is deprecated.
+  const { name, instance, ...rest } = given;
   const outcomes: readonly unknown[] = on === 'any' ? OUTCOMES : [on].flat();
 
   expect(isEventName(event), `the event name must be a non-blank string of at most ${MAX_EVENT_NAME_BYTES} bytes`);
@@ -82,12 +86,23 @@ export function checkTrackEvent(event: unknown, options: TrackEventOptions, wher
   );
   expect(when === undefined || typeof when === 'function', 'when: expected a function');
   expect(typeof sampleRate === 'number' && sampleRate >= 0 && sampleRate <= 1, 'sampleRate: expected 0 to 1');
-  expect(instance === undefined || typeof instance === 'string', 'instance: expected the name of an instance');
+  for (const [option, value] of Object.entries({ name, instance }))
+    expect(value === undefined || typeof value === 'string', `${option}: expected the name of an instance`);
+  expect(
+    name === undefined || instance === undefined || name === instance,
+    'name and instance differ: remove instance, which is a deprecated alias of name',
+  );
   for (const unknown of Object.keys(options).filter((key) => !OPTIONS.includes(key))) {
     const meant = didYouMean(unknown, OPTIONS);
     expect(false, `there is no option ${unknown}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
   }
 
   if (problems.length > 0) throw new PostHogConfigurationError(problems);
-  return { ...options, event: event as string, on: outcomes as Outcome[], sampleRate };
+  return {
+    ...rest,
+    name: (name ?? instance) as string | undefined,
+    event: event as string,
+    on: outcomes as Outcome[],
+    sampleRate,
+  };
 }

@@ -155,8 +155,13 @@ describe('callbacks of @TrackEvent', () => {
 });
 
 describe('instances of @TrackEvent', () => {
-  it('are chosen by name, several on one method', async () => {
-    const { run, posthog, module, capture } = await bootWith({ instance: 'billing' }, [{}]);
+  it.each<object>([
+    { name: 'billing' },
+    // The deprecated alias.
+    { instance: 'billing' },
+    { name: 'billing', instance: 'billing' },
+  ])('are chosen by %p, several on one method', async (options) => {
+    const { run, posthog, module, capture } = await bootWith(options, [{}]);
     run();
     await capture.flush();
     await module.get<CaptureService>('CaptureService:billing').flush();
@@ -166,7 +171,7 @@ describe('instances of @TrackEvent', () => {
   });
 
   it('that do not exist are named once', async () => {
-    const { run, posthog, capture, lines } = await bootWith({ instance: 'biling' });
+    const { run, posthog, capture, lines } = await bootWith({ name: 'biling' });
     for (let n = 0; n < 3; n += 1) expect(run(n)).toBe(n);
     await capture.flush();
     expect(posthog.events).toEqual([]);

@@ -248,6 +248,9 @@ describe('@TrackEvent that cannot work', () => {
     ['no outcome', 'a', { on: [] }, 'on: expected some of'],
     ['a rate of 2', 'a', { sampleRate: 2 }, 'sampleRate: expected 0 to 1'],
     ['a text for when', 'a', { when: 'always' }, 'when: expected a function'],
+    ['a name that is not a string', 'a', { name: 7 }, 'name: expected the name of an instance'],
+    ['an instance that is not a string', 'a', { instance: 7 }, 'instance: expected the name of an instance'],
+    ['two instances', 'a', { name: 'billing', instance: 'b' }, 'remove instance, which is a deprecated alias of name'],
     ['a typo', 'a', { propertie: {} }, 'there is no option propertie; did you mean properties?'],
   ])('says so when the class is loaded: %s', (_name, event, options, problem) => {
     const load = () => TrackEvent(event as string, options)({}, 'run', { value: () => undefined });
