@@ -5,17 +5,17 @@ import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { messageOf, printable, UsageError } from './terminal.js';
 
 const KEY_MISSING =
-  'POSTHOG_API_KEY is not set: copy the project API key (phc_…) from the settings of your PostHog project into the ' +
-  'environment, or into a .env file in this folder';
+  'POSTHOG_API_KEY is not set: copy the project API key (phc_…) from your PostHog project settings and set it in the ' +
+  'environment or in a .env file in this directory';
 
 @Module({})
 class CommandModule {}
 
 /**
- * A Nest application for a command, with the settings of the environment and of a .env file.
+ * Creates the Nest application of a command. Settings come from the environment and from a .env file.
  *
- * @param capture PostHogCaptureModule, or its stand-in for tests
- * @throws UsageError that says what is wrong with the settings
+ * @param capture PostHogCaptureModule or PostHogCaptureTestingModule
+ * @throws UsageError if the settings are invalid
  */
 export async function boot(capture: DynamicModule): Promise<INestApplicationContext> {
   try {
@@ -27,9 +27,9 @@ export async function boot(capture: DynamicModule): Promise<INestApplicationCont
 }
 
 /**
- * Brings the settings of a .env file into the environment, which wins, for who asks for them before `boot`.
+ * Loads a .env file into the environment, for settings that are needed before `boot`. Variables that are already set take precedence.
  *
- * @throws UsageError when there is one that cannot be read
+ * @throws UsageError if the file exists but cannot be read
  */
 export async function readDotEnv(): Promise<void> {
   try {
@@ -39,17 +39,17 @@ export async function readDotEnv(): Promise<void> {
   }
 }
 
-/** A logger for the module, of which a command shows warnings and errors. */
+/** A logger that prints warnings and errors only. */
 export function loggerTo(warn: (text: string) => void): LoggerService {
-  const tell = (message: unknown): void => warn(printable(String(message)));
-  return { log: () => undefined, warn: tell, error: tell };
+  const print = (message: unknown): void => warn(printable(String(message)));
+  return { log: () => undefined, warn: print, error: print };
 }
 
 function bootProblem(error: unknown): string {
   if (!(error instanceof PostHogConfigurationError)) {
     return `cannot start: ${messageOf(error)}`;
   }
-  // The module's own words are for applications; a job has one place to put the key.
+  // The module's message mentions the apiKey option, which a command does not have.
   const keyMissing = (process.env.POSTHOG_API_KEY ?? '').trim() === '';
   const problems = error.problems.map((problem) =>
     keyMissing && problem.startsWith('apiKey ') ? KEY_MISSING : problem,

@@ -10,7 +10,7 @@ import { IMPORT_USAGE, LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
 interface Command {
   readonly usage: string;
   readonly takes: FlagNames;
-  /** Answers the exit code. Throws UsageError. */
+  /** Returns the exit code. Throws UsageError. */
   readonly run: (flags: Flags, terminal: Terminal) => Promise<number>;
 }
 
@@ -46,10 +46,10 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
 ]);
 
 /**
- * The program `posthog-capture`.
+ * Runs `posthog-capture`.
  *
- * @param args what follows the program's name
- * @returns the exit code; wrong usage is 2 and one line on standard error
+ * @param args arguments without the program name
+ * @returns the exit code. Wrong usage prints one line on standard error and returns 2
  */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
   const [name = '', ...rest] = args;
@@ -66,7 +66,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     return EXIT.usage;
   }
   const command = COMMANDS.get(name);
-  if (command === undefined) return complain(terminal, 'posthog-capture', unknownCommand(name));
+  if (command === undefined) return reportUsageError(terminal, 'posthog-capture', unknownCommand(name));
   try {
     const flags = readFlags(rest, command.takes);
     if (!flags.help) return await command.run(flags, terminal);
@@ -74,19 +74,19 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return complain(terminal, `posthog-capture ${name}`, error.message);
+    return reportUsageError(terminal, `posthog-capture ${name}`, error.message);
   }
 }
 
-function complain(terminal: Terminal, who: string, problem: string): number {
-  terminal.err(`${who}: ${printable(problem)}\n`);
+function reportUsageError(terminal: Terminal, program: string, problem: string): number {
+  terminal.err(`${program}: ${printable(problem)}\n`);
   return EXIT.usage;
 }
 
 function unknownCommand(name: string): string {
   const commands = [...COMMANDS.keys()];
-  // Half a short word may be wrong, more than nearestName would forgive.
+  // In a short word, half the letters may be wrong, which is more than didYouMean allows.
   const meant = didYouMean(name, commands) ?? commands.find((command) => command[0] === name[0]?.toLowerCase());
-  const list = `commands are ${commands.join(', ')}`;
+  const list = `the commands are ${commands.join(', ')}`;
   return `unknown command "${name}"; ${meant === undefined ? list : `did you mean ${meant}?`} (see posthog-capture --help)`;
 }

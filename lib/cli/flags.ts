@@ -2,19 +2,18 @@ import { parseArgs } from 'node:util';
 import { didYouMean } from '../shared/did-you-mean.js';
 import { printable, UsageError } from './terminal.js';
 
-/** What a command takes. Names are without dashes. */
+/** Arguments that a command accepts. Names are without dashes. */
 export interface FlagNames {
-  /** Flags that take a value. */
+  /** Flags with a value. */
   readonly values: readonly string[];
-  /** Flags that are there or not. Default: none. */
+  /** Flags without a value. Default: none. */
   readonly switches?: readonly string[];
-  /** The one argument that is no flag, as the help calls it. Default: there is none. */
+  /** Name of the positional argument in the help. Default: no positional argument. */
   readonly argument?: string;
 }
 
-/** What was given on the command line. */
 export interface Flags {
-  /** `--help` or `-h` was among the arguments; nothing else was checked then. */
+  /** `--help` or `-h` was given. The other arguments were not checked. */
   readonly help: boolean;
   readonly values: ReadonlyMap<string, string>;
   readonly switches: ReadonlySet<string>;
@@ -22,9 +21,9 @@ export interface Flags {
 }
 
 /**
- * Reads `--name value`, `--name=value` and `--switch`. Given twice, the last one counts.
+ * Parses `--name value`, `--name=value` and `--switch`. If a flag is repeated, the last one counts.
  *
- * @throws UsageError that names the argument, and the flag that was probably meant
+ * @throws UsageError that names the argument and suggests a similar flag
  */
 export function readFlags(args: readonly string[], takes: FlagNames): Flags {
   const { values: names, switches = [] } = takes;
@@ -51,7 +50,9 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
         argument = token.value;
         continue;
       }
-      throw new UsageError(`unexpected argument ${quote(token.value)}: values belong to a flag, such as --${names[0]}`);
+      throw new UsageError(
+        `unexpected argument ${quote(token.value)}: put a flag before the value, such as --${names[0]}`,
+      );
     }
     if (switches.includes(token.name)) {
       if (token.value !== undefined) throw new UsageError(`--${token.name} takes no value`);
@@ -60,7 +61,7 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
     }
     if (!names.includes(token.name))
       throw new UsageError(unknownFlag(token.rawName, token.name, [...names, ...switches]));
-    // `--event --distinct-id x`: a forgotten value rather than an odd one, which can be written --event=--odd.
+    // In `--event --distinct-id x` the value is probably missing. A value with leading dashes can be written --event=--odd.
     if (token.value === undefined || (!token.inlineValue && /^--?[a-z]/i.test(token.value))) {
       throw new UsageError(`--${token.name} needs a value`);
     }
@@ -71,7 +72,7 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
 
 function unknownFlag(written: string, name: string, names: readonly string[]): string {
   const meant = didYouMean(name, names);
-  return `unknown flag ${printable(written)}; ${meant === undefined ? `flags are ${names.map((one) => `--${one}`).join(', ')}` : `did you mean --${meant}?`}`;
+  return `unknown flag ${printable(written)}; ${meant === undefined ? `the flags are ${names.map((one) => `--${one}`).join(', ')}` : `did you mean --${meant}?`}`;
 }
 
 function quote(text: string): string {

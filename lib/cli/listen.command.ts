@@ -6,17 +6,17 @@ import { cut, EXIT, printable, type Terminal, UsageError } from './terminal.js';
 
 const DEFAULT_PORT = '8010';
 const MAX_REMEMBERED = 10_000;
-/** Columns of an event's name and of a distinct id; longer ones push the rest to the right. */
+/** Minimum and maximum width of an event name or a distinct id. */
 const NAME_COLUMNS = 20;
 const MAX_NAME_COLUMNS = 48;
 
-/** What this library adds to every event, and nobody watches for. */
-const UNINTERESTING = ['$lib', '$lib_version', '$is_server', '$geoip_disable'];
+/** Properties that this library adds to every event. */
+const HIDDEN_PROPERTIES = ['$lib', '$lib_version', '$is_server', '$geoip_disable'];
 
 /**
- * `posthog-capture listen`: is a local PostHog until the terminal's signal, and prints what arrives.
+ * `posthog-capture listen`: runs a local PostHog until the terminal's signal is aborted, and prints each event.
  *
- * @throws UsageError when the port is none, or cannot be listened on
+ * @throws UsageError if the port is invalid, in use or not allowed
  */
 export async function listen(values: Flags['values'], terminal: Terminal): Promise<number> {
   const port = readPort(values.get('port') ?? DEFAULT_PORT);
@@ -43,28 +43,28 @@ async function start(port: number, apiKey: string | undefined): Promise<FakePost
     return await FakePostHog.start(apiKey === undefined ? options : { ...options, apiKey });
   } catch (error) {
     const code = types.isNativeError(error) && 'code' in error ? error.code : '';
-    const other = 'choose another one with --port, or --port 0 for a free one';
-    if (code === 'EADDRINUSE') throw new UsageError(`port ${port} is taken: ${other}`);
-    if (code === 'EACCES') throw new UsageError(`port ${port} may not be used by this account: ${other}`);
+    const remedy = 'choose another port with --port, or a free one with --port 0';
+    if (code === 'EADDRINUSE') throw new UsageError(`port ${port} is already in use: ${remedy}`);
+    if (code === 'EACCES') throw new UsageError(`no permission to listen on port ${port}: ${remedy}`);
     throw error;
   }
 }
 
 function greeting(url: string, key: string): string {
-  return `A local PostHog listens on ${url}. Events as they arrive: here, and on the page ${url}/
+  return `Local PostHog listening on ${url}. Events appear here and on the page ${url}/
 
-Point an application at it:
+Start your application with:
 
   POSTHOG_HOST=${url} POSTHOG_API_KEY=${key}
 
-Ctrl-C ends it.
+Press Ctrl-C to stop.
 
 `;
 }
 
 function describeEvent({ event, distinct_id: distinctId, properties, receivedAt }: StoredEvent): string {
   const name = column(event);
-  const shown = Object.fromEntries(Object.entries(properties).filter(([key]) => !UNINTERESTING.includes(key)));
+  const shown = Object.fromEntries(Object.entries(properties).filter(([key]) => !HIDDEN_PROPERTIES.includes(key)));
   return `${clock(receivedAt)}  ${name}  ${column(distinctId)}  ${JSON.stringify(shown)}`;
 }
 
@@ -83,17 +83,17 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The longest wait that a timer can hold. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** Longest delay of a timer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Calls `listener` once for each request that was refused or broke a rule of PostHog's API, with what was wrong in a
- * line, until the server is closed.
+ * Calls `listener` once for each request that was refused or violated a rule of PostHog's API, with a one-line description, until the
+ * server is closed.
  */
 function watchRefusals(posthog: FakePostHog, listener: (refusal: string, receivedAt: number) => void): void {
   const open = new Set<RecordedRequest>();
   let next = 0;
-  const look = (): boolean => {
+  const check = (): boolean => {
     for (let at = posthog.requests.length - 1; at >= 0; at--) {
       const request = posthog.requests[at];
       if (request === undefined || request.index < next) break;
@@ -108,14 +108,14 @@ function watchRefusals(posthog: FakePostHog, listener: (refusal: string, receive
     }
     return false;
   };
-  // The condition never holds, but it is asked after every change.
-  posthog.waitFor(look, { timeoutMs: LONGEST_MS }).catch(() => undefined);
+  // The condition is never true; waitFor evaluates it after every change.
+  posthog.waitFor(check, { timeoutMs: MAX_TIMER_MS }).catch(() => undefined);
 }
 
 function describeRefusal({ method, path, status, index }: RecordedRequest, posthog: FakePostHog): string | null {
-  const broken = posthog.violations.filter(({ requestIndex }) => requestIndex === index);
+  const violations = posthog.violations.filter(({ requestIndex }) => requestIndex === index);
   const refused = status !== null && status >= 300;
-  if (!refused && broken.length === 0) return null;
-  const verdict = refused ? `refused ${status}` : `accepted ${status ?? ''} but`;
-  return `${verdict}  ${method} ${path}  ${broken.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')}`;
+  if (!refused && violations.length === 0) return null;
+  const outcome = refused ? `refused ${status}` : `accepted ${status ?? ''} but`;
+  return `${outcome}  ${method} ${path}  ${violations.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')}`;
 }

@@ -3,18 +3,19 @@ import 'reflect-metadata';
 import { type WriteStream } from 'node:tty';
 import { runCli } from './cli.js';
 
-/** Columns of a file or a pipe, which take any: long enough to read, short enough for a log. */
-const WITHOUT_TERMINAL = 200;
+/** Line width when the output is a file or a pipe. */
+const COLUMNS_WITHOUT_TERMINAL = 200;
 
-/** Asked each time, as a window may change. */
-const columnsOf = ({ isTTY, columns }: WriteStream): number => (isTTY ? Math.max(40, columns) : WITHOUT_TERMINAL);
+/** Read on each call because the window may be resized. */
+const columnsOf = ({ isTTY, columns }: WriteStream): number =>
+  isTTY ? Math.max(40, columns) : COLUMNS_WITHOUT_TERMINAL;
 
 const interruption = new AbortController();
 const interrupt = (): void => interruption.abort();
 
-// Once: a second Ctrl-C ends the process at once.
+// Only once, so that a second Ctrl-C ends the process immediately.
 process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-// Whoever read the answers has gone away (`| head -1`), which is no error of ours.
+// The reader of the output has gone away (`| head -1`). That is not an error.
 process.stdout.on('error', interrupt);
 process.stderr.on('error', () => undefined);
 
@@ -33,6 +34,6 @@ void runCli(process.argv.slice(2), {
   },
   signal: interruption.signal,
 }).then((code) => {
-  // Not process.exit(): it would cut what a pipe has not taken yet.
+  // process.exit() would discard output that a pipe has not read yet.
   process.exitCode = code;
 });

@@ -5,14 +5,15 @@ import { type CaptureEventDto } from '../capture/input/capture-event.dto.js';
 import { type CaptureResult } from '../capture/capture-result.js';
 import { PostHogCaptureModule } from '../module/posthog-capture.module.js';
 import { boot, loggerTo } from './boot.js';
-import { checkInput, isJsonObject, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
+import { isObject } from '../shared/untrusted-values.js';
+import { checkInput, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
 import { type Flags } from './flags.js';
 import { cut, EXIT, messageOf, printable, type Terminal, UsageError } from './terminal.js';
 
 /**
- * `posthog-capture run`: sends one event, prints the answer, and says by the exit code how it went.
+ * `posthog-capture run`: sends one event and prints the result.
  *
- * @throws UsageError when nothing can be sent
+ * @throws UsageError if nothing can be sent
  */
 export async function run(values: Flags['values'], terminal: Terminal): Promise<number> {
   try {
@@ -27,7 +28,7 @@ export async function run(values: Flags['values'], terminal: Terminal): Promise<
 
 async function send(event: CaptureEventDto, host: string | undefined, terminal: Terminal): Promise<CaptureResult> {
   const warn = (text: string): void => {
-    // The answer on standard output says it already.
+    // The result on standard output reports this already.
     if (!text.includes('(undelivered)')) terminal.err(`posthog-capture run: warning: ${text}\n`);
   };
   const app = await boot(PostHogCaptureModule.forRoot({ host, logger: loggerTo(warn) }));
@@ -40,10 +41,10 @@ async function send(event: CaptureEventDto, host: string | undefined, terminal: 
   }
 }
 
-/** PostHog stores about 1 MB of an event. A larger file is not an event but a mistake. */
+/** PostHog accepts events of about 1 MB, so a larger file is a mistake. */
 const MAX_JOB_CHARACTERS = 16 * 1024 * 1024;
 
-/** The fields of an event that have a flag, which wins over the job file. */
+/** Fields that have a flag. Flags override the job file. */
 const FLAG_FIELDS = [
   ['event', 'event'],
   ['distinct-id', 'distinct_id'],
@@ -52,15 +53,15 @@ const FLAG_FIELDS = [
 ] as const;
 
 /**
- * The event that flags and job file describe together, checked. Unknown fields of the file are named in one warning.
+ * Combines flags and job file into one event and validates it. One warning lists all unknown fields of the file.
  *
  * @throws UsageError that names the field and the remedy
- * @throws AbortError when the terminal's signal ends the reading
+ * @throws AbortError if the terminal's signal is aborted while reading
  */
 async function readJob(values: Flags['values'], terminal: Terminal): Promise<CaptureEventDto> {
   const input = values.get('input');
   const job = input === undefined ? {} : await readJobFile(input, terminal);
-  complainOfUnknown(job, terminal);
+  warnOfUnknownIn(job, terminal);
 
   for (const [flag, field] of FLAG_FIELDS) if (values.has(flag)) job[field] = values.get(flag);
   const properties = values.get('properties');
@@ -68,7 +69,7 @@ async function readJob(values: Flags['values'], terminal: Terminal): Promise<Cap
   for (const [flag, field] of FLAG_FIELDS.slice(0, 2)) {
     const value = job[field];
     if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) {
-      throw new UsageError(`${field} is missing: give --${flag}, or "${field}" in the file of --input`);
+      throw new UsageError(`${field} is missing: add --${flag}, or "${field}" in the file given with --input`);
     }
   }
   const { dto, problems } = checkInput(job);
@@ -76,7 +77,7 @@ async function readJob(values: Flags['values'], terminal: Terminal): Promise<Cap
   throw new UsageError(problems.join('; '));
 }
 
-function complainOfUnknown(job: JsonObject, { err }: Terminal): void {
+function warnOfUnknownIn(job: JsonObject, { err }: Terminal): void {
   const warnings: string[] = [];
   warnOfUnknown(job, (warning) => void warnings.push(warning));
   if (warnings.length > 0) err(`posthog-capture run: warning: ${printable(warnings.join('; '))}\n`);
@@ -85,7 +86,7 @@ function complainOfUnknown(job: JsonObject, { err }: Terminal): void {
 async function readJobFile(path: string, { input, signal }: Terminal): Promise<JsonObject> {
   const name = path === '-' ? 'standard input' : path;
   const text = await readText(path === '-' ? input : createReadStream(path), name, signal);
-  if (text.trim() === '') throw new UsageError(`${name} is empty: it must hold an event as a JSON object`);
+  if (text.trim() === '') throw new UsageError(`${name} is empty: it must contain an event as a JSON object`);
   return parseObject(text, name);
 }
 
@@ -110,6 +111,6 @@ function parseObject(text: string, name: string): JsonObject {
   } catch (error) {
     throw new UsageError(`${name} is not valid JSON: ${cut(messageOf(error), 120)}`);
   }
-  if (isJsonObject(value)) return value;
+  if (isObject(value)) return value;
   throw new UsageError(`${name} must be a JSON object such as {"plan":"pro"}, not ${kindOf(value)}`);
 }

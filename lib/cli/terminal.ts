@@ -1,50 +1,49 @@
 import { type Readable } from 'node:stream';
 import { types } from 'node:util';
 
-/** What a command sees of the process that it runs in. */
+/** The part of the process that a command may use. */
 export interface Terminal {
-  /** Standard input. Touched only by a command that reads it. */
+  /** Standard input. Accessed only by commands that read it. */
   readonly input: Readable;
-  /** Writes to standard output: answers, nothing else. */
+  /** Writes to standard output: results only. */
   readonly out: (text: string) => void;
   /** Writes to standard error: diagnostics. */
   readonly err: (text: string) => void;
-  /** Whether standard error is looked at by a person, so that a line may be written over. */
+  /** Standard error is a terminal, where a line can be overwritten. */
   readonly interactive: boolean;
-  /** Characters that fit into one line of standard output. */
+  /** Width of standard output in characters. */
   readonly columns: number;
-  /** Characters that fit into one line of standard error. */
+  /** Width of standard error in characters. */
   readonly errColumns: number;
-  /** Aborted when the command is to end. */
+  /** Aborted when the command must stop. */
   readonly signal: AbortSignal;
 }
 
-/** Exit codes that scripts may rely on. */
+/** Exit codes. Scripts rely on them. */
 export const EXIT = {
-  /** PostHog has the event. */
+  /** PostHog accepted the event. */
   ok: 0,
   /** PostHog refused the event or could not be reached. */
   failed: 1,
   /** Wrong usage: nothing was sent. */
   usage: 2,
-  /** Ended by Ctrl-C or a signal before there was an answer; the code that shells give SIGINT. */
+  /** Interrupted by Ctrl-C or a signal. The code that shells use for SIGINT. */
   interrupted: 130,
 } as const;
 
-/** What is said about something that was thrown: Node's own errors have good messages. */
 export function messageOf(error: unknown): string {
   return types.isNativeError(error) ? error.message : String(error);
 }
 
-/** Wrong usage, said in one line that names what is wrong and the remedy. */
+/** Wrong usage. The message is one line with the problem and the remedy. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Control and format characters, line separators and lone surrogates: whatever moves a cursor, colours or reorders text. */
+/** Control and format characters, line separators and lone surrogates: they can move the cursor, or colour or reorder text. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** Text from outside on one line of a terminal: what could take control of the terminal is written as an escape. */
+/** Makes untrusted text safe for one line of a terminal: control characters become escape sequences such as `\u001b`. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => {
     const code = (character.codePointAt(0) ?? 0).toString(16);
@@ -52,9 +51,9 @@ export function printable(text: string): string {
   });
 }
 
-/** Cuts text to a number of characters; a cut one ends in `…`. */
+/** Shortens text to `length` characters, with `…` at the end. */
 export function cut(text: string, length: number): string {
-  // No character takes more than two UTF-16 units: only so much of a huge text needs to be looked at.
+  // A character has at most two UTF-16 units, so most of a long text can be skipped.
   const characters = Array.from(text.slice(0, (length + 1) * 2));
   return characters.length > length ? `${characters.slice(0, Math.max(0, length - 1)).join('')}…` : text;
 }

@@ -1,72 +1,80 @@
-/** The help of the program. */
-export const USAGE = `Sends events to PostHog, and shows what applications would send.
+/** Help texts. */
+export const USAGE = `Send events to PostHog, or see the events that applications would send.
 
 Usage: posthog-capture <command> [flags]
 
-  run      send one event and print PostHog's answer as JSON
-  import   send a file of events
-  listen   be a local PostHog that shows each event as it arrives
+  run      Send one event and print the result as JSON
+  import   Send a file of events
+  listen   Run a local PostHog that shows each event as it arrives
 
-  posthog-capture <command> --help   says more about a command
-  posthog-capture --version          prints the version
+  posthog-capture <command> --help   Show help for a command
+  posthog-capture --version          Print the version
 `;
 
-/** The help of `posthog-capture run`. */
-export const RUN_USAGE = `Sends one event to PostHog and prints the answer as one line of JSON on standard output.
+export const RUN_USAGE = `Send one event to PostHog and print the result as one line of JSON on standard output.
 
 Usage: posthog-capture run --event page_view --distinct-id user_123 [flags]
        posthog-capture run --input job.json [flags]
 
-  --event NAME          what happened
-  --distinct-id ID      who did it
-  --properties JSON     an object that describes it: --properties '{"plan":"pro"}'
-  --timestamp TIME      when, in ISO 8601; without an offset it is UTC (default: now)
-  --uuid UUID           the event's own id, so that sending it twice stores it once (default: a new one)
-  --input FILE          reads the event from a JSON file, or from standard input with -
+  --event NAME          Event name
+  --distinct-id ID      The person who triggered the event
+  --properties JSON     Event properties as a JSON object: --properties '{"plan":"pro"}'
+  --timestamp TIME      Time of the event in ISO 8601; UTC if it has no offset (default: now)
+  --uuid UUID           Event id. PostHog stores an event that is sent twice with the same id once (default: a new id)
+  --input FILE          Read the event from a JSON file, or from standard input with -
                         {"event":"page_view","distinct_id":"user_123","properties":{"path":"/"}}
-                        A flag wins over the same field of the file.
-  --host URL            where PostHog is (default: POSTHOG_HOST, else https://us.posthog.com)
+                        A flag overrides the same field in the file.
+  --host URL            PostHog host (default: POSTHOG_HOST, else https://us.posthog.com)
 
-The project API key comes from POSTHOG_API_KEY, in the environment or in a .env file of the current folder, as do
-the other POSTHOG_* settings. It is no flag, because other users of a machine can read the flags of a program.
+Set the project API key with POSTHOG_API_KEY, in the environment or in a .env file in the current directory. The other POSTHOG_*
+settings are read the same way. There is no flag for the key: other users of the machine can see the flags of a process.
 
-Exit code: 0 PostHog has the event, 1 PostHog refused it or could not be reached, 2 wrong usage: nothing was sent,
-130 interrupted before there was an answer.
+Exit codes:
+  0    PostHog accepted the event
+  1    PostHog refused the event or could not be reached
+  2    Wrong usage; nothing was sent
+  130  Interrupted before PostHog responded
 `;
 
-/** The help of `posthog-capture import`. */
-export const IMPORT_USAGE = `Sends a file of events to PostHog, one JSON object a line, whatever the size of the file.
+export const IMPORT_USAGE = `Send a file of events to PostHog. The file has one JSON object per line and may be of any size.
 
 Usage: posthog-capture import events.ndjson [flags]
 
   {"event":"page_view","distinct_id":"user_123","timestamp":"2026-01-31T12:00:00Z","properties":{"path":"/"}}
 
-  --historical-migration   tells PostHog that these are old events, which it takes apart from new ones
-  --dry-run                checks every line and sends nothing; needs no key
-  --resume                 goes on where an import of the same file was interrupted
-  --concurrency N          requests in flight (default: POSTHOG_CONCURRENCY, else 4)
-  --rejects FILE           where bad lines are reported, as {"line":7,"reason":"…"} (default: FILE.rejects.ndjson);
-                           replaces the reports of an earlier import, and no file that holds anything else
-  --host URL               where PostHog is (default: POSTHOG_HOST, else https://us.posthog.com)
+Use - instead of a file name to read standard input.
 
-How far it came is kept in FILE.import-state.json until all is done. An event without a uuid gets one that the number and the
-text of its line decide, so a line that is sent twice is stored once, also from another file: files that may have the same line
-at the same place are imported as one (cat *.ndjson > all). An event without a timestamp has that of the beginning of the
-import; begun anew on another day it is another event.
+  --historical-migration   Tell PostHog that these are old events, so that it ingests them separately from live events
+  --dry-run                Check every line and send nothing; needs no API key
+  --resume                 Continue an interrupted import of the same file
+  --concurrency N          Maximum number of requests in flight (default: POSTHOG_CONCURRENCY, else 4)
+  --rejects FILE           Report file for rejected lines, as {"line":7,"reason":"…"} (default: FILE.rejects.ndjson).
+                           Overwrites the report of an earlier import, but no other file.
+  --host URL               PostHog host (default: POSTHOG_HOST, else https://us.posthog.com)
 
-The last line on standard output says what became of the lines. Progress is on standard error.
+Progress is saved in FILE.import-state.json until the import is complete.
 
-Exit code: 0 PostHog has every line, 1 some lines are in the file of rejects, or PostHog could not be reached, refuses the key
-or has no quota left for the project: --resume goes on, 2 wrong usage: nothing was sent, 130 interrupted: --resume goes on.
+An event without a uuid gets one derived from its line number and text, so a line that is sent twice is stored once. This also applies
+across files: if two files can have the same line at the same position, import them as one file (cat *.ndjson > all). An event without a
+timestamp gets the start time of the import, so importing it again later stores another event; --resume keeps the start time.
+
+The last line on standard output is a summary as JSON. Progress and warnings are printed on standard error.
+
+Exit codes:
+  0    PostHog accepted every line
+  1    Some lines were rejected (see the report file), or PostHog could not be reached, refused the API key, or the project is over
+       its quota. Continue with --resume.
+  2    Wrong usage; nothing was sent
+  130  Interrupted. Continue with --resume.
 `;
 
-/** The help of `posthog-capture listen`. */
-export const LISTEN_USAGE = `Is a local PostHog on 127.0.0.1: prints each event as it arrives and shows them all on a page. Ctrl-C ends it.
+export const LISTEN_USAGE = `Run a local PostHog on 127.0.0.1 that prints each event as it arrives and shows all events on a page.
+Press Ctrl-C to stop it.
 
 Usage: posthog-capture listen [flags]
 
-  --port PORT       where to listen; 0 takes a free port (default: 8010)
-  --api-key KEY     the only key to accept; others are answered 401 (default: any)
+  --port PORT       Port to listen on; 0 picks a free port (default: 8010)
+  --api-key KEY     Accept only this key and respond to others with 401 (default: any key)
 
-Requests that PostHog would refuse, and what it would lose or change in silence, are printed as well.
+It also prints requests that PostHog would refuse, and data that PostHog would drop or change silently.
 `;

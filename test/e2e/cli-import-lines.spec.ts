@@ -5,8 +5,8 @@ import { event, rejectsOf, runImport as run, useImports } from '../support/impor
 const imports = useImports();
 const { file } = imports;
 
-describe('a line that posthog-capture import reads', () => {
-  it('reports each bad line with its number and reason, never with its text, and sends the others', async () => {
+describe('lines of posthog-capture import', () => {
+  it('invalid lines are reported with number and reason, never with their text; the others are sent', async () => {
     const path = file([
       event(0),
       '{"event":"page_view",',
@@ -30,11 +30,11 @@ describe('a line that posthog-capture import reads', () => {
       { line: 7, reason: expect.stringMatching(/^\d+ bytes, and maxEventBytes is \d+ bytes$/) },
       { line: 8, reason: expect.stringContaining('properties') },
     ]);
-    expect(stderr).toContain('7 lines were rejected');
+    expect(stderr).toContain('7 lines rejected: see ');
     expect(stderr).not.toContain('xxx');
   });
 
-  it('reports the line of an event that PostHog refuses', async () => {
+  it('an event that PostHog refuses is reported with its line', async () => {
     process.env.POSTHOG_CAPTURE_MODE = 'v1';
     imports.posthog.failAlways({
       results: ({ distinct_id }) =>
@@ -45,7 +45,7 @@ describe('a line that posthog-capture import reads', () => {
     expect(rejectsOf(path)).toEqual([{ line: 4, reason: expect.stringContaining('no such person') }]);
   });
 
-  it('leaves names alone that JavaScript has uses for, and rejects what cannot be read', async () => {
+  it('properties named like members of Object are kept, and unreadable lines are rejected', async () => {
     const names = '{"constructor":"mclaren","toString":"x","hasOwnProperty":1,"valueOf":null}';
     const path = file([
       `{"event":"a","distinct_id":"u","properties":${names}}`,
@@ -55,10 +55,10 @@ describe('a line that posthog-capture import reads', () => {
     ]);
     expect((await run([path])).answer).toMatchObject({ lines: 4, error: null });
     expect(imports.posthog.events[0]!.properties).toMatchObject(JSON.parse(names) as object);
-    expect(rejectsOf(path)).toContainEqual({ line: 3, reason: expect.stringContaining('write it as a text') });
+    expect(rejectsOf(path)).toContainEqual({ line: 3, reason: expect.stringContaining('write it as a string') });
   });
 
-  it.each([[[]], [['--dry-run']]])('has a warning when something was left out of its event %j', async (flags) => {
+  it.each([[[]], [['--dry-run']]])('an omitted value causes a warning %j', async (flags) => {
     const path = file([
       event(0),
       event(1, { properties: { $set: 'nothing of this', $process_person_profile: 'false' } }),
@@ -72,21 +72,21 @@ describe('a line that posthog-capture import reads', () => {
         /warning: line 2: property "\$process_person_profile" must be true or false, .* it was left out$/,
       ),
       expect.stringMatching(/warning: line 3: distinctId is "null", which PostHog takes for nobody/),
-      'posthog-capture import: 2 lines were not taken as they are: the warnings tell the first of each kind',
+      'posthog-capture import: 2 lines with changed or omitted values: see the warnings',
     ]);
     expect(stderr).not.toContain('nothing of this');
   });
 
-  it('is counted with the others whose events are not as they are, though few are told', async () => {
+  it('every line with a changed value is counted, but each kind of warning is printed once', async () => {
     const path = file([
       ...Array.from({ length: 50 }, (_, index) => event(index, { properties: { $set: 'x'.repeat(index) } })),
-      // Of a line that is rejected that is all there is to say.
+      // A rejected line does not count as changed.
       event(0, { userId: 'u', properties: { $set: 'x', text: 'x'.repeat(950_000) } }),
       event(0, { properties: { $set_once: 5 } }),
     ]);
     const { stderr } = await run([path]);
-    const told = stderr.split('\n').filter((line) => line.includes('warning:'));
-    expect(told).toEqual(
+    const warnings = stderr.split('\n').filter((line) => line.includes('warning:'));
+    expect(warnings).toEqual(
       [
         'line 1: property "$set" must be',
         'line 2: property "$set" must be',
@@ -94,20 +94,20 @@ describe('a line that posthog-capture import reads', () => {
         'line 52: property "$set_once" must be',
       ].map((text) => expect.stringContaining(text)),
     );
-    expect(stderr).toContain('51 lines were not taken as they are');
+    expect(stderr).toContain('51 lines with changed or omitted values');
   });
 
-  it('warns once of a field that means nothing', async () => {
+  it('an unknown field causes one warning', async () => {
     const path = file(Array.from({ length: 5 }, (_, index) => event(index, { userId: 'u' })));
     const { code, stderr } = await run([path]);
     expect(code).toBe(0);
     expect(stderr).toBe(
       'posthog-capture import: warning: line 1: unknown field "userId" was ignored: did you mean "distinct_id"?\n' +
-        'posthog-capture import: 5 lines were not taken as they are: the warnings tell the first of each kind\n',
+        'posthog-capture import: 5 lines with changed or omitted values: see the warnings\n',
     );
   });
 
-  it('must be UTF-8', async () => {
+  it('a line that is not valid UTF-8 is rejected', async () => {
     const path = file([]);
     writeFileSync(
       path,
@@ -119,7 +119,7 @@ describe('a line that posthog-capture import reads', () => {
       ),
     );
     expect((await run([path])).answer).toMatchObject({ lines: 4, delivered: 2, rejected: 2 });
-    expect(rejectsOf(path)).toEqual([1, 3].map((line) => ({ line, reason: 'it is not UTF-8' })));
+    expect(rejectsOf(path)).toEqual([1, 3].map((line) => ({ line, reason: 'it is not valid UTF-8' })));
     expect(imports.posthog.events.map(({ distinct_id }) => distinct_id).sort()).toEqual(['Jörgen', 'Jürgen']);
   });
 
@@ -136,15 +136,15 @@ describe('a line that posthog-capture import reads', () => {
       'properties.$group_key',
       '{"event":"$groupidentify","distinct_id":"u","properties":{"$group_type":"company","$group_key":9007199254740993}}',
     ],
-  ])('names nobody by a number that JavaScript rounds: %s', async (where, line) => {
+  ])('a line is rejected if JSON.parse rounds an id: %s', async (where, line) => {
     const path = file([line, event(0)]);
     expect((await run([path])).answer).toMatchObject({ lines: 2, delivered: 1, rejected: 1 });
     expect(rejectsOf(path)).toEqual([
-      { line: 1, reason: `${where} is a number too large for JSON: write it as a text` },
+      { line: 1, reason: `${where} is a number that is too large for JSON: write it as a string` },
     ]);
   });
 
-  it('is sent with a warning when another number is rounded', async () => {
+  it('a line is sent with a warning if JSON.parse rounds another number', async () => {
     const path = file([
       event(0, { properties: { order: 9007199254740991, text: '12345678901234567890' } }),
       '{"event":"a","distinct_id":"u","properties":{"order":12345678901234567890,"rate":0.12345678901234567}}',
@@ -154,11 +154,11 @@ describe('a line that posthog-capture import reads', () => {
     const { code, stderr } = await run([path]);
     expect(code).toBe(0);
     const warning = (line: number, name: string): string =>
-      `posthog-capture import: warning: line ${line}: "${name}" is a number too large for JSON and was rounded: write it as a text`;
+      `posthog-capture import: warning: line ${line}: "${name}" is a number that is too large for JSON and was rounded: write it as a string`;
     expect(stderr.trimEnd().split('\n')).toEqual([
       warning(2, 'properties.order'),
       warning(3, 'properties.$set.carts.order'),
-      expect.stringContaining('3 lines were not taken as they are'),
+      expect.stringContaining('3 lines with changed or omitted values'),
     ]);
   });
 });

@@ -26,7 +26,7 @@ async function interruptedImport({ flags = [], more = {} }: { flags?: readonly s
 }
 
 describe('posthog-capture import', () => {
-  it('sends every line once, with the fields that it has', async () => {
+  it('sends every line once, with all its fields', async () => {
     const path = file([
       `\uFEFF${JSON.stringify(event(0, { groups: { company: 'acme' } }))}`,
       '',
@@ -53,24 +53,24 @@ describe('posthog-capture import', () => {
     expect(existsSync(`${path}.rejects.ndjson`)).toBe(false);
   });
 
-  it('stores nothing twice when a file is imported again whose bad lines were corrected', async () => {
+  it('stores each line once when a corrected file is imported again', async () => {
     const good = Array.from({ length: 20 }, (_, index) => event(index));
     await run([file(['x', ...good, 'y'])]);
     expect((await run([file([event(0), ...good, event(1), event(2)], 'corrected.ndjson')])).code).toBe(0);
     expect(imports.posthog.rows).toHaveLength(23);
   });
 
-  it('replaces what a line says of the library, and keeps what it says of the place', async () => {
+  it('overrides the $lib properties of a line and keeps its $geoip_disable', async () => {
     const place = { $geoip_disable: false };
     const library = { $lib: 'web', $lib_version: '1.2.3', $is_server: false };
     await run([file([event(0, { properties: { ...library, ...place } }), event(1)])]);
-    const [said, unsaid] = imports.posthog.events.map(({ properties }) => properties);
-    expect(said).toMatchObject({ $lib: 'nestjs-posthog-capture', $is_server: true, ...place });
-    expect(said!.$lib_version).not.toBe('1.2.3');
-    expect(unsaid).toMatchObject({ $lib: 'nestjs-posthog-capture', $is_server: true, $geoip_disable: true });
+    const [first, second] = imports.posthog.events.map(({ properties }) => properties);
+    expect(first).toMatchObject({ $lib: 'nestjs-posthog-capture', $is_server: true, ...place });
+    expect(first!.$lib_version).not.toBe('1.2.3');
+    expect(second).toMatchObject({ $lib: 'nestjs-posthog-capture', $is_server: true, $geoip_disable: true });
   });
 
-  it('tells PostHog of a migration when it is asked to, and not otherwise', async () => {
+  it('sets historical_migration only with --historical-migration', async () => {
     const path = file([event(0)]);
     await run([path]);
     await run([path, '--historical-migration']);
@@ -79,7 +79,7 @@ describe('posthog-capture import', () => {
     ).toEqual([undefined, true]);
   });
 
-  it('stores nothing twice when a file is imported twice', async () => {
+  it('stores each line once when a file is imported twice', async () => {
     const path = file(Array.from({ length: 20 }, () => event(1)));
     await run([path]);
     expect((await run([path])).code).toBe(0);
@@ -87,7 +87,7 @@ describe('posthog-capture import', () => {
     expect(imports.posthog.rows).toHaveLength(20);
   });
 
-  it('loses no line of large events while PostHog is slow', async () => {
+  it('loses no large event while PostHog is slow', async () => {
     process.env.POSTHOG_MAX_QUEUE_BYTES = '200000';
     imports.posthog.failAlways({ delayMs: 20 });
     const path = file(
@@ -96,7 +96,7 @@ describe('posthog-capture import', () => {
     expect((await run([path])).answer).toMatchObject({ success: true, delivered: 100 });
   });
 
-  it('goes on with the project and the kind that it began with', async () => {
+  it('resumes only with the same project, and keeps --historical-migration', async () => {
     const path = await interruptedImport({ flags: ['--historical-migration'] });
     const other = await FakePostHog.start({ apiKey: KEY });
     expect(await run([path, '--resume', '--host', other.url])).toMatchObject({ code: 2 });
@@ -105,18 +105,18 @@ describe('posthog-capture import', () => {
     expect((imports.posthog.requests.at(-1)!.json as { historical_migration?: true }).historical_migration).toBe(true);
   });
 
-  it('does not become a migration half way', async () => {
+  it('refuses to add --historical-migration on --resume', async () => {
     const path = await interruptedImport();
     const { code, stderr } = await run([path, '--resume', '--historical-migration']);
     expect(code).toBe(2);
-    expect(stderr).toContain('began without --historical-migration');
+    expect(stderr).toContain('started without --historical-migration');
     expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
     expect(imports.posthog.requests.map(({ json }) => json)).not.toContainEqual(
       expect.objectContaining({ historical_migration: true }),
     );
   });
 
-  it('knows its project from a .env file, too', async () => {
+  it('recognizes the project from a .env file as well', async () => {
     const settings = (key: string): void =>
       writeFileSync(join(imports.folder, '.env'), `POSTHOG_API_KEY=${key}\nPOSTHOG_HOST=${imports.posthog.url}\n`);
     const before = process.cwd();
@@ -129,7 +129,7 @@ describe('posthog-capture import', () => {
       settings('phc_of_another_project');
       const { code, stderr } = await run([path, '--resume']);
       expect(code).toBe(2);
-      expect(stderr).toContain('began with another key or host');
+      expect(stderr).toContain('started with another API key or host');
       for (const name of ['POSTHOG_API_KEY', 'POSTHOG_HOST']) Reflect.deleteProperty(process.env, name);
       settings(KEY);
       expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
@@ -138,7 +138,7 @@ describe('posthog-capture import', () => {
     }
   });
 
-  it.each(['.', 'events.ndjson', 'nowhere/rejects.ndjson'])('does not report to %s', async (rejects) => {
+  it.each(['.', 'events.ndjson', 'nowhere/rejects.ndjson'])('refuses to write the report to %s', async (rejects) => {
     const path = file([event(0), 'x']);
     expect(await run([path, '--rejects', join(imports.folder, rejects)])).toMatchObject({ code: 2 });
     expect(readFileSync(path, 'utf8')).toContain('page_view');
@@ -146,22 +146,22 @@ describe('posthog-capture import', () => {
   });
 
   it.each([[[]], [['--resume']], [['--dry-run']]])(
-    'does not report over a file that holds something else %j',
+    'refuses to overwrite a file that is not a report %j',
     async (flags) => {
       const path = flags.includes('--resume') ? await interruptedImport() : file([event(0), 'x']);
       const other = file([event(1)], 'other.ndjson');
       const before = imports.posthog.requests.length;
       const { code, stderr } = await run([path, '--rejects', other, ...flags]);
       expect(code).toBe(2);
-      expect(stderr).toContain(`${other} is there and is no report of rejected lines`);
-      expect(stderr).toContain('name another file with --rejects');
+      expect(stderr).toContain(`${other} exists and is not a report of rejected lines`);
+      expect(stderr).toContain('choose another file with --rejects');
       expect(readFileSync(other, 'utf8')).toBe(`${JSON.stringify(event(1))}\n`);
       expect(imports.posthog.requests).toHaveLength(before);
       expect(existsSync(`${path}.import-state.json`)).toBe(flags.includes('--resume'));
     },
   );
 
-  it('reports over the reports of an earlier import', async () => {
+  it('overwrites the report of an earlier import', async () => {
     const path = file(['x', event(0), 'y']);
     await run([path]);
     file([event(1), 'y']);
@@ -169,14 +169,14 @@ describe('posthog-capture import', () => {
     expect(rejectsOf(path)).toEqual([{ line: 2, reason: 'it is not valid JSON' }]);
   });
 
-  it('says so when capturing is off', async () => {
+  it('exits with 2 when capturing is disabled', async () => {
     process.env.POSTHOG_ENABLED = 'false';
     const { code, stderr } = await run([file([event(0)])]);
     expect(code).toBe(2);
     expect(stderr).toContain('POSTHOG_ENABLED is false');
   });
 
-  it('checks every line of a dry run, and needs no key and no PostHog', async () => {
+  it('checks every line in a dry run, without a key and without PostHog', async () => {
     Reflect.deleteProperty(process.env, 'POSTHOG_API_KEY');
     const path = file([event(0), 'x', event(1)]);
     const { code, answer } = await run([path, '--dry-run']);
@@ -189,7 +189,7 @@ describe('posthog-capture import', () => {
     expect(existsSync(`${path}.import-state.json`)).toBe(false);
   });
 
-  it('delivers every line, whatever fails meanwhile', async () => {
+  it('delivers every line despite failing requests', async () => {
     let request = 0;
     imports.posthog.failWhen(() =>
       (request += 1) % 3 === 0 ? { status: 503 } : request % 3 === 1 ? null : { reset: 'after' },
@@ -201,13 +201,13 @@ describe('posthog-capture import', () => {
     expect(imports.posthog.rows).toHaveLength(2000);
   });
 
-  it('ends when PostHog refuses the key, and goes on with --resume when it is right', async () => {
+  it('stops when PostHog refuses the key, and continues with --resume and the right key', async () => {
     const path = file(Array.from({ length: 30 }, (_, index) => event(index)));
     process.env.POSTHOG_API_KEY = 'phc_another_key';
     const { code, answer, stderr } = await run([path]);
     expect(code).toBe(1);
     expect(answer).toMatchObject({ success: false, delivered: 0, error: 'PostHog API error: HTTP 401' });
-    expect(stderr).toContain('--resume goes on after it');
+    expect(stderr).toContain('; continue with --resume');
     process.env.POSTHOG_API_KEY = KEY;
     expect((await run([path])).code).toBe(2);
     expect(imports.posthog.events).toEqual([]);
@@ -215,7 +215,7 @@ describe('posthog-capture import', () => {
     expect(imports.posthog.rows).toHaveLength(30);
   });
 
-  it('ends when the project is over its quota, rejects nothing, and goes on with --resume when it is not', async () => {
+  it('stops when the project is over its quota, rejects nothing, and continues with --resume', async () => {
     process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
     const path = file(Array.from({ length: 40 }, (_, index) => event(index)));
     imports.posthog.failWhen(({ index }) => (index < 1 ? null : { status: 402 }));
@@ -228,25 +228,23 @@ describe('posthog-capture import', () => {
       rejected: 0,
       error: expect.stringMatching(/^PostHog API error: HTTP 402: the project is over its quota/),
     });
-    expect(stderr).toBe(
-      'posthog-capture import: line 10 is the last that is answered for; --resume goes on after it\n',
-    );
+    expect(stderr).toBe('posthog-capture import: processed up to line 10; continue with --resume\n');
     expect(existsSync(`${path}.rejects.ndjson`)).toBe(false);
     imports.posthog.failWhen(null);
     expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40, lines: 40 } });
     expect(imports.posthog.rows).toHaveLength(40);
   });
 
-  it('reads no further when the project is over its quota', async () => {
+  it('stops reading when the project is over its quota', async () => {
     process.env.POSTHOG_MAX_BATCH_EVENTS = '500';
     imports.posthog.failAlways({ status: 402 });
     const path = file(Array.from({ length: 30_000 }, (_, index) => event(index)));
     expect(await run([path])).toMatchObject({ code: 1, answer: { lines: 0, delivered: 0, rejected: 0 } });
-    // What is read ahead at most, and not the whole file.
+    // The lines that were read ahead, not the whole file.
     expect(imports.posthog.requests.length).toBeLessThanOrEqual(22);
   });
 
-  it('goes on after an interruption with what is left, and keeps its reports', async () => {
+  it('continues after an interruption and keeps the report', async () => {
     process.env.POSTHOG_MAX_BATCH_EVENTS = '10';
     process.env.POSTHOG_CONCURRENCY = '1';
     process.env.POSTHOG_SHUTDOWN_TIMEOUT_MS = '50';
@@ -262,10 +260,10 @@ describe('posthog-capture import', () => {
     terminal.interrupt();
     const { code, answer, stderr } = await interrupted;
     expect(code).toBe(130);
-    // Nothing is lost, and nothing says so.
+    // No warning says that events were lost.
     expect(stderr).toBe(
-      `posthog-capture import: 1 lines were rejected: ${path}.rejects.ndjson says which and why\n` +
-        'posthog-capture import: line 31 is the last that is answered for; --resume goes on after it\n',
+      `posthog-capture import: 1 line rejected: see ${path}.rejects.ndjson for line numbers and reasons\n` +
+        'posthog-capture import: processed up to line 31; continue with --resume\n',
     );
     expect(answer).toMatchObject({ success: false, lines: 31, delivered: 30, error: 'interrupted' });
     imports.posthog.failWhen(null);
@@ -275,12 +273,12 @@ describe('posthog-capture import', () => {
     expect(existsSync(`${path}.import-state.json`)).toBe(false);
   });
 
-  it('counts the lines whose events are not as they are over an interruption', async () => {
+  it('keeps the number of changed lines over an interruption', async () => {
     const changed = await interruptedImport({ more: { userId: 'u' } });
-    expect((await run([changed, '--resume'])).stderr).toContain('40 lines were not taken as they are');
+    expect((await run([changed, '--resume'])).stderr).toContain('40 lines with changed or omitted values');
   });
 
-  it('goes on from a state that does not say how many these are', async () => {
+  it('resumes from a state file without this number', async () => {
     const path = await interruptedImport();
     const { changed, ...state } = JSON.parse(readFileSync(`${path}.import-state.json`, 'utf8')) as { changed: number };
     expect(changed).toBe(0);
@@ -288,17 +286,17 @@ describe('posthog-capture import', () => {
     expect(await run([path, '--resume'])).toMatchObject({ code: 0, answer: { delivered: 40 } });
   });
 
-  it('says so when there is nothing to go on with', async () => {
+  it('warns when there is no state file to resume from', async () => {
     const path = file([event(0)]);
     const { code, answer, stderr } = await run([path, '--resume']);
     expect(code).toBe(0);
     expect(answer).toMatchObject({ lines: 1, delivered: 1 });
     expect(stderr).toBe(
-      `posthog-capture import: warning: there is no ${path}.import-state.json, so --resume has nothing to go on with and begins at line 1\n`,
+      `posthog-capture import: warning: ${path}.import-state.json does not exist, so --resume starts at line 1\n`,
     );
   });
 
-  it('does not go on in a file that has changed', async () => {
+  it('refuses to resume in a file that has changed', async () => {
     const path = file([event(0), event(1)]);
     process.env.POSTHOG_API_KEY = 'phc_another_key';
     await run([path]);
@@ -306,7 +304,7 @@ describe('posthog-capture import', () => {
     writeFileSync(`${path}.import-state.json`, JSON.stringify({ ...state, end: 20 }));
     const { code, stderr } = await run([path, '--resume']);
     expect(code).toBe(2);
-    expect(stderr).toContain('has changed; delete it to begin anew');
+    expect(stderr).toContain('has changed: delete it to start over');
   });
 
   it('reads standard input', async () => {
@@ -316,23 +314,23 @@ describe('posthog-capture import', () => {
     expect((await run(['-'], terminal)).answer).toMatchObject({ success: true, delivered: 3 });
   });
 
-  it('shows a person how far it is, on one line', async () => {
+  it('shows the progress on one line of a terminal', async () => {
     const terminal = new ScriptedTerminal({ interactive: true });
     await run([file(Array.from({ length: 50 }, (_, index) => event(index)))], terminal);
     expect(terminal.stderr.split('\r').at(-1)).toMatch(/^\[#{24}\] 100 % {2}50 lines {2}\d+\/s {2}0 s left/);
   });
 
   it.each([
-    [[], 'the file is missing'],
+    [[], 'the file name is missing'],
     [['nowhere.ndjson'], 'cannot read nowhere.ndjson'],
-    [['.'], '. is no file'],
+    [['.'], '. is not a file'],
     [['-', '--resume'], '--resume needs a file'],
-    [['x', '--dry-run', '--resume'], 'leave out --resume'],
-    [['x', '--concurrency', '0'], '--concurrency must be a whole number from 1'],
+    [['x', '--dry-run', '--resume'], 'remove --resume'],
+    [['x', '--concurrency', '0'], '--concurrency must be a whole number of at least 1'],
     [['x', '--dry-run=yes'], '--dry-run takes no value'],
     [['x', 'y'], 'unexpected argument "y"'],
     [['x', '--historic-migration'], 'did you mean --historical-migration?'],
-  ])('%j is wrong usage', async (args, problem) => {
+  ])('exits with 2 for %j', async (args, problem) => {
     const terminal = new ScriptedTerminal();
     expect(await runCli(['import', ...args], terminal)).toBe(2);
     expect(terminal.stderr).toContain(problem);

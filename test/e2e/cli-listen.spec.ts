@@ -4,14 +4,14 @@ import { FakePostHog } from '../../lib/testing/index.js';
 import { snapshotOf } from '../support/live-stream.js';
 import { ScriptedTerminal } from '../support/scripted-terminal.js';
 
-/** Runs `listen` on a free port for the length of a function. */
+/** Runs `listen` on a free port while `work` runs. */
 async function listening(
   work: (url: string, terminal: ScriptedTerminal) => Promise<void>,
   { args = [], columns = 200 }: { args?: string[]; columns?: number } = {},
 ): Promise<void> {
   const terminal = new ScriptedTerminal({ columns });
   const ended = runCli(['listen', '--port', '0', ...args], terminal);
-  await terminal.printed('Ctrl-C ends it.\n\n');
+  await terminal.printed('Press Ctrl-C to stop.\n\n');
   const url = /http:\/\/127\.0\.0\.1:\d+/.exec(terminal.stdout)?.[0] ?? '';
   try {
     await work(url, terminal);
@@ -38,7 +38,7 @@ function lastLine(terminal: ScriptedTerminal): string {
 }
 
 describe('posthog-capture listen', () => {
-  it('says how to point an application at it, and prints each event in a line', async () => {
+  it('prints how to connect an application, then one line per event', async () => {
     await listening(async (url, terminal) => {
       expect(terminal.stdout).toContain(`POSTHOG_HOST=${url} POSTHOG_API_KEY=phc_local\n`);
       expect(terminal.stdout).toContain(`the page ${url}/\n`);
@@ -49,7 +49,7 @@ describe('posthog-capture listen', () => {
     });
   });
 
-  it('prints what PostHog would refuse, with the broken rule', async () => {
+  it('prints requests that PostHog would refuse, with the violated rule', async () => {
     await listening(async (url, terminal) => {
       await send(url, { distinct_id: ' ' });
       await terminal.printed('distinct_id_blank');
@@ -57,7 +57,7 @@ describe('posthog-capture listen', () => {
     });
   });
 
-  it('prints what PostHog would alter in silence', async () => {
+  it('prints changes that PostHog would make silently', async () => {
     await listening(async (url, terminal) => {
       await send(url, { distinct_id: ' padded' });
       await terminal.printed('distinct_id_untrimmed');
@@ -66,7 +66,7 @@ describe('posthog-capture listen', () => {
     });
   });
 
-  it('prints each of several refusals once', async () => {
+  it('prints each refused request once', async () => {
     await listening(async (url, terminal) => {
       for (const path of ['/one', '/two', '/three']) await fetch(url + path, { method: 'POST' });
       await terminal.printed('/three');
@@ -74,7 +74,7 @@ describe('posthog-capture listen', () => {
     });
   });
 
-  it('accepts the given key only, and does not print it', async () => {
+  it('accepts only the given key and does not print it', async () => {
     const work = async (url: string, terminal: ScriptedTerminal): Promise<void> => {
       expect((await send(url, {}, 'phc_other')).status).toBe(401);
       await terminal.printed('refused 401');
@@ -85,7 +85,7 @@ describe('posthog-capture listen', () => {
     await listening(work, { args: ['--api-key', 'phc_secret'] });
   });
 
-  it('keeps hostile names from taking control of the terminal', async () => {
+  it('escapes control characters in names', async () => {
     await listening(async (url, terminal) => {
       const hostile = '\u001b[2J\u009b31m\u202e\r\n\u2028x';
       await send(url, { event: hostile, distinct_id: `u${hostile}`, properties: { [hostile]: hostile } });
@@ -96,7 +96,7 @@ describe('posthog-capture listen', () => {
     });
   });
 
-  it('cuts long lines to the width of the terminal, and never between the halves of a character', async () => {
+  it('cuts long lines to the width of the terminal, never within a character', async () => {
     const work = async (url: string, terminal: ScriptedTerminal): Promise<void> => {
       await send(url, { properties: { text: '😀'.repeat(500) } });
       await terminal.printed('user_123');
@@ -107,10 +107,10 @@ describe('posthog-capture listen', () => {
   });
 
   it.each([
-    ['a port that is taken', undefined, /port \d+ is taken: choose another one with --port/],
-    ['no number', 'http', /--port must be a number from 0 to 65535, not "http"/],
-    ['too large a number', '65536', /--port must be a number/],
-    ['a negative number', '-1', /--port must be a number/],
+    ['a port that is in use', undefined, /port \d+ is already in use: choose another port with --port/],
+    ['a port that is not a number', 'http', /--port must be a number from 0 to 65535, not "http"/],
+    ['a port that is too large', '65536', /--port must be a number/],
+    ['a negative port', '-1', /--port must be a number/],
   ])('exits with 2 and one line for %s', async (_, port, message) => {
     const other = await FakePostHog.start();
     const terminal = new ScriptedTerminal();

@@ -44,7 +44,7 @@ function file(name: string, content: string): string {
   return path;
 }
 
-/** An address where nobody listens. */
+/** The URL of a closed port. */
 async function deadUrl(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -54,7 +54,7 @@ async function deadUrl(): Promise<string> {
 }
 
 describe('posthog-capture run', () => {
-  it('prints exactly the answer when PostHog has the event', async () => {
+  it('prints only the result when PostHog accepts the event', async () => {
     expect(await run(PAGE_VIEW)).toEqual({
       code: 0,
       stdout: '{"success":true,"event":"page_view","distinct_id":"user_123","error":null}\n',
@@ -64,7 +64,7 @@ describe('posthog-capture run', () => {
     expect(posthog.violations).toEqual([]);
   });
 
-  it('prints exactly the answer, and exits with 1, when PostHog refuses the key', async () => {
+  it('prints only the result and exits with 1 when PostHog refuses the key', async () => {
     process.env.POSTHOG_API_KEY = 'phc_another_key';
     const { code, stdout, stderr } = await run(PAGE_VIEW);
     expect(stdout).toBe(
@@ -75,7 +75,7 @@ describe('posthog-capture run', () => {
     expect(posthog.events).toEqual([]);
   });
 
-  it('prints exactly the answer, and exits with 1, when PostHog cannot be reached', async () => {
+  it('prints only the result and exits with 1 when PostHog cannot be reached', async () => {
     const url = await deadUrl();
     const { code, stdout } = await run([...PAGE_VIEW, '--host', url]);
     const error = `PostHog connection error: connect ECONNREFUSED ${url.slice('http://'.length)}`;
@@ -83,7 +83,7 @@ describe('posthog-capture run', () => {
     expect(code).toBe(1);
   });
 
-  it('sends everything that flags can say', async () => {
+  it('sends an event with every flag', async () => {
     const uuid = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
     const { code } = await run([
       ...PAGE_VIEW,
@@ -98,7 +98,7 @@ describe('posthog-capture run', () => {
     expect(posthog.events[0]?.properties).toMatchObject({ plan: 'pro', seats: 3 });
   });
 
-  it('reads the event from a file, and lets flags win', async () => {
+  it('reads the event from a file; flags override it', async () => {
     const job = { event: 'page_view', distinct_id: 'user_123', properties: { a: 1 }, groups: { company: 'acme' } };
     const path = file('job.json', `\uFEFF${JSON.stringify(job)}`);
     const { code, stdout, stderr } = await run(['--input', path, '--event', 'signed_up', '--properties', '{"b":2}']);
@@ -114,7 +114,7 @@ describe('posthog-capture run', () => {
     expect(posthog.events[0]?.distinct_id).toBe('üser');
   });
 
-  it('names unknown fields of a job in one warning, and sends the rest', async () => {
+  it('lists unknown fields of a job in one warning and sends the event', async () => {
     const job = {
       event: 'page_view',
       distinct_id: 'user_123',
@@ -130,28 +130,36 @@ describe('posthog-capture run', () => {
     expect(stderr).toContain('"options.cookieless"');
   });
 
-  describe('wrong usage is one line on standard error, and nothing is sent', () => {
+  describe('prints one line on standard error and sends nothing for', () => {
     const COMPLETE = '{"event":"a","distinct_id":"b"}';
     it.each<[string, string[], string | RegExp, string?]>([
-      ['no event', ['--distinct-id', 'u'], 'event is missing: give --event, or "event" in the file'],
-      ['a blank event', ['--event', ' ', '--distinct-id', 'u'], 'event is missing: give --event'],
-      ['no distinct id', ['--event', 'a'], 'distinct_id is missing: give --distinct-id, or "distinct_id" in the file'],
+      ['no event', ['--distinct-id', 'u'], 'event is missing: add --event, or "event" in the file'],
+      ['a blank event', ['--event', ' ', '--distinct-id', 'u'], 'event is missing: add --event'],
+      ['no distinct id', ['--event', 'a'], 'distinct_id is missing: add --distinct-id, or "distinct_id" in the file'],
       ['null in the job', ['--input', '-'], 'event is missing', '{"event":null,"distinct_id":"b"}'],
       ['an unknown flag', ['--evnt', 'a'], 'unknown flag --evnt; did you mean --event?'],
-      ['another unknown flag', ['--frobnicate'], /unknown flag --frobnicate; flags are --event, --distinct-id/],
+      ['another unknown flag', ['--frobnicate'], /unknown flag --frobnicate; the flags are --event, --distinct-id/],
       ['an unknown short flag', ['-x'], 'unknown flag -x'],
       ['the key as a flag', ['--api-key', 'phc_x'], 'unknown flag --api-key'],
       ['a flag without value', ['--event', '--distinct-id', 'u'], '--event needs a value'],
       ['a last flag without value', ['--distinct-id', 'u', '--event'], '--event needs a value'],
       ['a stray argument', ['page_view'], 'unexpected argument "page_view"'],
-      ['properties that are no JSON', [...PAGE_VIEW, '--properties', '{plan:pro}'], '--properties is not valid JSON: '],
-      ['properties that are no object', [...PAGE_VIEW, '--properties', '[1]'], /--properties must be .*not an array/],
-      ['a timestamp that is none', [...PAGE_VIEW, '--timestamp', 'yesterday'], 'timestamp must be'],
+      [
+        'properties that are not JSON',
+        [...PAGE_VIEW, '--properties', '{plan:pro}'],
+        '--properties is not valid JSON: ',
+      ],
+      [
+        'properties that are not an object',
+        [...PAGE_VIEW, '--properties', '[1]'],
+        /--properties must be .*not an array/,
+      ],
+      ['an invalid timestamp', [...PAGE_VIEW, '--timestamp', 'yesterday'], 'timestamp must be'],
       ['an id that is too long', ['--event', 'a', '--distinct-id', 'x'.repeat(201)], 'distinct_id must be'],
       ['an unreadable file', ['--input', '/no/such/job.json'], /cannot read \/no\/such\/job.json: .*no such file/],
-      ['a folder as file', ['--input', tmpdir()], /cannot read .*directory/],
+      ['a directory instead of a file', ['--input', tmpdir()], /cannot read .*directory/],
       ['an empty input', ['--input', '-'], 'standard input is empty', ' \n'],
-      ['a job that is no JSON', ['--input', '-'], 'standard input is not valid JSON', '{\n"event":\n'],
+      ['a job that is not JSON', ['--input', '-'], 'standard input is not valid JSON', '{\n"event":\n'],
       ['a job that is an array', ['--input', '-'], 'standard input must be a JSON object', `[${COMPLETE}]`],
       [
         'a job with a wrong type',
@@ -165,7 +173,7 @@ describe('posthog-capture run', () => {
         'cookieless_mode',
         '{"event":"a","distinct_id":"b","options":{"cookieless_mode":1}}',
       ],
-      ['a host that is none', [...PAGE_VIEW, '--host', 'localhost:1'], /host \(POSTHOG_HOST\): got "localhost:1"/],
+      ['an invalid host', [...PAGE_VIEW, '--host', 'localhost:1'], /host \(POSTHOG_HOST\): got "localhost:1"/],
     ])('%s', async (_, args, message, input = '') => {
       const { code, stdout, stderr } = await run(args, new ScriptedTerminal({ input }));
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -184,7 +192,7 @@ describe('posthog-capture run', () => {
       expect(stderr).toMatch(/^posthog-capture run: POSTHOG_API_KEY is not set: [^\n]+\n$/);
     });
 
-    it('a personal key, which is not printed', async () => {
+    it('a personal API key, without printing it', async () => {
       process.env.POSTHOG_API_KEY = 'phx_personal';
       const { code, stderr } = await run(PAGE_VIEW);
       expect(code).toBe(2);
@@ -192,15 +200,15 @@ describe('posthog-capture run', () => {
       expect(stderr).not.toContain('phx_personal');
     });
 
-    it('a file whose name would take control of the terminal', async () => {
+    it('a file name with control characters, which are escaped', async () => {
       const { stderr } = await run(['--input', '/no/such/\u001b]0;owned\u0007']);
       expect(stderr).toContain('\\u001b]0;owned\\u0007');
       expect(stderr.trimEnd()).not.toMatch(/\p{Cc}/u);
     });
   });
 
-  describe('an interruption ends it', () => {
-    it('while PostHog does not answer', async () => {
+  describe('can be interrupted', () => {
+    it('while PostHog does not respond', async () => {
       posthog.failAlways({ hang: true });
       const terminal = new ScriptedTerminal();
       const ended = run(PAGE_VIEW, terminal);
@@ -227,14 +235,14 @@ describe('posthog-capture', () => {
     [['run', '--help'], 0],
     [['run', '--event', 'a', '-h'], 0],
     [['listen', '--help'], 0],
-  ])('%j explains itself on standard output', async (args, expected) => {
+  ])('prints help for %j on standard output', async (args, expected) => {
     const terminal = new ScriptedTerminal();
     expect(await runCli(args, terminal)).toBe(expected);
     expect(terminal.stdout).toContain('Usage: posthog-capture');
     expect(terminal.stderr).toBe('');
   });
 
-  it('explains itself on standard error when it is given nothing to do', async () => {
+  it('prints help on standard error without arguments', async () => {
     const terminal = new ScriptedTerminal();
     expect(await runCli([], terminal)).toBe(2);
     expect(terminal.stdout).toBe('');
@@ -250,9 +258,9 @@ describe('posthog-capture', () => {
   it.each([
     ['lisen', 'unknown command "lisen"; did you mean listen?'],
     ['rum', 'unknown command "rum"; did you mean run?'],
-    ['--event', 'unknown command "--event"; commands are run, import, listen'],
+    ['--event', 'unknown command "--event"; the commands are run, import, listen'],
     ['\u001b[31m', 'unknown command "\\u001b[31m"'],
-  ])('takes %j for no command', async (name, message) => {
+  ])('suggests a command for %j', async (name, message) => {
     const terminal = new ScriptedTerminal();
     expect(await runCli([name], terminal)).toBe(2);
     expect(terminal.stderr).toContain(message);

@@ -11,56 +11,54 @@ import { type ImportedEvent, readEvent } from './read-event.js';
 import { type RejectsFile } from './rejects-file.js';
 import { type ImportState } from './state-file.js';
 
-/** PostHog stores about 1 MB of an event; a longer line is none. */
+/** PostHog accepts events of about 1 MB, so a longer line is a mistake. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
-/** Different warnings that are told. */
+/** Number of different warnings that are printed. */
 const MAX_WARNINGS = 20;
-/** Attempts in a row of which none delivers anything. */
+/** Consecutive attempts that deliver nothing before the import stops. */
 const MAX_FAILURES = 5;
 const PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 30_000;
 const READY_MS = 2000;
 const MAX_REASON_LENGTH = 500;
 const NO_ROOM = 'the queue was full';
-const OVER_QUOTA = "the project is over its quota, which the billing page of PostHog's settings shows";
-/** Drops that say nothing against a line. */
+const OVER_QUOTA = "the project is over its quota: see the billing page in PostHog's settings";
+/** Drops that are not the fault of the line, which `--resume` sends again. */
 const LEFT_OPEN: readonly DropReason[] = ['shutdown', 'queue_full', 'quota'];
-/** A key or an address that is wrong stays wrong: no reason to try again when nothing was ever delivered. */
+/** A wrong key or host. If nothing was ever delivered, retrying does not help. */
 const REFUSAL = /^PostHog API error: HTTP (?!408|429)[34]\d\d/;
 
-/** Raised when an import cannot go on: PostHog takes nothing any more, or something else is in the way. The message says what. */
-export class GivenUp extends Error {
-  override readonly name = 'GivenUp';
+/** An import that cannot continue. The message is the reason. */
+export class ImportStopped extends Error {
+  override readonly name = 'ImportStopped';
 }
 
-/** How an importer works. */
 export interface ImporterOptions {
-  /** Where it begins, and what was done before. */
+  /** Progress of the interrupted import, or the beginning of the file. */
   readonly state: ImportState;
   readonly rejects: RejectsFile;
-  /** Events that wait to be sent, at most. */
+  /** Maximum number of pending events. */
   readonly maxPending: number;
-  /** Nothing is sent: what was captured is answered for. */
+  /** Sends nothing. A line is settled once its event is captured. */
   readonly isDry: boolean;
   readonly signal: AbortSignal;
   readonly warn: (text: string) => void;
 }
 
-/** Captures the lines of a stream, keeps account of each, and waits when too many are on their way. */
+/** Captures each line of a stream, tracks its result, and pauses reading while too many events are pending. */
 export class Importer {
   readonly #options: ImporterOptions;
   readonly #lines: OpenLines;
-  readonly #told = new Set<string>();
-  /** The line that is read or captured now. */
+  readonly #printed = new Set<string>();
   #current = { number: 0, isChanged: false };
-  /** Lines that are answered for, also those after one that is not. */
+  /** Number of settled lines, including those after a line that is not settled. */
   #settled: number;
   #rejected = 0;
   #hasDelivered = false;
-  /** Why the event that is being captured was dropped. */
-  #refusal: string | null = null;
-  /** Why no line is to follow. */
-  #obstacle: GivenUp | null = null;
+  /** Reason why the last event was dropped. */
+  #dropDetail: string | null = null;
+  /** Set once the import must stop. */
+  #obstacle: ImportStopped | null = null;
 
   constructor(options: ImporterOptions) {
     this.#options = options;
@@ -68,16 +66,16 @@ export class Importer {
     this.#settled = options.state.number;
   }
 
-  /** How far all lines are answered for. */
+  /** Progress to save: the position up to which all lines are settled. */
   get state(): ImportState {
-    return { ...this.#options.state, ...this.#lines.answered };
+    return { ...this.#options.state, ...this.#lines.settled };
   }
 
   get counts(): Counts {
-    return { bytes: this.#lines.answered.end, lines: this.#settled, rejected: this.#rejected };
+    return { bytes: this.#lines.settled.end, lines: this.#settled, rejected: this.#rejected };
   }
 
-  /** For option `onDelivery`. */
+  /** Handler for the option `onDelivery`. */
   readonly delivered = ({ uuids }: EventDelivery): void => {
     for (const uuid of uuids) {
       if (this.#lines.settle(uuid, 'delivered') !== undefined) this.#settled += 1;
@@ -85,32 +83,31 @@ export class Importer {
     this.#hasDelivered = true;
   };
 
-  /** For option `onDrop`. */
+  /** Handler for the option `onDrop`. */
   readonly dropped = ({ uuid, reason, detail }: EventDrop): void => {
-    this.#refusal = detail;
-    // The lines are good, and PostHog says so of whatever it is sent.
-    if (reason === 'quota') this.#obstacle ??= new GivenUp(`${detail}: ${OVER_QUOTA}`);
-    // What was not sent is sent by `--resume`.
+    this.#dropDetail = detail;
+    // PostHog refuses every event while the project is over its quota.
+    if (reason === 'quota') this.#obstacle ??= new ImportStopped(`${detail}: ${OVER_QUOTA}`);
     if (uuid === null || LEFT_OPEN.includes(reason)) return;
     const line = this.#lines.settle(uuid, 'rejected');
     if (line !== undefined) this.#reject(line, detail);
   };
 
-  /** For a watcher of the capture service, and whoever else knows that the current line is not taken as it is. */
+  /** Called when a value of the current line is changed or ignored. */
   readonly warned = (warning: string): void => {
     this.#current.isChanged = true;
-    // Once for each kind, whatever size it names: a million lines may well have the same fault.
+    // Each kind of warning is printed once, whatever size it mentions: a million lines may have the same problem.
     const kind = warning.replace(/\d+ bytes/, '');
-    if (this.#told.has(kind) || this.#told.size >= MAX_WARNINGS) return;
-    this.#told.add(kind);
+    if (this.#printed.has(kind) || this.#printed.size >= MAX_WARNINGS) return;
+    this.#printed.add(kind);
     this.#options.warn(`line ${this.#current.number}: ${warning}`);
   };
 
   /**
-   * Captures every line, and waits until all are answered for, or until the signal.
+   * Captures every line and waits until all of them are settled or the signal is aborted.
    *
-   * @param stream the file from where `state` says
-   * @throws GivenUp
+   * @param stream the file, starting at the position in `state`
+   * @throws ImportStopped
    */
   async run(stream: Readable, capture: CaptureService): Promise<void> {
     const { signal, maxPending, rejects, state } = this.#options;
@@ -128,7 +125,7 @@ export class Importer {
         this.#lines.reject(line);
         this.#reject(line.number, event);
       } else {
-        // Two lines of one uuid are one row, but each is a line to answer for.
+        // Two lines with the same uuid become one row in PostHog, but each line has its own result.
         if (this.#lines.has(event.uuid)) await this.#until(capture, () => !this.#lines.has(event.uuid));
         this.#capture(capture, line, event);
       }
@@ -137,7 +134,7 @@ export class Importer {
     }
     await this.#until(capture, () => pending() === 0);
     if (!signal.aborted && this.#lines.open > 0)
-      throw this.#obstacle ?? new GivenUp(`${this.#lines.open} lines were not sent: ${NO_ROOM}`);
+      throw this.#obstacle ?? new ImportStopped(`${this.#lines.open} lines were not sent: ${NO_ROOM}`);
   }
 
   async #report(): Promise<void> {
@@ -145,24 +142,24 @@ export class Importer {
     try {
       await rejects.write();
     } catch (error) {
-      throw new GivenUp(`cannot write ${rejects.path}: ${messageOf(error)}`);
+      throw new ImportStopped(`cannot write ${rejects.path}: ${messageOf(error)}`);
     }
   }
 
   #capture(capture: CaptureService, line: Line, event: ImportedEvent): void {
-    this.#refusal = null;
+    this.#dropDetail = null;
     this.#lines.add(line, event.uuid);
     const isCaptured = capture.capture(event) !== null;
-    if (this.#current.isChanged) this.#lines.change(event.uuid);
+    if (this.#current.isChanged) this.#lines.markChanged(event.uuid);
     if (isCaptured && !this.#options.isDry) return;
-    // A refusal that had a uuid was told already.
+    // A drop with a uuid was handled in `dropped`.
     if (this.#lines.settle(event.uuid, isCaptured ? 'delivered' : 'rejected') === undefined) return;
     if (isCaptured) this.#settled += 1;
-    else this.#reject(line.number, this.#lastRefusal());
+    else this.#reject(line.number, this.#lastDrop());
   }
 
-  #lastRefusal(): string {
-    return this.#refusal ?? 'it was not captured';
+  #lastDrop(): string {
+    return this.#dropDetail ?? 'it was not captured';
   }
 
   #reject(line: number, reason: string): void {
@@ -171,26 +168,26 @@ export class Importer {
     this.#options.rejects.add({ line, reason: cut(reason, MAX_REASON_LENGTH) });
   }
 
-  /** Sends until `isSo`, until the signal, or until PostHog takes nothing any more. */
-  async #until(capture: CaptureService, isSo: () => boolean): Promise<void> {
+  /** Sends until `isDone()` returns true or the signal is aborted. Throws ImportStopped when PostHog accepts nothing any more. */
+  async #until(capture: CaptureService, isDone: () => boolean): Promise<void> {
     const { signal } = this.#options;
-    for (let failures = 0; !isSo() && !signal.aborted;) {
+    for (let failures = 0; !isDone() && !signal.aborted;) {
       if (this.#obstacle !== null) throw this.#obstacle;
       const before = this.#settled;
-      // The cheap way first: a flush leaves no batch to fill up.
+      // Wait for full batches first: a flush sends batches that are not full.
       await this.#orSignal(capture.ready({ timeoutMs: READY_MS }));
-      if (isSo()) return;
+      if (isDone()) return;
       const { error } = (await this.#orSignal(capture.flush())) ?? { error: null };
       if (this.#settled > before) failures = 0;
       else if (error !== null) {
         failures += 1;
-        if (failures >= MAX_FAILURES || (!this.#hasDelivered && REFUSAL.test(error))) throw new GivenUp(error);
-        await wait(Math.min(PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => undefined);
+        if (failures >= MAX_FAILURES || (!this.#hasDelivered && REFUSAL.test(error))) throw new ImportStopped(error);
+        await wait(Math.min(PAUSE_MS * 2 ** failures, MAX_PAUSE_MS), undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
-  /** What a promise brings, or undefined as soon as the signal comes. */
+  /** Resolves to the value of the promise, or to undefined once the signal is aborted. */
   #orSignal<T>(promise: Promise<T>): Promise<T | undefined> {
     const { signal } = this.#options;
     return new Promise((resolve, reject) => {

@@ -1,28 +1,27 @@
 import { isUtf8 } from 'node:buffer';
 import { type Readable } from 'node:stream';
 
-/** A place between two lines. */
+/** A position between two lines. */
 export interface Place {
-  /** Lines before it, blank ones counted: also the number of the last of these. */
+  /** Number of lines before it, including blank ones. */
   readonly number: number;
-  /** Bytes before it. */
+  /** Number of bytes before it. */
   readonly end: number;
 }
 
-/** What a line says, without its end, or why nobody can tell. */
+/** The text of a line without its line end, or the reason why it cannot be read. */
 type Content = { readonly text: string } | { readonly problem: string };
 
-/** One line of a file, and the place after it. Blank lines are not told. */
+/** One line of a file that is not blank, and the position after it. */
 export type Line = Place & Content;
 
 const NEWLINE = 0x0a;
 const BYTE_ORDER_MARK = '\uFEFF';
 
 /**
- * The lines of a stream, in memory of one line: a longer one is passed over, so a file without line ends cannot fill the memory.
+ * Reads the lines of a stream. Holds one line in memory; a line longer than `maxBytes` is skipped and reported as a problem.
  *
- * @param from what lies before the stream's first byte
- * @param maxBytes of a line
+ * @param from the position at which the stream starts
  */
 export async function* readLines(stream: Readable, from: Place, maxBytes: number): AsyncGenerator<Line> {
   let { number, end } = from;
@@ -60,8 +59,8 @@ export async function* readLines(stream: Readable, from: Place, maxBytes: number
 function contentOf(parts: readonly Buffer[], isFirst: boolean): Content {
   const [only] = parts;
   const bytes = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
-  // Decoding would replace what it cannot read, and make one person of two.
-  if (!isUtf8(bytes)) return { problem: 'it is not UTF-8' };
+  // Decoding replaces invalid bytes, which could turn two distinct ids into one.
+  if (!isUtf8(bytes)) return { problem: 'it is not valid UTF-8' };
   const text = bytes.toString('utf8');
   return { text: (isFirst && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text).trim() };
 }

@@ -1,73 +1,71 @@
 import { type Place } from './lines.js';
 
-/** What became of a line. */
 export type Fate = 'delivered' | 'rejected';
 
-/** A line whose event is on its way, or waits for one before it. */
+/** A line that is not settled, or that waits for an earlier line to settle. */
 interface OpenLine extends Place {
   fate: Fate | null;
   isChanged: boolean;
 }
 
-/** How far all lines are answered for, and what became of these. */
-export interface Answered extends Place {
-  /** Lines whose events PostHog has. */
+/** The position up to which all lines are settled, with the results of these lines. */
+export interface Settled extends Place {
+  /** Lines that PostHog accepted. */
   readonly delivered: number;
-  /** Lines in the file of rejects. */
+  /** Lines in the report of rejected lines. */
   readonly rejected: number;
-  /** Those of the delivered that were not taken as they are. */
+  /** Delivered lines of which a value was changed or ignored. */
   readonly changed: number;
 }
 
 /**
- * The lines that are not yet answered for, in their order, and how far all of them are: an import that is interrupted goes on there.
- * As large as what waits to be sent.
+ * The lines that are not settled yet, in file order, and the position up to which all lines are settled, where `--resume` continues.
+ * Its size is bounded by the number of pending events.
  */
 export class OpenLines {
   readonly #byUuid = new Map<string, OpenLine>();
   #lines: OpenLine[] = [];
-  #settled = 0;
-  #answered: Answered;
+  #settledCount = 0;
+  #reached: Settled;
 
-  /** @param answered by an earlier import */
-  constructor(answered: Answered) {
-    this.#answered = answered;
+  /** @param settled by an interrupted import */
+  constructor(settled: Settled) {
+    this.#reached = settled;
   }
 
-  get answered(): Answered {
-    return this.#answered;
+  get settled(): Settled {
+    return this.#reached;
   }
 
-  /** Whether the event of an earlier line with this uuid is still on its way. */
+  /** Returns true if a line with this uuid is not settled. */
   has(uuid: string): boolean {
     return this.#byUuid.has(uuid);
   }
 
-  /** Lines whose event is not answered for. */
+  /** Number of lines that are not settled. */
   get open(): number {
     return this.#byUuid.size;
   }
 
-  /** The event of a line is on its way. */
   add({ number, end }: Place, uuid: string): void {
     const line = { number, end, fate: null, isChanged: false };
     this.#lines.push(line);
     this.#byUuid.set(uuid, line);
   }
 
-  /** The event that is on its way is not all that its line says. */
-  change(uuid: string): void {
+  /** Marks a line of which a value was changed or ignored. */
+  markChanged(uuid: string): void {
     const line = this.#byUuid.get(uuid);
     if (line !== undefined) line.isChanged = true;
   }
 
-  /** Nothing of a line is sent. */
+  /** Adds a line that is not sent. */
   reject({ number, end }: Place): void {
     this.#lines.push({ number, end, fate: 'rejected', isChanged: false });
     this.#advance();
   }
 
-  /** An event is answered for. Returns the number of its line; undefined when it is none of these. */
+  /** Settles the line of an event. Returns the number of the line, or undefined if no open line has this uuid. */
   settle(uuid: string, fate: Fate): number | undefined {
     const line = this.#byUuid.get(uuid);
     if (line === undefined) return undefined;
@@ -78,19 +76,23 @@ export class OpenLines {
   }
 
   #advance(): void {
-    let { number, end, delivered, rejected, changed } = this.#answered;
-    for (let line = this.#lines[this.#settled]; line && line.fate !== null; line = this.#lines[this.#settled]) {
+    let { number, end, delivered, rejected, changed } = this.#reached;
+    for (
+      let line = this.#lines[this.#settledCount];
+      line && line.fate !== null;
+      line = this.#lines[this.#settledCount]
+    ) {
       ({ number, end } = line);
       if (line.fate === 'delivered') {
         delivered += 1;
         if (line.isChanged) changed += 1;
       } else rejected += 1;
-      this.#settled += 1;
+      this.#settledCount += 1;
     }
-    this.#answered = { number, end, delivered, rejected, changed };
-    // Moving the rest costs its length, so it must have been earned.
-    if (this.#settled < 1024 || this.#settled * 2 < this.#lines.length) return;
-    this.#lines = this.#lines.slice(this.#settled);
-    this.#settled = 0;
+    this.#reached = { number, end, delivered, rejected, changed };
+    // Copying costs as much as the rest is long, so do it rarely.
+    if (this.#settledCount < 1024 || this.#settledCount * 2 < this.#lines.length) return;
+    this.#lines = this.#lines.slice(this.#settledCount);
+    this.#settledCount = 0;
   }
 }

@@ -1,10 +1,9 @@
 import { type Terminal } from '../terminal.js';
 
-/** What is known of an import while it runs. */
 export interface Counts {
-  /** Bytes of the file that are answered for. */
+  /** Settled bytes of the file. */
   readonly bytes: number;
-  /** Lines that are answered for. */
+  /** Settled lines. */
   readonly lines: number;
   readonly rejected: number;
 }
@@ -13,12 +12,12 @@ const INTERACTIVE_MS = 250;
 const PLAIN_MS = 10_000;
 const BAR_LENGTH = 24;
 const GAP = '  ';
-/** What counts of the rate until now when a new one is measured: the bar shall not jump. */
-const MEMORY = 0.7;
+/** Weight of the previous rate in the moving average. */
+const SMOOTHING = 0.7;
 
 type ProgressTerminal = Pick<Terminal, 'err' | 'errColumns' | 'interactive'>;
 
-/** Shows how an import goes on: one line that is written over, or, where nobody looks, a line now and then. */
+/** Shows the progress of an import: one line that is updated, or a new line every 10 seconds if the output is not a terminal. */
 export class Progress {
   readonly #terminal: ProgressTerminal;
   readonly #counts: () => Counts;
@@ -29,7 +28,7 @@ export class Progress {
   #linesPerSecond = 0;
   #bytesPerSecond = 0;
 
-  /** @param totalBytes null when nobody knows */
+  /** @param totalBytes null if unknown */
   constructor(terminal: ProgressTerminal, totalBytes: number | null, counts: () => Counts) {
     this.#terminal = terminal;
     this.#totalBytes = totalBytes;
@@ -39,11 +38,11 @@ export class Progress {
     this.#timer = setInterval(() => this.#show(), terminal.interactive ? INTERACTIVE_MS : PLAIN_MS);
   }
 
-  /** Shows the end. */
+  /** Shows the final numbers. */
   stop(): void {
     clearInterval(this.#timer);
     if (!this.#terminal.interactive) return;
-    // All of it, as nothing is left.
+    // The average over the whole import.
     this.#last = this.#first;
     this.#linesPerSecond = 0;
     this.#bytesPerSecond = 0;
@@ -66,14 +65,14 @@ export class Progress {
     if (seconds <= 0) return;
     const rate = (before: number, now: number, known: number): number => {
       const measured = (now - before) / seconds;
-      return known === 0 ? measured : MEMORY * known + (1 - MEMORY) * measured;
+      return known === 0 ? measured : SMOOTHING * known + (1 - SMOOTHING) * measured;
     };
     this.#linesPerSecond = rate(this.#last.counts.lines, counts.lines, this.#linesPerSecond);
     this.#bytesPerSecond = rate(this.#last.counts.bytes, counts.bytes, this.#bytesPerSecond);
     this.#last = { at, counts };
   }
 
-  /** What there is to say, the most important first. */
+  /** Sorted by importance: the last parts are left out if the line is too long. */
   #parts({ bytes, lines, rejected }: Counts): string[] {
     const parts = [`${lines} lines`, `${Math.round(this.#linesPerSecond)}/s`];
     if (rejected > 0) parts.push(`${rejected} rejected`);
@@ -86,7 +85,7 @@ export class Progress {
   }
 }
 
-/** The first parts, as many as leave a column free: a line that fills the terminal goes on in the next one, and is not written over. */
+/** Joins the parts that fit and leave one column free: a line that fills the terminal wraps and cannot be overwritten. */
 function fitting(parts: readonly string[], columns: number): string {
   let count = parts.length;
   while (count > 1 && parts.slice(0, count).join(GAP).length >= columns) count -= 1;

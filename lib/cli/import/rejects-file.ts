@@ -1,21 +1,21 @@
 import { createReadStream } from 'node:fs';
-import { appendFile, open, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { messageOf, UsageError } from '../terminal.js';
 
-/** A line that is not in PostHog, and why. */
 interface Reject {
   readonly line: number;
   readonly reason: string;
 }
 
-/** Reports of lines that are written at once. */
-const MANY = 1000;
-/** How a file of reports begins. */
+/** Number of reports in memory from which they should be written. */
+const BUFFERED_REPORTS = 1000;
+/** Beginning of a report file. */
 const REPORT = /^\s*\{"line":\d+,"reason":"/;
 const SAMPLE_BYTES = 1024;
 
-/** The lines of an import that PostHog does not have, as NDJSON. Holds their numbers and reasons, and nothing of their events. */
+/** Report of the rejected lines of an import, as NDJSON. It has their numbers and reasons, and no event data. */
 export class RejectsFile {
   readonly path: string;
   #waiting: string[] = [];
@@ -26,15 +26,15 @@ export class RejectsFile {
   }
 
   /**
-   * Forgets an earlier import's, but for lines up to `line`.
+   * Deletes the reports of an earlier import, except those of lines up to `line`.
    *
-   * @throws UsageError when the file holds something else, which is left alone, or cannot be written
+   * @throws UsageError if the file has other content, which is kept, or cannot be written
    */
   async begin(line: number): Promise<void> {
     try {
       if (!(await holdsReports(this.path))) {
         throw new UsageError(
-          `${this.path} is there and is no report of rejected lines: name another file with --rejects, or delete it`,
+          `${this.path} exists and is not a report of rejected lines: choose another file with --rejects, or delete it`,
         );
       }
       await (line === 0 ? this.#clear() : this.#keep(line));
@@ -48,12 +48,12 @@ export class RejectsFile {
     this.#waiting.push(`${JSON.stringify(reject)}\n`);
   }
 
-  /** Whether it is time to `write`. */
+  /** Returns true when `write` should be called. */
   get isFull(): boolean {
-    return this.#waiting.length >= MANY;
+    return this.#waiting.length >= BUFFERED_REPORTS;
   }
 
-  /** One at a time. What cannot be written waits for the next time. */
+  /** Writes sequentially. Reports that could not be written are kept for the next call. */
   write(): Promise<void> {
     const writing = this.#writing
       .catch(() => undefined)
@@ -66,7 +66,7 @@ export class RejectsFile {
     return writing;
   }
 
-  /** Finds out as well whether the file can be written, before anything is sent. */
+  /** Also checks that the file can be written, before anything is sent. */
   async #clear(): Promise<void> {
     await rm(this.path, { force: true });
     await appendFile(this.path, '', { mode: 0o600 });
@@ -75,7 +75,7 @@ export class RejectsFile {
 
   async #keep(line: number): Promise<void> {
     const kept = createReadStream(this.path);
-    // There is none when no line was bad.
+    // The file does not exist if no line was rejected.
     const isThere = await new Promise<boolean>((resolve) => {
       kept.once('open', () => resolve(true)).once('error', () => resolve(false));
     });
@@ -88,7 +88,7 @@ export class RejectsFile {
   }
 }
 
-/** Whether nothing but reports would be lost with a file: it begins with one, is empty, or is not there. */
+/** Returns true if the file is a report, is empty or does not exist, so that it can be overwritten. */
 async function holdsReports(path: string): Promise<boolean> {
   const file = await open(path).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
@@ -107,7 +107,17 @@ function isUpTo(text: string, line: number): boolean {
   try {
     return (JSON.parse(text) as Reject).line <= line;
   } catch {
-    // Half a line, of a process that was killed.
+    // An incomplete line of a killed process.
     return false;
   }
+}
+
+/** The report file: never the imported file, and for a dry run not the report of a real import. */
+export async function rejectsPath(given: string | undefined, name: string, isDry: boolean): Promise<string> {
+  const path = given ?? `${name}${isDry ? '.dry-run' : ''}.rejects.ndjson`;
+  const found = await stat(path).catch(() => null);
+  if (found !== null && !found.isFile()) throw new UsageError(`--rejects ${path} is not a file`);
+  if (resolve(path) === resolve(name) || resolve(path) === resolve(`${name}.import-state.json`))
+    throw new UsageError(`--rejects must not be the imported file or its state file`);
+  return path;
 }

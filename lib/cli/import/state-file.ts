@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { isJsonObject, type JsonObject } from '../event-input.js';
+import { isObject } from '../../shared/untrusted-values.js';
+import { type JsonObject } from '../event-input.js';
 import { UsageError } from '../terminal.js';
-import { type Answered } from './open-lines.js';
+import { type Settled } from './open-lines.js';
 
-/** How far an import has come. */
-export interface ImportState extends Answered {
-  /** What the events without a timestamp have, as RFC 3339. */
+/** Saved progress of an import. */
+export interface ImportState extends Settled {
+  /** Timestamp of events without one, as RFC 3339. */
   readonly startedAt: string;
-  /** A hash of the project that they go to. */
+  /** Hash of the API key and the host. */
   readonly project: string;
   readonly isHistorical: boolean;
 }
 
-/** So many bytes before the place must still be what they were. */
+/** Number of bytes before the saved position that must be unchanged when the import is resumed. */
 const SAMPLE_BYTES = 64 * 1024;
 
-/** Keeps how far the import of a file has come, beside the file, so that another process can go on there. */
+/** Saves the progress of an import next to the file, so that another process can resume it. */
 export class StateFile {
   readonly #file: string;
   readonly path: string;
@@ -27,17 +28,21 @@ export class StateFile {
     this.path = `${file}.import-state.json`;
   }
 
-  /** What an import that was interrupted has left; null when there is none. Throws UsageError when it does not fit the file. */
+  /**
+   * Returns the progress of an interrupted import, or null if there is none.
+   *
+   * @throws UsageError if the state is unreadable or the file has changed
+   */
   async read(): Promise<ImportState | null> {
     const text = await readFile(this.path, 'utf8').catch(() => null);
     if (text === null) return null;
     const { sample, ...state } = stateOf(text) ?? this.#unusable('cannot be read');
     if (sample !== (await sampleOf(this.#file, state.end)))
-      this.#unusable(`is of another file: what it says was imported has changed`);
+      this.#unusable('does not match the file: the part that was already imported has changed');
     return state;
   }
 
-  /** Atomic: a process that is killed meanwhile leaves the former state. */
+  /** Atomic: if the process is killed, the previous state is kept. */
   async write(state: ImportState): Promise<void> {
     const sample = await sampleOf(this.#file, state.end);
     await writeFile(`${this.path}.new`, `${JSON.stringify({ ...state, sample })}\n`, { mode: 0o600 });
@@ -49,15 +54,15 @@ export class StateFile {
   }
 
   #unusable(problem: string): never {
-    throw new UsageError(`${this.path} ${problem}; delete it to begin anew`);
+    throw new UsageError(`${this.path} ${problem}: delete it to start over`);
   }
 }
 
 function stateOf(text: string): (ImportState & { readonly sample: string }) | null {
   try {
     const read: unknown = JSON.parse(text);
-    if (!isJsonObject(read)) return null;
-    // An earlier version did not count these.
+    if (!isObject(read)) return null;
+    // States of an earlier version have no such count.
     const state: JsonObject = { changed: 0, ...read };
     const isState =
       ['number', 'end', 'delivered', 'rejected', 'changed'].every((field) => Number.isSafeInteger(state[field])) &&
@@ -68,7 +73,7 @@ function stateOf(text: string): (ImportState & { readonly sample: string }) | nu
   }
 }
 
-/** A hash of the bytes that end at a place. */
+/** Hash of the bytes before a position. */
 async function sampleOf(path: string, end: number): Promise<string> {
   let file: FileHandle | undefined;
   try {

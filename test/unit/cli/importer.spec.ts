@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { type CaptureService } from '../../../lib/capture/capture.service.js';
-import { GivenUp, Importer } from '../../../lib/cli/import/importer.js';
+import { ImportStopped, Importer } from '../../../lib/cli/import/importer.js';
 import { RejectsFile } from '../../../lib/cli/import/rejects-file.js';
 
 const START = { number: 0, end: 0, startedAt: '2026-01-31T00:00:00.000Z', project: 'p', isHistorical: false };
-const NOTHING_YET = { ...START, delivered: 0, rejected: 0, changed: 0 };
+const BEGINNING = { ...START, delivered: 0, rejected: 0, changed: 0 };
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'posthog-import-'))));
@@ -17,7 +17,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function importer(rejects: RejectsFile): Importer {
   const { signal } = new AbortController();
   return new Importer({
-    state: NOTHING_YET,
+    state: BEGINNING,
     rejects,
     maxPending: 10,
     isDry: false,
@@ -26,7 +26,7 @@ function importer(rejects: RejectsFile): Importer {
   });
 }
 
-it('is not done while a line was pushed out of the queue', async () => {
+it('stops with an error if the queue dropped a line', async () => {
   const rejects = new RejectsFile(join(folder, 'rejects'));
   const one = importer(rejects);
   const capture = {
@@ -38,12 +38,12 @@ it('is not done while a line was pushed out of the queue', async () => {
     stats: () => ({ pending: 0, pendingBytes: 0 }),
   } as unknown as CaptureService;
   const lines = ['sent', 'lost', 'sent'].map((event) => JSON.stringify({ event, distinct_id: 'u' }));
-  await expect(one.run(Readable.from([Buffer.from(lines.join('\n'))]), capture)).rejects.toThrow(GivenUp);
-  // `--resume` begins with the one that was lost.
+  await expect(one.run(Readable.from([Buffer.from(lines.join('\n'))]), capture)).rejects.toThrow(ImportStopped);
+  // `--resume` starts with the lost line.
   expect(one.state).toMatchObject({ number: 1, delivered: 1, rejected: 0 });
 });
 
-it('keeps reports that cannot be written until they can', async () => {
+it('keeps reports that could not be written for the next write', async () => {
   const inside = join(folder, 'inside');
   mkdirSync(inside);
   const rejects = new RejectsFile(join(inside, 'rejects'));
