@@ -6,29 +6,30 @@ import axios, { type AxiosRequestConfig, type AxiosResponse, isAxiosError } from
 import { firstValueFrom } from 'rxjs';
 import { endRefused, type HttpAnswer, type HttpClient, readBody } from './http-client.js';
 
-/** An application's default credentials would replace our key; axios takes null for none, which its types do not know. */
+/** Default credentials of the application would replace our key. axios accepts null for none, which its types lack. */
 const NO_AUTH: object = { auth: null };
 
-/** What the protocol needs, whatever an application's HttpService has for defaults. */
+/** Overrides the defaults of an application's HttpService. */
 const PROTOCOL_SETTINGS: AxiosRequestConfig = {
   method: 'POST',
   baseURL: '',
-  // An error's body and headers matter as much as a success's; a redirect would lose the body.
+  // The body and headers of an error are read as well.
   validateStatus: () => true,
+  // Following a redirect would lose the body.
   maxRedirects: 0,
-  // None, as axios itself has it. Infinity it takes for a limit, and puts every answer through a second stream to count its bytes.
+  // No limit, as in axios itself. axios treats Infinity as a limit and pipes every response through a second stream to count bytes.
   maxBodyLength: -1,
   maxContentLength: -1,
-  // The status counts even if the body never ends.
+  // The status is used even if the body never ends.
   responseType: 'stream',
   decompress: true,
   transformRequest: [(body: unknown) => body],
   transformResponse: [(body: unknown) => body],
-  // The sender's is for the whole attempt; axios' starts anew with each byte.
+  // The sender limits the whole attempt; the timeout of axios restarts with each byte.
   timeout: 0,
 };
 
-/** What of axios' settings belongs to an application; everything else is the protocol's. */
+/** Settings that an application may choose. The protocol decides all others. */
 const NETWORK_SETTINGS: ReadonlySet<string> = new Set([
   'adapter',
   'family',
@@ -46,10 +47,9 @@ const NETWORK_SETTINGS: ReadonlySet<string> = new Set([
 ] satisfies (keyof AxiosRequestConfig)[]);
 
 /**
- * An HttpService of our own, so that no interceptor of the application sees the key. Connections are kept alive.
+ * A separate HttpService, so that no interceptor of the application sees the key. Connections are kept alive.
  *
- * @param settings proxy, agents and other network settings; settings that the protocol decides are left out. The proxy is by
- * default the one that environment variables name
+ * @param settings proxy, agents and other network settings; others are ignored. Without `proxy`, axios uses that of the environment
  */
 export function privateAxiosClient(settings: AxiosRequestConfig): HttpClient {
   const own = { httpAgent: new HttpAgent({ keepAlive: true }), httpsAgent: new HttpsAgent({ keepAlive: true }) };
@@ -67,9 +67,9 @@ export function privateAxiosClient(settings: AxiosRequestConfig): HttpClient {
 }
 
 /**
- * An HttpService of the application. Its connections are its own business.
+ * An HttpService of the application, which manages its own connections.
  *
- * @param find called at each request: the service may not exist before the application has started. May throw
+ * @param find called for each request, because the service may not exist before the application has started. May throw
  */
 export function sharedAxiosClient(find: () => HttpService): HttpClient {
   return axiosClient(find, () => undefined);
@@ -79,10 +79,10 @@ function axiosClient(http: () => HttpService, releaseConnections: () => void): H
   return {
     prepare: () => void http(),
     async post({ url, headers, body: data }, signal) {
-      // A copy: interceptors may write into it.
+      // Interceptors may change the headers.
       const config = { ...PROTOCOL_SETTINGS, ...NO_AUTH, url, data, headers: { ...headers }, signal };
       try {
-        return await answerOf(await unlessAborted(firstValueFrom(http().request<unknown>(config)), signal), signal);
+        return await readAnswer(await unlessAborted(firstValueFrom(http().request<unknown>(config)), signal), signal);
       } catch (error) {
         const refusal = refusalIn(error);
         if (refusal) return refusal;
@@ -93,20 +93,20 @@ function axiosClient(http: () => HttpService, releaseConnections: () => void): H
   };
 }
 
-async function answerOf(response: AxiosResponse<unknown>, signal: AbortSignal): Promise<HttpAnswer> {
+async function readAnswer(response: AxiosResponse<unknown>, signal: AbortSignal): Promise<HttpAnswer> {
   const { status, headers, data } = response;
   const body = data instanceof Readable ? await readBody(data, signal) : textOf(data);
   endRefused(response.request, status);
   return { status, headers, body };
 }
 
-/** A mocked HttpService answers with what axios would have parsed. */
+/** A mocked HttpService returns parsed data. */
 function textOf(data: unknown): string {
   if (typeof data === 'string') return data;
   return data === undefined ? '' : JSON.stringify(data);
 }
 
-/** An interceptor of the application's HttpService may have turned a status into an error, or thrown whatever it likes. */
+/** An interceptor of the application may have turned a status into an error, or may have thrown anything. */
 function refusalIn(error: unknown): HttpAnswer | undefined {
   try {
     const response = isAxiosError(error) ? error.response : undefined;
@@ -120,7 +120,7 @@ function refusalIn(error: unknown): HttpAnswer | undefined {
   }
 }
 
-/** An HttpService that does not honour the signal must not hold us. */
+/** Rejects on abort even if the HttpService ignores the signal. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));

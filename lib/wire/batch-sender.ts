@@ -14,13 +14,12 @@ import { type HttpClient, type HttpPost } from './http-client.js';
 import { outcomeOfStatus, type RemedyNames, retryAfterMs, senderMessages, timedOut } from './status-table.js';
 import { type WireRequest } from './wire-format.js';
 
-/** Where and how requests go. */
 export interface BatchSenderOptions {
   /** PostHog's ingestion address, without a trailing slash. */
   readonly host: string;
   readonly apiKey: string;
   readonly compression: 'gzip' | 'none';
-  /** For a whole attempt, answer included, in milliseconds. */
+  /** Timeout of a whole attempt, including the response. */
   readonly requestTimeoutMs: number;
   readonly historicalMigration: boolean;
   readonly names: RemedyNames;
@@ -28,7 +27,7 @@ export interface BatchSenderOptions {
 
 const USER_AGENT = `${LIBRARY_NAME}/${LIBRARY_VERSION}`;
 
-/** Makes single attempts to send batches and says what came of each. */
+/** Sends a batch once and classifies the result. Retries are the caller's decision. */
 export class BatchSender implements Sender {
   readonly messages: SenderMessages;
   readonly #client: HttpClient;
@@ -43,7 +42,6 @@ export class BatchSender implements Sender {
     this.messages = senderMessages(options.names);
   }
 
-  /** One attempt. Never rejects. */
   readonly send: SendBatch = async (batch, attempt) => {
     const deadline = new AbortController();
     const abort = (): void => deadline.abort();
@@ -68,18 +66,18 @@ export class BatchSender implements Sender {
     const format = formatOf(batch.format);
     const { apiKey, historicalMigration, names } = this.#options;
     const sentAt = new Date().toISOString();
-    const packed = await this.#packed(format.request(batch, { apiKey, historicalMigration, attempt: number, sentAt }));
+    const packed = await this.#pack(format.request(batch, { apiKey, historicalMigration, attempt: number, sentAt }));
     const answer = await this.#client.post(packed, signal);
     const retryAfter = retryAfterMs(answer.headers, Date.now());
     if (answer.status >= 200 && answer.status < 300)
       return { ...withoutKey(format.interpret(answer.body, batch, retryAfter), apiKey), code: answer.status };
-    // What leaves later goes uncompressed; not this attempt, as a server that changes its mind must not be hammered.
+    // Later requests are uncompressed. This attempt is not repeated: a server that keeps changing its mind would be hammered.
     if (answer.status === 415) this.#compression = 'none';
     return outcomeOfStatus(answer.status, retryAfter, names);
   }
 
-  /** The request as it is posted. Apart from the attempt, which would keep the text until the answer has come. */
-  async #packed({ path, headers, body }: WireRequest): Promise<HttpPost> {
+  /** A method of its own: inlined, the uncompressed text would stay in memory until the response. */
+  async #pack({ path, headers, body }: WireRequest): Promise<HttpPost> {
     const common = { ...headers, 'Content-Type': 'application/json', 'User-Agent': USER_AGENT };
     const url = this.#options.host + path;
     if (this.#compression === 'none') return { url, headers: common, body: Buffer.from(body) };
@@ -92,14 +90,14 @@ export class BatchSender implements Sender {
 
   #failed(error: unknown, code: 'aborted' | 'timeout' | 'network'): BatchOutcome {
     const { requestTimeoutMs, apiKey, names } = this.#options;
-    const remedy = `check ${names.host} and that this machine may reach it`;
+    const remedy = `check ${names.host}, and that this machine can reach it`;
     const message =
       code === 'timeout' ? timedOut(requestTimeoutMs) : `PostHog connection error: ${describeError(error, apiKey)}`;
     return { kind: 'retryable', failure: { message, remedy }, code };
   }
 }
 
-/** A server may repeat the key it was given. */
+/** A server may repeat the key. */
 function withoutKey(outcome: BatchOutcome, apiKey: string): BatchOutcome {
   if (outcome.kind !== 'settled' || outcome.rejected.length === 0) return outcome;
   const rejected = outcome.rejected.map(({ id, detail }) => ({ id, detail: withoutSecret(detail, apiKey) }));

@@ -5,13 +5,12 @@ import { joinPayloads, type WireFormat } from './wire-format.js';
 const STORED: BatchOutcome = { kind: 'settled', rejected: [], retry: [] };
 
 /**
- * PostHog's batch endpoint, which every PostHog has: the key and the send time stand in the body, and the answer is for
- * the batch as a whole. Its body is not looked at, as servers differ in it.
+ * PostHog's batch endpoint, which every server supports. The body contains the key and the send time, and a success applies to the
+ * whole batch. The response body differs between servers and is ignored.
  */
 export const batchV0: WireFormat = {
   mode: 'v0',
 
-  // As it is: the properties keep their own names.
   encode: (event) => event,
 
   decode: (encoded) => encoded as PostHogEvent,

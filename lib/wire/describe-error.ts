@@ -1,40 +1,41 @@
-/** Errors may quote at length what they were given. */
+/** Longer messages are cut: errors may quote their input at length. */
 const MAX_LENGTH = 200;
-/** More of a message is not looked at. */
+/** The rest of a longer message is ignored. */
 const MAX_READ_LENGTH = 1000;
-/** Errors within errors that are looked into. */
+/** Maximum depth of nested errors. */
 const MAX_DEPTH = 3;
 
 /**
- * An error of a request in a few words for a log, without the key; never throws. The error itself must never be logged: axios puts the
- * request into it, with key and payload. The message of one that has no `code` is not shown either: it is neither Node's nor axios' but
- * of code in between (an interceptor, an adapter), which may quote what it was given.
+ * Describes a failed request for a log, without the key; never throws. The error itself must never be logged: axios adds the request to
+ * it, with key and payload. The message of an error without a `code` is not used: it comes neither from Node nor from axios but from an
+ * interceptor or adapter, and may quote the request.
  */
 export function describeError(error: unknown, secret: string): string {
-  const text = carefully(() => messageOf(error, MAX_DEPTH)) || carefully(() => nameOf(error)) || 'unknown error';
+  const text = attempt(() => messageOf(error, MAX_DEPTH)) || attempt(() => nameOf(error)) || 'unknown error';
   return withoutSecret(text, secret);
 }
 
-/** What a store says in an error, without the key, and not where it quotes an event; never throws. */
+/** Describes an error of a store, without the key, and without its message if that quotes one of the events; never throws. */
 export function describeStoreError(
   error: unknown,
   secret: string,
   events: Iterable<{ readonly payload: string }>,
 ): string {
-  const said = carefully(() => {
+  const text = attempt(() => {
     const { message } = Object(error) as { message?: unknown };
     return typeof message === 'string' ? message.slice(0, MAX_READ_LENGTH) : '';
   });
   const payloads = Array.from(events, ({ payload }) => payload);
-  return quotes(said, payloads) ? 'its words quote an event' : withoutSecret(said, secret) || 'unknown error';
+  if (quotes(text, payloads)) return 'the message is not shown because it quotes an event';
+  return withoutSecret(text, secret) || 'unknown error';
 }
 
-/** The words of somebody else, cut, without the key. */
+/** The beginning of a text, with the secret masked. */
 export function withoutSecret(text: string, secret: string): string {
   return text.replaceAll(secret, '***').slice(0, MAX_LENGTH);
 }
 
-/** Read by name and not by instanceof: Node's own errors may come from another realm. */
+/** Reads fields instead of using instanceof, because Node's errors may come from another realm. */
 function messageOf(error: unknown, depth: number): string {
   if (typeof error !== 'object' || error === null || depth === 0) return '';
   const { code, message, cause, errors } = error as Partial<Record<'code' | 'message' | 'cause' | 'errors', unknown>>;
@@ -42,7 +43,7 @@ function messageOf(error: unknown, depth: number): string {
   if (name !== '' && typeof message === 'string' && message !== '') {
     return message.includes(name) ? message : `${message} (${name})`;
   }
-  // A host with several addresses fails once per address, in an error without a message of its own.
+  // A host with several addresses fails once per address, in an AggregateError without a message.
   const inner: unknown[] = Array.isArray(errors) ? errors.slice(0, MAX_DEPTH) : [cause];
   const messages = inner.map((one) => messageOf(one, depth - 1)).filter(Boolean);
   return messages.join(', ') || name;
@@ -53,8 +54,8 @@ function nameOf(error: unknown): string {
   return typeof name === 'string' && /^\w{1,40}$/.test(name) ? `${name} of an interceptor or adapter` : '';
 }
 
-/** Whatever was thrown may throw in turn when it is looked at. */
-function carefully(read: () => string): string {
+/** Reading a thrown value may throw in turn. */
+function attempt(read: () => string): string {
   try {
     return read();
   } catch {
@@ -62,14 +63,14 @@ function carefully(read: () => string): string {
   }
 }
 
-/** Shorter values are words that may stand in any sentence. */
-const MIN_LENGTH = 8;
-/** Of a longer value a part of this length gives it away. */
+/** Shorter values are common words, which any sentence may contain. */
+const MIN_QUOTED_LENGTH = 8;
+/** A part of this length is enough to reveal a longer value. */
 const PART_LENGTH = 12;
 
 /**
- * Whether a text quotes what stands in events: a value of a property, or a part of a long one. What a server or a store says goes into
- * the log, and may be about the very event it was given.
+ * Detects whether a text quotes a value of an event, or a part of a long one. Messages of servers and stores are logged, and may quote
+ * the events that they are about.
  *
  * @param payloads events as JSON
  */
@@ -77,12 +78,12 @@ export function quotes(text: string, payloads: Iterable<string>): boolean {
   const parts: string[] = [];
   for (let at = 0; at + PART_LENGTH <= text.length; at += PART_LENGTH / 2) parts.push(text.slice(at, at + PART_LENGTH));
   const isQuoted = (value: string): boolean =>
-    value.length >= MIN_LENGTH && (text.includes(value) || parts.some((part) => value.includes(part)));
+    value.length >= MIN_QUOTED_LENGTH && (text.includes(value) || parts.some((part) => value.includes(part)));
   for (const payload of payloads) if (valuesOf(payload).some(isQuoted)) return true;
   return false;
 }
 
-/** Every text and number in an event but its name, which is no secret. */
+/** All strings and numbers of an event except its name, which is no secret. */
 function valuesOf(payload: string): string[] {
   const values: string[] = [];
   try {
@@ -91,7 +92,7 @@ function valuesOf(payload: string): string[] {
       return value;
     });
   } catch {
-    // Not JSON, so not ours: all of it may be a secret.
+    // Not JSON, so not an event: all of it may be secret.
     values.push(payload);
   }
   return values;

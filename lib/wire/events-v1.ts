@@ -5,7 +5,7 @@ import { type PostHogEvent } from './posthog-event.js';
 import { quotes } from './describe-error.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';
 
-/** What v0 carries as properties and v1 as options. */
+/** Properties in v0, and the options that replace them in v1. */
 const OPTIONS = new Map([
   ['$cookieless_mode', 'cookieless_mode'],
   ['$ignore_sent_at', 'disable_skew_correction'],
@@ -13,18 +13,18 @@ const OPTIONS = new Map([
   ['$product_tour_id', 'product_tour_id'],
 ]);
 
-/** The server takes `$lib` and `$lib_version` from the PostHog-Sdk-Info header, and none of these from the properties. */
+/** The server reads these from the PostHog-Sdk-Info header instead. */
 const isFromHeader = (name: string): boolean => name === '$lib' || name.startsWith('$lib_');
 
-/** The one event whose properties hold `distinct_id` besides its root. */
+/** The only event with `distinct_id` among its properties, in addition to its root. */
 const ALIAS = '$create_alias';
 
-/** More of a refusal's details, the server's words, is not looked at. */
+/** The rest of longer details is ignored. */
 const MAX_DETAIL_LENGTH = 1000;
 
 /**
- * PostHog's analytics endpoint with an answer for each event. The key is a bearer token, the send time a header, and
- * what one request id names is the same batch at every attempt.
+ * PostHog's analytics endpoint, which returns a result for each event. The key is a bearer token, the send time a header, and a request
+ * id identifies the same batch in every attempt.
  */
 export const eventsV1: WireFormat = {
   mode: 'v1',
@@ -73,8 +73,8 @@ export const eventsV1: WireFormat = {
     const retry: string[] = [];
     for (const { id, payload } of batch.events) {
       const answer = results.get(id);
-      // Any other word, or none, is settled: a newer server may say more than we know.
-      if (answer?.result === 'drop') rejected.push({ id, detail: rejectionOf(answer.details, payload) });
+      // Any other result counts as accepted: a newer server may have results that are unknown here.
+      if (answer?.result === 'drop') rejected.push({ id, detail: describeRejection(answer.details, payload) });
       else if (answer?.result === 'retry') retry.push(id);
     }
     return { kind: 'settled', rejected, retry, retryAfterMs };
@@ -86,7 +86,7 @@ interface EventResult {
   readonly details?: unknown;
 }
 
-/** An answer that cannot be read names no event: sending again against a broken success would never end. */
+/** Empty for an unreadable body: retrying after a broken success would never end. */
 function resultsOf(body: string): ReadonlyMap<string, EventResult> {
   try {
     const answer: unknown = JSON.parse(body);
@@ -99,8 +99,8 @@ function resultsOf(body: string): ReadonlyMap<string, EventResult> {
   }
 }
 
-function rejectionOf(details: unknown, payload: string): string {
+function describeRejection(details: unknown, payload: string): string {
   if (typeof details !== 'string' || details === '') return 'PostHog API error: event refused';
-  const said = details.slice(0, MAX_DETAIL_LENGTH);
-  return `PostHog API error: event refused: ${quotes(said, [payload]) ? 'its words quote the event' : said}`;
+  const text = details.slice(0, MAX_DETAIL_LENGTH);
+  return `PostHog API error: event refused: ${quotes(text, [payload]) ? 'the details are not shown because they quote the event' : text}`;
 }

@@ -5,14 +5,14 @@ import { type WireFormat } from './wire-format.js';
 
 const FORMATS: ReadonlyMap<string, WireFormat> = new Map([batchV0, eventsV1].map((format) => [format.mode, format]));
 
-/** The format that events say they are written in. */
+/** @param mode `captureMode`, or the `format` of a stored event */
 export function formatOf(mode: string): WireFormat {
   return FORMATS.get(mode) ?? batchV0;
 }
 
 /**
- * The same event in another format. A store may bring back what was captured before `captureMode` was changed, and it was
- * changed because the server does not speak the former one.
+ * Converts an event to another format. A store may return events that were captured with another `captureMode`, which the server may
+ * not support.
  */
 export function reformat(event: QueuedEvent, format: WireFormat): QueuedEvent {
   if (event.format === format.mode) return event;
@@ -21,7 +21,7 @@ export function reformat(event: QueuedEvent, format: WireFormat): QueuedEvent {
     const payload = JSON.stringify(encoded);
     return { ...event, format: format.mode, payload, bytes: Buffer.byteLength(payload) };
   } catch {
-    // Not what we wrote: the server may judge.
+    // Not written by this package: the server decides.
     return event;
   }
 }

@@ -1,35 +1,34 @@
 import { ClientRequest } from 'node:http';
 
-/** One POST, body and all. */
 export interface HttpPost {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
-/** What came back, whatever the status. */
+/** A response with any status. */
 export interface HttpAnswer {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, unknown>>;
-  /** '' when it broke off, has no end, cannot be unpacked, or is larger than any answer of PostHog's. */
+  /** '' if it is incomplete, cannot be decompressed, or is larger than any response of PostHog. */
   readonly body: string;
 }
 
-/** How requests travel. Redirects are answers like any other: following one would lose the body. */
+/** Redirects are responses like any other: following one would lose the body. */
 export interface HttpClient {
-  /** Throws PostHogConfigurationError when it cannot work. Called once, when the application has started. */
+  /** Called once, when the application has started. Throws PostHogConfigurationError if the client cannot work. */
   prepare(): void;
-  /** Rejects when there was no answer, and, whatever it waits for before the status, as soon as the signal aborts. */
+  /** Rejects without a response. Until the status arrives, it also rejects as soon as the signal aborts. */
   post(request: HttpPost, signal: AbortSignal): Promise<HttpAnswer>;
   /** Closes idle connections; further requests open new ones. */
   releaseConnections(): void;
 }
 
-/** Far more than any answer of PostHog's; the rest of a larger one is not read. */
+/** Far more than any response of PostHog. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-/** Reads an answer's body as text; '' when it breaks off, is too large, or the time is over. Never rejects. */
+/** Reads a response body as text; '' if it is incomplete or too large, or the signal aborts. Never rejects. */
 export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown }, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -50,7 +49,7 @@ export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown },
       signal.removeEventListener('abort', stop);
       resolve(chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString());
     });
-    // Stays: an error after the end must not be nobody's.
+    // Kept after the end: an error without a listener would crash the process.
     stream.on('error', stop);
     stream.once('close', stop);
     if (signal.aborted) stop();
@@ -58,14 +57,14 @@ export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown },
 }
 
 /**
- * Ends a request that was refused before all of it was sent, for a server that reads no further would keep it, and its connection, for as
- * long as it likes. One that was taken goes on: what is sent may still count. Does nothing to a connection that is free for other requests.
+ * Destroys a request that was refused before all of it was sent: a server that stops reading would keep it, and its connection, open.
+ * A request with a success goes on, and a connection that has been returned to its pool is left alone.
  *
- * @param request what a client says it was, if it does
+ * @param request the ClientRequest, if the HTTP client exposes it
  */
 export function endRefused(request: unknown, status: number): void {
   if (status < 300 || !(request instanceof ClientRequest) || request.writableFinished) return;
-  // That all is sent TLS learns only in the next turn, which may be after the answer to it.
+  // Over TLS, `writableFinished` is set in the next turn, which may be after the response.
   setImmediate(() => {
     if (!request.writableFinished) request.destroy();
   });

@@ -1,14 +1,13 @@
 /**
- * An event in PostHog's own spelling, complete: everything that makes it one row (uuid, timestamp, distinct id)
- * is fixed. It is what `beforeSend` sees and what a wire format encodes. What the v1 API calls options stands
- * in `properties` under its v0 name (`$process_person_profile`, `$cookieless_mode`, …) in both formats.
+ * A complete event in PostHog's spelling, as `beforeSend` sees it. With both values of `captureMode`, `properties` contains the ingestion
+ * options under their v0 names (`$process_person_profile`, `$cookieless_mode`, …).
  */
 export interface PostHogEvent {
-  /** Lower-case, hyphenated. */
+  /** In lower case, with hyphens. */
   uuid: string;
-  /** Not blank; at most 200 bytes. */
+  /** Name of the event. Not blank; up to 200 bytes of UTF-8. */
   event: string;
-  /** Trimmed, not blank; at most 200 bytes. */
+  /** Trimmed, not blank; up to 200 bytes of UTF-8. */
   distinct_id: string;
   /** RFC 3339 in UTC, ending in `Z`. */
   timestamp: string;

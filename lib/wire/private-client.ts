@@ -3,17 +3,17 @@ import { privateAxiosClient } from './axios-client.js';
 import { type HttpClient } from './http-client.js';
 import { nodeClient } from './node-client.js';
 
-/** What axios takes a proxy from (HTTP_PROXY, https_proxy, ALL_PROXY, npm_config_proxy). */
+/** The variables that axios reads a proxy from (HTTP_PROXY, https_proxy, ALL_PROXY, npm_config_proxy). */
 const PROXY_VARIABLE = /(?:^|_)proxy$/i;
 
 /**
- * A client that the application does not see: Node's own where that is enough, and axios where something is asked for that it
- * knows of, a proxy in the environment (as it is when this is called) included.
+ * A client that the application has no access to: Node's own, or axios if there are settings for it or the environment specifies a
+ * proxy at the time of the call.
  *
- * @param settings axios' network settings, as option `http` has them
+ * @param settings option `http`
  */
 export function privateClient(settings: AxiosRequestConfig | undefined): HttpClient {
   if (Object.keys(process.env).some((name) => PROXY_VARIABLE.test(name))) return privateAxiosClient(settings ?? {});
-  // Without `proxy: false` axios looks for one at each request, which takes longer than the request.
+  // Without `proxy: false`, axios looks for a proxy for each request, which takes longer than the request.
   return settings ? privateAxiosClient({ proxy: false, ...settings }) : nodeClient();
 }

@@ -10,9 +10,9 @@ export interface RemedyNames {
 }
 
 /**
- * What a status other than 2xx means. Retried: 408, 429 (a gateway's; PostHog itself sends none) and every 5xx. Never
- * retried as it is: 400 (an event is at fault), 413 (too large), 402 (quota). Anything else says that the key, the host
- * or a proxy is wrong.
+ * Classifies a status other than 2xx. Retried: 408, 429 (sent by gateways, PostHog itself sends none) and every 5xx. Not retried
+ * unchanged: 400 (an event is at fault), 413 (too large) and 402 (quota). Any other status means that the key, the host or a proxy
+ * is wrong.
  */
 export function outcomeOfStatus(status: number, retryAfterMs: number | undefined, names: RemedyNames): BatchOutcome {
   const failure: SendFailure = { message: `PostHog API error: HTTP ${status}`, remedy: remedyFor(status, names) };
@@ -31,22 +31,23 @@ export function outcomeOfStatus(status: number, retryAfterMs: number | undefined
 }
 
 function remedyFor(status: number, { apiKey, host, captureMode }: RemedyNames): string {
-  if (status === 401) return `check ${apiKey}: it must be the project API key (phc_…) of the project at ${host}`;
+  if (status === 401) return `check that ${apiKey} is the project API key (phc_…) of a project at ${host}`;
   if (status === 402) return QUOTA_REMEDY;
-  if (status === 404) return `check ${host}; a server without the v1 API needs ${captureMode}=v0`;
+  if (status === 404) return `check ${host}; if the server does not support the v1 API, set ${captureMode}=v0`;
   if (status === 415) return 'events are sent uncompressed from now on';
-  if (status >= 300 && status < 400) return `check ${host}: it answers with a redirect, which is not followed`;
+  if (status >= 300 && status < 400)
+    return `check ${host}: it responds with a redirect, and redirects are not followed`;
   if (status === 408 || status === 429 || status >= 500)
-    return 'PostHog or a gateway before it is in trouble: nothing to do unless it lasts';
-  return `check ${host} and what stands between (a proxy, a firewall)`;
+    return 'PostHog or a gateway in front of it is unavailable: nothing to do unless it lasts';
+  return `check ${host} and any proxy or firewall in between`;
 }
 
 /**
- * Reads Retry-After (RFC 9110, section 10.2.3) from the headers of an answer: seconds or an HTTP date. A date counts from
- * the `Date` of the same answer, as our clock may be another; without one, from `now`.
+ * Reads Retry-After (RFC 9110, section 10.2.3): seconds or an HTTP date. A date is relative to the `Date` header of the same
+ * response, because the clocks may differ, or else to `now`.
  *
  * @param headers names in lower case
- * @returns milliseconds to wait, 0 for a time gone by, undefined when missing or unreadable
+ * @returns milliseconds to wait, 0 for a past date, undefined if missing or unreadable
  */
 export function retryAfterMs(headers: Readonly<Record<string, unknown>>, now: number): number | undefined {
   const { 'retry-after': header, date } = headers;
@@ -58,7 +59,7 @@ export function retryAfterMs(headers: Readonly<Record<string, unknown>>, now: nu
 }
 
 function parseDate(text: unknown): number | undefined {
-  // A date has letters; Date.parse alone would take "-5" for a year.
+  // A date contains letters; Date.parse accepts "-5" as a year.
   if (typeof text !== 'string' || !/[a-z]/i.test(text)) return undefined;
   const at = Date.parse(text);
   return Number.isNaN(at) ? undefined : at;
@@ -74,7 +75,7 @@ export function senderMessages({ host }: RemedyNames): SenderMessages {
     timedOut,
     askedAgain: {
       message: 'PostHog asked to send events again',
-      remedy: 'they are kept and sent again: nothing to do unless it lasts',
+      remedy: 'the events are kept and sent again: nothing to do unless it lasts',
     },
     refusesEveryEvent: `PostHog refuses every event: check ${host} and any proxy or firewall in between; the events are kept`,
   };

@@ -213,7 +213,7 @@ it('v1: what the server takes from headers stays out of the properties', async (
 it.each<[string, string, string]>([
   ['a reason', 'event_name_too_long', 'event_name_too_long'],
   ['the key', `token ${KEY} may not`, 'token *** may not'],
-  ['a value', 'mail ada@example.com is none', 'its words quote the event'],
+  ['a value', 'mail ada@example.com is none', 'the details are not shown because they quote the event'],
   ['the key where it would be cut', `${'x'.repeat(160)}${KEY}`, `${'x'.repeat(160)}***`],
 ])('v1: of a refused event it is told why, without secrets: %s', async (_, details, told) => {
   const { capture, posthog, drops, lines } = await start({ captureMode: 'v1' });

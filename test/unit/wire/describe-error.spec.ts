@@ -11,7 +11,7 @@ circular.cause = circular;
 describe('describeError', () => {
   it.each<[string, unknown, string]>([
     ['of Node', coded('connect ECONNREFUSED 127.0.0.1:1', 'ECONNREFUSED'), 'connect ECONNREFUSED 127.0.0.1:1'],
-    ['whose message does not say its code', coded('socket hang up', 'ECONNRESET'), 'socket hang up (ECONNRESET)'],
+    ['without the code in its message', coded('socket hang up', 'ECONNRESET'), 'socket hang up (ECONNRESET)'],
     ['without a message', coded('', 'ENOTFOUND'), 'ENOTFOUND'],
     [
       'of several addresses',
@@ -20,19 +20,19 @@ describe('describeError', () => {
     ],
     ['with a cause', new TypeError('fetch failed', { cause: coded('no route EHOST', 'EHOST') }), 'no route EHOST'],
     ['of an interceptor', new RangeError('payload-secret'), 'RangeError of an interceptor or adapter'],
-    ['with a name of its own making', Object.assign(new Error('x'), { name: 'payload-secret' }), 'unknown error'],
+    ['with an arbitrary name', Object.assign(new Error('x'), { name: 'payload-secret' }), 'unknown error'],
     ['with a number for a code', coded('payload-secret', 5), 'Error of an interceptor or adapter'],
-    ['that is text', 'payload-secret', 'unknown error'],
-    ['that is nothing', undefined, 'unknown error'],
+    ['that is a string', 'payload-secret', 'unknown error'],
+    ['that is undefined', undefined, 'unknown error'],
     ['that is its own cause', circular, 'Error of an interceptor or adapter'],
     ['that is a revoked proxy', revoked(), 'unknown error'],
     ['that is a spiteful proxy', spiteful(), 'unknown error'],
-    ['that holds the key', coded(`bad ${KEY} in ${KEY}`, 'EKEY'), 'bad *** in *** (EKEY)'],
+    ['that contains the key', coded(`bad ${KEY} in ${KEY}`, 'EKEY'), 'bad *** in *** (EKEY)'],
   ])('an error %s', (_, error, expected) => {
     expect(describeError(error, KEY)).toBe(expected);
   });
 
-  it('cuts a long message, and leaves no part of the key where it cuts', () => {
+  it('cuts a long message, and leaves no part of the key at the cut', () => {
     const described = describeError(coded(`${'x'.repeat(195)}${KEY}`, 'E'), KEY);
     expect(described).toBe(`${'x'.repeat(195)}*** (`);
   });
@@ -45,13 +45,13 @@ describe('describeStoreError', () => {
     [new Error('it is full (maxBytes is 5)'), 'it is full (maxBytes is 5)'],
     [new Error(`no table ${KEY}`), 'no table ***'],
     [new Error('cannot write order_placed'), 'cannot write order_placed'],
-    [new Error('cannot write 4111 1111 1111 1111'), 'its words quote an event'],
-    [new Error('cannot write {"card":"4111 1111 1111 11'), 'its words quote an event'],
-    [new Error('cannot write 987654321'), 'its words quote an event'],
+    [new Error('cannot write 4111 1111 1111 1111'), 'the message is not shown because it quotes an event'],
+    [new Error('cannot write {"card":"4111 1111 1111 11'), 'the message is not shown because it quotes an event'],
+    [new Error('cannot write 987654321'), 'the message is not shown because it quotes an event'],
     [undefined, 'unknown error'],
     [{ message: 5 }, 'unknown error'],
     [spiteful(), 'unknown error'],
-  ])('%# is described', (error, expected) => {
+  ])('case %#', (error, expected) => {
     expect(describeStoreError(error, KEY, events)).toBe(expected);
   });
 });
@@ -59,15 +59,15 @@ describe('describeStoreError', () => {
 describe('quotes', () => {
   it.each<[string, string, string, boolean]>([
     ['a value', 'value "a@example.com" is bad', '{"properties":{"mail":"a@example.com"}}', true],
-    ['a value deep within', 'bad: a@example.com', '{"properties":{"a":[{"b":"a@example.com"}]}}', true],
+    ['a nested value', 'bad: a@example.com', '{"properties":{"a":[{"b":"a@example.com"}]}}', true],
     ['a distinct id', 'bad id user_12345', '{"distinct_id":"user_12345"}', true],
     ['a part of a long value', `near ${'y'.repeat(30)}`, `{"properties":{"text":"${'y'.repeat(5000)}"}}`, true],
     ['a number', 'bad 1234567890', '{"properties":{"n":1234567890}}', true],
-    ['what is no event of ours', 'bad', 'nothing of the kind', false],
-    ['a part of what is no event of ours', 'bad: nothing of the kind', 'nothing of the kind', true],
-    ['the name', 'order_placed is bad', '{"event":"order_placed","properties":{"a":"b"}}', false],
-    ['a field', 'properties.plan is bad', '{"event":"e","properties":{"plan":"professional"}}', false],
-    ['a word as any other', 'it is full', '{"properties":{"tank":"full"}}', false],
+    ['not a payload of an event', 'bad', 'nothing of the kind', false],
+    ['a part of text that is not JSON', 'bad: nothing of the kind', 'nothing of the kind', true],
+    ['the name of the event', 'order_placed is bad', '{"event":"order_placed","properties":{"a":"b"}}', false],
+    ['the name of a property', 'properties.plan is bad', '{"event":"e","properties":{"plan":"professional"}}', false],
+    ['a common word', 'it is full', '{"properties":{"tank":"full"}}', false],
   ])('%s', (_, text, payload, expected) => {
     expect(quotes(text, ['{"event":"other"}', payload])).toBe(expected);
   });

@@ -5,18 +5,18 @@ import * as zlib from 'node:zlib';
 import { jest } from '@jest/globals';
 import { GzipPool } from '../../../lib/wire/gzip-pool.js';
 
-/** Texts that gzip can do little with, so that what leaves it comes in pieces. */
+/** Text that gzip hardly compresses, so that its output comes in several chunks. */
 const noise = (bytes: number): string => randomBytes(bytes).toString('base64');
 
 describe('GzipPool', () => {
-  it('packs one text after the other, each on its own', async () => {
+  it('compresses texts sequentially, each on its own', async () => {
     const pool = new GzipPool();
     for (const text of ['first', '', 'Zürich \u{1F600}', 'x'.repeat(3_000_000), noise(300_000), 'last']) {
       expect(zlib.gunzipSync(await pool.pack(text)).toString()).toBe(text);
     }
   });
 
-  it('packs many at once, each on its own', async () => {
+  it('compresses many texts concurrently, each on its own', async () => {
     const pool = new GzipPool();
     const texts = Array.from({ length: 40 }, (_unused, index) => `${index} ${noise(index * 5000)}`);
     for (let round = 0; round < 3; round += 1) {
@@ -25,7 +25,7 @@ describe('GzipPool', () => {
     }
   });
 
-  it('leaves what it has packed as it is when it packs more', async () => {
+  it('does not change a result when it compresses the next text', async () => {
     const pool = new GzipPool();
     const [first, second] = [noise(100_000), noise(100_000)];
     const packed = await pool.pack(first);
@@ -33,7 +33,7 @@ describe('GzipPool', () => {
     expect(zlib.gunzipSync(packed).toString()).toBe(first);
   });
 
-  it('rejects when a stream of Node fails under way, and packs what comes next', async () => {
+  it('rejects if a stream fails, and compresses the next text', async () => {
     const pool = new GzipPool();
     const gzips = Object.getPrototypeOf(zlib.createGzip()) as Transform;
     const { write } = gzips;
@@ -47,7 +47,7 @@ describe('GzipPool', () => {
     expect(zlib.gunzipSync(await pool.pack('text')).toString()).toBe('text');
   });
 
-  it('answers in the context of its caller, whoever was first', async () => {
+  it('resolves in the async context of each caller', async () => {
     const pool = new GzipPool();
     const context = new AsyncLocalStorage<number>();
     const seen = [];
