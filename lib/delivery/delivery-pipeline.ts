@@ -1,4 +1,4 @@
-import { backoffMs } from './sending/backoff.js';
+import { backoffMs } from './sending/retry-policy.js';
 import { StoreRecovery } from './durability/store-recovery.js';
 import { BatchScheduler, type BatchSchedulerOptions } from './sending/batch-scheduler.js';
 import {
@@ -35,15 +35,15 @@ export class DeliveryPipeline implements Delivery {
   readonly #sender: Sender;
   readonly #observer: DeliveryObserver;
   readonly #queue: EventQueue;
-  readonly #pump: BatchScheduler;
-  readonly #express: ImmediateSender;
+  readonly #scheduler: BatchScheduler;
+  readonly #immediate: ImmediateSender;
   readonly #settlement: Settlement;
   readonly #requests = new RequestStatsCollector();
   readonly #durable: DurableBuffer | null;
-  readonly #backlog: StoreRecovery | null;
+  readonly #recovery: StoreRecovery | null;
   /** Events that stay in the store when the pipeline is closed. */
   readonly #left = new EventCount();
-  readonly #room: CapacityWaiters;
+  readonly #capacityWaiters: CapacityWaiters;
   /** Told when sending stalls. */
   readonly #impatient = new Set<() => void>();
   #closing: Promise<DeliveryReport> | null = null;
@@ -57,66 +57,72 @@ export class DeliveryPipeline implements Delivery {
     this.#sender = sender;
     this.#observer = observer;
     this.#queue = new EventQueue(options);
-    this.#room = new CapacityWaiters(() => this.#queue.room.maxEvents);
+    this.#capacityWaiters = new CapacityWaiters(() => this.#queue.freeCapacity.maxEvents);
     const durable = durability ? new DurableBuffer(durability, observer) : null;
     this.#durable = durable;
-    this.#backlog =
+    this.#recovery =
       durable &&
       new StoreRecovery(durable, {
-        room: () => this.#queue.room,
+        capacity: () => this.#queue.freeCapacity,
         recovered: (events) => {
           this.#settlement.ledger.recovered += events.length;
           for (const event of events) this.#queue.push(event);
           for (const event of events) {
             observer.queued(event);
-            this.#pump.arrived(event);
+            this.#scheduler.arrived(event);
           }
         },
       });
     const request = this.#requests.observed(sender.send, observer);
     this.#settlement = new Settlement(observer, durable, () => {
-      this.#room.check();
+      this.#capacityWaiters.check();
       // No request need be over for that: it may have been dropped before it left.
       if (this.#closeTimer && this.#pending === 0) this.#endCloseTimer();
     });
     const travels = this.#settlement.listener(() => this.#returned());
-    this.#pump = new BatchScheduler(options, this.#queue, durable?.keptFirst(request) ?? request, sender.messages, {
-      ...travels,
-      settled: (event, seq, reason, detail) => this.#settlement.settle(event, seq, reason, detail),
-      stalled: (failure, coolDownMs) => {
-        observer.coolingDown(failure, coolDownMs, this.#pending);
-        for (const giveUp of this.#impatient) giveUp();
+    this.#scheduler = new BatchScheduler(
+      options,
+      this.#queue,
+      durable?.keptFirst(request) ?? request,
+      sender.messages,
+      {
+        ...travels,
+        settled: (event, seq, reason, detail) => this.#settlement.settle(event, seq, reason, detail),
+        stalled: (failure, coolDownMs) => {
+          observer.coolingDown(failure, coolDownMs, this.#pending);
+          for (const giveUp of this.#impatient) giveUp();
+        },
+        recovered: () => observer.resumed(this.#pending),
       },
-      recovered: () => observer.resumed(this.#pending),
-    });
-    this.#express = new ImmediateSender(options, request, sender.messages, {
+    );
+    this.#immediate = new ImmediateSender(options, request, sender.messages, {
       ...travels,
       queued: (event) => observer.queued(event),
       settled: (call, event, outcome) => {
         if (outcome.delivered) this.#settlement.settle(event, call, null, '');
         else this.#settlement.settle(event, call, outcome.reason, outcome.message);
       },
-      answered: () => this.#pump.answered(),
+      answered: () => this.#scheduler.answered(),
     });
   }
 
   stats(): DeliveryStats {
     const { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs } = this.#options;
     const now = Date.now();
-    const oldest = Math.min(this.#queue.oldestCapturedAt ?? Infinity, this.#express.oldestCapturedAt ?? Infinity);
-    const coolDownLeftMs = this.#pump.coolDownLeftMs;
+    const oldest = Math.min(this.#queue.oldestCapturedAt ?? Infinity, this.#immediate.oldestCapturedAt ?? Infinity);
+    const coolDownLeftMs = this.#scheduler.coolDownLeftMs;
     return {
       recovered: this.#settlement.ledger.recovered,
       delivered: this.#settlement.ledger.delivered,
       pending: this.#pending,
-      pendingBytes: this.#queue.bytes + this.#express.bytes + this.#left.bytes,
-      inFlight: this.#queue.leased + this.#express.inFlight,
+      pendingBytes: this.#queue.bytes + this.#immediate.bytes + this.#left.bytes,
+      inFlight: this.#queue.leased + this.#immediate.inFlight,
       retries: this.#settlement.retries,
       requests: this.#requests.stats,
       oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
       coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
       limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs },
-      lastFailure: this.#pump.lastFailure ?? this.#settlement.refusal,
+      lastFailure: this.#scheduler.lastFailure ?? this.#settlement.refusal,
       storeFailing: this.#durable?.failing ?? false,
     };
   }
@@ -126,7 +132,7 @@ export class DeliveryPipeline implements Delivery {
    * event. Rejects when the store cannot be used.
    */
   async recover(): Promise<void> {
-    await this.#backlog?.open();
+    await this.#recovery?.open();
   }
 
   /**
@@ -151,7 +157,7 @@ export class DeliveryPipeline implements Delivery {
       this.#observer.queued(event);
     }
     if (this.#closing) this.#sendLate();
-    else this.#pump.arrived(event);
+    else this.#scheduler.arrived(event);
     return kept;
   }
 
@@ -161,7 +167,7 @@ export class DeliveryPipeline implements Delivery {
       this.#settlement.refuse(event, 'shutdown', 'captured after shutdown');
       return Promise.resolve({ delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' });
     }
-    const answer = this.#express.send(event, call);
+    const answer = this.#immediate.send(event, call);
     if (this.#closing) this.#sendLate();
     return answer;
   }
@@ -171,16 +177,16 @@ export class DeliveryPipeline implements Delivery {
     const statement = this.#openStatement();
     const how = await this.#sendUntil(statement.settled, timeoutMs);
     const late = how === 'timeout' ? `not everything was answered for within ${timeoutMs} ms` : null;
-    return statement.report(this.#pump.lastFailure?.message ?? late);
+    return statement.report(this.#scheduler.lastFailure?.message ?? late);
   }
 
   /** Resolves when the queue is at most half full, when the pipeline is closed, or at the time limit. */
   ready(timeoutMs?: number): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    const room = this.#room.wait(timeoutMs);
+    const capacity = this.#capacityWaiters.wait(timeoutMs);
     // What makes the queue full may be less than a batch.
-    if (this.#room.size > 0) this.#pump.sendSoon();
-    return room;
+    if (this.#capacityWaiters.size > 0) this.#scheduler.sendSoon();
+    return capacity;
   }
 
   /**
@@ -194,7 +200,7 @@ export class DeliveryPipeline implements Delivery {
   async #close(): Promise<DeliveryReport> {
     const { shutdownTimeoutMs } = this.#options;
     this.#closeAt = performance.now() + shutdownTimeoutMs;
-    this.#backlog?.stop();
+    this.#recovery?.stop();
     const statement = this.#openStatement();
     let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
     // The store must hear what becomes of all that it keeps before it is closed.
@@ -204,11 +210,11 @@ export class DeliveryPipeline implements Delivery {
       // Nobody but us can tell of what was captured while the store took its time.
       how = await this.#drain(this.#openStatement().settled);
     }
-    const error = this.#pump.lastFailure?.message ?? null;
+    const error = this.#scheduler.lastFailure?.message ?? null;
     if (how !== 'settled') await this.#shut();
     else this.#sender.release();
     await this.#durable?.close();
-    this.#room.releaseAll();
+    this.#capacityWaiters.releaseAll();
     const report = statement.report(error);
     return report.dropped.shutdown === undefined ? report : { ...report, error };
   }
@@ -220,8 +226,8 @@ export class DeliveryPipeline implements Delivery {
    */
   async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
     // A pause that the receiver asked for is no stall: what comes of it is only found out now.
-    let before = this.#pump.cooling ? this.#settlement.ledger.delivered : -1;
-    this.#pump.hurry();
+    let before = this.#scheduler.coolingDown ? this.#settlement.ledger.delivered : -1;
+    this.#scheduler.hurry();
     let covered = settled;
     for (let failures = 0; ; before = this.#settlement.ledger.delivered) {
       const how = await this.#sendUntil(covered, this.#timeLeftMs);
@@ -233,7 +239,7 @@ export class DeliveryPipeline implements Delivery {
       } else if (this.#settlement.ledger.delivered > before) {
         failures = 0;
       } else {
-        const isSafe = this.#durable?.keepsAll === true && this.#express.calls.size === 0;
+        const isSafe = this.#durable?.keepsAll === true && this.#immediate.calls.size === 0;
         if (isSafe || this.#settlement.ledger.delivered === 0) return how;
         failures += 1;
         await within(covered, Math.min(backoffMs(failures, this.#options), this.#timeLeftMs), undefined);
@@ -245,9 +251,9 @@ export class DeliveryPipeline implements Delivery {
   async #shut(): Promise<void> {
     this.#closed = true;
     this.#endCloseTimer();
-    const detail = this.#pump.lastFailure?.message ?? 'the time for shutdown was over';
-    this.#express.close();
-    await this.#pump.stop();
+    const detail = this.#scheduler.lastFailure?.message ?? 'the time for shutdown was over';
+    this.#immediate.close();
+    await this.#scheduler.stop();
     // Only then is it known what the store keeps.
     await this.#durable?.written;
     for (let left = this.#queue.takeOldest(); left; left = this.#queue.takeOldest()) {
@@ -269,7 +275,7 @@ export class DeliveryPipeline implements Delivery {
   #sendLate(): void {
     // It may have been dropped at once, and nothing else would end the timer.
     if (this.#pending === 0) return;
-    this.#pump.sendSoon();
+    this.#scheduler.sendSoon();
     // Keeps the process alive: nothing else may.
     this.#closeTimer ??= deadlineTimer(() => {
       this.#closeTimer = null;
@@ -278,7 +284,7 @@ export class DeliveryPipeline implements Delivery {
   }
 
   #openStatement(): ReturnType<Ledger['open']> {
-    return this.#settlement.ledger.open(this.#queue.nextSeq, this.#queue.size, this.#express.calls);
+    return this.#settlement.ledger.open(this.#queue.nextSeq, this.#queue.size, this.#immediate.calls);
   }
 
   /** Sends all until `settled`, until sending stalls, or until the time is over. Keeps the process alive meanwhile. */
@@ -287,7 +293,7 @@ export class DeliveryPipeline implements Delivery {
     let giveUp = (): void => undefined;
     const stalled = new Promise<'stalled'>((resolve) => (giveUp = () => resolve('stalled')));
     this.#impatient.add(giveUp);
-    this.#pump.sendAll();
+    this.#scheduler.sendAll();
     const over = Promise.race([settled.then(() => 'settled' as const), stalled]);
     const how = await within(over, timeoutMs, 'timeout' as const);
     this.#impatient.delete(giveUp);
@@ -295,11 +301,11 @@ export class DeliveryPipeline implements Delivery {
   }
 
   get #pending(): number {
-    return this.#queue.size + this.#express.calls.size + this.#left.events;
+    return this.#queue.size + this.#immediate.calls.size + this.#left.events;
   }
 
   #returned(): void {
-    this.#backlog?.roomMade();
+    this.#recovery?.capacityFreed();
     if (!this.#closing || this.#closed || this.#pending > 0) return;
     this.#endCloseTimer();
     this.#sender.release();

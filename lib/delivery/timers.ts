@@ -1,23 +1,22 @@
-/** The longest delay that setTimeout keeps; a longer one would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+/** The longest delay that setTimeout takes; with a longer one it would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** A pending timer, to be handed to `clearTimeout`. */
 export type Timer = ReturnType<typeof setTimeout>;
 
-/** Like setTimeout, but the process may end before it fires. */
+/** A timer that does not keep the process alive. */
 export function backgroundTimer(callback: () => void, delayMs: number): Timer {
   const timer = deadlineTimer(callback, delayMs);
-  // Some fake clocks hand out plain numbers.
+  // Some fake clocks return plain numbers.
   if (typeof timer === 'object') timer.unref();
   return timer;
 }
 
-/** Like setTimeout, for any delay: it keeps the process alive while somebody waits for what it bounds. */
+/** A timer for any delay. It keeps the process alive, as somebody waits for what it bounds. */
 export function deadlineTimer(callback: () => void, delayMs: number): Timer {
-  return setTimeout(callback, Math.min(Math.max(0, delayMs), LONGEST_DELAY_MS));
+  return setTimeout(callback, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
 }
 
-/** What the promise resolves with, or `late` when that takes longer than `delayMs`. Keeps the process alive meanwhile. */
+/** Resolves like the promise, or with `late` after `delayMs`. Keeps the process alive meanwhile. */
 export async function within<Result, Late>(
   promise: Promise<Result>,
   delayMs: number,
@@ -30,4 +29,27 @@ export async function within<Result, Late>(
   const result = await Promise.race([promise, tooLate]);
   clearTimeout(deadline);
   return result;
+}
+
+/** Waits that can be cut short. They do not keep the process alive. */
+export class Sleepers {
+  readonly #sleeping = new Set<(goOn: boolean) => void>();
+
+  /** Resolves with true after `delayMs`, or earlier with the argument of `wake`. */
+  sleep(delayMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const wake = (goOn: boolean): void => {
+        clearTimeout(timer);
+        this.#sleeping.delete(wake);
+        resolve(goOn);
+      };
+      const timer = backgroundTimer(() => wake(true), delayMs);
+      this.#sleeping.add(wake);
+    });
+  }
+
+  /** Ends all waits. */
+  wake(goOn: boolean): void {
+    for (const wake of this.#sleeping) wake(goOn);
+  }
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { backoffMs } from '../delivery/sending/backoff.js';
+import { backoffMs } from '../delivery/sending/retry-policy.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Recovery, type RecoveryRequest } from '../delivery/durability/event-store.js';
 import { EventFile } from './event-file.js';

@@ -15,8 +15,8 @@ export interface Durability {
 
 type StoreObserver = Pick<DeliveryObserver, 'storeFailed' | 'storeWorks' | 'storeWarned'>;
 
-/** How much may be brought back. */
-export type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
+/** Limits of what may be brought back. */
+export type Capacity = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
 /** A store that answers nothing for so long counts as failed: sending must not wait for it. */
 const PATIENCE_MS = 5000;
@@ -70,14 +70,14 @@ export class DurableBuffer {
   }
 
   /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all, or another project's. */
-  async recover(room: Room): Promise<readonly QueuedEvent[]> {
+  async recover(capacity: Capacity): Promise<readonly QueuedEvent[]> {
     const { store, project, adapt } = this.#durability;
     const first = this.#first;
     this.#first = false;
     if (first) this.#claim();
     let recovery: Recovery = { events: [], warnings: [] };
     try {
-      recovery = await store.recover({ project, ...room, onLost: this.#lost });
+      recovery = await store.recover({ project, ...capacity, onLost: this.#lost });
     } catch (error) {
       if (first && (error as { temporary?: unknown } | null)?.temporary !== true) {
         this.#disclaim();

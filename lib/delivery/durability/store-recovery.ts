@@ -1,11 +1,11 @@
 import { type QueuedEvent } from '../delivery.js';
-import { type DurableBuffer, type Room } from './durable-buffer.js';
+import { type DurableBuffer, type Capacity } from './durable-buffer.js';
 import { backgroundTimer, type Timer } from '../timers.js';
 
 /** Who takes what is brought back. Must not throw. */
 export interface StoreRecoveryListener {
   /** How much may be brought back now. */
-  room(): Room;
+  capacity(): Capacity;
   recovered(events: readonly QueuedEvent[]): void;
 }
 
@@ -33,8 +33,8 @@ export class StoreRecovery {
     this.#lookAgain();
   }
 
-  /** There is room for more. */
-  roomMade(): void {
+  /** There is capacity for more. */
+  capacityFreed(): void {
     if (this.#more) void this.#load();
   }
 
@@ -48,11 +48,11 @@ export class StoreRecovery {
   }
 
   async #load(): Promise<void> {
-    const room = this.#listener.room();
-    if (this.#loading || this.#stopped || room.maxEvents === 0) return;
+    const capacity = this.#listener.capacity();
+    if (this.#loading || this.#stopped || capacity.maxEvents === 0) return;
     this.#loading = true;
     try {
-      const events = await this.#durable.recover(room);
+      const events = await this.#durable.recover(capacity);
       this.#more = events.length > 0;
       // Too late: they stay where they are.
       if (this.#isStopped) return;

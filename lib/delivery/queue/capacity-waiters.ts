@@ -1,26 +1,23 @@
 import { backgroundTimer, deadlineTimer, type Timer } from '../timers.js';
 
-/** setTimeout's limit stands in for "for ever": the timer is there to keep the process alive while somebody waits. */
-const NO_LIMIT_MS = Infinity;
-
-/** Callers that wait for room, released in order and never more of them than there is room for. */
+/** Callers that wait for free capacity. Released in order, and never more than there is capacity for. */
 export class CapacityWaiters {
-  readonly #room: () => number;
+  readonly #capacity: () => number;
   readonly #waiting = new Set<() => void>();
-  #next: Timer | null = null;
+  #nextCheck: Timer | null = null;
 
-  /** @param room how many may go on now */
-  constructor(room: () => number) {
-    this.#room = room;
+  /** @param capacity returns how many callers may go on now */
+  constructor(capacity: () => number) {
+    this.#capacity = capacity;
   }
 
   get size(): number {
     return this.#waiting.size;
   }
 
-  /** Resolves when it is this caller's turn, or at the time limit. */
-  wait(timeoutMs: number = NO_LIMIT_MS): Promise<void> {
-    if (this.#waiting.size === 0 && this.#room() > 0) return Promise.resolve();
+  /** Resolves when it is this caller's turn, or at the time limit. Keeps the process alive meanwhile. */
+  wait(timeoutMs = Infinity): Promise<void> {
+    if (this.#waiting.size === 0 && this.#capacity() > 0) return Promise.resolve();
     return new Promise((resolve) => {
       const release = (): void => {
         clearTimeout(timer);
@@ -32,20 +29,20 @@ export class CapacityWaiters {
     });
   }
 
-  /** Releases as many as there is room for. */
+  /** Releases as many callers as there is capacity for. */
   check(): void {
     if (this.#waiting.size === 0) return;
-    let room = this.#room();
-    if (room <= 0) return;
+    let capacity = this.#capacity();
+    if (capacity <= 0) return;
     for (const release of this.#waiting) {
-      if (room <= 0) break;
-      room -= 1;
+      if (capacity <= 0) break;
+      capacity -= 1;
       release();
     }
-    if (this.#waiting.size === 0 || this.#next) return;
-    // Those released need not use their room, and then nothing else would release the rest.
-    this.#next = backgroundTimer(() => {
-      this.#next = null;
+    if (this.#waiting.size === 0 || this.#nextCheck) return;
+    // The released callers may capture nothing, and then nothing else would release the rest.
+    this.#nextCheck = backgroundTimer(() => {
+      this.#nextCheck = null;
       this.check();
     }, 0);
   }

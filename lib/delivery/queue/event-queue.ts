@@ -103,7 +103,7 @@ export class EventQueue {
   }
 
   /** How much more fits, given that whoever is told so captures a little later: counted up to half full. */
-  get room(): { readonly maxEvents: number; readonly maxBytes: number } {
+  get freeCapacity(): { readonly maxEvents: number; readonly maxBytes: number } {
     const maxBytes = Math.ceil(this.#limits.maxQueueBytes / 2) - this.bytes;
     const maxEvents = Math.ceil(this.#limits.maxQueueEvents / 2) - this.size;
     return maxBytes < 0 || maxEvents < 0 ? { maxEvents: 0, maxBytes: 0 } : { maxEvents, maxBytes };

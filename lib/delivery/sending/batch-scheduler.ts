@@ -11,8 +11,7 @@ import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../que
 import { SmallSet } from '../queue/small-set.js';
 import { type Lease } from '../queue/lease.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import { Sleepers } from './sleepers.js';
-import { backgroundTimer, type Timer } from '../timers.js';
+import { backgroundTimer, Sleepers, type Timer } from '../timers.js';
 
 /** When the pump sends, and how it goes on when sending fails. Milliseconds and bytes. */
 export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
@@ -55,12 +54,12 @@ export class BatchScheduler {
   readonly #listener: BatchSchedulerListener;
   readonly #ages = new EventAges();
   readonly #refusals: Refusals = { unproven: 0 };
-  readonly #gate = new CircuitBreaker(() => {
+  readonly #breaker = new CircuitBreaker(() => {
     this.#paused.wake(true);
-    this.#pump();
+    this.#sendDue();
   });
   readonly #flushAt: number;
-  readonly #travelling = new SmallSet<Travel>();
+  readonly #inFlight = new SmallSet<Travel>();
   /** Of travels that are over: a signal is dear to make. */
   readonly #aborts: AbortController[] = [];
   /** Batches that wait for a retry. */
@@ -72,7 +71,7 @@ export class BatchScheduler {
   /** A pause that the receiver asks for counts as a failure: it could outlast us. */
   #hurried = false;
   #flushTimer: Timer | null = null;
-  #pumpTimer: Timer | null = null;
+  #sendTimer: Timer | null = null;
   /** Whether that timer is for a batch that has room for more. */
   #lingers = false;
   #stopped = false;
@@ -107,29 +106,29 @@ export class BatchScheduler {
   }
 
   /** Whether sending has stalled, and only a probe may leave. */
-  get cooling(): boolean {
-    return !this.#gate.open;
+  get coolingDown(): boolean {
+    return !this.#breaker.closed;
   }
 
   /** Milliseconds until a probe may leave; null when sending has not stalled. */
   get coolDownLeftMs(): number | null {
-    return this.#gate.coolDownLeftMs;
+    return this.#breaker.coolDownLeftMs;
   }
 
   /** Sends everything that waits, also for a retry; with one probe if sending has stalled. */
   sendAll(): void {
     this.#due = true;
-    this.#gate.allowProbe();
+    this.#breaker.allowProbe();
     this.#retries.wake(true);
-    this.#pump();
+    this.#sendDue();
   }
 
   /** From now on a pause that the receiver asks for is cut short by a probe, as a cool-down is by `sendAll`. */
   hurry(): void {
     this.#hurried = true;
-    if (!this.#gate.open || !this.#gate.paused) return;
+    if (!this.#breaker.closed || !this.#breaker.paused) return;
     this.#coolDown(0, false);
-    this.#gate.allowProbe();
+    this.#breaker.allowProbe();
   }
 
   /** Like `sendAll`, but after the current turn and without a probe. */
@@ -141,21 +140,21 @@ export class BatchScheduler {
   /** The receiver was heard to answer: sending need not wait any longer. */
   answered(): void {
     this.#lastFailure = null;
-    if (!this.#gate.answered()) return;
+    if (!this.#breaker.close()) return;
     this.#listener.recovered();
-    this.#pump();
+    this.#sendDue();
   }
 
   /** Aborts what is in flight and sends nothing more. Resolves when all events are back in the queue. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const { abort } of this.#travelling) abort.abort();
-    this.#gate.endPauses();
+    for (const { abort } of this.#inFlight) abort.abort();
+    this.#breaker.endPauses();
     this.#retries.wake(false);
     this.#paused.wake(false);
     if (this.#flushTimer) clearTimeout(this.#flushTimer);
-    if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
-    await Promise.all([...this.#travelling].map(({ over }) => over));
+    if (this.#sendTimer) clearTimeout(this.#sendTimer);
+    await Promise.all([...this.#inFlight].map(({ over }) => over));
   }
 
   /** Whether so many events could leave, or as many bytes as one request may have, or what the queue may not have the room to keep. */
@@ -168,7 +167,7 @@ export class BatchScheduler {
     this.#flushTimer ??= backgroundTimer(() => {
       this.#flushTimer = null;
       this.#due = true;
-      this.#pump();
+      this.#sendDue();
     }, this.#options.flushIntervalMs);
   }
 
@@ -178,22 +177,22 @@ export class BatchScheduler {
    */
   #schedule(): void {
     const isFull = this.#due || this.#holds(this.#options.maxBatchEvents);
-    if (this.#stopped || (this.#pumpTimer && !(isFull && this.#lingers))) return;
+    if (this.#stopped || (this.#sendTimer && !(isFull && this.#lingers))) return;
     // Each request that returns pumps again, and so does the gate at the end of a pause.
-    if (this.#travelling.size >= this.#options.concurrency || this.#gate.paused) return;
-    if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
+    if (this.#inFlight.size >= this.#options.concurrency || this.#breaker.paused) return;
+    if (this.#sendTimer) clearTimeout(this.#sendTimer);
     this.#lingers = !isFull;
-    this.#pumpTimer = isFull
-      ? backgroundTimer(() => this.#pump(), 0)
-      : backgroundTimer(() => this.#pump(this.#flushAt), LINGER_MS);
+    this.#sendTimer = isFull
+      ? backgroundTimer(() => this.#sendDue(), 0)
+      : backgroundTimer(() => this.#sendDue(this.#flushAt), LINGER_MS);
   }
 
   /** @param least so many events are worth a request, unless all shall go */
-  #pump(least = this.#options.maxBatchEvents): void {
-    if (this.#pumpTimer) clearTimeout(this.#pumpTimer);
-    this.#pumpTimer = null;
+  #sendDue(least = this.#options.maxBatchEvents): void {
+    if (this.#sendTimer) clearTimeout(this.#sendTimer);
+    this.#sendTimer = null;
     if (this.#stopped) return;
-    while (this.#travelling.size < this.#gate.allowed(this.#options.concurrency)) {
+    while (this.#inFlight.size < this.#breaker.allowed(this.#options.concurrency)) {
       if (!this.#due && !this.#holds(least)) {
         if (this.#holds(this.#flushAt)) this.#schedule();
         break;
@@ -218,17 +217,17 @@ export class BatchScheduler {
 
   #dispatch(lease: Lease, events: readonly QueuedEvent[]): void {
     const abort = this.#aborts.pop() ?? new AbortController();
-    const over = this.#travel(lease, events, this.#gate.leave(), abort.signal).then(() => {
-      this.#travelling.delete(travel);
+    const over = this.#deliver(lease, events, this.#breaker.requestLeaves(), abort.signal).then(() => {
+      this.#inFlight.delete(travel);
       this.#aborts.push(abort);
       this.#listener.returned();
-      this.#pump();
+      this.#sendDue();
     });
     const travel: Travel = { abort, over };
-    this.#travelling.add(travel);
+    this.#inFlight.add(travel);
   }
 
-  async #travel(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<void> {
+  async #deliver(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<void> {
     const handBack = await this.#carry(lease, events, probe, signal);
     const back = this.#queue.release(lease);
     if (this.#stopped) return;
@@ -252,7 +251,7 @@ export class BatchScheduler {
   }
 
   #carry(lease: Lease, events: readonly QueuedEvent[], probe: boolean, signal: AbortSignal): Promise<HandBack | null> {
-    const maxRetries = (): number => (probe && !this.#gate.open ? 0 : this.#options.maxRetries);
+    const maxRetries = (): number => (probe && !this.#breaker.closed ? 0 : this.#options.maxRetries);
     return deliverBatch(events, {
       send: this.#send,
       messages: this.#messages,
@@ -283,18 +282,18 @@ export class BatchScheduler {
     // Others have found out that nothing gets through: this batch waits with the rest.
     if (this.#hasStalled()) return false;
     if (this.#hurried && (retryAfterMs ?? 0) > ms) return false;
-    if (retryAfterMs !== undefined) this.#gate.pause(retryAfterMs);
+    if (retryAfterMs !== undefined) this.#breaker.pause(retryAfterMs);
     let goOn = await this.#retries.sleep(ms);
     // Between the call that wakes it and this line others may find that out as well, or be told to pause. Only a pause of a gate that
     // is open wakes those who wait for its end: a cool-down has woken them when it began, and a probe may cut it short.
-    while (goOn && !this.#hasStalled() && this.#gate.paused) goOn = await this.#paused.sleep(Infinity);
+    while (goOn && !this.#hasStalled() && this.#breaker.paused) goOn = await this.#paused.sleep(Infinity);
     goOn &&= !this.#hasStalled();
     if (goOn) this.#listener.retried();
     return goOn;
   }
 
   #hasStalled(): boolean {
-    return !this.#gate.open || this.#stopped;
+    return !this.#breaker.closed || this.#stopped;
   }
 
   #stall({ failure, retryAfterMs = 0 }: HandBack, probe: boolean): void {
@@ -305,12 +304,12 @@ export class BatchScheduler {
     const pauseMs = Math.max(coolDownMs, asked);
     if (!this.#coolDown(pauseMs, probe)) return;
     // Longer where the receiver asked another batch for a longer pause.
-    this.#listener.stalled(failure, Math.max(pauseMs, Math.round(this.#gate.coolDownLeftMs ?? 0)));
+    this.#listener.stalled(failure, Math.max(pauseMs, Math.round(this.#breaker.coolDownLeftMs ?? 0)));
   }
 
   /** Batches that wait for a retry come back. Returns false when it was cooling already. */
   #coolDown(ms: number, probe: boolean): boolean {
-    if (!this.#gate.coolDown(ms, probe)) return false;
+    if (!this.#breaker.open(ms, probe)) return false;
     this.#retries.wake(false);
     this.#paused.wake(false);
     return true;

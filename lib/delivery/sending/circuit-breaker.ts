@@ -1,96 +1,93 @@
 import { backgroundTimer, type Timer } from '../timers.js';
 
 /**
- * Whether requests may leave. Open: as many as `concurrency` allows. Paused: the receiver asked for a pause
- * (Retry-After). Cooling: sending has failed for good, and nothing leaves until the cool-down is over; then one
- * request goes as a probe, and full speed comes back only when it is answered.
+ * Decides how many requests may be in flight. Closed: as many as `concurrency`. Open: none, until the cool-down is over; then
+ * one, the probe. Half-open: the probe is in flight. It closes as soon as the receiver answers.
  *
- * Timers alone measure the waits: a clock that is set, or read twice, could leave the gate shut for good.
+ * A pause (Retry-After) stops requests in any state and changes none. Timers alone measure the waits: by a clock that somebody
+ * sets, the circuit could stay open for good.
  */
 export class CircuitBreaker {
-  readonly #onPassable: () => void;
-  /** Pauses that are not over. */
+  readonly #onReady: () => void;
   readonly #pauses = new Set<Timer>();
-  #state: 'open' | 'cooling' | 'probing' = 'open';
-  /** When the last of them is, by the clock that nobody sets. */
-  #passableAt = 0;
+  #state: 'closed' | 'open' | 'half-open' = 'closed';
+  /** End of the last pause, by the monotonic clock. */
+  #pausedUntil = 0;
 
-  /** @param onPassable told when a pause or a cool-down is over */
-  constructor(onPassable: () => void) {
-    this.#onPassable = onPassable;
+  /** @param onReady called when the last pause or the cool-down is over */
+  constructor(onReady: () => void) {
+    this.#onReady = onReady;
   }
 
-  /** Whether the receiver answers, as far as is known. */
-  get open(): boolean {
-    return this.#state === 'open';
+  get closed(): boolean {
+    return this.#state === 'closed';
   }
 
-  /** Whether a pause or a cool-down lasts. */
+  /** True during a pause or a cool-down. */
   get paused(): boolean {
     return this.#pauses.size > 0;
   }
 
-  /** Milliseconds until a cool-down is over and a probe may leave; 0 while there is one, null when it is not cooling. */
+  /** Milliseconds until the probe may leave; 0 while it is in flight, null when closed. */
   get coolDownLeftMs(): number | null {
-    if (this.#state === 'open') return null;
-    return this.#state === 'probing' ? 0 : Math.max(0, this.#passableAt - performance.now());
+    if (this.#state === 'closed') return null;
+    return this.#state === 'half-open' ? 0 : Math.max(0, this.#pausedUntil - performance.now());
   }
 
-  /** Requests that may be in flight now. */
+  /** Number of requests that may be in flight now. */
   allowed(concurrency: number): number {
     if (this.paused) return 0;
-    if (this.#state === 'open') return concurrency;
-    return this.#state === 'cooling' ? 1 : 0;
+    if (this.#state === 'closed') return concurrency;
+    return this.#state === 'open' ? 1 : 0;
   }
 
-  /** Lets nothing leave for that long. */
   pause(ms: number): void {
     if (ms <= 0) return;
-    this.#passableAt = Math.max(this.#passableAt, performance.now() + ms);
+    this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + ms);
     const pause = backgroundTimer(() => {
       this.#pauses.delete(pause);
-      if (!this.paused) this.#onPassable();
+      if (!this.paused) this.#onReady();
     }, ms);
     this.#pauses.add(pause);
   }
 
+  /** Forgets all pauses, without a call to `onReady`. */
+  endPauses(): void {
+    for (const pause of this.#pauses) clearTimeout(pause);
+    this.#pauses.clear();
+    this.#pausedUntil = 0;
+  }
+
   /**
-   * Starts a cool-down, or goes on with it after a probe that failed. A pause that the receiver asked for may make it longer.
+   * Starts a cool-down of at least `ms`; a pause may make it longer.
    *
-   * @param probe whether the probe failed, or some request that had left before
-   * @returns false when that changes nothing: it was cooling already, and waits for what the probe says
+   * @param probe true if the probe failed, false if another request did
+   * @returns false when nothing changed: it was open already, and the probe decides
    */
-  coolDown(ms: number, probe: boolean): boolean {
-    if (this.#state !== 'open' && !probe) return false;
-    this.#state = 'cooling';
+  open(ms: number, probe: boolean): boolean {
+    if (this.#state !== 'closed' && !probe) return false;
+    this.#state = 'open';
     this.pause(ms);
     return true;
   }
 
-  /** Lets one request through at once, though the cool-down is not over. */
+  /** Ends a cool-down early, so that the probe may leave at once. */
   allowProbe(): void {
-    if (this.#state === 'cooling') this.endPauses();
+    if (this.#state === 'open') this.endPauses();
   }
 
-  /** Takes note that a request leaves. Returns whether it is the probe, which is tried only once. */
-  leave(): boolean {
-    if (this.#state !== 'cooling') return false;
-    this.#state = 'probing';
+  /** Call when a request leaves. Returns true if it is the probe. */
+  requestLeaves(): boolean {
+    if (this.#state !== 'open') return false;
+    this.#state = 'half-open';
     return true;
   }
 
-  /** The receiver answered: full speed. Returns whether that ends a cool-down. */
-  answered(): boolean {
-    if (this.#state === 'open') return false;
-    this.#state = 'open';
+  /** Call when the receiver answers. Returns true if that ends a cool-down. */
+  close(): boolean {
+    if (this.#state === 'closed') return false;
+    this.#state = 'closed';
     this.endPauses();
     return true;
-  }
-
-  /** Forgets all pauses, and tells nobody. */
-  endPauses(): void {
-    for (const pause of this.#pauses) clearTimeout(pause);
-    this.#pauses.clear();
-    this.#passableAt = 0;
   }
 }

@@ -9,9 +9,8 @@ import {
   type ImmediateOutcome,
 } from '../delivery.js';
 import { type LeaseLimits } from '../queue/event-queue.js';
-import { Sleepers } from './sleepers.js';
 import { EventCount } from '../queue/event-count.js';
-import { backgroundTimer, deadlineTimer, type Timer } from '../timers.js';
+import { backgroundTimer, deadlineTimer, Sleepers, type Timer } from '../timers.js';
 
 /** How the lane batches and retries. */
 export interface ImmediateSenderOptions extends LeaseLimits, RetryPolicy {
