@@ -1,52 +1,59 @@
-import { type DeliveryReport, type DropReason } from './delivery.js';
+import { type DeliveryReport, type DropReason, type ImmediateOutcome, type QueuedEvent } from './delivery.js';
+import { EventCount } from './queue/event-count.js';
 
-/** Where an event stood when it was settled: its place in the queue, or the call that waited for it alone. */
-export type Claim = number | object;
+/** What an event is known as in the ledger: its place in the order of arrival, or the call that waits for it. */
+export type Claim = number | WaitingCall;
 
-/** A period over which somebody wants to know what became of the events captured before it. */
+/** A caller that waits for the fate of one event. */
+export interface WaitingCall {
+  answer(outcome: ImmediateOutcome): void;
+}
+
+/** Follows the events that were pending when it was opened. */
 export interface Statement {
   /** Resolves when all of them are settled. */
   readonly settled: Promise<void>;
+  /** Ends it. */
   report(error: string | null): DeliveryReport;
 }
 
 interface OpenStatement {
-  /** Queued events before this place are covered. */
+  /** Queued events that arrived before this place are covered, and these calls. */
   readonly beforeSeq: number;
-  /** So are these. */
-  readonly calls: Set<object>;
+  readonly calls: ReadonlySet<WaitingCall>;
   pending: number;
   delivered: number;
   readonly dropped: Partial<Record<DropReason, number>>;
   settle(): void;
 }
 
-/** Counts what was settled, in total and for each statement that is open. */
+/** Counts events: those pending, totals, and the fates of those that an open statement covers. */
 export class Ledger {
+  readonly pending = new EventCount();
   delivered = 0;
+  /** Events brought back from a store. */
   recovered = 0;
   readonly #open = new Set<OpenStatement>();
 
   /**
-   * Opens a statement over events that are pending now.
+   * Opens a statement over everything that is pending.
    *
-   * @param beforeSeq queued events before this place are covered
-   * @param pending how many queued events that are
-   * @param calls those who wait for an event of their own
+   * @param nextSeq the place of the next event to arrive
+   * @param calls those that wait
    */
-  open(beforeSeq: number, pending: number, calls: Iterable<object>): Statement {
+  open(nextSeq: number, calls: Iterable<WaitingCall>): Statement {
     let settle = (): void => undefined;
     const settled = new Promise<void>((resolve) => (settle = resolve));
-    const covered = new Set(calls);
+    const pending = this.pending.events;
     const statement: OpenStatement = {
-      beforeSeq,
-      calls: covered,
-      pending: pending + covered.size,
+      beforeSeq: nextSeq,
+      calls: new Set(calls),
+      pending,
       delivered: 0,
       dropped: {},
       settle,
     };
-    if (statement.pending === 0) settle();
+    if (pending === 0) settle();
     else this.#open.add(statement);
     return {
       settled,
@@ -58,8 +65,9 @@ export class Ledger {
     };
   }
 
-  /** An event was delivered (`reason` null) or dropped. */
-  settle(claim: Claim, reason: DropReason | null): void {
+  /** @param reason null: delivered */
+  settle(event: QueuedEvent, claim: Claim, reason: DropReason | null): void {
+    this.pending.subtract(event);
     if (reason === null) this.delivered += 1;
     for (const statement of this.#open) {
       if (typeof claim === 'number' ? claim >= statement.beforeSeq : !statement.calls.has(claim)) continue;

@@ -1,50 +1,80 @@
-import { type DeliveryObserver, type DropReason, type QueuedEvent, type SendFailure } from './delivery.js';
+import {
+  type DeliveryObserver,
+  type DropReason,
+  type ImmediateOutcome,
+  type QueuedEvent,
+  type SendFailure,
+} from './delivery.js';
 import { type DurableBuffer } from './durability/durable-buffer.js';
-import { type TravelListener } from './sending/deliver-batch.js';
 import { type Claim, Ledger } from './ledger.js';
+import { type Lease } from './queue/lease.js';
+import { type AttemptResult } from './sending/deliver-batch.js';
 
-/** The one place where an event that has left the queue gets its fate: store, ledger, observer, in this order. */
+const DELIVERED: ImmediateOutcome = { delivered: true };
+
+/**
+ * The one place where events get their fate: they leave the queue, the store and the ledger, in this order, and then the
+ * observer is told. So the counts balance whenever it is called.
+ */
 export class Settlement {
   readonly ledger = new Ledger();
-  /** Number of requests that were retries. */
-  retries = 0;
-  /** Why the receiver accepts nothing; null once it has accepted an event. */
-  refusal: SendFailure | null = null;
-  readonly #observer: DeliveryObserver;
+  readonly observer: DeliveryObserver;
   readonly #durable: DurableBuffer | null;
   readonly #onSettled: () => void;
+  #refusal: SendFailure | null = null;
 
-  /** @param onSettled called after each event, when capacity may be free */
+  /** @param onSettled called when the fates of some events are known */
   constructor(observer: DeliveryObserver, durable: DurableBuffer | null, onSettled: () => void) {
-    this.#observer = observer;
+    this.observer = observer;
     this.#durable = durable;
     this.#onSettled = onSettled;
   }
 
-  /** @param returned called when a request is over, whatever its outcome */
-  listener(returned: () => void): TravelListener {
-    return {
-      delivered: (events, attempts, durationMs) => {
-        this.refusal = null;
-        this.#observer.delivered(events, attempts, durationMs);
-      },
-      refusing: (failure) => (this.refusal = failure),
-      retried: () => (this.retries += 1),
-      retrying: (events, delayMs, failure) => this.#observer.retrying(events, delayMs, failure),
-      returned,
-    };
+  /** Why the receiver accepts nothing; null since it has accepted an event. */
+  get refusal(): SendFailure | null {
+    return this.#refusal;
   }
 
-  /** @param reason null: delivered */
-  settle(event: QueuedEvent, claim: Claim, reason: DropReason | null, detail: string): void {
-    if (typeof claim === 'number') this.#durable?.remove(event);
-    this.ledger.settle(claim, reason);
-    if (reason !== null) this.refuse(event, reason, detail);
+  /** Settles what an attempt decided. */
+  settle(lease: Lease, { delivered, dropped, failure, number, durationMs }: AttemptResult): void {
+    if (failure?.refusesAll) this.#refusal = failure;
+    const wanted = lease.wanted(delivered);
+    if (wanted.length > 0) {
+      this.#refusal = null;
+      for (const event of wanted) this.#settleDelivered(event, lease.ack(event));
+      this.observer.delivered(wanted, number, durationMs);
+      this.#onSettled();
+    }
+    for (const { event, reason, detail } of dropped) this.dropLeased(lease, event, reason, detail);
+  }
+
+  dropLeased(lease: Lease, event: QueuedEvent, reason: DropReason, detail: string): void {
+    const claim = lease.ack(event);
+    if (claim !== null) this.drop(event, claim, reason, detail);
+  }
+
+  /**
+   * Drops an event that has left the queue.
+   *
+   * @param stored false if the store was never given it
+   */
+  drop(event: QueuedEvent, claim: Claim, reason: DropReason, detail: string, stored = typeof claim === 'number'): void {
+    if (stored) this.#durable?.remove(event);
+    this.ledger.settle(event, claim, reason);
+    this.refuse(event, reason, detail);
+    if (typeof claim === 'object') claim.answer({ delivered: false, reason, message: detail });
     this.#onSettled();
   }
 
   /** Reports an event that was never accepted. */
   refuse({ name: event, id: uuid }: QueuedEvent, reason: DropReason, detail: string): void {
-    this.#observer.dropped({ reason, event, uuid, detail });
+    this.observer.dropped({ reason, event, uuid, detail });
+  }
+
+  #settleDelivered(event: QueuedEvent, claim: Claim | null): void {
+    if (claim === null) return;
+    if (typeof claim === 'number') this.#durable?.remove(event);
+    else claim.answer(DELIVERED);
+    this.ledger.settle(event, claim, null);
   }
 }

@@ -1,39 +1,38 @@
 import { type QueuedEvent } from '../delivery.js';
-import { type DurableBuffer, type Capacity } from './durable-buffer.js';
 import { backgroundTimer, type Timer } from '../timers.js';
+import { type Capacity, type DurableBuffer } from './durable-buffer.js';
 
-/** Who takes what is brought back. Must not throw. */
-export interface StoreRecoveryListener {
-  /** How much may be brought back now. */
-  capacity(): Capacity;
-  recovered(events: readonly QueuedEvent[]): void;
-}
-
-/** How often the store is asked for what processes left that ended meanwhile. */
+/** How often the store is asked for events of processes that ended meanwhile. */
 const LOOK_AGAIN_MS = 10_000;
 
-/** What earlier processes left in the store, brought back piece by piece as there is room for it. */
+/** Brings back the events that earlier processes left in the store, piece by piece as capacity allows. */
 export class StoreRecovery {
   readonly #durable: DurableBuffer;
-  readonly #listener: StoreRecoveryListener;
+  readonly #queue: { readonly freeCapacity: Capacity };
+  readonly #onRecovered: (events: readonly QueuedEvent[]) => void;
   #timer: Timer | null = null;
   #loading = false;
-  /** The store may hold more than there was room for. */
+  /** The store may hold more than there was capacity for. */
   #more = false;
   #stopped = false;
 
-  constructor(durable: DurableBuffer, listener: StoreRecoveryListener) {
+  constructor(
+    durable: DurableBuffer,
+    queue: { readonly freeCapacity: Capacity },
+    onRecovered: (events: readonly QueuedEvent[]) => void,
+  ) {
     this.#durable = durable;
-    this.#listener = listener;
+    this.#queue = queue;
+    this.#onRecovered = onRecovered;
   }
 
-  /** Brings back the first piece, and goes on looking. Rejects when the store cannot be used. */
+  /** Brings back the first piece, and keeps looking. Rejects when the store cannot be used. */
   async open(): Promise<void> {
     await this.#load();
     this.#lookAgain();
   }
 
-  /** There is capacity for more. */
+  /** Call when there may be capacity for more. */
   capacityFreed(): void {
     if (this.#more) void this.#load();
   }
@@ -48,21 +47,20 @@ export class StoreRecovery {
   }
 
   async #load(): Promise<void> {
-    const capacity = this.#listener.capacity();
+    const capacity = this.#queue.freeCapacity;
     if (this.#loading || this.#stopped || capacity.maxEvents === 0) return;
     this.#loading = true;
     try {
       const events = await this.#durable.recover(capacity);
       this.#more = events.length > 0;
-      // Too late: they stay where they are.
+      // Stopped meanwhile: they stay in the store.
       if (this.#isStopped) return;
-      if (events.length > 0) this.#listener.recovered(events);
+      if (events.length > 0) this.#onRecovered(events);
     } finally {
       this.#loading = false;
     }
   }
 
-  /** Processes that share the store may end at any time. */
   #lookAgain(): void {
     this.#timer = backgroundTimer(() => {
       void this.#load().then(() => {

@@ -1,7 +1,7 @@
 import { type QueuedEvent } from '../delivery.js';
 import { SmallSet } from './small-set.js';
-import { KeyLane, WaitingList } from './key-lanes.js';
-import { Lease } from './lease.js';
+import { KeyLane, type PlacedEvent, WaitingList } from './key-lanes.js';
+import { QueueLease } from './lease.js';
 import { RingBuffer } from './ring-buffer.js';
 import { EventCount } from './event-count.js';
 
@@ -48,11 +48,18 @@ export class EventQueue {
   #maxLanes = MIN_LANES;
   /** Lanes that nobody holds and in which events wait: the first to be served. */
   readonly #free = new Set<KeyLane>();
-  readonly #leases = new SmallSet<Lease>();
+  readonly #leases = new SmallSet<QueueLease>();
   readonly #held = new EventCount();
   readonly #leased = new EventCount();
   /** Those that wait behind a key on loan. */
   readonly #blocked = new EventCount();
+
+  /** Forgets a leased event: its fate is known. */
+  readonly #onAck = ({ event, lane }: PlacedEvent): void => {
+    this.#leased.subtract(event);
+    this.#held.subtract(event);
+    this.#giveBackKey(lane);
+  };
 
   constructor(limits: EventQueueLimits) {
     this.#limits = limits;
@@ -159,8 +166,8 @@ export class EventQueue {
    *
    * @returns null when there is nothing to lend
    */
-  lease({ maxBatchEvents, maxBatchBytes }: LeaseLimits): Lease | null {
-    const lease = new Lease();
+  lease({ maxBatchEvents, maxBatchBytes }: LeaseLimits): QueueLease | null {
+    const lease = new QueueLease(this.#onAck);
     const { events } = lease;
     let bytes = 0;
     const take = (event: QueuedEvent, seq: number, lane: KeyLane): boolean => {
@@ -185,25 +192,11 @@ export class EventQueue {
   }
 
   /**
-   * Forgets a leased event: it was delivered or dropped.
-   *
-   * @returns its place in the order of arrival, or null when the lease does not hold it
-   */
-  ack(lease: Lease, event: QueuedEvent): number | null {
-    const loan = lease.ack(event);
-    if (!loan) return null;
-    this.#leased.subtract(event);
-    this.#held.subtract(event);
-    this.#giveBackKey(loan.lane);
-    return loan.seq;
-  }
-
-  /**
    * Ends a lease: what was not acknowledged goes back to its place.
    *
    * @returns what went back
    */
-  release(lease: Lease): readonly QueuedEvent[] {
+  release(lease: QueueLease): readonly QueuedEvent[] {
     this.#leases.delete(lease);
     const returned = lease.end();
     for (const { event } of returned) {
@@ -215,7 +208,7 @@ export class EventQueue {
     return returned.map(({ event }) => event);
   }
 
-  #takeWaiting(lease: Lease, take: Take): boolean {
+  #takeWaiting(lease: QueueLease, take: Take): boolean {
     for (const lane of this.#free) {
       while (lane.first) {
         const { event, seq } = lane.first;
@@ -230,7 +223,7 @@ export class EventQueue {
     return true;
   }
 
-  #takeArrivals(lease: Lease, take: Take): void {
+  #takeArrivals(lease: QueueLease, take: Take): void {
     for (let event = this.#arrivals.first; event; event = this.#arrivals.first) {
       const lane = this.#lane(event.orderKey);
       if (lane.holder !== null && lane.holder !== lease) {

@@ -1,27 +1,50 @@
 import { type QueuedEvent } from '../delivery.js';
+import { type Claim } from '../ledger.js';
 import { type PlacedEvent } from './key-lanes.js';
 
-/** Events on loan to one request. Only the queue changes it. */
-export class Lease {
-  readonly #events: QueuedEvent[] = [];
-  /** Where they came from, in the same order; null once they are acknowledged. */
-  readonly #loans: (PlacedEvent | null)[] = [];
-  /** Made for the first event whose id may be another's: to look at an id costs more than all the rest. */
-  #ids: Set<string> | null = null;
-  /** The one that is probably acknowledged next. */
-  #next = 0;
+/** Events on loan to one request, wherever they come from. */
+export interface Lease {
+  /** Events that are not acknowledged, in the order in which they must be sent. */
+  readonly open: readonly QueuedEvent[];
+  /** Those of the given events that still have to be sent. */
+  wanted(events: readonly QueuedEvent[]): readonly QueuedEvent[];
+  /** Takes an event out: its fate is known. Returns its claim, or null if the lease does not hold it. */
+  ack(event: QueuedEvent): Claim | null;
+}
 
-  /** All that were lent, in the order in which they were: that of their age within each key. */
+/** Events on loan from the queue. */
+export class QueueLease implements Lease {
+  readonly #events: QueuedEvent[] = [];
+  /** The places of the events, in the same order; null once acknowledged. */
+  readonly #loans: (PlacedEvent | null)[] = [];
+  readonly #onAck: (loan: PlacedEvent) => void;
+  /** Created for the first event whose id may be another's: looking at an id costs more than everything else. */
+  #ids: Set<string> | null = null;
+  /** Index of the event that is probably acknowledged next. */
+  #next = 0;
+  #acks = 0;
+
+  /** @param onAck called with each event that is acknowledged */
+  constructor(onAck: (loan: PlacedEvent) => void) {
+    this.#onAck = onAck;
+  }
+
+  /** All events lent, in order of age within each key. */
   get events(): readonly QueuedEvent[] {
     return this.#events;
   }
 
-  /** Those that are not acknowledged, in the same order. */
   get open(): readonly QueuedEvent[] {
+    if (this.#acks === 0) return this.#events;
     return this.#loans.filter((loan) => loan !== null).map(({ event }) => event);
   }
 
-  /** Whether one of the events has the same id. */
+  /** All of them: nobody but a request settles what is on loan. */
+  wanted(events: readonly QueuedEvent[]): readonly QueuedEvent[] {
+    return events;
+  }
+
+  /** True if one of the events has the same id. */
   hasIdOf(event: QueuedEvent): boolean {
     return this.#idsBeside(event)?.has(event.id) ?? false;
   }
@@ -32,22 +55,25 @@ export class Lease {
     this.#loans.push(loan);
   }
 
-  /** Acknowledges an event. Returns where it came from, or null when it is not held. */
-  ack(event: QueuedEvent): PlacedEvent | null {
+  /** @returns the event's place in the order of arrival, or null if the lease does not hold it */
+  ack(event: QueuedEvent): number | null {
     // Nearly always they come in the order in which they were lent.
     const at = this.#events[this.#next] === event ? this.#next : this.#indexOf(event);
     this.#next = at + 1;
-    const loan = this.#loans[at] ?? null;
-    if (loan) this.#loans[at] = null;
-    return loan;
+    const loan = this.#loans[at];
+    if (!loan) return null;
+    this.#loans[at] = null;
+    this.#acks += 1;
+    this.#onAck(loan);
+    return loan.seq;
   }
 
-  /** Ends it. Returns what was not acknowledged. */
+  /** Ends the lease. Returns what was not acknowledged. */
   end(): readonly PlacedEvent[] {
     return this.#loans.splice(0).filter((loan) => loan !== null);
   }
 
-  /** The ids of all events; null while neither these nor the given one may have the id of another. */
+  /** The ids of all events; null while neither these nor the given event may share an id. */
   #idsBeside(event: QueuedEvent): Set<string> | null {
     if (event.hasOwnId !== true) this.#ids ??= new Set(this.#events.map(({ id }) => id));
     return this.#ids;

@@ -1,224 +1,218 @@
-import { deliverBatch, type RetryPolicy, type TravelListener } from './deliver-batch.js';
 import {
   type DropReason,
-  type QueuedEvent,
-  type SendBatch,
-  type SenderMessages,
-  type SendFailure,
   type ImmediateCall,
   type ImmediateOutcome,
+  type QueuedEvent,
+  type SendFailure,
 } from '../delivery.js';
+import { type WaitingCall } from '../ledger.js';
 import { type LeaseLimits } from '../queue/event-queue.js';
-import { EventCount } from '../queue/event-count.js';
+import { type Lease } from '../queue/lease.js';
+import { type Settlement } from '../settlement.js';
 import { backgroundTimer, deadlineTimer, Sleepers, type Timer } from '../timers.js';
+import { deliverBatch, type Transport } from './deliver-batch.js';
+import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
 
-/** How the lane batches and retries. */
 export interface ImmediateSenderOptions extends LeaseLimits, RetryPolicy {
-  /** Requests of this lane in flight at once. */
+  /** Requests in flight at once. */
   readonly concurrency: number;
 }
 
-/** Who is told what becomes of the events. Must not throw. */
-export interface ImmediateSenderListener extends TravelListener {
-  /** A call waits. */
-  queued(event: QueuedEvent): void;
-  /** A call has its answer. */
-  settled(call: object, event: QueuedEvent, outcome: ImmediateOutcome): void;
-  /** The receiver is there and takes events. */
-  answered(): void;
+export interface ImmediateSenderEvents {
+  /** The receiver answered: it is reachable and accepts the key. */
+  onAnswer(): void;
+  /** A request is over. */
+  onReturn(): void;
 }
 
-interface ImmediateEvent {
+interface Call extends WaitingCall {
   readonly event: QueuedEvent;
-  group: Group | null;
-  /** Answers the caller; further answers are ignored. */
-  answer(outcome: ImmediateOutcome): void;
+  /** The request that carries it; null before. */
+  lease: ImmediateLease | null;
 }
 
-interface Group {
-  readonly passengers: Set<ImmediateEvent>;
-  readonly abort: AbortController;
-  readonly retries: Sleepers;
-  lastFailure: SendFailure | null;
+/** Calls that share a request. A caller that gives up takes its event out. */
+class ImmediateLease implements Lease {
+  readonly abort = new AbortController();
+  readonly retries = new Sleepers();
+  lastFailure: SendFailure | null = null;
+  readonly #calls = new Map<string, Call>();
+  readonly #onAck: (call: Call) => void;
+
+  /** @param onAck called with each call whose event is acknowledged */
+  constructor(onAck: (call: Call) => void) {
+    this.#onAck = onAck;
+  }
+
+  get calls(): readonly Call[] {
+    return [...this.#calls.values()];
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  get open(): readonly QueuedEvent[] {
+    return this.calls.map(({ event }) => event);
+  }
+
+  wanted(events: readonly QueuedEvent[]): readonly QueuedEvent[] {
+    return events.filter(({ id }) => this.#calls.has(id));
+  }
+
+  holds({ event }: Call): boolean {
+    return this.#calls.has(event.id);
+  }
+
+  add(call: Call): void {
+    call.lease = this;
+    this.#calls.set(call.event.id, call);
+  }
+
+  ack({ id }: QueuedEvent): Call | null {
+    const call = this.#calls.get(id) ?? null;
+    this.#calls.delete(id);
+    if (call) this.#onAck(call);
+    // Nobody waits for the answer any more.
+    if (this.#calls.size === 0) {
+      this.abort.abort();
+      this.retries.wake(false);
+    }
+    return call;
+  }
 }
 
 /**
- * Sends events whose callers wait for the answer, past the queue and whatever state it is in. Calls that come
- * together share a request; further ones wait for a free one of `concurrency`. What fails is not kept.
+ * Sends events whose callers wait, ahead of the queue and whatever its state. Calls made together share a request; at most
+ * `concurrency` requests are in flight. An event that fails is not kept.
  */
 export class ImmediateSender {
   readonly #options: ImmediateSenderOptions;
-  readonly #send: SendBatch;
-  readonly #messages: SenderMessages;
-  readonly #listener: ImmediateSenderListener;
-  /** Those that wait for a request, in order. */
-  readonly #queue = new Set<ImmediateEvent>();
-  readonly #calls = new Set<ImmediateEvent>();
-  /** Their events. */
-  readonly #waiting = new EventCount();
-  #groups = 0;
-  #departure: Timer | null = null;
+  readonly #transport: Transport;
+  readonly #settlement: Settlement;
+  readonly #events: ImmediateSenderEvents;
+  readonly #calls = new Set<Call>();
+  /** Calls that wait for a request, in order. */
+  readonly #queue = new Set<Call>();
+  #requests = 0;
+  #timer: Timer | null = null;
 
   constructor(
     options: ImmediateSenderOptions,
-    send: SendBatch,
-    messages: SenderMessages,
-    listener: ImmediateSenderListener,
+    transport: Transport,
+    settlement: Settlement,
+    events: ImmediateSenderEvents,
   ) {
     this.#options = options;
-    this.#send = send;
-    this.#messages = messages;
-    this.#listener = listener;
+    this.#transport = transport;
+    this.#settlement = settlement;
+    this.#events = events;
   }
 
-  /** The calls that wait for their answer. */
-  get calls(): ReadonlySet<object> {
+  /** All calls that wait for their result. */
+  get calls(): ReadonlySet<WaitingCall> {
     return this.#calls;
   }
 
-  /** Bytes of their events. */
-  get bytes(): number {
-    return this.#waiting.bytes;
-  }
-
-  /** When the oldest of them was captured, in epoch milliseconds; null when there is none. */
+  /** Capture time of the oldest of their events, in epoch milliseconds; null when there is none. */
   get oldestCapturedAt(): number | null {
     for (const { event } of this.#calls) return event.capturedAt;
     return null;
   }
 
-  /** Calls whose event is in a request. */
+  /** Number of events in requests. */
   get inFlight(): number {
     return this.#calls.size - this.#queue.size;
   }
 
-  /** Resolves when PostHog has answered for the event, when retries or `timeoutMs` are used up, or when aborted. Never rejects. */
+  /** Resolves when the event has its fate, when retries or `timeoutMs` are used up, or when aborted. Never rejects. */
   send(event: QueuedEvent, { timeoutMs, signal }: ImmediateCall): Promise<ImmediateOutcome> {
+    const { messages } = this.#transport;
     return new Promise((resolve) => {
-      const fail = (reason: DropReason, message: string): void =>
-        passenger.answer({ delivered: false, reason, message });
-      const passenger: ImmediateEvent = {
+      const call: Call = {
         event,
-        group: null,
+        lease: null,
         answer: (outcome) => {
-          if (!this.#calls.delete(passenger)) return;
-          this.#waiting.subtract(event);
           clearTimeout(deadline);
           signal?.removeEventListener('abort', onAbort);
-          this.#leave(passenger);
-          this.#listener.settled(passenger, event, outcome);
           resolve(outcome);
         },
       };
-      const onAbort = (): void => fail('undelivered', this.#messages.aborted);
+      const onAbort = (): void => this.#drop(call, 'undelivered', messages.aborted);
       const deadline = deadlineTimer(() => {
-        const answered = passenger.group?.lastFailure;
-        fail('undelivered', answered ? answered.message : this.#messages.timedOut(timeoutMs));
+        this.#drop(call, 'undelivered', call.lease?.lastFailure?.message ?? messages.timedOut(timeoutMs));
       }, timeoutMs);
-      this.#calls.add(passenger);
-      this.#waiting.add(event);
-      this.#queue.add(passenger);
-      this.#listener.queued(event);
+      this.#calls.add(call);
+      this.#queue.add(call);
+      this.#settlement.ledger.pending.add(event);
+      this.#settlement.observer.queued(event);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (signal?.aborted) onAbort();
       else this.#schedule();
     });
   }
 
-  /** Ends every call that still waits. */
+  /** Drops everything that still waits. */
   close(): void {
-    for (const passenger of [...this.#calls]) {
-      passenger.answer({ delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' });
-    }
-    if (this.#departure) clearTimeout(this.#departure);
+    for (const call of [...this.#calls]) this.#drop(call, 'shutdown', 'Event dropped: shutdown');
+    if (this.#timer) clearTimeout(this.#timer);
   }
 
-  /** After the current turn, so that calls made together travel together. */
+  /** After the current turn, so that calls made together share a request. */
   #schedule(): void {
-    if (this.#departure || this.#queue.size === 0 || this.#groups >= this.#options.concurrency) return;
-    this.#departure = backgroundTimer(() => {
-      this.#departure = null;
-      while (this.#queue.size > 0 && this.#groups < this.#options.concurrency) void this.#travel(this.#board());
+    if (this.#timer || !this.#maySend) return;
+    this.#timer = backgroundTimer(() => {
+      this.#timer = null;
+      while (this.#maySend) void this.#deliver(this.#lease());
     }, 0);
   }
 
-  #board(): Group {
-    const { maxBatchEvents, maxBatchBytes } = this.#options;
-    const group: Group = {
-      passengers: new Set(),
-      abort: new AbortController(),
-      retries: new Sleepers(),
-      lastFailure: null,
-    };
-    const ids = new Set<string>();
-    let bytes = 0;
-    for (const passenger of this.#queue) {
-      const { event } = passenger;
-      const full = ids.size >= maxBatchEvents || bytes + event.bytes > maxBatchBytes || ids.has(event.id);
-      if (full && ids.size > 0) break;
-      ids.add(event.id);
-      bytes += event.bytes;
-      passenger.group = group;
-      group.passengers.add(passenger);
-      this.#queue.delete(passenger);
-    }
-    return group;
+  get #maySend(): boolean {
+    return this.#queue.size > 0 && this.#requests < this.#options.concurrency;
   }
 
-  async #travel(group: Group): Promise<void> {
-    this.#groups += 1;
-    const passengers = new Map([...group.passengers].map((passenger) => [passenger.event.id, passenger]));
-    const isAwaited = ({ id }: QueuedEvent): boolean => passengers.get(id)?.group === group;
-    const signal = group.abort.signal;
-    const handBack = await deliverBatch(
-      [...passengers.values()].map(({ event }) => event),
-      {
-        send: this.#send,
-        messages: this.#messages,
-        backoff: this.#options,
-        maxRetries: () => this.#options.maxRetries,
-        // Whoever waits is told of a refusal, and nothing is kept.
-        refusals: { unproven: 0 },
-        // Whoever was told that it failed must not find it stored later.
-        wanted: isAwaited,
-        signal,
-        wait: async (ms, retryAfterMs = 0) => {
-          const go = !signal.aborted && (await group.retries.sleep(Math.max(ms, retryAfterMs)));
-          if (go) this.#listener.retried();
-          return go;
-        },
-        answered: () => this.#listener.answered(),
-        failed: (failure) => (group.lastFailure = failure),
-        refusing: (failure) => this.#listener.refusing(failure),
-        retrying: (events, delayMs, failure) => this.#listener.retrying(events.filter(isAwaited), delayMs, failure),
-        delivered: (events, attempts, durationMs) => {
-          const awaited = events.filter(isAwaited);
-          for (const { id } of awaited) passengers.get(id)?.answer({ delivered: true });
-          if (awaited.length > 0) this.#listener.delivered(awaited, attempts, durationMs);
-        },
-        dropped: ({ id }, reason, message) => passengers.get(id)?.answer({ delivered: false, reason, message }),
-      },
-    );
-    for (const passenger of [...group.passengers]) {
-      const message = (handBack?.failure ?? group.lastFailure)?.message ?? this.#messages.aborted;
-      passenger.answer({ delivered: false, reason: 'undelivered', message });
+  #lease(): ImmediateLease {
+    const { maxBatchEvents, maxBatchBytes } = this.#options;
+    const lease = new ImmediateLease((call) => void this.#calls.delete(call));
+    let bytes = 0;
+    for (const call of this.#queue) {
+      const { event } = call;
+      const isFull = lease.size >= maxBatchEvents || bytes + event.bytes > maxBatchBytes || lease.holds(call);
+      if (isFull && lease.size > 0) break;
+      bytes += event.bytes;
+      lease.add(call);
+      this.#queue.delete(call);
     }
-    this.#groups -= 1;
-    this.#listener.returned();
+    return lease;
+  }
+
+  async #deliver(lease: ImmediateLease): Promise<void> {
+    this.#requests += 1;
+    // Refusals of its own: callers are told of each, and nothing is kept.
+    for await (const attempt of deliverBatch(lease, this.#transport, { unproven: 0 }, lease.abort.signal)) {
+      if (attempt.answered) this.#events.onAnswer();
+      this.#settlement.settle(lease, attempt);
+      const left = lease.wanted(attempt.left);
+      const { failure, retryAfterMs = 0 } = attempt;
+      if (failure === null || left.length === 0) continue;
+      lease.lastFailure = failure;
+      const backoffMs = retryDelayMs(attempt, this.#options);
+      if (backoffMs === null) break;
+      const delayMs = Math.max(backoffMs, retryAfterMs);
+      this.#settlement.observer.retrying(left, delayMs, failure);
+      if (!(await lease.retries.sleep(delayMs))) break;
+    }
+    const message = lease.lastFailure?.message ?? this.#transport.messages.aborted;
+    for (const call of lease.calls) this.#drop(call, 'undelivered', message);
+    this.#requests -= 1;
+    this.#events.onReturn();
     this.#schedule();
   }
 
-  #leave(passenger: ImmediateEvent): void {
-    const { group } = passenger;
-    passenger.group = null;
-    if (!group) {
-      this.#queue.delete(passenger);
-      return;
-    }
-    group.passengers.delete(passenger);
-    // Nobody waits for the answer any more.
-    if (group.passengers.size > 0) return;
-    group.abort.abort();
-    group.retries.wake(false);
+  #drop(call: Call, reason: DropReason, message: string): void {
+    if (!this.#calls.delete(call)) return;
+    this.#queue.delete(call);
+    call.lease?.ack(call.event);
+    this.#settlement.drop(call.event, call, reason, message);
   }
 }

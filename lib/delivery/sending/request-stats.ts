@@ -1,13 +1,15 @@
 import { type DeliveryObserver, type RequestStats, type SendBatch } from '../delivery.js';
 
-/** How many durations are kept. */
+/** Number of durations that percentiles are computed from. */
 const RECENT = 1000;
 
-/** Counts requests, and knows how long the last ones took. */
+/** Counts requests and measures their durations. */
 export class RequestStatsCollector {
+  /** Number of requests that were retries. */
+  retries = 0;
   readonly #counts: Record<string, number> = {};
   readonly #recentMs: number[] = [];
-  /** The recent durations in order of size; null when there are newer ones. */
+  /** `#recentMs` sorted; null when outdated. */
   #sorted: readonly number[] | null = null;
   #total = 0;
 
@@ -21,9 +23,10 @@ export class RequestStatsCollector {
     };
   }
 
-  /** Like `send`, but each request is counted, and told. */
+  /** Wraps `send`: each request is counted, and the observer told. */
   observed(send: SendBatch, observer: DeliveryObserver): SendBatch {
     return async (batch, attempt) => {
+      if (attempt.number > 1) this.retries += 1;
       observer.sending(batch.events, attempt.number);
       const startedAt = performance.now();
       const outcome = await send(batch, attempt);
@@ -48,7 +51,7 @@ export class RequestStatsCollector {
     this.#total += 1;
   }
 
-  /** To a tenth of a millisecond. */
+  /** Rounded to a tenth of a millisecond. */
   #percentile(share: number): number | null {
     this.#sorted ??= [...this.#recentMs].sort((a, b) => a - b);
     const durationMs = this.#sorted[Math.ceil(share * this.#sorted.length) - 1];

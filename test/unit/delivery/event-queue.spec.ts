@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
 import { EventQueue } from '../../../lib/delivery/queue/event-queue.js';
-import { type Lease } from '../../../lib/delivery/queue/lease.js';
+import { type QueueLease } from '../../../lib/delivery/queue/lease.js';
 
 const BATCH = { maxBatchEvents: 100, maxBatchBytes: 10_000 };
 
@@ -15,7 +15,7 @@ function queueOf(...events: QueuedEvent[]): EventQueue {
   return queue;
 }
 
-const names = (lease: Lease | null): string[] => lease?.events.map(({ name }) => name) ?? [];
+const names = (lease: QueueLease | null): string[] => lease?.events.map(({ name }) => name) ?? [];
 function pushed(queue: EventQueue, newcomer: QueuedEvent): string[] {
   const evicted: string[] = [];
   queue.push(newcomer);
@@ -23,9 +23,9 @@ function pushed(queue: EventQueue, newcomer: QueuedEvent): string[] {
   return evicted;
 }
 
-const ackAll = (queue: EventQueue, lease: Lease | null): void => {
+const ackAll = (queue: EventQueue, lease: QueueLease | null): void => {
   if (!lease) return;
-  for (const each of lease.events) queue.ack(lease, each);
+  for (const each of lease.events) lease.ack(each);
   queue.release(lease);
 };
 
@@ -76,7 +76,7 @@ describe('a lease', () => {
     const queue = queueOf(event('a'), event('b'), event('c'));
     const lease = queue.lease(BATCH);
     const [a, b, c] = lease?.events ?? [];
-    const acks = [event('a'), c, a, a, c, b, b].map((each) => lease && each && queue.ack(lease, each));
+    const acks = [event('a'), c, a, a, c, b, b].map((each) => lease && each && lease.ack(each));
     expect(acks).toEqual([null, 2, 0, null, null, 1, null]);
     expect([queue.size, queue.bytes, queue.leased]).toEqual([0, 0, 0]);
   });
@@ -86,7 +86,7 @@ describe('a lease', () => {
     const lease = queue.lease(BATCH);
     const [a] = lease?.events ?? [];
     if (lease) queue.release(lease);
-    expect(lease && a && queue.ack(lease, a)).toBeNull();
+    expect(lease && a && lease.ack(a)).toBeNull();
     expect([queue.size, queue.leased, queue.available]).toEqual([1, 0, 1]);
   });
 
@@ -127,7 +127,7 @@ describe('a lease', () => {
     queue.push(event('a3', 'a'));
     expect(queue.lease(BATCH)).toBeNull();
     const [, b1] = lease?.events ?? [];
-    if (lease && b1) queue.ack(lease, b1);
+    if (lease && b1) lease.ack(b1);
     if (lease) queue.release(lease);
     expect(names(queue.lease(BATCH))).toEqual(['a1', 'a2', 'a3']);
   });
@@ -159,7 +159,7 @@ it('under random use keeps the order of each key, loses nothing, and counts righ
   let seed = 7;
   const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
   const queue = queueOf();
-  const leases: Lease[] = [];
+  const leases: QueueLease[] = [];
   const done = new Map<string, number[]>();
   let pushed = 0;
   for (let step = 0; step < 20_000 || queue.size > 0; step += 1) {
@@ -185,7 +185,7 @@ it('under random use keeps the order of each key, loses nothing, and counts righ
         .slice(0, random(lease.events.length + 1))
         .sort((a, b) => sign * a.orderKey.localeCompare(b.orderKey));
       for (const each of taken) {
-        queue.ack(lease, each);
+        lease.ack(each);
         done.set(each.orderKey, [...(done.get(each.orderKey) ?? []), Number(each.name)]);
       }
       queue.release(lease);
