@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage } from 'node:http';
-import { isLoopback, namesLoopback } from '../live/request-origin.js';
+import { isLoopback, hasLoopbackHost } from '../live/request-origin.js';
 
 /** A request as Node has it; Express adds the address that was asked for before any router cut it. */
 type RawRequest = IncomingMessage & { readonly originalUrl?: string };
@@ -17,11 +17,11 @@ export function isFromLoopback({ socket }: IncomingMessage): boolean {
  * Whether the browser asked for this machine by a name of its own. A name that an attacker had made to point here (DNS rebinding) is
  * none; neither is what a reverse proxy says, for it may bring anybody.
  */
-export function asksForLoopback(request: IncomingMessage): boolean {
+export function isDirectToLoopback(request: IncomingMessage): boolean {
   const { headers, httpVersion } = request;
   // A proxy that says nothing of itself speaks HTTP/1.0, as nginx does where nobody tells it otherwise.
   if (httpVersion === '1.0' || Object.keys(headers).some((name) => FORWARDING_HEADERS.test(name))) return false;
-  return namesLoopback(request);
+  return hasLoopbackHost(request);
 }
 
 /** Whether a request has the token: in its address, in the cookie that the page gave it, or as a bearer. */

@@ -1,11 +1,11 @@
 import { type CaptureService } from '../capture/capture.service.js';
 import { type LiveSource } from '../live/live-view.js';
-import { type LiveFace } from '../live/messages.js';
+import { type LiveLayout } from '../live/messages.js';
 import { CaptureProbe } from './capture-probe.js';
 
 /** What the page shows of an instance. */
 export function captureSource(capture: CaptureService, name: string | undefined): LiveSource {
-  const face: LiveFace = {
+  const layout: LiveLayout = {
     title: name === undefined ? 'Events to PostHog' : `Events to PostHog: ${name}`,
     about: 'What happens to them from now on.',
     fates: [
@@ -63,5 +63,5 @@ export function captureSource(capture: CaptureService, name: string | undefined)
       ],
     },
   };
-  return { face, attach: (feed) => new CaptureProbe(capture, feed) };
+  return { layout, attach: (feed) => new CaptureProbe(capture, feed) };
 }

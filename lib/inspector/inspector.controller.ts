@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Req, Res, SetMetadata, type Type, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
-import { InspectorGate } from './inspector.gate.js';
+import { InspectorGuard } from './inspector.guard.js';
 import { INSPECTOR, type Inspector, rawRequest, takeResponse } from './inspector.js';
 import { type PostHogCaptureInspectorExtras } from './inspector.options.js';
 
@@ -11,7 +11,7 @@ export function inspectorController(path: string, extras: PostHogCaptureInspecto
   const { guard, decorators = [] } = extras;
 
   @Controller({ path, version: VERSION_NEUTRAL })
-  @UseGuards(InspectorGate, ...(guard === undefined ? [] : [guard]))
+  @UseGuards(InspectorGuard, ...(guard === undefined ? [] : [guard]))
   @SetMetadata(HIDDEN_FROM_SWAGGER, [true])
   class InspectorController {
     readonly #inspector: Inspector;
@@ -22,17 +22,17 @@ export function inspectorController(path: string, extras: PostHogCaptureInspecto
 
     @Get()
     page(@Req() request: object, @Res() response: object): void {
-      this.#inspector.answerPage(rawRequest(request), takeResponse(response));
+      this.#inspector.servePage(rawRequest(request), takeResponse(response));
     }
 
     @Get('stream')
     stream(@Res() response: object): void {
-      this.#inspector.answerStream(takeResponse(response));
+      this.#inspector.serveStream(takeResponse(response));
     }
 
     @Get('event')
     event(@Req() request: object, @Res() response: object): void {
-      this.#inspector.answerEvent(rawRequest(request), takeResponse(response));
+      this.#inspector.serveEvent(rawRequest(request), takeResponse(response));
     }
   }
   for (const decorate of decorators) decorate(InspectorController);

@@ -9,7 +9,7 @@ import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { inspectorController } from './inspector.controller.js';
 import { INSPECTOR, Inspector } from './inspector.js';
 import {
-  decideSettings,
+  resolveSettings,
   type PostHogCaptureInspectorExtras,
   type PostHogCaptureInspectorModuleOptions,
   type PostHogCaptureInspectorOptions,
@@ -40,7 +40,7 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<PostHogCapture
           provide: INSPECTOR,
           inject: [OPTIONS, getCaptureToken(extras.name)],
           useFactory: (options: PostHogCaptureInspectorOptions, capture: CaptureService) =>
-            new Inspector(capture, extras.name, decideSettings(options, extras)),
+            new Inspector(capture, extras.name, resolveSettings(options, extras)),
         },
       ],
     }),

@@ -67,7 +67,7 @@ const MIN_TOKEN_LENGTH = 16;
 const MAX_EVENTS = 5000;
 
 /** @throws PostHogConfigurationError naming everything that cannot work */
-export function decideSettings(
+export function resolveSettings(
   options: PostHogCaptureInspectorOptions,
   { path: given = '/_posthog', guard, name }: PostHogCaptureInspectorExtras,
 ): InspectorSettings {

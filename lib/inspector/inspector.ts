@@ -10,7 +10,7 @@ import { type InspectorSettings } from './inspector.options.js';
 /** The token of the Inspector, within its module. */
 export const INSPECTOR = 'POSTHOG_CAPTURE_INSPECTOR';
 
-/** The page of one instance. Whether it may be seen is decided before: see inspector.gate.ts. */
+/** The page of one instance. Whether it may be seen is decided before: see inspector.guard.ts. */
 export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
   readonly settings: InspectorSettings;
   readonly #view: LiveView;
@@ -30,19 +30,19 @@ export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
     this.#view.close();
   }
 
-  answerPage(request: IncomingMessage, response: ServerResponse): void {
+  servePage(request: IncomingMessage, response: ServerResponse): void {
     const { token } = this.settings;
     // Whoever comes this far has shown the token: the gate saw to it.
     const isGiven = token !== null && queryOf(request).has('token');
-    this.#view.answerPage(response, isGiven ? { 'set-cookie': cookieFor(token, request) } : undefined);
+    this.#view.servePage(response, isGiven ? { 'set-cookie': cookieFor(token, request) } : undefined);
   }
 
-  answerStream(response: ServerResponse): void {
-    this.#view.answerStream(response);
+  serveStream(response: ServerResponse): void {
+    this.#view.serveStream(response);
   }
 
-  answerEvent(request: IncomingMessage, response: ServerResponse): void {
-    this.#view.answerEvent(queryOf(request).get('id') ?? '', response);
+  serveEvent(request: IncomingMessage, response: ServerResponse): void {
+    this.#view.serveEvent(queryOf(request).get('id') ?? '', response);
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type ServerResponse } from 'node:http';
 import { EventFeed } from './event-feed.js';
 import { type Mask, masker } from './mask.js';
-import { type LiveFace, type LiveSample, type LiveSnapshot, type LiveState, type LiveUpdate } from './messages.js';
+import { type LiveLayout, type LiveSample, type LiveSnapshot, type LiveState, type LiveUpdate } from './messages.js';
 import { assemblePage, type Page, SAFE_HEADERS } from './page.js';
 import { Viewer } from './viewer.js';
 
@@ -17,7 +17,7 @@ export interface LiveProbe {
 
 /** Whoever has events to show. */
 export interface LiveSource {
-  readonly face: LiveFace;
+  readonly layout: LiveLayout;
   /** Called when somebody begins to look; tells the feed what happens from then on. */
   attach(feed: EventFeed): LiveProbe;
 }
@@ -67,13 +67,13 @@ export class LiveView {
   }
 
   /** Answers the page. `headers` are added to its own. */
-  answerPage(response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void {
+  servePage(response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void {
     this.#page ??= assemblePage();
     response.writeHead(200, { ...this.#page.headers, ...headers }).end(this.#page.html);
   }
 
   /** Answers an endless stream of server-sent events: a snapshot, then what changes. It ends with `close()`. */
-  answerStream(response: ServerResponse): void {
+  serveStream(response: ServerResponse): void {
     // Whoever left while a guard was asked will not leave again.
     if (response.destroyed) return;
     if (this.#isClosed || this.#viewers.size >= MAX_VIEWERS) {
@@ -93,7 +93,7 @@ export class LiveView {
   }
 
   /** Answers the whole text of one event as JSON; 404 when it is forgotten. */
-  answerEvent(id: string, response: ServerResponse): void {
+  serveEvent(id: string, response: ServerResponse): void {
     const detail = this.#watch?.feed.detail(id);
     const headers = { ...SAFE_HEADERS, 'content-type': 'application/json; charset=utf-8' };
     response.writeHead(detail ? 200 : 404, headers).end(JSON.stringify(detail ?? { id, text: null }));
@@ -160,7 +160,7 @@ export class LiveView {
     const snapshot: LiveSnapshot = {
       run,
       now: Date.now(),
-      face: this.#source.face,
+      layout: this.#source.layout,
       maxEvents: this.#options.maxEvents ?? 500,
       events: feed.events(),
       names: feed.names(),

@@ -32,7 +32,7 @@ export interface LiveHint {
 }
 
 /** What the page looks like. */
-export interface LiveFace {
+export interface LiveLayout {
   readonly title: string;
   /** One sentence on what the list shows. */
   readonly about: string;
@@ -82,7 +82,7 @@ export interface LiveEvent extends LiveProgress {
   readonly isCut: boolean;
 }
 
-/** Counts of one name by the keys of LiveFace.counters. */
+/** Counts of one name by the keys of LiveLayout.counters. */
 export interface LiveName {
   readonly name: string;
   readonly counts: Readonly<Record<string, number>>;
@@ -94,7 +94,7 @@ export interface LiveSnapshot {
   readonly run: string;
   /** The server's clock, in epoch milliseconds. */
   readonly now: number;
-  readonly face: LiveFace;
+  readonly layout: LiveLayout;
   readonly maxEvents: number;
   /** Oldest first. */
   readonly events: readonly LiveEvent[];

@@ -8,7 +8,7 @@ export function isLoopback(address: string): boolean {
 }
 
 /** Whether a request asks for this machine by a name of its own: a name that was made to point here (DNS rebinding) is none. */
-export function namesLoopback({ headers }: IncomingMessage): boolean {
+export function hasLoopbackHost({ headers }: IncomingMessage): boolean {
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   return host === 'localhost' || host.endsWith('.localhost') || isLoopback(host.replace(/^\[(.*)\]$/, '$1'));
 }

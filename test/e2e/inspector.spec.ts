@@ -306,8 +306,8 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
         ],
       },
     );
-    const { face } = await snapshotOf(`${url}/billing/stream`);
-    expect(face.title).toBe('Events to PostHog: billing');
+    const { layout } = await snapshotOf(`${url}/billing/stream`);
+    expect(layout.title).toBe('Events to PostHog: billing');
     expect([app.getHttpAdapter().getType(), posthog.events.length]).toEqual([adapter, 0]);
   });
 });

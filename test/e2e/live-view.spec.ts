@@ -4,11 +4,11 @@ import { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type EventFeed } from '../../lib/live/event-feed.js';
 import { LiveView, type LiveViewOptions } from '../../lib/live/live-view.js';
-import { type LiveFace } from '../../lib/live/messages.js';
+import { type LiveLayout } from '../../lib/live/messages.js';
 import { closeAll, onClose } from '../support/harness.js';
 import { type LiveMessage, openStream } from '../support/live-stream.js';
 
-const FACE: LiveFace = {
+const LAYOUT: LiveLayout = {
   title: 'Test',
   about: '',
   fates: [{ id: 'seen', label: 'seen', tone: 'good', isFinal: true }],
@@ -23,7 +23,7 @@ async function serveView(options?: LiveViewOptions) {
   let attached = 0;
   const view = new LiveView(
     {
-      face: FACE,
+      layout: LAYOUT,
       attach: (its) => {
         feed = its;
         attached += 1;
@@ -36,7 +36,7 @@ async function serveView(options?: LiveViewOptions) {
     },
     options,
   );
-  const server: Server = createServer((_, response) => view.answerStream(response));
+  const server: Server = createServer((_, response) => view.serveStream(response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onClose(async () => {
@@ -146,7 +146,7 @@ describe('the live view', () => {
       });
       fetch(served.url).catch(() => undefined);
     });
-    for (let count = 0; count < 10; count += 1) served.view.answerStream(gone);
+    for (let count = 0; count < 10; count += 1) served.view.serveStream(gone);
     const { response } = await openStream(served.url);
     expect([response.status, served.attached]).toEqual([200, 1]);
   });

@@ -40,9 +40,9 @@ class EventList {
    *
    * @param {LiveSnapshot} snapshot
    */
-  begin({ face, maxEvents, events }) {
+  begin({ layout, maxEvents, events }) {
     this.max = maxEvents;
-    this.fates = new Map(face.fates.map((fate) => [fate.id, fate]));
+    this.fates = new Map(layout.fates.map((fate) => [fate.id, fate]));
     const known = new Set(events.map(({ id }) => id));
     for (const [id, event] of this.events) {
       if (!known.has(id) && !this.fateOf(event).isFinal) this.events.set(id, { ...event, fate: LOST.id, note: '' });

@@ -21,8 +21,8 @@ const searchBox = /** @type {HTMLInputElement} */ (byId('search'));
 let charts = [];
 /** @type {LiveSample[]} */
 let samples = [];
-/** @type {LiveFace | null} */
-let face = null;
+/** @type {LiveLayout | null} */
+let layout = null;
 /** @type {LiveState | null} */
 let state = null;
 /** @type {number | null} */
@@ -34,7 +34,7 @@ connect(`${pagePath}/stream`, {
   snapshot(snapshot) {
     awaySince = null;
     clockSkew = snapshot.now - Date.now();
-    if (face === null || JSON.stringify(face) !== JSON.stringify(snapshot.face)) showFace(snapshot.face);
+    if (layout === null || JSON.stringify(layout) !== JSON.stringify(snapshot.layout)) showLayout(snapshot.layout);
     list.begin(snapshot);
     names.show(snapshot.names);
     samples = [...snapshot.samples];
@@ -55,9 +55,9 @@ connect(`${pagePath}/stream`, {
 });
 setInterval(showState, 1000);
 
-/** @param {LiveFace} next */
-function showFace(next) {
-  face = next;
+/** @param {LiveLayout} next */
+function showLayout(next) {
+  layout = next;
   document.title = next.title;
   byId('title').textContent = next.title;
   byId('about').textContent = next.about;

@@ -3,12 +3,12 @@ class Names {
   /** @param {(name: string) => void} choose called for a name that is clicked */
   constructor(choose) {
     this.choose = choose;
-    /** @type {LiveFace['counters']} */
+    /** @type {LiveLayout['counters']} */
     this.counters = [];
     this.table = byId('names');
   }
 
-  /** @param {LiveFace['counters']} counters */
+  /** @param {LiveLayout['counters']} counters */
   begin(counters) {
     this.counters = counters;
     const head = make('tr', '', make('th', '', 'Name'), ...counters.map(({ label }) => make('th', '', label)));

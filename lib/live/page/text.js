@@ -2,7 +2,7 @@
  * What all other scripts of the page use. Whatever came from an event is put in as text, never as markup.
  *
  * @typedef {import('../messages.js').LiveEvent} LiveEvent
- * @typedef {import('../messages.js').LiveFace} LiveFace
+ * @typedef {import('../messages.js').LiveLayout} LiveLayout
  * @typedef {import('../messages.js').LiveFate} LiveFate
  * @typedef {import('../messages.js').LiveChart} LiveChart
  * @typedef {import('../messages.js').LiveName} LiveName

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { LiveView } from '../../live/live-view.js';
-import { isCrossSite, namesLoopback } from '../../live/request-origin.js';
+import { isCrossSite, hasLoopbackHost } from '../../live/request-origin.js';
 import { type Fault, FaultScript } from './faults.js';
 import { Ingestion } from './ingestion.js';
 import { Memory } from './memory.js';
@@ -238,16 +238,16 @@ export class FakePostHog {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const [path, query] = request.url?.split('?', 2) ?? [];
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (isRead && OWN_PAGES.has(path ?? '') && !namesLoopback(request)) {
+    if (isRead && OWN_PAGES.has(path ?? '') && !hasLoopbackHost(request)) {
       response.writeHead(403).end('This page is available at localhost and 127.0.0.1 only.');
     } else if (isRead && path === '/') {
-      this.#liveView().answerPage(response);
+      this.#liveView().servePage(response);
     } else if (isRead && (path === '/stream' || path === '/event') && isCrossSite(request)) {
       response.writeHead(403).end();
     } else if (request.method === 'GET' && path === '/stream') {
-      this.#liveView().answerStream(response);
+      this.#liveView().serveStream(response);
     } else if (isRead && path === '/event') {
-      this.#liveView().answerEvent(new URLSearchParams(query).get('id') ?? '', response);
+      this.#liveView().serveEvent(new URLSearchParams(query).get('id') ?? '', response);
     } else if (isRead && path === '/events') {
       const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
       response.writeHead(200, headers).end(JSON.stringify([...this.events].reverse(), null, 2));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type EventFeed } from '../../live/event-feed.js';
 import { type LiveProbe, type LiveSource } from '../../live/live-view.js';
-import { type LiveFace, type LiveSample, type LiveState, type LiveHint } from '../../live/messages.js';
+import { type LiveLayout, type LiveSample, type LiveState, type LiveHint } from '../../live/messages.js';
 import { isJsonObject, type JsonObject } from './json-values.js';
 import { type Memory } from './memory.js';
 import { type RecordedRequest, type StoredEvent } from './recorded.js';
@@ -22,7 +22,7 @@ const REQUEST_FIELDS = new Set(['format', 'requestIndex', 'receivedAt']);
 
 /** The live page of a local PostHog: stored events, and refused ones with the violated rule. */
 export function pageSource(parts: PageParts): LiveSource {
-  const face: LiveFace = {
+  const layout: LiveLayout = {
     title: 'Local PostHog',
     about: 'Events that were stored, and events that were refused, with the reason.',
     fates: [
@@ -48,7 +48,7 @@ export function pageSource(parts: PageParts): LiveSource {
     ],
     hint: emptyHint(parts.url, parts.apiKey === null),
   };
-  return { face, attach: (feed) => new PageProbe(parts, feed) };
+  return { layout, attach: (feed) => new PageProbe(parts, feed) };
 }
 
 /** Shows every request once, when it is complete. */

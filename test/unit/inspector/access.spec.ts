@@ -1,6 +1,6 @@
 import { type IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { asksForLoopback, cookieFor, hasToken, isFromLoopback } from '../../../lib/inspector/access.js';
+import { isDirectToLoopback, cookieFor, hasToken, isFromLoopback } from '../../../lib/inspector/access.js';
 import { isCrossSite } from '../../../lib/live/request-origin.js';
 
 const TOKEN = 'a-token-of-some-length';
@@ -39,7 +39,7 @@ describe('who may look', () => {
     [{}, false],
     [{ host: 'localhost', 'x-forwarded-for': '127.0.0.1' }, false],
     [{ host: 'localhost', forwarded: 'for=127.0.0.1' }, false],
-  ])('asking for %j: %s', (headers, expected) => expect(asksForLoopback(request(headers))).toBe(expected));
+  ])('asking for %j: %s', (headers, expected) => expect(isDirectToLoopback(request(headers))).toBe(expected));
 
   it.each([
     ['its own page', { host: 'localhost:3000', 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }, false],

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
-  decideSettings,
+  resolveSettings,
   type PostHogCaptureInspectorExtras,
   type PostHogCaptureInspectorOptions,
 } from '../../../lib/inspector/inspector.options.js';
@@ -45,14 +45,14 @@ describe('whether there is a page, and what the log says of it', () => {
     ['production', { enabled: false }, { guard }, false, 'The inspector is off: by option.'],
   ])('in %s with %j', (nodeEnv, options, extras, isOn, report) => {
     process.env.NODE_ENV = nodeEnv;
-    expect(decideSettings(options, extras)).toMatchObject({ isOn, report });
+    expect(resolveSettings(options, extras)).toMatchObject({ isOn, report });
     expect(report).not.toContain(TOKEN);
   });
 
   it('names every problem at once, and no secret', () => {
     process.env.NODE_ENV = 'production';
-    const decide = () => decideSettings({ enabled: true, allowRemote: true, maxEvents: 0, mask: [1] as never }, {});
+    const decide = () => resolveSettings({ enabled: true, allowRemote: true, maxEvents: 0, mask: [1] as never }, {});
     expect(decide).toThrow(/allowRemote: [^]*enabled: in production [^]*maxEvents: [^]*mask: /);
-    expect(() => decideSettings({ token: 'shortsecret' }, {})).toThrow(/^(?![^]*shortsecret)/);
+    expect(() => resolveSettings({ token: 'shortsecret' }, {})).toThrow(/^(?![^]*shortsecret)/);
   });
 });

@@ -15,10 +15,10 @@ describe('the live page of FakePostHog', () => {
   const shown = async (): Promise<readonly LiveEvent[]> => (await snapshotOf(`${posthog.url}/stream`)).events;
 
   it('explains how to send an event while it is empty, with a working example', async () => {
-    const { face, state } = await snapshotOf(`${posthog.url}/stream`);
+    const { layout, state } = await snapshotOf(`${posthog.url}/stream`);
     expect(state.text).toBe('Listening; no event has arrived yet');
-    expect(face.hint.title).toBe('No event has arrived yet');
-    const codes = face.hint.parts.flatMap(({ code }) => code ?? []).join('\n');
+    expect(layout.hint.title).toBe('No event has arrived yet');
+    const codes = layout.hint.parts.flatMap(({ code }) => code ?? []).join('\n');
     expect(codes).toContain(`POSTHOG_HOST=${posthog.url}\nPOSTHOG_API_KEY=phc_local`);
 
     const url = /curl (\S+)/.exec(codes)?.[1];

@@ -10,12 +10,12 @@ import {
 } from '@nestjs/common';
 import { isCrossSite } from '../live/request-origin.js';
 import { leaveUntracked } from '../tracking/http/request-events.js';
-import { asksForLoopback, hasToken, isFromLoopback } from './access.js';
+import { isDirectToLoopback, hasToken, isFromLoopback } from './access.js';
 import { INSPECTOR, type Inspector, rawRequest } from './inspector.js';
 
 /** Lets those pass to the page who may see it. A guard of the application is asked after it. */
 @Injectable()
-export class InspectorGate implements CanActivate {
+export class InspectorGuard implements CanActivate {
   readonly #inspector: Inspector;
 
   constructor(@Inject(INSPECTOR) inspector: Inspector) {
@@ -30,7 +30,7 @@ export class InspectorGate implements CanActivate {
     if (request.method !== 'GET') throw new MethodNotAllowedException();
     if (!allowRemote && !isFromLoopback(request))
       throw new ForbiddenException('The inspector answers its own machine only: see option allowRemote.');
-    if (!isProtected && !asksForLoopback(request))
+    if (!isProtected && !isDirectToLoopback(request))
       throw new ForbiddenException('The inspector without a token or a guard answers localhost only, and no proxy.');
     if (isCrossSite(request)) throw new ForbiddenException('The inspector answers its own page only.');
     if (token !== null && !hasToken(token, request))
