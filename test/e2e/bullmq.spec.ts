@@ -39,7 +39,7 @@ if (!hasRedis) console.warn('Skipped: BullMQ processors. There is no redis-serve
 (hasRedis ? describe : describe.skip).each(['first', 'last'])('a processor, with our module imported %s', (place) => {
   afterEach(closeAll);
 
-  it('is tracked, each job for who queued it and for nobody else', async () => {
+  it('is tracked, each job for the user who queued it', async () => {
     const redis = await startRedis();
     onClose(() => redis.stop());
     const posthog = await FakePostHog.start();

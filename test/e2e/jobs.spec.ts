@@ -8,10 +8,10 @@ import { serve } from '../support/serve.js';
 
 afterEach(closeAll);
 
-/** As much of a job as is read here. BullMQ itself, which needs Redis, is in bullmq.spec.ts. */
+/** The part of a job used here. BullMQ itself, which needs Redis, is tested in bullmq.spec.ts. */
 const job = (name: string, data: object): Job => ({ name, data }) as Job;
 
-/** One class for all kinds of jobs, told apart by their names, is what Nest's documentation shows. */
+/** One class for all kinds of jobs, distinguished by name, as in Nest's documentation. */
 @Processor('mails')
 class Mails extends WorkerHost {
   constructor(private readonly capture: CaptureService) {
@@ -68,7 +68,7 @@ const who = (events: readonly { event: string; distinct_id: string }[]) =>
 it.each([
   ['@RestoreContext', Mails, 'started'],
   ['withJobContext', Letters, undefined],
-])('a decorated helper of a processor acts for whom the job is done for: %s', async (_how, processor, first) => {
+])('a decorated helper of a processor runs in the context of its job: %s', async (_how, processor, first) => {
   const { app, capture, events } = await serve({ providers: [processor] });
   const data = capture.withContext({ distinctId: 'ann' }, () => attachContext(capture, {}));
   await app.get<WorkerHost>(processor).process(job('welcome', data));
@@ -77,7 +77,7 @@ it.each([
   expect(said).toHaveLength(first === undefined ? 2 : 3);
 });
 
-it('a job that carries nothing has a context of its own with @RestoreContext alone, wherever its worker was started', async () => {
+it('a job without a context gets a new one with @RestoreContext alone, wherever its worker was started', async () => {
   const { app, capture, events } = await serve({ providers: [Mails] });
   const started = (): Promise<unknown> => app.get(Mails).process(job('welcome', {}));
   await capture.withContext({ distinctId: 'starter' }, started);
@@ -89,7 +89,7 @@ it('a job that carries nothing has a context of its own with @RestoreContext alo
   expect(new Set([...ids, 'starter']).size).toBe(3);
 });
 
-it('an event that carries nothing is that of whoever emitted it', async () => {
+it('an event without a context has that of its emitter', async () => {
   const { app, capture, events } = await serve({ imports: [EventEmitterModule.forRoot()], providers: [Listener] });
   capture.withContext({ distinctId: 'ann' }, () => app.get(EventEmitter2).emit('placed', {}));
   expect(who(await events())).toEqual(['heard ann']);

@@ -4,7 +4,7 @@ import { Test } from '@nestjs/testing';
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 import { closeAll, KEY, onClose } from '../../support/harness.js';
 
-/** A class with one method that is tracked as given, in an application with the default instance and `billing`. */
+/** A class with one method tracked with these options, in an application with the default instance and `billing`. */
 async function bootWith(options: TrackEventOptions, more: TrackEventOptions[] = []) {
   @Injectable()
   class Service {
@@ -19,8 +19,8 @@ async function bootWith(options: TrackEventOptions, more: TrackEventOptions[] = 
   const posthog = await FakePostHog.start();
   onClose(() => posthog.close());
   const lines: string[] = [];
-  const say = (line: unknown): void => void lines.push(String(line));
-  const logger = { log: say, warn: say, error: say };
+  const write = (line: unknown): void => void lines.push(String(line));
+  const logger = { log: write, warn: write, error: write };
   const module = await Test.createTestingModule({
     imports: [
       PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, logger }),
@@ -58,7 +58,7 @@ const boom = (): never => {
 afterEach(closeAll);
 
 describe('callbacks of @TrackEvent', () => {
-  it('see the call', async () => {
+  it('receive the call', async () => {
     const { run, event } = await bootWith({
       distinctId: ({ args }) => (args[0] as { by: number }).by,
       groups: { company: 'acme', team: 7 },
@@ -91,15 +91,15 @@ describe('callbacks of @TrackEvent', () => {
     ['distinctId that is an object', { distinctId: (() => ({ id: 'secret' })) as never }],
     ['distinctId that is too long', { distinctId: () => 'x'.repeat(201) }],
     ['groups that throw', { groups: boom }],
-    ['groups that are a list', { groups: (() => ['secret']) as never }],
+    ['groups that are an array', { groups: (() => ['secret']) as never }],
     ['groups with a bad key', { groups: (() => ({ company: {} })) as never }],
     ['properties that throw', { properties: boom }],
     ['properties that are a promise', { properties: (() => Promise.resolve({ secret: 1 })) as never }],
-    ['properties that are a text', { properties: (() => 'secret') as never }],
-    ['properties that do not tell their names', { properties: () => new Proxy({}, { ownKeys: boom }) }],
+    ['properties that are a string', { properties: (() => 'secret') as never }],
+    ['properties whose names cannot be listed', { properties: () => new Proxy({}, { ownKeys: boom }) }],
     ['when that throws', { when: boom }],
     ['when that is a promise', { when: (() => Promise.resolve(false)) as never }],
-  ])('%s: costs its own contribution and one line', async (_name, options) => {
+  ])('%s: the field is omitted and one warning is logged', async (_name, options) => {
     const { run, event, lines } = await bootWith({
       distinctId: 'ann',
       groups: { company: 'acme' },
@@ -118,14 +118,14 @@ describe('callbacks of @TrackEvent', () => {
     expect(lines[0]).not.toContain('secret');
   });
 
-  it('keep to one line however often they fail', async () => {
+  it('log one warning, however often they fail', async () => {
     const { run, lines, capture } = await bootWith({ properties: boom });
     for (let n = 0; n < 50; n += 1) run();
     expect(lines).toHaveLength(1);
     expect(capture.stats().captured).toBe(50);
   });
 
-  it('may answer nothing, and a getter that throws costs its own value', async () => {
+  it('may return nothing, and a property whose getter throws is null', async () => {
     const { run, event, lines } = await bootWith({
       distinctId: () => undefined,
       groups: () => null,
@@ -138,7 +138,7 @@ describe('callbacks of @TrackEvent', () => {
     expect(lines).toEqual([]);
   });
 
-  it('when decides', async () => {
+  it('when decides whether the call is captured', async () => {
     const { run, event } = await bootWith({
       when: ({ args }) => args[0] === 'yes',
       properties: ({ args }) => ({ arg: args[0] }),
@@ -147,7 +147,7 @@ describe('callbacks of @TrackEvent', () => {
     expect((await event()).properties.arg).toBe('yes');
   });
 
-  it('never let an event take its own $outcome', async () => {
+  it('cannot override $outcome', async () => {
     const { run, event } = await bootWith({ properties: { $outcome: 'great', $transport: 'pigeon' } });
     run();
     expect((await event()).properties).toMatchObject({ $outcome: 'success', $transport: 'provider' });
@@ -170,7 +170,7 @@ describe('instances of @TrackEvent', () => {
     expect(keys.sort()).toEqual(['phc_billing', KEY].sort());
   });
 
-  it('that do not exist are named once', async () => {
+  it('that do not exist are reported once', async () => {
     const { run, posthog, capture, lines } = await bootWith({ name: 'biling' });
     for (let n = 0; n < 3; n += 1) expect(run(n)).toBe(n);
     await capture.flush();
@@ -178,17 +178,17 @@ describe('instances of @TrackEvent', () => {
     expect(lines).toEqual([expect.stringContaining('names the instance "biling", which does not exist')]);
   });
 
-  it('that are disabled capture nothing, and ask nothing', async () => {
-    let asked = 0;
-    const { run, capture } = await bootWith({ distinctId: () => String(++asked) });
+  it('that are disabled capture nothing and call no callbacks', async () => {
+    let calls = 0;
+    const { run, capture } = await bootWith({ distinctId: () => String(++calls) });
     capture.disable();
     run();
-    expect([asked, capture.stats().captured]).toEqual([0, 0]);
+    expect([calls, capture.stats().captured]).toEqual([0, 0]);
   });
 });
 
 describe('sampleRate of @TrackEvent', () => {
-  it('takes whole persons, about as many as it says', async () => {
+  it('keeps all events of a person or none, for about that share of persons', async () => {
     const { run, posthog, capture } = await bootWith({ sampleRate: 0.25, distinctId: ({ args }) => args[0] as string });
     for (let round = 0; round < 3; round += 1) for (let n = 0; n < 1000; n += 1) run(`person-${n}`);
     await capture.flush();
@@ -202,7 +202,7 @@ describe('sampleRate of @TrackEvent', () => {
   it.each([
     [0, 0],
     [1, 20],
-  ])('%d takes %d of 20, nobody’s events too', async (sampleRate, expected) => {
+  ])('%d keeps %d of 20 anonymous events', async (sampleRate, expected) => {
     const { run, capture } = await bootWith({ sampleRate });
     for (let n = 0; n < 20; n += 1) run(n);
     expect(capture.stats().captured).toBe(expected);

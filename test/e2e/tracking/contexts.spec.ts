@@ -27,7 +27,7 @@ interface Request {
   user?: string;
 }
 
-/** What is used of Fastify. */
+/** The part of Fastify used here. */
 interface BodyParsers {
   addContentTypeParser(type: string, parse: (request: unknown, payload: AsyncIterable<unknown>) => unknown): unknown;
 }
@@ -38,7 +38,7 @@ class UserGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<Request>();
-    // Nobody is known yet: the answer must not stick.
+    // The user is not known yet: this result must not be kept.
     this.capture.capture({ event: 'before' });
     request.user = request.headers['x-user'];
     return true;
@@ -119,18 +119,18 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
   };
   const headers = { 'x-posthog-distinct-id': ' browser\t ', 'x-posthog-session-id': 's-1' };
 
-  it('asks identity when an event needs it, once guards have made it out, and then no more', async () => {
+  it('calls identity when an event needs it, and never again once it has returned a user', async () => {
     const { url, events } = await start();
     const response = await fetch(`${url}/who`, { headers: { ...headers, 'x-user': 'ann' } });
     expect(await response.json()).toMatchObject({ distinctId: 'ann', sessionId: 's-1', groups: { company: 'acme' } });
     expect(asked).toEqual(['http nobody', 'http ann']);
     const captured = await events();
     expect(captured.find(({ event }) => event === 'after')!.distinct_id).toBe('ann');
-    // With an identity the header is not believed.
+    // With an identity the header is not trusted.
     expect(captured.find(({ event }) => event === 'before')!.properties.$process_person_profile).toBe(false);
   });
 
-  it('believes the headers where there is no identity, unless told not to', async () => {
+  it('trusts the headers where there is no identity, unless tracingHeaders is off', async () => {
     const { url } = await start({ identity: undefined });
     const who = await (await fetch(`${url}/who`, { headers })).json();
     expect(who).toMatchObject({ distinctId: 'browser', sessionId: 's-1' });
@@ -141,7 +141,7 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
     ]);
   });
 
-  it('lets code win over identity, and the call over code', async () => {
+  it('lets code override identity, and the call override code', async () => {
     const { url, events } = await start();
     await fetch(`${url}/explicit`, { headers: { 'x-user': 'ann' } });
     const captured = await events();
@@ -149,14 +149,14 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
     expect([idOf('context'), idOf('call')]).toEqual(['code', 'call']);
   });
 
-  it('captures nothing of a person who opted out', async () => {
+  it('captures nothing for a person who opted out', async () => {
     const { url, events, capture } = await start();
     expect(await (await fetch(`${url}/out`)).json()).toEqual({ id: null });
     expect(await events()).toEqual([]);
     expect(capture.stats().droppedByReason).toEqual({ opted_out: 2 });
   });
 
-  it('is there after a body that came in parts, each request with its own', async () => {
+  it('survives a body received in chunks, each request with its own', async () => {
     const people = ['ann', 'bob', 'cid'];
     const requestsBegun = new EventEmitter();
     const allBegan = once(requestsBegun, 'all');
@@ -194,13 +194,13 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
     ]);
   });
 
-  it('exports who acts, and nothing of the request', async () => {
+  it('exports the current user, and nothing of the request', async () => {
     const { url } = await start();
     const response = await fetch(`${url}/export`, { method: 'POST', headers: { ...headers, 'x-user': 'ann' } });
     expect(await response.json()).toEqual({ distinctId: 'ann', sessionId: 's-1', groups: { company: 'acme' } });
   });
 
-  it('opens no context when switched off, and still knows the person of what is tracked', async () => {
+  it('opens no context when switched off, and tracked events still have their person', async () => {
     const { url, events } = await start({ context: false });
     const who = await (await fetch(`${url}/who`, { headers: { 'x-user': 'ann' } })).json();
     expect(who).toEqual({});
@@ -210,7 +210,7 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
     expect(tracked.properties).toMatchObject({ $session_id: 's-1', $request_route: '/nested' });
   });
 
-  it('keeps what is said within withContext within it', async () => {
+  it('keeps changes made inside withContext inside it', async () => {
     const { url, events } = await start({ identity: undefined });
     await fetch(`${url}/nested`, { headers });
     const captured = await events();
@@ -220,7 +220,7 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
     ]);
   });
 
-  it('is not hurt by an identity that fails', async () => {
+  it('does not break when identity throws', async () => {
     const { url, lines } = await start({
       identity: () => {
         throw new Error('secret');
@@ -232,7 +232,7 @@ describe.each(ADAPTERS)('the context of a request on %s', (adapter) => {
   });
 });
 
-it('keeps the context of a request on Fastify through a body parser of the application', async () => {
+it('keeps the context of a request on Fastify through a custom body parser', async () => {
   const { url, events } = await serve({
     adapter: 'fastify',
     controllers: [WhoController],
@@ -263,7 +263,7 @@ class Wish {
 class Messages {
   constructor(private readonly capture: CaptureService) {}
 
-  /** Wears no decorator of ours. */
+  /** Has no decorator of ours. */
   @MessagePattern('plain')
   plain(@Payload() data: object) {
     this.capture.context.set({ properties: { handled: true } });
@@ -324,7 +324,7 @@ describe('the context of a message', () => {
     return { ...served, send };
   };
 
-  it('is each message’s own, also where nothing is decorated, and never read from the payload', async () => {
+  it('is separate for each message, with or without decorators, and never read from the payload', async () => {
     const { send, events } = await startHybrid({
       identity: ({ request }) => (request === undefined ? undefined : 'wrong'),
     });
@@ -344,7 +344,7 @@ describe('the context of a message', () => {
       expect(properties).toMatchObject({ handled: true, $process_person_profile: false });
   });
 
-  it('is the sender’s where that is asked for, and gone from the payload when pipes see it', async () => {
+  it('is the sender’s with @RestoreContext, and removed from the payload before pipes run', async () => {
     const { send, capture } = await startHybrid();
     const context = { distinctId: 'ann', sessionId: 's-1', groups: { company: 'acme' }, properties: { plan: 'pro' } };
     const data = capture.withContext(context, () => attachContext(capture, { wish: 'tea' }));
@@ -352,7 +352,7 @@ describe('the context of a message', () => {
     expect(await send('restored', { wish: 'tea' })).toEqual({ context: {}, wish: { wish: 'tea' } });
   });
 
-  it.each(['above', 'below'])('is restored with @TrackEvent %s it', async (pattern) => {
+  it.each(['above', 'below'])('is restored with @TrackEvent %s @RestoreContext', async (pattern) => {
     const { send, capture, events } = await startHybrid();
     const data = capture.withContext({ distinctId: 'ann' }, () => attachContext(capture, {}));
     expect(await send(pattern, data)).toEqual({ distinctId: 'ann' });
@@ -365,7 +365,7 @@ describe('the context of a message', () => {
     expect(await ask(url)).toEqual({ before: {}, after: {} });
   });
 
-  it('of a socket has the headers of its handshake, and nothing of the message before', async () => {
+  it('has the headers of the handshake on a socket, and nothing of the previous message', async () => {
     const { url } = await startHybrid({ requestProperties: 'none' });
     for (let n = 0; n < 2; n += 1) {
       expect(await ask(url)).toEqual({
@@ -383,7 +383,7 @@ describe('the context of a message', () => {
 });
 
 describe('the context of a job', () => {
-  it('is that of who queued it, and of nobody else', async () => {
+  it('is that of the user who queued it', async () => {
     const { capture } = await startAlone();
     const job = capture.withContext({ distinctId: 'ann' }, () => ({ data: attachContext(capture, { n: 1 }) }));
     expect(job.data).toEqual({ n: 1, $posthog_context: { distinctId: 'ann' } });
@@ -395,7 +395,7 @@ describe('the context of a job', () => {
     expect(seen).toEqual([{ distinctId: 'ann' }, {}, {}]);
   });
 
-  it('needs an object to travel in', async () => {
+  it('requires the data to be an object', async () => {
     const { capture, lines } = await startAlone();
     expect(attachContext(capture, 'text')).toBe('text');
     expect(attachContext(capture, [1])).toEqual([1]);

@@ -40,7 +40,7 @@ const denyIfAsked = {
 };
 
 let leave: (response: ServerResponse) => void = () => undefined;
-/** Has somebody leave, and lets the call pass when the connection is closed. */
+/** Disconnects the client, and lets the call pass when the connection is closed. */
 const clientLeaves = {
   canActivate: async (context: ExecutionContext): Promise<boolean> => {
     const response = context.switchToHttp().getResponse<ServerResponse & { raw?: ServerResponse }>();
@@ -179,7 +179,7 @@ class AroundController {
     return 'never';
   }
 
-  /** That interceptor stands around ours. */
+  /** This interceptor runs around ours. */
   @Get('below')
   @UseGuards(denyIfAsked)
   @TrackEvent('call', ANY)
@@ -298,7 +298,7 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     ['errors', []],
     ['plain', [{ provide: APP_INTERCEPTOR, useValue: failing }]],
   ])(
-    'an interceptor that fails in place of the handler is an error, and a guard before it a denial: %s',
+    'an interceptor that throws instead of the handler is an error, and a guard before it a denial: %s',
     async (path, providers) => {
       const { url, events } = await serve({ adapter, controllers: [AroundController], providers });
       expect((await get(`${url}/around/${path}`))[0]).toBe(409);
@@ -312,17 +312,20 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     },
   );
 
-  it.each(['value', 'observable'])('knows that the client has left before the handler runs: %s', async (what) => {
-    const { url, events, posthog } = await serve({ adapter, controllers: [EdgesController] });
-    const request = httpGet(`${url}/edges/left/${what}`).on('error', () => undefined);
-    leave = () => void request.destroy();
-    await posthog.waitForEvents(1);
-    expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([
-      ['left', 'aborted'],
-    ]);
-  });
+  it.each(['value', 'observable'])(
+    'captures aborted when the client has disconnected before the handler runs: %s',
+    async (what) => {
+      const { url, events, posthog } = await serve({ adapter, controllers: [EdgesController] });
+      const request = httpGet(`${url}/edges/left/${what}`).on('error', () => undefined);
+      leave = () => void request.destroy();
+      await posthog.waitForEvents(1);
+      expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([
+        ['left', 'aborted'],
+      ]);
+    },
+  );
 
-  it('knows that the server has given the response up before the handler runs', async () => {
+  it('captures error when the server has destroyed the response before the handler runs', async () => {
     const { url, events, posthog } = await serve({ adapter, controllers: [EdgesController] });
     leave = (response) => void response.destroy();
     await expect(get(`${url}/edges/left/value`)).rejects.toThrow();
@@ -330,7 +333,7 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([['left', 'error']]);
   });
 
-  it('counts a handler that calls itself as the calls that it makes', async () => {
+  it('captures each call of a handler that calls itself', async () => {
     const { url, events } = await serve({ adapter, controllers: [EdgesController] });
     expect(await get(`${url}/edges/again/deep`)).toEqual([200, 'deeper']);
     const captured = await events();
@@ -340,7 +343,7 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     ]);
   });
 
-  it('tracks a controller that is made for each request', async () => {
+  it('tracks a request-scoped controller', async () => {
     const { url, events } = await serve({ adapter, controllers: [ScopedController] });
     await Promise.all(['a', 'b'].map((id) => get(`${url}/scoped/${id}`, { 'x-posthog-distinct-id': id })));
     await get(`${url}/scoped/c?deny=1`);
@@ -353,7 +356,7 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     for (const { distinct_id, properties } of captured) if (properties.id) expect(distinct_id).toBe(properties.id);
   });
 
-  it('has a context in middleware of Nest, and the same one in the handler', async () => {
+  it('has the same context in middleware of Nest and in the handler', async () => {
     @Module({ controllers: [EdgesController] })
     class WithMiddleware implements NestModule {
       constructor(private readonly service: CaptureService) {}
@@ -380,7 +383,7 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
     for (const { properties } of captured) expect(properties.from).toBe('middleware');
   });
 
-  it('sees denials of guards that stand for the whole application, and of those after ours', async () => {
+  it('captures denials by global guards, and by guards added after ours', async () => {
     const { url, events } = await serve({
       adapter,
       controllers: [EdgesController],
@@ -395,13 +398,13 @@ describe.each(ADAPTERS)('edges on %s', (adapter) => {
   });
 });
 
-it('another host is no denial on Express; Fastify has no hosts', async () => {
+it('a request for another host is not a denial on Express (Fastify has no hosts)', async () => {
   const { url, events } = await serve({ controllers: [HostController] });
   expect((await get(`${url}/hosted/1`))[0]).toBe(404);
   expect(await events()).toEqual([]);
 });
 
-it('a handler of Express that passes the request on is over when the response is', async () => {
+it('a handler on Express that calls next() ends with the response', async () => {
   const { url, events } = await serve({ controllers: [NextController] });
   expect(await get(`${url}/next/x`)).toEqual([200, 'taken']);
   expect((await events()).map(({ event, properties }) => [event, properties.$outcome])).toEqual([
@@ -410,7 +413,7 @@ it('a handler of Express that passes the request on is over when the response is
   ]);
 });
 
-it('middleware that loses the context costs neither the person nor the arguments of a decorated handler', async () => {
+it('a decorated handler keeps its person and arguments when middleware loses the context', async () => {
   const waiting: (() => void)[] = [];
   const { url, events } = await serve({
     controllers: [EdgesController],
@@ -430,7 +433,7 @@ it('middleware that loses the context costs neither the person nor the arguments
   ]);
 });
 
-it.each(ADAPTERS)('loads lazily into an application on %s that listens', async (adapter) => {
+it.each(ADAPTERS)('loads lazily into an application on %s that is already listening', async (adapter) => {
   const posthog = await startPostHog();
   const lines: string[] = [];
   const options = watchedOptions({ apiKey: KEY, host: posthog.url, flushIntervalMs: 5 }, lines);
@@ -444,7 +447,7 @@ it.each(ADAPTERS)('loads lazily into an application on %s that listens', async (
   expect(lines.filter((line) => line.includes('was already listening'))).toHaveLength(adapter === 'fastify' ? 1 : 0);
 });
 
-it('HTTP/2 is HTTP', async () => {
+it('tracks HTTP/2 like HTTP/1', async () => {
   const adapter = new FastifyAdapter({ http2: true } as object);
   const { url, events, posthog } = await serve({
     adapter,

@@ -42,7 +42,7 @@ class Chat {
     );
   }
 
-  /** Wears no decorator of ours. */
+  /** Has no decorator of ours. */
   @GrpcStreamCall('Chat', 'Talk')
   talk(call: Call): void {
     echo(call);
@@ -84,7 +84,7 @@ async function start() {
   return { ...served, client };
 }
 
-/** What a stream answers to one message. */
+/** The response of a stream to one message. */
 const answered = (call: Call, text: string): Promise<string> =>
   new Promise((resolve, reject) => {
     let answer = '';
@@ -98,7 +98,7 @@ const answered = (call: Call, text: string): Promise<string> =>
 const single = (ask: (answer: (error: Error | null, message?: Message) => void) => void): Promise<string | undefined> =>
   new Promise((resolve, reject) => ask((error, message) => (error === null ? resolve(message?.text) : reject(error))));
 
-it('a method and a method of a stream are calls like any other', async () => {
+it('tracks unary and streaming methods like other calls', async () => {
   const { client, events } = await start();
   expect(await single((answer) => client.say({ text: 'hi' }, answer))).toBe('heard hi');
   const sum = await single((answer) => {
@@ -114,7 +114,7 @@ it('a method and a method of a stream are calls like any other', async () => {
   ]);
 });
 
-it('a handler that is handed the call runs whatever it wears, and is one call', async () => {
+it('a @GrpcStreamCall handler runs with any decorator, and is one call', async () => {
   const { client, events } = await start();
   expect(await answered(client.talk(new Metadata()), 'a')).toBe('echo a');
   expect(await answered(client.tell(new Metadata()), 'b')).toBe('echo b');
@@ -126,7 +126,7 @@ it('a handler that is handed the call runs whatever it wears, and is one call', 
   expect(said[0]?.distinct_id).toBe(said[1]?.distinct_id);
 });
 
-it('puts no interceptor before such a handler: Nest 10 would not run it, for nobody waits for its answer', async () => {
+it('binds no interceptor to a @GrpcStreamCall handler, because Nest 10 would not run it', async () => {
   await start();
   for (const handler of ['talk', 'tell'] as const)
     expect(Reflect.getMetadata('__interceptors__', Reflect.get(Chat.prototype, handler) as object) ?? []).toEqual([]);

@@ -30,7 +30,7 @@ interface Request {
   user?: { id: string; plan: string };
 }
 
-/** As an authentication guard does: the user is known after it has run, and not before. */
+/** Like an authentication guard: the user is known only after it has run. */
 class AuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<Request>();
@@ -152,7 +152,7 @@ afterEach(closeAll);
 describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
   const start = (): Promise<Served> => serve({ adapter, controllers: [CallsController], posthog: { identity } });
 
-  it('captures a success before the response leaves', async () => {
+  it('captures a success before the response is sent', async () => {
     const { url, events, capture } = await start();
     await (await get(`${url}/calls/value/7`, { 'x-user': 'ann' })).text();
     expect(capture.stats().captured).toBe(1);
@@ -175,7 +175,7 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
   });
 
   it.each([
-    // Nest answers 500 to an empty Observable, decorated or not.
+    // Nest responds with 500 to an empty Observable, decorated or not.
     ['none', 'none', 500, 'error', {}],
     ['many', 'many', 200, 'success', { last: 3 }],
     ['broken', 'broken', 404, 'error', { message: 'gone' }],
@@ -191,7 +191,7 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
     expect(captured[0]!.properties).toMatchObject({ $outcome: outcome, $response_status_code: status, ...properties });
   });
 
-  it('says error for what a pipe refuses, with its status', async () => {
+  it('captures a rejection by a pipe as error, with its status', async () => {
     const { url, events } = await serve({
       adapter,
       controllers: [PipesController],
@@ -201,7 +201,7 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
     expect(event!.properties).toMatchObject({ $outcome: 'error', $response_status_code: 400, args: 0 });
   });
 
-  it('says error for a stream that breaks, not aborted', async () => {
+  it('captures a stream that breaks as error, not aborted', async () => {
     const { url, events, posthog } = await start();
     await get(`${url}/calls/broken-file`).then(
       (response) => response.text(),
@@ -212,7 +212,7 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
     expect(event!.properties).toMatchObject({ $outcome: 'error', message: 'disk' });
   });
 
-  it.each(['slow', 'stream?endless=yes'])('says aborted when the client leaves %s', async (path) => {
+  it.each(['slow', 'stream?endless=yes'])('captures aborted when the client disconnects from %s', async (path) => {
     const { url, events, posthog } = await start();
     const request = http.get(`${url}/calls/${path}`);
     request.on('error', () => undefined);
@@ -227,7 +227,7 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
     expect(captured[0]!.properties.$outcome).toBe('aborted');
   });
 
-  it.each(['false', '401', '404', '302', '503'])('sees a guard deny with %s', async (deny) => {
+  it.each(['false', '401', '404', '302', '503'])('captures a denial by a guard with %s', async (deny) => {
     const { url, events } = await start();
     const response = await fetch(`${url}/calls/denied/3?deny=${deny}`, {
       headers: { 'x-user': 'eve' },
@@ -243,13 +243,13 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
     expect(response.status).toBe(captured[0]!.properties.$response_status_code);
   });
 
-  it('does not call denied what guards let pass', async () => {
+  it('does not capture a denial when the guards pass', async () => {
     const { url, events } = await start();
     await get(`${url}/calls/denied/3`);
     expect((await events()).map(({ event }) => event)).toEqual(['reached']);
   });
 
-  it('shares one random id among the events of an anonymous request, and captures twice what is decorated twice', async () => {
+  it('shares one random id among the events of an anonymous request, and captures both events of a method decorated twice', async () => {
     const { url, events } = await start();
     await get(`${url}/calls/anonymous`);
     const captured = await events();

@@ -38,7 +38,7 @@ class Jobs {
     this.capture.capture({ event: 'within' });
   }
 
-  /** The other way round. */
+  /** In the opposite order. */
   @TrackEvent('cron')
   @Cron('* * * * * *')
   cron(): void {
@@ -134,7 +134,7 @@ describe.each(['first', 'last'] as const)('providers, with our module imported %
     providers: [Jobs, GreetHandler],
   };
 
-  it('are tracked in schedules, each run with nobody or whom it names', async () => {
+  it('are tracked in schedules, each run anonymous or with the person that it sets', async () => {
     const { posthog } = await boot(metadata, {}, place);
     const named = (name: string) => posthog.events.filter(({ event }) => event === name);
     while (named('cron').length < 1 || named('interval').length < 5) {
@@ -147,7 +147,7 @@ describe.each(['first', 'last'] as const)('providers, with our module imported %
     expect(posthog.events.find(({ event }) => event === 'cron')!.distinct_id).toBe('cron');
   });
 
-  it('are tracked in events and commands, for who caused them', async () => {
+  it('are tracked in events and commands, for the user who caused them', async () => {
     const { app, capture, events } = await boot(metadata, {}, place);
     await Promise.all(
       ['ann', 'bob'].map((name) =>
@@ -204,7 +204,7 @@ describe('a provider', () => {
           }),
         ),
     ],
-  ])('that %s is tracked, and its caller gets the very error', async (_name, make) => {
+  ])('that %s is tracked, and its caller gets the original error', async (_name, make) => {
     const { app, events } = await boot({ providers: [Results] });
     const results = app.get(Results);
     await expect((async () => await results.run(make))()).rejects.toBe(failure);
@@ -212,7 +212,7 @@ describe('a provider', () => {
     expect(captured.map(({ properties }) => [properties.$outcome, properties.error])).toEqual([['error', 'no']]);
   });
 
-  it('gives back what can do more than it looks: a subject, a lazy query, a promise with a method', async () => {
+  it('returns a subject, a lazy query or a promise with a method unchanged', async () => {
     const { app, events } = await boot({ providers: [Results] });
     const results = app.get(Results);
     const subject = new Subject();
@@ -233,7 +233,7 @@ describe('a provider', () => {
     expect((await events()).map(({ properties }) => properties.$outcome)).toEqual(['success', 'success', 'success']);
   });
 
-  it('counts an observable that is left early as success once it gave a value, as aborted before', async () => {
+  it('counts an observable unsubscribed early as success after its first value, and as aborted before', async () => {
     const { app, events } = await boot({ providers: [Results] });
     const results = app.get(Results);
     await firstValueFrom((results.run(() => timer(0, 1)) as Observable<number>).pipe(take(1)));
@@ -242,7 +242,7 @@ describe('a provider', () => {
     expect((await events()).map(({ properties }) => properties.$outcome)).toEqual(['success', 'aborted']);
   });
 
-  it('is tracked when it lives for one request, or was made by a factory', async () => {
+  it('is tracked when request-scoped or created by a factory', async () => {
     const { url, events, app } = await serve({
       controllers: [PerRequestController],
       providers: [PerRequest, { provide: FACTORY_MADE, useFactory: () => new Results() }],
@@ -253,7 +253,7 @@ describe('a provider', () => {
     expect(Object.keys(app.get<Results>(FACTORY_MADE))).toEqual([]);
   });
 
-  it('belongs to its application, where several run in one process', async () => {
+  it('belongs to its application when several run in one process', async () => {
     const [one, two] = [await boot({ providers: [Results] }), await boot({ providers: [Results] })];
     one.app.get(Results).run(() => 'one');
     two.app.get(Results).run(() => 'two');

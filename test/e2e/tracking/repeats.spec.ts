@@ -9,9 +9,9 @@ import { ADAPTERS, freePort, serve } from '../../support/serve.js';
 const ANY = { on: 'any' } as const;
 const retrying: NestInterceptor = { intercept: (_context, next) => next.handle().pipe(retry(1)) };
 
-/** Ends the waiting of `slow`. */
+/** Resumes `slow`. */
 let release: () => void = () => undefined;
-/** Tells that `slow` waits. */
+/** Called when `slow` is waiting. */
 let waiting: Promise<void>;
 let waits: () => void;
 
@@ -85,7 +85,7 @@ class SecondListener {
 }
 
 const ran: string[] = [];
-/** A decorator that hides behind a proxy. */
+/** A decorator that returns a proxy. */
 const Transactional = (): MethodDecorator => (_target, _name, descriptor: PropertyDescriptor) => {
   descriptor.value = new Proxy(descriptor.value as () => unknown, {
     apply: (method, self, args) => {
@@ -134,7 +134,7 @@ describe.each(ADAPTERS)('a handler that runs again, on %s', (adapter) => {
     ]);
   });
 
-  it('is two events when code calls it while a request is at it', async () => {
+  it('is two events when code calls it while a request is running it', async () => {
     waiting = new Promise((resolve) => (waits = resolve));
     const { url, app, events } = await serve({ adapter, controllers: [FlakyController] });
     const response = fetch(`${url}/slow`);
@@ -151,7 +151,7 @@ describe.each(ADAPTERS)('a handler that runs again, on %s', (adapter) => {
   });
 });
 
-it('a denial after next() is the second handler’s', async () => {
+it('a denial after next() belongs to the second handler', async () => {
   const { url, events } = await serve({ controllers: [NextController] });
   expect((await fetch(`${url}/next/x`)).status).toBe(403);
   const outcomes = (await events()).map(({ event, properties }) => `${event} ${String(properties.$outcome)}`);
@@ -181,7 +181,7 @@ it('two handlers of one message both have the context of its sender', async () =
 });
 
 describe('a method', () => {
-  it('keeps a decorator that stands between two of ours', async () => {
+  it('keeps a decorator between two of ours', async () => {
     const { app, events } = await serve({ providers: [Methods] });
     ran.length = 0;
     expect(app.get(Methods).between()).toBe('done');
@@ -189,7 +189,7 @@ describe('a method', () => {
     expect((await events()).map(({ event }) => event).sort()).toEqual(['above', 'below']);
   });
 
-  it('that gives the same thenable again and again does not wrap it again and again', async () => {
+  it('that returns the same thenable repeatedly does not wrap it repeatedly', async () => {
     const { app, capture } = await serve({ providers: [Methods] });
     const shared = { then: (resolve: (value: number) => void) => resolve(1) };
     for (let n = 0; n < 20_000; n += 1) app.get(Methods).give(shared);
@@ -206,7 +206,7 @@ describe('a method', () => {
     expect(capture.stats().captured).toBe(1);
   });
 
-  it('that a library runs through Nest is no HTTP request, whatever it is given', async () => {
+  it('that a library runs through Nest is not an HTTP request, whatever its arguments', async () => {
     const { app, events } = await serve({ providers: [Methods] });
     const methods = app.get(Methods);
     const run = app.get(ExternalContextCreator).create(methods, methods.give.bind(methods), 'give');
@@ -223,7 +223,7 @@ describe('a method', () => {
   });
 });
 
-it('an instance has nothing of ours to see', async () => {
+it('adds no visible property to an instance', async () => {
   const { app } = await serve({ providers: [Methods] });
   expect(Reflect.ownKeys(app.get(Methods))).toEqual([]);
 });

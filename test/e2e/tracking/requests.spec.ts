@@ -79,7 +79,7 @@ describe.each(ADAPTERS)('requests on %s', (adapter) => {
     expect(captured[0]!.properties).toMatchObject({ $response_status_code: 400, $outcome: 'error' });
   });
 
-  it('captures a client that leaves', async () => {
+  it('captures a request whose client disconnects', async () => {
     const { url, posthog, events } = await start();
     const request = http.get(`${url}/hang`).on('error', () => undefined);
     await once(request, 'finish');
@@ -91,7 +91,7 @@ describe.each(ADAPTERS)('requests on %s', (adapter) => {
     expect(event!.properties.$response_status_code).toBeUndefined();
   });
 
-  it('knows who acts, and what a handler said of it', async () => {
+  it('has the current user, and what a handler added to the context', async () => {
     const { url, events } = await start();
     const headers = { 'content-type': 'application/json', 'x-posthog-session-id': 's-1' };
     await read(`${url}/login`, { method: 'POST', headers, body: '{"user":"ann"}' });
@@ -103,7 +103,7 @@ describe.each(ADAPTERS)('requests on %s', (adapter) => {
     for (const { properties } of captured) expect(properties.$session_id).toBe('s-1');
   });
 
-  it('ignores what it is told to, by path, begin, template and expression', async () => {
+  it('ignores requests by path, prefix, template and expression', async () => {
     const ignore = ['/health', '/internal/*', '/reset/:token', /\.png$/g];
     const { url, events } = await start({ requests: { event: 'request', ignore } });
     for (const path of ['/health?deep=1', '/internal/a/b', '/reset/abc', '/a.png', '/b.png']) await read(url + path);
@@ -139,7 +139,7 @@ describe.each(ADAPTERS)('requests on %s', (adapter) => {
     expect(capture.stats().captured).toBe(0);
   });
 
-  it('works in an application that a testing module made', async () => {
+  it('works in an application created by a testing module', async () => {
     const posthog = await FakePostHog.start({ apiKey: KEY });
     onClose(() => posthog.close());
     const options = { apiKey: KEY, host: posthog.url, requests: true };
@@ -173,7 +173,7 @@ describe.each(ADAPTERS)('requests on %s', (adapter) => {
 });
 
 describe('Express', () => {
-  it('keeps its settings open for main.ts, and its middleware sees the context', async () => {
+  it('can still be configured in main.ts, and its middleware has the context', async () => {
     const seen: unknown[] = [];
     const { url, capture, events } = await serve({
       controllers: [PagesController],
@@ -210,7 +210,7 @@ describe('Express', () => {
 @Module({})
 class NothingModule {}
 
-it('a context alone, without an adapter, needs no hooks', async () => {
+it('needs no hooks in an application context without an adapter', async () => {
   const module = await Test.createTestingModule({
     imports: [NothingModule, PostHogCaptureModule.forRoot({ apiKey: KEY, requests: true })],
   }).compile();

@@ -30,12 +30,12 @@ import { concat, defer, EMPTY, from, of, retry, throwError, timer } from 'rxjs';
 import { closeAll } from '../../support/harness.js';
 import { ADAPTERS, serve } from '../../support/serve.js';
 
-// Of handlers of which only successes are captured the route opens the call; of all others an interceptor does. Nobody must be able to
-// tell the two apart.
+// Where only successes are captured, the route opens the call of a handler; otherwise an interceptor does. Both must capture the same
+// events.
 type Choice = TrackEventOptions['on'];
 const WAYS = { route: 'success', interceptor: ['success', 'error'] } satisfies Record<string, Choice>;
 
-/** All that a callback can see, as JSON can say it. */
+/** Everything that a callback can see, as JSON. */
 function view({ execution, request, result, durationMs, ...rest }: TrackContext): Record<string, unknown> {
   const http = execution?.switchToHttp();
   return {
@@ -69,7 +69,7 @@ class Neighbour {
   }
 }
 
-/** A controller whose handlers answer in every way there is. */
+/** A controller whose handlers respond in every possible way. */
 function controller(on: Choice) {
   const Tracked = (): MethodDecorator => TrackEvent('called', { on, properties: view });
 
@@ -228,14 +228,14 @@ function controller(on: Choice) {
   return Calls;
 }
 
-/** The same retry around the whole controller, where the route opens the calls nevertheless. */
+/** The same retry around the whole controller, where the route still opens the calls. */
 function retriedController(on: Choice) {
   const Calls = controller(on);
   UseInterceptors(retrying)(Calls);
   return Calls;
 }
 
-/** As the events of one way would be of the other, but for what is random. */
+/** Without random values, so that the events of both ways can be compared. */
 const comparable = (events: readonly { event: string; distinct_id: string; properties: object }[]): unknown[] =>
   events.map(({ event, distinct_id, properties }) => ({
     event,
@@ -279,14 +279,14 @@ describe.each(ADAPTERS)('calls of routes on %s', (adapter) => {
     ['itself/1', 2],
     ['others', 3],
     ['twice', 2],
-  ])('%s gives the same events either way', async (path, count) => {
+  ])('%s gives the same events both ways', async (path, count) => {
     const route = await eventsOf('route', path);
     expect(route.events).toHaveLength(count);
     expect(route).toEqual(await eventsOf('interceptor', path));
   });
 
   it.each(['rejects', 'throws', 'empty', 'broken', 'refused-by-hand', 'forgiven'])(
-    '%s is no success either way',
+    '%s is not a success either way',
     async (path) => {
       const route = await eventsOf('route', path);
       const { events, ...answer } = await eventsOf('interceptor', path);
@@ -300,7 +300,7 @@ describe.each(ADAPTERS)('calls of routes on %s', (adapter) => {
     expect(route.events).toMatchObject([{ properties: { result: 'ok', $outcome: 'success' } }]);
   });
 
-  it('knows which of two versions of a route was called', async () => {
+  it('distinguishes two versions of a route', async () => {
     @Controller('orders')
     class Orders {
       @Get()
@@ -326,7 +326,7 @@ describe.each(ADAPTERS)('calls of routes on %s', (adapter) => {
     expect((await events()).map(({ properties }) => properties.transport)).toEqual(['http', 'provider']);
   });
 
-  it('tracks a method that work calls which has outlived its request', async () => {
+  it('tracks a method called by work that has outlived its request', async () => {
     let outlived: () => Promise<void> = () => Promise.reject(new Error('not called'));
     @Controller()
     class Orders {
@@ -347,7 +347,7 @@ describe.each(ADAPTERS)('calls of routes on %s', (adapter) => {
     expect((await events()).map(({ properties }) => properties.transport)).toEqual(['http', 'provider']);
   });
 
-  it('shares its controllers with an application that has no contexts', async () => {
+  it('shares its controllers with an application without contexts', async () => {
     const Calls = controller('success');
     const options = { adapter, controllers: [Calls], providers: [Neighbour] };
     const first = await serve(options);
@@ -360,7 +360,7 @@ describe.each(ADAPTERS)('calls of routes on %s', (adapter) => {
   });
 });
 
-it('knows on Express that a handler has passed its request on', async () => {
+it('ends the call of a handler on Express that calls next()', async () => {
   @Controller('orders')
   class Orders {
     @Get(':id')
@@ -381,7 +381,7 @@ it('knows on Express that a handler has passed its request on', async () => {
   expect(captured.map(({ properties }) => properties.transport).sort()).toEqual(['http', 'provider']);
 });
 
-it('leaves routes without a decorator of ours alone', async () => {
+it('leaves routes without a decorator of ours unchanged', async () => {
   @Controller()
   class Plain {
     @Get()

@@ -8,7 +8,7 @@ import { closeAll } from '../../support/harness.js';
 import { ADAPTERS, serve } from '../../support/serve.js';
 
 const core = JSON.parse(readFileSync('node_modules/@nestjs/core/package.json', 'utf8')) as { version: string };
-/** Since Nest 12 a handler may return the stream itself, whatever kind it is of. */
+/** Since Nest 12 a handler may return any kind of stream. */
 const streamsAnything = Number.parseInt(core.version, 10) >= 12;
 
 interface Hijackable {
@@ -19,7 +19,7 @@ interface Hijackable {
 let goOn: () => void;
 let mayGoOn: Promise<void>;
 
-/** One chunk, and when the test says so another or an error. */
+/** One chunk, then another or an error when the test triggers it. */
 async function* chunks(end: string): AsyncGenerator<Buffer, undefined> {
   if (end === 'fails') throw new Error('upstream');
   yield Buffer.from('one');
@@ -37,7 +37,7 @@ function readable(end: string): Readable {
         (error: unknown) => this.destroy(error as Error),
       );
     },
-    // Some streams call it an error of their own when they are destroyed before their end.
+    // Some streams emit an error when they are destroyed before their end.
     destroy: (error, callback) => callback(error ?? (end === 'breaks' ? new Error('left early') : null)),
   });
 }
@@ -96,7 +96,7 @@ class Streams {
   private pipe(end: string, response: Hijackable): void {
     response.hijack?.();
     const raw = response.raw ?? (response as http.ServerResponse);
-    // As some do as soon as the client has left, which is before the response is told.
+    // Some do so as soon as the client has disconnected, before the response is notified.
     raw.req.once('aborted', () => raw.destroy(new Error('nobody there')));
     pipeline(readable(end), raw, () => undefined);
   }
@@ -110,7 +110,7 @@ afterEach(closeAll);
 describe.each(ADAPTERS)('a streamed body on %s', (adapter) => {
   const start = () => serve({ adapter, controllers: [Streams], posthog: { requests: true } });
 
-  /** What the client gets once it has the first chunk. */
+  /** Reads the first chunk and returns the rest of the response. */
   async function read(url: string): Promise<string> {
     const { body } = await fetch(url);
     const reader = body!.getReader();
@@ -130,7 +130,7 @@ describe.each(ADAPTERS)('a streamed body on %s', (adapter) => {
   const outcomes = (events: readonly { event: string; properties: Record<string, unknown> }[]) =>
     events.map(({ event, properties }) => `${event}: ${String(properties.$outcome)}`).sort();
 
-  // An async generator tells nobody of its error but who reads it, which is Nest.
+  // The error of an async generator reaches only its reader, which is Nest.
   const kinds: [string, string | undefined][] = [
     ['/file', 'upstream'],
     ['-by-hand', 'upstream'],
@@ -144,9 +144,9 @@ describe.each(ADAPTERS)('a streamed body on %s', (adapter) => {
       : []),
   ];
 
-  it.each(kinds)('says error when %s breaks', async (kind, message) => {
+  it.each(kinds)('captures error when %s breaks', async (kind, message) => {
     const { url, events, posthog } = await start();
-    // Older versions of Nest end the response of a file on Express as if it were complete.
+    // Older versions of Nest end the response with a file on Express as if it were complete.
     const request = await read(`${url}/plain${kind}/breaks`).then(
       () => 'success',
       () => 'error',
@@ -161,7 +161,7 @@ describe.each(ADAPTERS)('a streamed body on %s', (adapter) => {
     expect(properties.message).toBe(message);
   });
 
-  it.each(kinds)('says error when %s fails before its first chunk', async (kind, message) => {
+  it.each(kinds)('captures error when %s fails before its first chunk', async (kind, message) => {
     const { url, events, posthog } = await start();
     await fetch(`${url}/plain${kind}/fails`).catch(() => undefined);
     await fetch(`${url}/watched${kind}/fails`).catch(() => undefined);
@@ -171,7 +171,7 @@ describe.each(ADAPTERS)('a streamed body on %s', (adapter) => {
     expect(captured.find(({ event }) => event === 'any')!.properties.message).toBe(message);
   });
 
-  it.each(kinds)('says aborted when the client leaves %s, whatever becomes of it then', async (kind) => {
+  it.each(kinds)('captures aborted when the client disconnects from %s, whatever happens to it then', async (kind) => {
     const { url, events, posthog } = await start();
     await leave(`${url}/plain${kind}/breaks`);
     await leave(`${url}/watched${kind}/breaks`);
@@ -183,7 +183,7 @@ describe.each(ADAPTERS)('a streamed body on %s', (adapter) => {
     expect(captured.find(({ event }) => event === 'any')!.properties).not.toHaveProperty('message');
   });
 
-  it.each(kinds)('says success when %s is complete', async (kind) => {
+  it.each(kinds)('captures success when %s is complete', async (kind) => {
     const { url, events } = await start();
     expect(await read(`${url}/plain${kind}/well`)).toBe('one two');
     expect(await read(`${url}/watched${kind}/well`)).toBe('one two');

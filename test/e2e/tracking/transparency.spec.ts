@@ -94,7 +94,7 @@ class ShopController {
   }
 }
 
-/** Everything that the server sent, but the time. */
+/** The complete response, without the date. */
 async function answers(adapter: AdapterName, without: boolean): Promise<unknown[]> {
   const { url } = await serve({ adapter, controllers: [ShopController], without, posthog: { requests: true } });
   const seen: unknown[] = [];
@@ -178,7 +178,7 @@ class Derived extends Service {
 }
 
 describe('a decorated class without the module', () => {
-  it('runs as it did, with and without Nest', async () => {
+  it('runs unchanged, with and without Nest', async () => {
     const module = await Test.createTestingModule({ providers: [Service], controllers: [ShopController] }).compile();
     await module.init();
     for (const service of [module.get(Service), new Service(), new Derived()]) {
@@ -191,7 +191,7 @@ describe('a decorated class without the module', () => {
     await module.close();
   });
 
-  it('runs where everything that is missing is mocked', async () => {
+  it('runs where missing dependencies are mocked', async () => {
     const module = await Test.createTestingModule({ controllers: [ShopController], providers: [Service] })
       .useMocker(() => ({}))
       .compile();
@@ -199,7 +199,7 @@ describe('a decorated class without the module', () => {
     await module.close();
   });
 
-  it('runs when it lives for one request', async () => {
+  it('runs when it is request-scoped', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class PerRequest extends Service {}
     @Controller()
@@ -233,32 +233,32 @@ describe('a decorated class without the module', () => {
     expect(stack.split('\n')[1]).toContain('double');
   });
 
-  it('still rejects where nobody handles it', async () => {
+  it('still rejects where nobody handles the rejection', async () => {
     const service = new Service();
     await expect(service.later(-1)).rejects.toThrow('negative');
   });
 });
 
-describe('@TrackEvent that cannot work', () => {
+describe('@TrackEvent with invalid options', () => {
   it.each<[string, unknown, object, string]>([
     ['no name', ' ', {}, 'the event name must be a non-blank string of at most 200 bytes'],
     ['a long name', 'x'.repeat(201), {}, 'the event name must be a non-blank string of at most 200 bytes'],
-    ['no text', 7, {}, 'the event name must be'],
+    ['a number as name', 7, {}, 'the event name must be'],
     ['an unknown outcome', 'a', { on: 'sucess' }, 'on: expected some of success, error, denied, aborted, or any'],
     ['no outcome', 'a', { on: [] }, 'on: expected some of'],
     ['a rate of 2', 'a', { sampleRate: 2 }, 'sampleRate: expected 0 to 1'],
-    ['a text for when', 'a', { when: 'always' }, 'when: expected a function'],
+    ['a string for when', 'a', { when: 'always' }, 'when: expected a function'],
     ['a name that is not a string', 'a', { name: 7 }, 'name: expected the name of an instance'],
     ['an instance that is not a string', 'a', { instance: 7 }, 'instance: expected the name of an instance'],
     ['two instances', 'a', { name: 'billing', instance: 'b' }, 'remove instance, which is a deprecated alias of name'],
     ['a typo', 'a', { propertie: {} }, 'there is no option propertie; did you mean properties?'],
-  ])('says so when the class is loaded: %s', (_name, event, options, problem) => {
+  ])('throws when the class is loaded: %s', (_name, event, options, problem) => {
     const load = () => TrackEvent(event as string, options)({}, 'run', { value: () => undefined });
     expect(load).toThrow(PostHogConfigurationError);
     expect(load).toThrow(problem);
   });
 
-  it('refuses static methods and accessors', () => {
+  it('rejects static methods and accessors', () => {
     class Holder {
       readonly value = 1;
 

@@ -18,7 +18,7 @@ import { TrackedCall } from '../../../lib/tracking/call/tracked-call.js';
 
 type End = [Outcome, unknown];
 
-/** Observes a result as a method of a provider does. */
+/** Observes a result like that of a provider's method. */
 function observe(result: unknown): { given: unknown; ends: End[] } {
   const ends: End[] = [];
   const call = new TrackedCall({
@@ -32,8 +32,8 @@ function observe(result: unknown): { given: unknown; ends: End[] } {
   return { given: observeResult(result, call), ends };
 }
 
-/** What happened, seen by a consumer, whether it is a result or an error. */
-const settled = async (promise: unknown): Promise<unknown> => {
+/** The result or the error, as a consumer sees it. */
+const outcomeOf = async (promise: unknown): Promise<unknown> => {
   try {
     return await promise;
   } catch (error) {
@@ -52,7 +52,7 @@ class Cancellable<T> extends Promise<T> {
   }
 }
 
-/** Starts its work when somebody asks for the result, as `p-lazy` and some database clients do. */
+/** Starts its work when `then` is called, like `p-lazy` and some database clients. */
 class LazyPromise<T> extends Promise<T> {
   static started = 0;
 
@@ -65,7 +65,7 @@ class LazyPromise<T> extends Promise<T> {
   }
 }
 
-/** As a query builder: each `then` is one query. */
+/** Like a query builder: each `then` is one query. */
 class Query {
   runs = 0;
 
@@ -101,14 +101,14 @@ describe('a value', () => {
     ['undefined', undefined],
     ['null', null],
     ['a number', 7],
-    ['a text', ''],
+    ['a string', ''],
     ['false', false],
     ['an object', { a: 1 }],
     ['a frozen object', Object.freeze({})],
     ['an object without prototype', Object.create(null)],
     ['a function', thrower],
     ['a function with then', Object.assign(() => 1, { then: 1 })],
-    ['an object whose then is no function', { then: 'later' }],
+    ['an object whose then is not a function', { then: 'later' }],
     ['an object whose then throws', Object.defineProperty({}, 'then', { get: thrower })],
     ['an array', [Promise.resolve(1)]],
     ['a Subject', new Subject()],
@@ -117,11 +117,11 @@ describe('a value', () => {
       Object.assign(Object.create(null), { lift: () => 1, subscribe: () => 1 }),
     ],
     ['a frozen thenable', Object.freeze(new Query(() => 1))],
-    ['a thenable whose then is fixed', Object.defineProperty({}, 'then', { value: () => undefined })],
+    ['a thenable whose then is not writable', Object.defineProperty({}, 'then', { value: () => undefined })],
     ['a proxy that throws', hostile],
     ['a revoked proxy', revoked.proxy],
-    ['a thenable proxy that takes no property', undefinable],
-  ])('is a success at once, and stays what it is: %s', (_name, value) => {
+    ['a thenable proxy that rejects new properties', undefinable],
+  ])('is a success immediately, and is returned unchanged: %s', (_name, value) => {
     const { given, ends } = observe(value);
     // Not `toBe`, which would print a proxy that throws.
     expect(Object.is(given, value)).toBe(true);
@@ -129,7 +129,7 @@ describe('a value', () => {
     expect(Object.is(ends[0]![1], value)).toBe(true);
   });
 
-  it('may be an iterator, which nobody starts', async () => {
+  it('may be an iterator, which is not started', async () => {
     let started = 0;
     async function* numbers() {
       started += 1;
@@ -156,13 +156,13 @@ describe('a promise', () => {
     ['with a method', () => Object.assign(Promise.resolve(7), { cancel: thrower }), 7, ['success', 7]],
     ['frozen', () => Object.freeze(Promise.resolve(7)), 7, ['success', 7]],
     ['of an async function', async () => (await Promise.resolve(), 7), 7, ['success', 7]],
-  ])('ends when it does: %s', async (_name, make, expected, end) => {
+  ])('ends the call when it settles: %s', async (_name, make, expected, end) => {
     const { given, ends } = observe(make());
     expect(given).toBeInstanceOf(Promise);
     expect(ends).toEqual([]);
-    expect(await settled(given)).toEqual(expected);
+    expect(await outcomeOf(given)).toEqual(expected);
     expect(ends).toEqual([end]);
-    expect(await settled(given)).toEqual(expected);
+    expect(await outcomeOf(given)).toEqual(expected);
     expect(ends).toHaveLength(1);
   });
 
@@ -172,7 +172,7 @@ describe('a promise', () => {
     expect(ends).toEqual([]);
   });
 
-  it('that can do more than a promise is given back itself', async () => {
+  it('with additional methods is returned itself', async () => {
     for (const promise of [Cancellable.resolve(7), Object.assign(Promise.resolve(7), { cancel: () => 'cancelled' })]) {
       const { given } = observe(promise);
       expect(given).toBe(promise);
@@ -181,7 +181,7 @@ describe('a promise', () => {
     }
   });
 
-  it('that starts when it is asked for is not started by us', async () => {
+  it('that starts lazily is not started by us', async () => {
     LazyPromise.started = 0;
     const { given, ends } = observe(
       new LazyPromise((resolve) => {
@@ -190,7 +190,7 @@ describe('a promise', () => {
     );
     await new Promise(setImmediate);
     expect([LazyPromise.started, ends]).toEqual([0, []]);
-    expect(await settled(given)).toBe(7);
+    expect(await outcomeOf(given)).toBe(7);
     expect(LazyPromise.started).toBe(1);
     expect(ends).toEqual([['success', 7]]);
   });
@@ -207,15 +207,15 @@ describe('a lazy thenable', () => {
       { caught: failure },
       ['error', failure],
     ],
-  ])('%s: not started by us, counted when awaited, once', async (_name, answer, expected, end) => {
+  ])('%s: not started by us, and counted once when awaited', async (_name, answer, expected, end) => {
     const query = new Query(answer);
     const { given, ends } = observe(query);
     await new Promise(setImmediate);
     expect(given).toBe(query);
     expect([query.runs, ends]).toEqual([0, []]);
-    expect(await settled(query.where())).toEqual(expected);
+    expect(await outcomeOf(query.where())).toEqual(expected);
     expect([query.runs, ends]).toEqual([1, [end]]);
-    expect(await settled(query)).toEqual(expected);
+    expect(await outcomeOf(query)).toEqual(expected);
     expect([query.runs, ends]).toEqual([2, [end]]);
   });
 
@@ -229,13 +229,13 @@ describe('a lazy thenable', () => {
   it('that is returned twice counts once for each call', async () => {
     const query = new Query(() => 7);
     const [one, two] = [observe(query), observe(query)];
-    await settled(query);
+    await outcomeOf(query);
     expect(query.runs).toBe(1);
     expect(one.ends).toEqual([['success', 7]]);
     expect(two.ends.map(([outcome]) => outcome)).toEqual(['success']);
   });
 
-  it('answers its handlers as it did', async () => {
+  it('calls its handlers as before', async () => {
     const query = new Query(() => 7);
     const rejecting = new Query(thrower);
     observe(query);
@@ -245,11 +245,11 @@ describe('a lazy thenable', () => {
     expect(await (query.then(null, null) as Promise<number>)).toBe(7);
     expect(await (query.then('ignored' as never, 5 as never) as Promise<number>)).toBe(7);
     expect(await (rejecting.then(undefined, (error) => (error as Error).message) as Promise<string>)).toBe('hostile');
-    expect(await settled(rejecting.then())).toEqual({ caught: new Error('hostile') });
-    expect(await settled(query.then(() => thrower()))).toEqual({ caught: new Error('hostile') });
+    expect(await outcomeOf(rejecting.then())).toEqual({ caught: new Error('hostile') });
+    expect(await outcomeOf(query.then(() => thrower()))).toEqual({ caught: new Error('hostile') });
   });
 
-  it('looks as it did', () => {
+  it('looks unchanged', () => {
     const own = { table: 'users', then: () => undefined };
     const query = new Query(() => 7);
     for (const [one, keys] of [
@@ -261,11 +261,11 @@ describe('a lazy thenable', () => {
     }
   });
 
-  it('runs as what inherits from it, too', async () => {
+  it('also works through an object that inherits from it', async () => {
     const query = new Query(() => 7);
     observe(query);
     const derived = Object.create(query) as Query;
-    expect(await settled(derived)).toBe(7);
+    expect(await outcomeOf(derived)).toBe(7);
     expect([Object.hasOwn(derived, 'runs'), query.runs]).toEqual([true, 0]);
   });
 });
@@ -276,9 +276,9 @@ describe('an Observable', () => {
     ['of one', of(7), [7], ['success', 7]],
     ['of many', from([1, 2, 3]), [1, 2, 3], ['success', 3]],
     ['of undefined', of(1, undefined), [1, undefined], ['success', undefined]],
-    ['that errs', throwError(() => failure), { caught: failure }, ['error', failure]],
+    ['that errors', throwError(() => failure), { caught: failure }, ['error', failure]],
     [
-      'that errs late',
+      'that errors late',
       concat(
         of(1),
         throwError(() => failure),
@@ -286,14 +286,14 @@ describe('an Observable', () => {
       { caught: failure },
       ['error', failure],
     ],
-  ])('ends when it does: %s', async (_name, observable, expected, end) => {
+  ])('ends the call when it settles: %s', async (_name, observable, expected, end) => {
     const { given, ends } = observe(observable);
     expect(given).toBeInstanceOf(Observable);
     expect(ends).toEqual([]);
     const stream = given as Observable<unknown>;
-    expect(await settled(lastValueFrom(stream.pipe(toArray())))).toEqual(expected);
+    expect(await outcomeOf(lastValueFrom(stream.pipe(toArray())))).toEqual(expected);
     expect(ends).toEqual([end]);
-    expect(await settled(lastValueFrom(stream.pipe(toArray())))).toEqual(expected);
+    expect(await outcomeOf(lastValueFrom(stream.pipe(toArray())))).toEqual(expected);
     expect(ends).toHaveLength(1);
   });
 
@@ -306,8 +306,8 @@ describe('an Observable', () => {
 
   it.each<[string, Observable<unknown>, End[]]>([
     ['before its first value: aborted', NEVER, [['aborted', undefined]]],
-    ['after one: it gave what was wanted', concat(of(1), NEVER), [['success', 1]]],
-  ])('that is left early, %s', (_name, observable, expected) => {
+    ['after one: success', concat(of(1), NEVER), [['success', 1]]],
+  ])('unsubscribed early, %s', (_name, observable, expected) => {
     const { given, ends } = observe(observable);
     const subscription = (given as Observable<unknown>).subscribe();
     expect(ends).toEqual([]);
@@ -315,7 +315,7 @@ describe('an Observable', () => {
     expect(ends).toEqual(expected);
   });
 
-  it('without end, and synchronous, ends when it is left', async () => {
+  it('infinite and synchronous, ends when unsubscribed', async () => {
     let made = 0;
     const endless = new Observable<number>((subscriber) => {
       while (!subscriber.closed) subscriber.next((made += 1));
@@ -325,14 +325,14 @@ describe('an Observable', () => {
     expect([made, ends]).toEqual([1, [['success', 1]]]);
   });
 
-  it('is left by us when it is left', () => {
+  it('is unsubscribed from when its consumer unsubscribes', () => {
     let isLeft = false;
     const { given } = observe(new Observable(() => () => void (isLeft = true)));
     (given as Observable<unknown>).subscribe().unsubscribe();
     expect(isLeft).toBe(true);
   });
 
-  it('counts once for two subscribers, each of whom gets all', async () => {
+  it('counts once for two subscribers, each of whom gets all values', async () => {
     let subscriptions = 0;
     const { given, ends } = observe(
       new Observable<number>((subscriber) => {
@@ -346,7 +346,7 @@ describe('an Observable', () => {
     expect(ends).toEqual([['success', 1]]);
   });
 
-  it('that is a Subject goes on taking values', () => {
+  it('that is a Subject keeps accepting values', () => {
     const subject = new Subject<number>();
     const { given, ends } = observe(subject);
     const seen: number[] = [];
