@@ -10,22 +10,22 @@ import { type StoreDirectory } from './store-directory.js';
 
 type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
-/** How long files are left alone after looking at them was ended: it may be one of them that takes all memory, again and again. */
-const LOOK_AGAIN = { retryBaseMs: 10_000, retryMaxMs: 5 * 60_000 };
+/** Delay before the next inspection after one was killed: one of the files may exhaust the memory each time. */
+const INSPECTION_BACKOFF = { retryBaseMs: 10_000, retryMaxMs: 5 * 60_000 };
 
-/** Takes over the files of processes that live no longer, and brings their events back. */
+/** Takes over the files of dead processes and recovers their events. */
 export class AdoptedFiles {
   readonly #lmdb: LmdbPackage;
   readonly #project: string;
-  /** Adopted, and not looked at yet. */
+  /** Adopted, but not inspected yet. */
   #unknown: string[] = [];
-  /** How often in a row looking at them was ended. */
-  #ended = 0;
-  /** When they are looked at again, by the clock that nobody sets. */
-  #lookAt = 0;
+  /** Consecutive inspections that were killed. */
+  #killed = 0;
+  /** Time of the next inspection by `performance.now()`, which no clock change affects. */
+  #inspectAt = 0;
   #files: EventFile[] = [];
   #foreign = 0;
-  /** What is to be told with what is brought back next: a failure in between must not cost it. */
+  /** For the next result of `recover`; kept if recovering fails in between. */
   #warnings: string[] = [];
 
   constructor(lmdb: LmdbPackage, project: string) {
@@ -33,7 +33,7 @@ export class AdoptedFiles {
     this.#project = project;
   }
 
-  /** Events that were brought back and nobody has answered for. */
+  /** Recovered events that have not been removed. */
   get pending(): readonly QueuedEvent[] {
     return this.#files.flatMap((file) => file.pending);
   }
@@ -46,7 +46,7 @@ export class AdoptedFiles {
       const path = directory.adopt(file);
       if (path !== null) this.#unknown.push(path);
     }
-    await this.#openKnown(directory);
+    await this.#inspect(directory);
     const events = this.#read(room);
     this.#finish(directory);
     const warnings = this.#warnings;
@@ -58,7 +58,7 @@ export class AdoptedFiles {
     this.#files.some((file) => file.remove(event));
   }
 
-  /** Writes what was removed; throws, and then writes it the next time. */
+  /** Writes the removals. If it throws, they are written the next time. */
   commit(): void {
     for (const file of this.#files) file.commit();
   }
@@ -69,25 +69,25 @@ export class AdoptedFiles {
     await Promise.all(files.map((file) => file.close()));
   }
 
-  async #openKnown(directory: StoreDirectory): Promise<void> {
-    // Somebody may have taken one away.
+  async #inspect(directory: StoreDirectory): Promise<void> {
+    // Somebody may have deleted one.
     this.#unknown = this.#unknown.filter((path) => existsSync(path));
-    if (this.#unknown.length === 0 || performance.now() < this.#lookAt) return;
+    if (this.#unknown.length === 0 || performance.now() < this.#inspectAt) return;
     const { whole, damaged, unknown, endedBy } = await inspectFiles(this.#unknown);
-    this.#ended = endedBy === null ? 0 : this.#ended + 1;
+    this.#killed = endedBy === null ? 0 : this.#killed + 1;
     if (endedBy !== null) {
-      this.#lookAt = performance.now() + backoffMs(this.#ended, LOOK_AGAIN);
+      this.#inspectAt = performance.now() + backoffMs(this.#killed, INSPECTION_BACKOFF);
       this.#warnings.push(
-        `Files that earlier processes left in the store could not all be looked at: the process that does so was ended (${endedBy}). ` +
+        `Not all files of earlier processes in the store could be inspected: the inspecting process was killed (${endedBy}). ` +
           'Their events are kept and sent later.',
       );
     }
-    // One by one: where one fails, the others are still to be taken over.
+    // Each is noted immediately: if one fails, the others can still be taken over.
     for (const path of damaged) {
       const aside = directory.setAside(path);
       this.#known(path);
       this.#warnings.push(
-        `The store had a damaged file. It was set aside as ${JSON.stringify(aside)}; events in it are not sent.`,
+        `The store contained a damaged file. It was set aside as ${JSON.stringify(aside)}; its events are not sent.`,
       );
     }
     for (const path of whole) {
@@ -114,7 +114,7 @@ export class AdoptedFiles {
     return events;
   }
 
-  /** Files that have nothing left to say. */
+  /** Closes the files whose events have all been recovered and removed. */
   #finish(directory: StoreDirectory): void {
     for (const file of this.#files.filter(({ done }) => done)) {
       this.#files = this.#files.filter((other) => other !== file);
@@ -122,12 +122,12 @@ export class AdoptedFiles {
       if (file.damaged === 0) continue;
       const aside = directory.setAside(file.path);
       this.#warnings.push(
-        `The store had ${file.damaged} damaged records. They were set aside as ${JSON.stringify(aside)}; the others were sent.`,
+        `The store contained ${file.damaged} damaged records. They were set aside as ${JSON.stringify(aside)}; the other events were sent.`,
       );
     }
   }
 }
 
 const FOREIGN =
-  'The store holds events of another PostHog project: the key or the host was another one. They are kept and not sent; ' +
-  'to have them sent, start once with the former key and host.';
+  'The store holds events of another PostHog project, captured with another key or host. They are kept and not sent. ' +
+  'To send them, start once with the former key and host.';

@@ -2,13 +2,13 @@ import * as zlib from 'node:zlib';
 import { type QueuedEvent } from '../delivery/delivery.js';
 
 /**
- * How events that are committed together are written: as one record, because a record costs as much as many events. A checksum, a
- * line of JSON, a table with 28 bytes for each event, all that the table measures and is no payload, and the payloads as they will
- * be sent. Everything after the table is text in UTF-8, end to end.
+ * The format of events that are committed together: one record, because a record costs as much as many events. It consists of a
+ * checksum, a line of JSON, a table with a row of 28 bytes per event, the ids, names, order keys and formats of all events, and their
+ * payloads as they will be sent. All text after the table is UTF-8 without separators.
  *
  * ```
  * 1c291ca3 [2,"9f2c…",100]
- * ‹lengths of id, name, order key, format and payload: u32; when it was captured: f64›…
+ * ‹lengths of id, name, order key, format and payload: u32; capture time: f64›…
  * 0193…order_placeduser_1v00193…{"event":"order_placed",…}{"event":…
  * ```
  */
@@ -18,29 +18,29 @@ const LINE_START = CHECKSUM_CHARACTERS + 1;
 const NO_CHECKSUM = '-'.repeat(CHECKSUM_CHARACTERS);
 const LINE_END = '\n';
 
-/** Enough for nearly every block. */
+/** Large enough for nearly every block. */
 const SCRATCH_BYTES = 512 * 1024;
 const LENGTH_BYTES = 4;
 const LENGTHS = 5;
 const ROW_BYTES = LENGTHS * LENGTH_BYTES + 8;
-/** In UTF-8, of one UTF-16 code unit. */
-const MOST_BYTES_OF_CHARACTER = 3;
+/** UTF-8 bytes of one UTF-16 code unit. */
+const MAX_BYTES_PER_CHARACTER = 3;
 
-/** Node has it since 20.15 and 22.2; without it a block goes unchecked. */
+/** Node has crc32 since 20.15 and 22.2. Without it, blocks are not checked. */
 const checksum = (bytes: Buffer): string =>
   'crc32' in zlib ? zlib.crc32(bytes).toString(16).padStart(CHECKSUM_CHARACTERS, '0') : NO_CHECKSUM;
 
-/** Writes blocks into one piece of memory again and again: a fresh one for each would cost more than the rest of the work. */
+/** Reuses one buffer: allocating one per block would cost more than the rest of the work. */
 export class BlockWriter {
   readonly #project: string;
   #scratch: Buffer | null = null;
 
-  /** @param project the project that the events must be sent to; opaque */
+  /** @param project opaque id of the project that the events belong to */
   constructor(project: string) {
     this.#project = project;
   }
 
-  /** The block of some events. It is overwritten by the next call. */
+  /** The next call overwrites the result. */
   write(events: readonly QueuedEvent[]): Buffer {
     const line = JSON.stringify([VERSION, this.#project, events.length]) + LINE_END;
     let names = '';
@@ -50,7 +50,7 @@ export class BlockWriter {
       payloadBytes += bytes;
     }
     const most =
-      LINE_START + (line.length + names.length) * MOST_BYTES_OF_CHARACTER + events.length * ROW_BYTES + payloadBytes;
+      LINE_START + (line.length + names.length) * MAX_BYTES_PER_CHARACTER + events.length * ROW_BYTES + payloadBytes;
     this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
     const block = most <= SCRATCH_BYTES ? this.#scratch : Buffer.allocUnsafe(most);
     let end = block.write(`${NO_CHECKSUM} `, 'latin1');
@@ -58,7 +58,7 @@ export class BlockWriter {
     const table = new DataView(block.buffer, block.byteOffset);
     for (const event of events) end = writeRow(table, end, event);
     end += block.write(names, end);
-    // As many bytes as characters: ASCII, which is copied as it is.
+    // A payload with as many bytes as characters is ASCII, which latin1 copies faster.
     for (const { payload, bytes } of events) {
       end += block.write(payload, end, payload.length === bytes ? 'latin1' : 'utf8');
     }
@@ -68,13 +68,13 @@ export class BlockWriter {
   }
 }
 
-/** Returns where the next row begins. */
+/** Returns the offset of the next row. */
 function writeRow(
   table: DataView,
   start: number,
   { id, name, orderKey, format, payload, capturedAt }: QueuedEvent,
 ): number {
-  // By a view: a Buffer's own methods check each number, which takes ten times as long and more.
+  // A DataView, because the methods of Buffer validate each number, which takes more than ten times as long.
   table.setUint32(start, id.length, true);
   table.setUint32(start + LENGTH_BYTES, name.length, true);
   table.setUint32(start + 2 * LENGTH_BYTES, orderKey.length, true);
@@ -84,7 +84,7 @@ function writeRow(
   return start + ROW_BYTES;
 }
 
-/** The events of a block; null when it is damaged, or not of this project. */
+/** Returns null if the block is damaged or belongs to another project. */
 export function readBlock(block: Buffer, project: string): readonly QueuedEvent[] | null {
   const sum = block.toString('latin1', 0, CHECKSUM_CHARACTERS);
   const actual = checksum(block.subarray(LINE_START));
@@ -115,7 +115,7 @@ export function readBlock(block: Buffer, project: string): readonly QueuedEvent[
   });
 }
 
-/** Lengths in UTF-16 code units, and when the event was captured. */
+/** Lengths in UTF-16 code units, and the capture time. */
 const readRow = (block: Buffer, start: number): Record<Exclude<keyof QueuedEvent, 'bytes' | 'hasOwnId'>, number> => ({
   id: block.readUInt32LE(start),
   name: block.readUInt32LE(start + LENGTH_BYTES),
@@ -127,18 +127,18 @@ const readRow = (block: Buffer, start: number): Record<Exclude<keyof QueuedEvent
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Takes a text apart, from its beginning. */
+/** Returns a function that returns the next part of a text. */
 function cut(text: string): (length: number) => string {
   let start = 0;
   return (length) => text.slice(start, (start += length));
 }
 
-/** Which events of a block are answered for, by their index in it. */
+/** @param gaps indices of the removed events of a block */
 export function writeGaps(gaps: readonly number[]): Buffer {
   return Buffer.from(JSON.stringify(gaps));
 }
 
-/** What cannot be read names none: an event that is sent twice is one row, and one that is not sent is lost. */
+/** Empty if unreadable: an event that is sent twice is stored once, but one that is not sent is lost. */
 export function readGaps(gaps: Buffer | undefined): ReadonlySet<unknown> {
   return new Set(gaps ? parseList(gaps.toString()) : []);
 }

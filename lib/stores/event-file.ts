@@ -9,24 +9,24 @@ type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 /** Events that are committed together. */
 interface Block {
   readonly key: number;
-  /** Events that nobody has answered for. */
+  /** Number of events that have not been removed. */
   left: number;
-  /** Indices of the others. */
+  /** Indices of the removed events. */
   readonly gaps: number[];
-  /** So many of `gaps` are in the file. */
+  /** Number of `gaps` that the file contains. */
   gapsWritten: number;
-  /** What it takes in the file, counted high. */
+  /** Upper estimate of its size in the file. */
   bytes: number;
 }
 
-/** A block that is not in the file yet. */
+/** A block that has not been written yet. */
 interface NewBlock {
   readonly block: Block;
   readonly events: QueuedEvent[];
   payloadBytes: number;
 }
 
-/** A class, as `CapturedEvent` is one. */
+/** A class, so that all instances have one hidden class. */
 class Place implements EventPlace {
   slot = 0;
 
@@ -37,36 +37,36 @@ class Place implements EventPlace {
   ) {}
 }
 
-/** So many events, or bytes of them, make a block. */
+/** A block is full when it reaches either limit. */
 const BLOCK_EVENTS = 128;
 const BLOCK_BYTES = 256 * 1024;
 
 const PAGE_BYTES = 4096;
-/** What LMDB adds to a small record. */
+/** Added to a small record by LMDB. */
 const RECORD_OVERHEAD_BYTES = 64;
-/** The pages that every file has, and those that a commit writes anew before the old ones are free. */
+/** Pages that every file has, and those that a commit rewrites before it frees the old ones. */
 const FILE_OVERHEAD_BYTES = 64 * 1024;
 
 /**
- * Events in one file, in blocks of those that were committed together: a block leaves the file when all its events are
- * answered for, and until then it is written beside it which ones are. Calls are synchronous and throw what the file does.
+ * Events in one file, in blocks of events that were committed together. A block is deleted when all its events have been removed; until
+ * then, a record next to it lists the removed ones. All calls are synchronous and pass on errors of the file.
  */
 export class EventFile {
   readonly #file: RecordFile;
   readonly #project: string;
   readonly #writer: BlockWriter;
   readonly #maxBytes: number;
-  /** Of all events that nobody has answered for, those to be written included. */
+  /** Places of all events that have not been removed, including those that have not been written. */
   readonly #places = new EventPlaces<Place>();
   #new: NewBlock[] = [];
-  /** Blocks some of whose events are answered for, which the file does not say yet. A new list for each commit, for what `Few` says of Sets. */
+  /** Blocks with removals that have not been written. A new array for each commit, for the reason that `SmallSet` gives. */
   #changed: Block[] = [];
   #nextKey = 1;
-  /** What the blocks written here take, counted high. */
+  /** Upper estimate of the size of the blocks that this process has written. */
   #bytes = FILE_OVERHEAD_BYTES;
-  /** The next block to read; null when all was read. */
+  /** Key of the next block to read; null if all have been read. */
   #unread: number | null;
-  /** Events of the last block that was read, for which there was no room yet. */
+  /** Events of the last block that exceeded the limits of `read`. */
   #unclaimed: readonly Place[] = [];
   readonly #count: number;
   #counted = 0;
@@ -74,7 +74,7 @@ export class EventFile {
 
   /**
    * @param unread the first block to read: 1 in a file of an earlier process, null in a new one
-   * @param maxBytes what the file may take
+   * @param maxBytes maximum size of the file
    */
   constructor(file: RecordFile, project: string, unread: 1 | null, maxBytes = Infinity) {
     this.#file = file;
@@ -89,29 +89,29 @@ export class EventFile {
     return this.#file.path;
   }
 
-  /** Events that nobody has answered for, of those that were added or brought back, oldest first. */
+  /** Events that were added or recovered and have not been removed, oldest first. */
   get pending(): readonly QueuedEvent[] {
     const places = this.#places.all.toSorted((a, b) => a.block.key - b.block.key || a.index - b.index);
     return places.map(({ event }) => event);
   }
 
-  /** Blocks that could not be read. */
+  /** Number of blocks that could not be read. */
   get damaged(): number {
     return this.#damaged;
   }
 
-  /** Everything was read, and everything that was readable is answered for. */
+  /** Everything has been read, and all readable events have been removed. */
   get done(): boolean {
     return this.#unread === null && this.#places.size === 0 && this.#unclaimed.length === 0;
   }
 
-  /** Whether what was added should be committed soon: one commit must stay short. */
+  /** A block is full: it should be committed soon, because a commit must stay short. */
   get crowded(): boolean {
     const [first] = this.#new;
     return first !== undefined && isFull(first);
   }
 
-  /** Takes an event, once; `commit` writes it. */
+  /** Adds an event unless it is present; `commit` writes it. */
   add(event: QueuedEvent): void {
     let last = this.#new.at(-1);
     if (!last || isFull(last)) this.#new.push((last = this.#newBlock()));
@@ -121,7 +121,7 @@ export class EventFile {
     last.block.left += 1;
   }
 
-  /** Notes that somebody has answered for an event; `commit` says so in the file. Returns false when it is not kept here. */
+  /** Removes an event; `commit` writes the removal. Returns false if the file does not contain the event. */
   remove(event: QueuedEvent): boolean {
     const place = this.#places.take(event);
     if (!place) return false;
@@ -133,8 +133,8 @@ export class EventFile {
   }
 
   /**
-   * Writes what was added and removed, all or nothing. When it throws, nothing that was added is kept, and what was removed is
-   * written the next time.
+   * Writes additions and removals, all or nothing. If it throws, the additions are discarded, and the removals are written the next
+   * time.
    */
   commit(): void {
     const added = this.#new;
@@ -166,16 +166,16 @@ export class EventFile {
     this.#changed = [];
   }
 
-  /** What is removed makes room for what comes next. */
+  /** Writes the removals alone, which makes room for the next additions. */
   #makeRoom(): void {
     try {
       this.#write([]);
     } catch {
-      // It stays to be removed, and the caller hears of the first error.
+      // The removals are kept for the next commit, and the caller gets the first error.
     }
   }
 
-  /** Each is to be written before the next is asked for. */
+  /** Each record must be written before the next is requested: they share a buffer. */
   *#records(added: readonly NewBlock[]): Iterable<StoredRecord> {
     let bytes = this.#bytes;
     for (const { block, events } of added) {
@@ -198,9 +198,9 @@ export class EventFile {
   }
 
   /**
-   * Brings back what an earlier process left, oldest first, as far as there is room.
+   * Recovers events of an earlier process, oldest first, within the limits.
    *
-   * @param atLeastOne whether the first event comes even if there is no room for its bytes
+   * @param atLeastOne returns the first event even if it exceeds `maxBytes`
    */
   read({ maxEvents, maxBytes }: Room, atLeastOne: boolean): readonly QueuedEvent[] {
     const claimed: QueuedEvent[] = [];
@@ -222,7 +222,7 @@ export class EventFile {
     return claimed;
   }
 
-  /** Commits. What is left stays, for the next process; a file that holds nothing any more is deleted. */
+  /** Commits. Remaining events stay for the next process; a file without events is deleted. */
   async close(): Promise<void> {
     try {
       this.commit();
@@ -232,13 +232,13 @@ export class EventFile {
     }
   }
 
-  /** Returns false when there is none left. */
+  /** Returns false if there is none left. */
   #readBlock(): boolean {
     if (this.#unread === null) return false;
     const record = this.#file.first(this.#unread);
     if (!record || !Number.isSafeInteger(record.key)) {
       this.#unread = null;
-      // Something is there that nobody wrote: a block whose key was damaged.
+      // A record was not found by its key: the key of a block is damaged.
       if (this.#counted < this.#count) this.#damaged += 1;
       return false;
     }
@@ -264,7 +264,7 @@ export class EventFile {
 const isFull = ({ events, payloadBytes }: NewBlock): boolean =>
   events.length >= BLOCK_EVENTS || payloadBytes >= BLOCK_BYTES;
 
-/** A record of half a page and more has pages of its own. */
+/** A record of at least half a page takes whole pages. */
 function sizeOf({ length }: Buffer): number {
   const size = length + RECORD_OVERHEAD_BYTES;
   return size < PAGE_BYTES / 2 ? size : Math.ceil(size / PAGE_BYTES) * PAGE_BYTES;

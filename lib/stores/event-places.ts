@@ -1,73 +1,72 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 
-/** What one reader knows of objects that others have made. */
+/** Attaches values to objects of other owners, invisibly. */
 export interface PrivateNote<T> {
   read(holder: object): T | undefined;
-  write(holder: object, text: T): void;
+  write(holder: object, value: T): void;
 }
 
-/** A class that extends this puts its private fields on the given object. */
+/** A class that extends this adds its private fields to the given object. */
 const OnGiven = function (given: object) {
   return given;
 } as unknown as new (given: object) => object;
 
 /**
- * A private field on objects that others have made, frozen ones too: nothing that looks at them, compares or copies them finds it.
- * Costs less than an entry of a WeakMap, above all the garbage collector. A proxy of the object does not show it, nor does what inherits
- * from it: where that matters, as with requests, there is `Attached`.
+ * A private field on objects of other owners, even frozen ones: nothing that inspects, compares or copies them can see it. Cheaper than an
+ * entry of a WeakMap, above all for the garbage collector. It is not visible through a proxy of the object or an object that inherits
+ * from it; where that matters, as with requests, use `AttachedState`.
  */
 export function privateNote<T>(): PrivateNote<T> {
   class Noted extends OnGiven {
-    #text: T;
+    #value: T;
 
-    constructor(holder: object, text: T) {
+    constructor(holder: object, value: T) {
       super(holder);
-      this.#text = text;
+      this.#value = value;
     }
 
     static read(holder: object): T | undefined {
-      return #text in holder ? holder.#text : undefined;
+      return #value in holder ? holder.#value : undefined;
     }
 
-    static write(holder: object, text: T): void {
-      if (#text in holder) holder.#text = text;
-      else new Noted(holder, text);
+    static write(holder: object, value: T): void {
+      if (#value in holder) holder.#value = value;
+      else new Noted(holder, value);
     }
   }
-  return { read: (holder) => Noted.read(holder), write: (holder, text) => Noted.write(holder, text) };
+  return { read: (holder) => Noted.read(holder), write: (holder, value) => Noted.write(holder, value) };
 }
 
-/** Where an event is kept. */
 export interface EventPlace {
   readonly event: QueuedEvent;
-  /** Which of all places it is; `add` says it. */
+  /** Index in EventPlaces, assigned by `add`. */
   slot: number;
 }
 
 /**
- * Finds the place of an event, by the very event.
+ * Finds the place of an event by identity.
  *
- * A Map of events would do, but for one thing. V8 rebuilds the table of a Map whose entries come and go from time to time; an
- * outdated table that has lived for a while is garbage that only a full collection finds, and until then it keeps alive what it
- * names. Every event would grow old that way: it would be copied about, and wait for a full collection, which costs more than all
- * the rest that a store does. So the place stands at the event, and one list, which is copied only when it grows, names them all.
+ * Not a Map: when entries come and go, V8 rebuilds its table from time to time. An old table in the old generation is garbage that only
+ * a full collection finds, and until then it keeps its entries alive. Every event would be copied to the old generation and wait for a
+ * full collection, which costs more than all other work of a store. Therefore the place is attached to the event, and one array, which
+ * is copied only when it grows, lists them all.
  */
 export class EventPlaces<Place extends EventPlace> {
   readonly #note = privateNote<Place>();
   readonly #places: (Place | null)[] = [];
-  /** Slots in which there is none. */
+  /** Empty slots. */
   readonly #free: number[] = [];
 
   get size(): number {
     return this.#places.length - this.#free.length;
   }
 
-  /** All places, in no order. */
+  /** In no particular order. */
   get all(): readonly Place[] {
     return this.#places.filter((place) => place !== null);
   }
 
-  /** Returns false when the event has a place: it keeps that one. */
+  /** Returns false if the event has a place, which it keeps. */
   add(place: Place): boolean {
     if (this.#placeOf(place.event)) return false;
     place.slot = this.#free.pop() ?? this.#places.length;
@@ -76,7 +75,7 @@ export class EventPlaces<Place extends EventPlace> {
     return true;
   }
 
-  /** The place of an event, which has none from now on. */
+  /** Removes and returns the place of an event. */
   take(event: QueuedEvent): Place | null {
     const place = this.#placeOf(event);
     if (!place) return null;
@@ -87,7 +86,7 @@ export class EventPlaces<Place extends EventPlace> {
 
   #placeOf(event: QueuedEvent): Place | null {
     const place = this.#note.read(event);
-    // It may be one that the event had.
+    // The note may be a former place of the event.
     return place !== undefined && this.#places[place.slot] === place ? place : null;
   }
 }

@@ -2,28 +2,27 @@ import { execFile, type ExecFileException } from 'node:child_process';
 import { lmdbPath, type LmdbPackage } from './lmdb.js';
 import { FILE_SETTINGS, prepareLock } from './record-file.js';
 
-/** What was found out about files of records. */
 export interface Inspection {
-  /** They can be opened, read and emptied. */
+  /** Can be opened, read and emptied. */
   readonly whole: readonly string[];
   readonly damaged: readonly string[];
-  /** Nothing was found out about these. Last comes the one that was being looked at: it may be why. */
+  /** Not inspected. The last one was being inspected when the process was killed, and may be the cause. */
   readonly unknown: readonly string[];
-  /** What ended the process that looked at them; null when it was not ended. */
+  /** Signal that killed the inspecting process; null if it was not killed. */
   readonly endedBy: string | null;
 }
 
-/** Files of which not even this much could be read in so long are damaged. */
+/** A file that cannot be inspected within this time is damaged. */
 const TIMEOUT_MS = 60_000;
-/** What a process dies of that falls over what it reads. Any other signal comes from outside, and says nothing of a file. */
+/** Signals of a process that crashes on a damaged file. Any other signal comes from outside and is unrelated to the file. */
 const CRASHES = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE', 'SIGTRAP']);
-/** How Windows reports Ctrl-C, which it has no signal for: STATUS_CONTROL_C_EXIT. */
+/** STATUS_CONTROL_C_EXIT: Windows has no signal for Ctrl-C. */
 const CONTROL_C_EXIT = 0xc000013a;
 
 /**
- * Tells whole files of records from damaged ones. A damaged one may end the process that maps it (SIGSEGV, SIGBUS) or keep it
- * busy for ever, so another process tries them. That one may also be ended by others: a terminal or a service manager that
- * ends the whole group, or a system that is out of memory. Rejects when a lock cannot be written, or the process not be started.
+ * Distinguishes whole files of records from damaged ones. Mapping a damaged file may crash a process (SIGSEGV, SIGBUS) or keep it busy
+ * forever, so another process tries them. That process may also be killed from outside: by a terminal or service manager that ends the
+ * whole process group, or by a system that is out of memory. Rejects if a lock cannot be written or the process cannot be started.
  */
 export async function inspectFiles(paths: readonly string[]): Promise<Inspection> {
   const whole: string[] = [];
@@ -31,25 +30,24 @@ export async function inspectFiles(paths: readonly string[]): Promise<Inspection
   for (const path of paths) prepareLock(path);
   let left = paths;
   while (left.length > 0) {
-    const { read, endedBy } = await look(left);
-    whole.push(...left.slice(0, read));
-    const next = left.slice(read, read + 1);
-    left = left.slice(read + 1);
+    const { whole: count, endedBy } = await tryFiles(left);
+    whole.push(...left.slice(0, count));
+    const next = left.slice(count, count + 1);
+    left = left.slice(count + 1);
     if (endedBy !== null) return { whole, damaged, unknown: [...left, ...next], endedBy };
     damaged.push(...next);
   }
   return { whole, damaged, unknown: [], endedBy: null };
 }
 
-/** What came of looking at some files. */
-interface Look {
-  /** So many of them, from the first on, are whole. */
-  readonly read: number;
-  /** What ended it, when it says nothing of the next one; null when that one is damaged. */
+interface Attempt {
+  /** Number of whole files before the first that is not. */
+  readonly whole: number;
+  /** Signal from outside, which is no evidence about the next file; null if that file is damaged. */
   readonly endedBy: string | null;
 }
 
-function look(paths: readonly string[]): Promise<Look> {
+function tryFiles(paths: readonly string[]): Promise<Attempt> {
   const script = `(${readAndEmpty.toString()})(require(process.argv[1]), require('node:fs').statSync, JSON.parse(process.argv[2]), process.argv.slice(3))`;
   const args = ['--input-type=commonjs', '--eval', script, lmdbPath(), JSON.stringify(FILE_SETTINGS), ...paths];
   return new Promise((resolve, reject) => {
@@ -59,14 +57,14 @@ function look(paths: readonly string[]): Promise<Look> {
       {
         timeout: TIMEOUT_MS,
         killSignal: 'SIGKILL',
-        // The application's own flags (debuggers, loaders) are not for this one.
+        // Without the flags of the application (debuggers, loaders).
         env: { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' },
       },
       (error, stdout) => {
-        // A process that could not be started has no exit code but a system error's name.
+        // If the process could not be started, the code is the name of a system error.
         if (error && typeof error.code === 'string')
-          reject(new Error(`cannot start a process to look at its files: ${error.code}`, { cause: error }));
-        else resolve({ read: stdout.length, endedBy: error && endedBy(error) });
+          reject(new Error(`cannot start a process to inspect its files: ${error.code}`, { cause: error }));
+        else resolve({ whole: stdout.length, endedBy: error && endedBy(error) });
       },
     );
     child.unref();
@@ -75,11 +73,11 @@ function look(paths: readonly string[]): Promise<Look> {
 
 function endedBy({ killed, signal, code }: ExecFileException): string | null {
   if (code === CONTROL_C_EXIT) return 'Ctrl-C';
-  // Ended by us: it took too long.
+  // Killed here after TIMEOUT_MS.
   return killed || !signal || CRASHES.has(signal) ? null : signal;
 }
 
-/** Runs in the other process, so it stands alone. Says one letter per file that is whole; nothing of what it does stays. */
+/** Runs in the other process, so it must not use anything else of this module. Prints one dot per whole file, and changes none. */
 function readAndEmpty(
   lmdb: LmdbPackage,
   statSync: (path: string) => { readonly size: number },
@@ -90,12 +88,12 @@ function readAndEmpty(
     const { size } = statSync(path);
     const database = lmdb.open({ ...settings, path });
     const { lastTxnId, pageSize } = database.getStats();
-    // Two pages say which of the others count. When the newer of them is damaged, an empty beginning counts.
-    if (lastTxnId === 0 && size > 2 * pageSize) throw new Error('nothing was ever committed to what is there');
+    // LMDB has two meta pages. If the newer one is damaged, it falls back to the other, which may be that of an empty file.
+    if (lastTxnId === 0 && size > 2 * pageSize) throw new Error('the file has content but no commit');
     database.transactionSync(() => {
       const keys: number[] = [];
       for (const { key, value } of database.getRange()) if (value.length > 0) keys.push(key);
-      // A page that is missing may end the range without a word.
+      // A missing page may end the range without an error.
       if (keys.length !== database.getStats().entryCount) throw new Error('records are missing');
       for (const key of keys) database.removeSync(key);
       return lmdb.ABORT;

@@ -10,33 +10,32 @@ import { loadLmdb } from './lmdb.js';
 import { createRecordFile } from './record-file.js';
 import { StoreDirectory } from './store-directory.js';
 
-/** Where and how events are kept. */
 export interface LmdbEventStoreOptions {
   /**
-   * A directory on a local disk; created if need be. Processes may share it, and so may instances of one process. Not a network
-   * file system: LMDB maps files into memory.
+   * A directory on a local disk, which is created if it does not exist. Processes, and instances of one process, may share it. Network file
+   * systems are not supported: LMDB maps files into memory.
    */
   readonly path: string;
-  /** Most bytes of records that one process keeps; what is captured beyond lives in memory only. Default: 256 MiB. */
+  /** Maximum size in bytes of the records of one process. Further events are in memory only. Default: 256 MiB. */
   readonly maxBytes?: number;
   /**
-   * When an event is committed. `tick`: at the end of the turn of the event loop in which it was captured, together with
-   * the others of that turn. `capture`: before `capture()` returns, in a commit of its own. Both outlive the death of the
-   * process (`kill -9`); neither waits for the disk, so a loss of power may cost the last seconds. Default: `tick`.
+   * When an event is committed: `tick` at the end of the turn of the event loop, together with the other events of that turn; `capture` in
+   * a commit of its own, before `capture()` returns. Committed events survive a crash of the process (`kill -9`). No commit waits for
+   * the disk, so a loss of power may lose the last seconds. Default: `tick`.
    */
   readonly durability?: 'tick' | 'capture';
 }
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
-/** So many events are written again at once: what fits is kept. */
+/** Events per commit when a lost file is rewritten. Small, so that most are kept if the space runs out. */
 const REWRITTEN_EVENTS = 100;
-/** The file system is out of something: that passes, and is no fault of the configuration. */
+/** Temporary errors, which are no fault of the configuration. */
 const SHORTAGES = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EFBIG']);
 
 /**
- * Keeps events on disk, in LMDB, until PostHog has answered for them: for option `store`.
+ * Creates a value for option `store` that keeps events in LMDB files until PostHog has accepted them. Requires the package `lmdb`.
  *
- * @throws PostHogConfigurationError when an option is wrong. Whether the directory can be used turns out at boot.
+ * @throws PostHogConfigurationError if an option is invalid. The directory is checked at boot.
  */
 export function lmdbEventStore({ path, maxBytes, durability }: LmdbEventStoreOptions): EventStore {
   const problems: string[] = [];
@@ -51,20 +50,19 @@ export function lmdbEventStore({ path, maxBytes, durability }: LmdbEventStoreOpt
   return new LmdbEventStore(resolve(path), maxBytes ?? DEFAULT_MAX_BYTES, durability ?? 'tick');
 }
 
-/** What is open while the directory can be used. */
 interface Opened {
   readonly directory: StoreDirectory;
-  /** The events that this process captured. */
+  /** Events that this process captured. */
   readonly own: EventFile;
   readonly adopted: AdoptedFiles;
 }
 
-/** What is to be committed at the end of the current turn. */
+/** A pending commit at the end of the current turn. */
 interface Tick {
   readonly done: Promise<void>;
   readonly immediate: NodeJS.Immediate;
   readonly timer: Timer;
-  /** Commits, and settles `done` accordingly. */
+  /** Commits and settles `done`. */
   settle(): void;
 }
 
@@ -76,7 +74,7 @@ class LmdbEventStore implements EventStore {
   #onLost: RecoveryRequest['onLost'];
   #opened: Opened | null = null;
   #tick: Tick | null = null;
-  #takeBackExit: () => void = () => undefined;
+  #unregisterExit: () => void = () => undefined;
 
   constructor(path: string, maxBytes: number, durability: 'tick' | 'capture') {
     this.#path = path;
@@ -114,7 +112,7 @@ class LmdbEventStore implements EventStore {
   }
 
   async close(): Promise<void> {
-    this.#takeBackExit();
+    this.#unregisterExit();
     const opened = this.#opened;
     if (!opened) return;
     this.#commit();
@@ -126,7 +124,7 @@ class LmdbEventStore implements EventStore {
     }
   }
 
-  /** Opened anew after it was lost; throws what the file system says. */
+  /** Reopens after a loss. Throws errors of the file system. */
   #open(): Opened {
     if (this.#opened) return this.#opened;
     const lmdb = loadLmdb();
@@ -138,13 +136,13 @@ class LmdbEventStore implements EventStore {
       directory.leave();
       throw error;
     }
-    this.#takeBackExit();
-    // process.exit() and an uncaught error leave no turn to end.
-    this.#takeBackExit = onExit(() => this.#commit());
+    this.#unregisterExit();
+    // After process.exit() and an uncaught error, the turn does not end.
+    this.#unregisterExit = onExit(() => this.#commit());
     return this.#opened;
   }
 
-  /** This process was taken for dead, or its files were deleted: what is pending is written once more. */
+  /** Another process took this one for dead, or its files were deleted: rewrites the pending events. */
   #lost(): void {
     const opened = this.#opened;
     if (!opened) return;
@@ -157,7 +155,7 @@ class LmdbEventStore implements EventStore {
       do {
         const { own } = this.#open();
         for (const event of pending.slice(written, written + REWRITTEN_EVENTS)) own.add(event);
-        // Now, so that nobody can answer for one of them meanwhile.
+        // Committed immediately, so that none of them can be removed in between.
         own.commit();
         written += REWRITTEN_EVENTS;
       } while (written < pending.length);
@@ -166,11 +164,7 @@ class LmdbEventStore implements EventStore {
     }
   }
 
-  /**
-   * Commits all that the current turn brings.
-   *
-   * @param now not even the end of the turn is soon enough
-   */
+  /** @param now commits immediately instead of at the end of the turn */
   #atEndOfTurn(now: boolean): Promise<void> {
     this.#tick ??= this.#newTick();
     const { done } = this.#tick;
@@ -190,7 +184,7 @@ class LmdbEventStore implements EventStore {
       };
     });
     const commit = (): void => this.#commit();
-    // What was captured in an immediate would wait for the next turn's immediates: its timers come first.
+    // Whichever comes first: from within an immediate, the next immediates are a turn away, but its timers are not.
     return { done, settle, immediate: setImmediate(commit), timer: setTimeout(commit, 0) };
   }
 

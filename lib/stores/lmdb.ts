@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { LOCATION } from './location.js';
 
-/** What is used of an open LMDB database. Everything is synchronous but its end, and may throw. */
+/** The part of an LMDB database that is used here. All methods but `close` are synchronous; all may throw. */
 export interface Database {
   /** Commits when `work` returns, unless it returns `ABORT`. */
   transactionSync(work: () => unknown): void;
@@ -17,7 +17,7 @@ export interface Database {
 }
 
 /**
- * What is used of the optional package `lmdb`. Its own declarations do not compile everywhere, and ours must.
+ * The part of the optional package `lmdb` that is used here. Its own declarations do not compile everywhere.
  *
  * @see https://github.com/kriszyp/lmdb-js#readme
  */
@@ -28,7 +28,7 @@ export interface LmdbPackage {
 
 const requireHere = createRequire(LOCATION);
 
-/** @throws an Error that names the package to install */
+/** @throws if the package is not installed or cannot be loaded */
 export function loadLmdb(): LmdbPackage {
   try {
     return requireHere('lmdb') as LmdbPackage;
@@ -41,7 +41,7 @@ export function loadLmdb(): LmdbPackage {
   }
 }
 
-/** Where the package is, for a process that has to load it on its own. */
+/** Path of the package, for another process. */
 export function lmdbPath(): string {
   return requireHere.resolve('lmdb');
 }

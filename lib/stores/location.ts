@@ -1,2 +1,2 @@
-/** Where this file is, to find packages from. `location.cjs.ts` takes its place in the CommonJS build. */
+/** Location of this file, to resolve packages from. The CommonJS build uses `location.cjs.ts` instead. */
 export const LOCATION: string = import.meta.url;

@@ -1,10 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { type Database, type LmdbPackage } from './lmdb.js';
 
-/**
- * No fsync: what is committed outlives the process, and not a loss of power. Nothing reads while another writes, so few
- * readers do.
- */
+/** No fsync: commits survive a crash of the process, but not a loss of power. Few readers, because nothing reads during a write. */
 export const FILE_SETTINGS = {
   noSubdir: true,
   encoding: 'binary',
@@ -15,30 +12,29 @@ export const FILE_SETTINGS = {
   overlappingSync: false,
 } as const;
 
-/** LMDB maps its lock file into memory: it is written once, so that a full disk is noticed now and not by a fault. */
+/** Written before LMDB maps it into memory, so that a full disk is an error and not a crash (SIGBUS). */
 const LOCK_FILE = Buffer.alloc(8192);
-/** Only its owner may read it. */
+/** Readable by its owner only. */
 const NEW_FILE = { flag: 'wx', mode: 0o600 };
 
-/** One record of a file. */
 export interface StoredRecord {
   readonly key: number;
   readonly value: Buffer;
 }
 
-/** Records in order of their keys, in one LMDB file that a single process has open. Calls are synchronous and may throw. */
+/** Records sorted by key, in an LMDB file that only this process has open. Calls are synchronous and may throw. */
 export class RecordFile {
   readonly path: string;
   readonly #database: Database;
 
-  /** Opens a file that is known to be whole. An empty one is a file without records. */
+  /** Opens a file that is known to be whole, or empty. */
   constructor(lmdb: LmdbPackage, path: string) {
     prepareLock(path);
     this.path = path;
     this.#database = lmdb.open({ ...FILE_SETTINGS, path });
   }
 
-  /** Commits all or nothing. */
+  /** All or nothing. */
   write(added: Iterable<StoredRecord>, removed: Iterable<number>): void {
     this.#database.transactionSync(() => {
       for (const key of removed) this.#database.removeSync(key);
@@ -46,7 +42,6 @@ export class RecordFile {
     });
   }
 
-  /** How many records there are. */
   get count(): number {
     return this.#database.getStats().entryCount;
   }
@@ -55,7 +50,7 @@ export class RecordFile {
     return this.#database.get(key);
   }
 
-  /** The first record from a key on. */
+  /** The first record whose key is at least `from`. */
   first(from: number): StoredRecord | undefined {
     for (const record of this.#database.getRange({ start: from, limit: 1 })) return record;
     return undefined;
@@ -66,14 +61,13 @@ export class RecordFile {
     rmSync(lockOf(this.path), { force: true });
   }
 
-  /** Closes the file and deletes it. */
+  /** Closes and deletes the file. */
   async discard(): Promise<void> {
     await this.close();
     rmSync(this.path, { force: true });
   }
 }
 
-/** A new file without records, readable by its owner only. */
 export function createRecordFile(lmdb: LmdbPackage, path: string): RecordFile {
   try {
     writeFileSync(path, '', NEW_FILE);
@@ -85,7 +79,7 @@ export function createRecordFile(lmdb: LmdbPackage, path: string): RecordFile {
   }
 }
 
-/** The lock of a file that nobody has open is of no use to anybody. */
+/** Replaces a stale lock: nobody has the file open. */
 export function prepareLock(path: string): void {
   rmSync(lockOf(path), { force: true });
   writeFileSync(lockOf(path), LOCK_FILE, NEW_FILE);

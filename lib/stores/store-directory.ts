@@ -6,27 +6,27 @@ import { backgroundTimer, deadlineTimer, type Timer } from '../delivery/timers.j
 import { livenessOf, type ProcessIdentity, thisProcess } from './process-identity.js';
 import { lockOf } from './record-file.js';
 
-/** How often an owner shows that it lives. */
+/** Interval at which an owner touches its file. */
 const HEARTBEAT_MS = 1000;
-/** An owner that cannot be looked up, on another host above all, is dead after so long without a heartbeat. */
+/** An owner whose process cannot be looked up, usually on another host, is dead after this time without a heartbeat. */
 const DEAD_AFTER_MS = 60_000;
-/** One on this host that only its heartbeat can tell of, such as the process of another container, is watched for so long. */
+/** An owner on this host whose process cannot be looked up, such as in another container, is observed for this time. */
 const WATCH_MS = 3 * HEARTBEAT_MS;
 
-/** `<origin>.<project>.<owner>.mdb`: who wrote the records, for which project, and whose they are now. */
+/** `<origin>.<project>.<owner>.mdb`: the process that wrote the records, their project, and the process that owns them now. */
 const FILE_NAME = /^(?<origin>[a-z\d-]+)\.(?<project>[a-f\d]+)\.(?<owner>[a-z\d-]+)\.mdb$/;
 
-/** What processes that live no longer have left. */
+/** Files of dead processes. */
 export interface Leftovers {
-  /** Files of this project that anybody may adopt, oldest first. */
+  /** Of this project, to be adopted, oldest first. */
   readonly files: readonly string[];
-  /** How many files there are of other projects. */
+  /** Number of files of other projects. */
   readonly foreign: number;
 }
 
 /**
- * The directory that processes share. Each has files of its own, which nobody else opens while it lives; a file changes
- * hands by being renamed, which only one process succeeds in.
+ * A directory that processes share. Each process owns its files, which no other process opens while it is alive. A file changes its owner
+ * by a rename, which succeeds in one process only.
  */
 export class StoreDirectory {
   readonly #path: string;
@@ -37,9 +37,9 @@ export class StoreDirectory {
   #left = false;
 
   /**
-   * Enters the directory, and creates it if need be. Throws what the file system says.
+   * Registers this process in the directory, which is created if it does not exist. Throws errors of the file system.
    *
-   * @param onLost told when another process took this one for dead, or somebody deleted the directory
+   * @param onLost called if another process took this one for dead, or the directory was deleted
    */
   constructor(path: string, project: string, onLost: () => void) {
     this.#path = path;
@@ -54,7 +54,7 @@ export class StoreDirectory {
     this.#beat(onLost);
   }
 
-  /** Where this process keeps its own records. */
+  /** Path of the file for new records of this process. */
   get ownFile(): string {
     return this.#fileOf(this.#owner);
   }
@@ -75,7 +75,7 @@ export class StoreDirectory {
     return { files, foreign };
   }
 
-  /** Makes a file this process's own. Returns its path, or null when another process was faster. */
+  /** Takes ownership of a file. Returns its new path, or null if another process was faster. */
   adopt(file: string): string | null {
     const { origin = '', owner = '' } = FILE_NAME.exec(file)?.groups ?? {};
     const adopted = this.#fileOf(origin);
@@ -89,7 +89,7 @@ export class StoreDirectory {
     return adopted;
   }
 
-  /** Takes a file out of the way, for a person to look at. Returns its new name. */
+  /** Renames a file for later analysis. Returns its new path. */
   setAside(path: string): string {
     const aside = `${path}.damaged`;
     renameSync(path, aside);
@@ -97,7 +97,7 @@ export class StoreDirectory {
     return aside;
   }
 
-  /** Leaves it; what is left of this process's files is anybody's. */
+  /** Unregisters this process. Others may adopt its files. */
   leave(): void {
     this.#left = true;
     if (this.#heartbeat) clearTimeout(this.#heartbeat);
@@ -129,7 +129,7 @@ export class StoreDirectory {
   async #isDead(owner: string): Promise<boolean> {
     const file = this.#ownerFile(owner);
     const seen = await lastBeat(file);
-    // It said that it leaves, or was adopted from in part.
+    // It has left, or another process has already adopted one of its files.
     if (seen === null) return true;
     const identity = await readIdentity(file);
     const liveness = identity ? livenessOf(identity, this.#self) : 'unknown';
@@ -144,12 +144,12 @@ export class StoreDirectory {
   }
 }
 
-/** Deletes what is of no use to anybody any more. */
+/** Deletes obsolete files. */
 function tidy(...files: readonly string[]): void {
   try {
     for (const file of files) rmSync(file, { force: true });
   } catch {
-    // What it belonged to has been renamed already: to fail now would be to forget that.
+    // The file they belong to has been renamed already, which a throw would conceal.
   }
 }
 
@@ -162,7 +162,7 @@ async function lastBeat(file: string): Promise<number | null> {
   }
 }
 
-/** null when the file is not written yet, or not by us. */
+/** null if the file is incomplete or not written by this package. */
 async function readIdentity(file: string): Promise<ProcessIdentity | null> {
   try {
     const identity = JSON.parse(await readFile(file, 'utf8')) as Partial<ProcessIdentity> | null;

@@ -19,7 +19,7 @@ afterEach(async () => {
   await rm(path, { recursive: true, force: true });
 });
 
-/** Nothing gets through. */
+/** Nothing arrives. */
 const OUTAGE = { host: 'http://127.0.0.1:9', shutdownTimeoutMs: 50, coolDownMs: 60_000 };
 
 async function posthogAt(port = 0): Promise<FakePostHog> {
@@ -29,7 +29,7 @@ async function posthogAt(port = 0): Promise<FakePostHog> {
 }
 
 describe('an application with a store', () => {
-  it('keeps what it could not send, and sends it after the next start', async () => {
+  it('keeps unsent events, and sends them after the next start', async () => {
     const down = await posthogAt();
     down.failAlways({ status: 503 });
     const options = { host: down.url, store: lmdbEventStore({ path }), shutdownTimeoutMs: 50, coolDownMs: 60_000 };
@@ -41,7 +41,7 @@ describe('an application with a store', () => {
     expectBalanced(first.capture);
     expect(first.lines.join()).toContain('250 stay in the store');
 
-    // Another server at the same address: the first may still be at a request that was given up at the end.
+    // A new server at the same address: the first may still be processing a request that was aborted at the end.
     await down.close();
     const posthog = await posthogAt(Number(new URL(down.url).port));
     const second = await boot({ ...options, store: lmdbEventStore({ path }) });
@@ -55,13 +55,13 @@ describe('an application with a store', () => {
     expect(await readdir(path)).toEqual([]);
   });
 
-  it('sends the bytes that were captured, however the application is configured now', async () => {
+  it('sends the captured bytes, whatever the current configuration', async () => {
     const first = await boot({ ...OUTAGE, store: path, superProperties: { version: 1 } });
     const [uuid] = captureMany(first.capture, 1);
     const before = Date.now();
     await first.app.close();
     const posthog = await posthogAt();
-    // The project is another one when the host is: pretend that the former host answers.
+    // Another host is another project: the proxy answers for the former host.
     const second = await boot({
       ...OUTAGE,
       http: { proxy: proxyTo(posthog) },
@@ -77,7 +77,7 @@ describe('an application with a store', () => {
   it.each([
     ['v0', 'v1'],
     ['v1', 'v0'],
-  ] as const)('delivers what was captured for %s by %s', async (before, after) => {
+  ] as const)('delivers events that were captured for %s with %s', async (before, after) => {
     const posthog = await posthogAt();
     posthog.failAlways({ status: 503 });
     const options = { host: posthog.url, store: path, shutdownTimeoutMs: 0 };
@@ -109,7 +109,7 @@ describe('an application with a store', () => {
     expect(alias?.properties).toMatchObject({ distinct_id: 'b', alias: 'c' });
   });
 
-  it('is found by POSTHOG_STORE_PATH', async () => {
+  it('reads POSTHOG_STORE_PATH', async () => {
     process.env.POSTHOG_STORE_PATH = path;
     const { app, capture } = await boot(OUTAGE);
     captureMany(capture, 3);
@@ -118,7 +118,7 @@ describe('an application with a store', () => {
     expect((await boot(OUTAGE)).capture.stats().recovered).toBe(3);
   });
 
-  it('forgets what was answered for, whatever the answer was', async () => {
+  it('removes events after any final response', async () => {
     const { app, capture, posthog } = await start({ store: path, maxEventAgeMs: 60_000 });
     posthog.fail({ status: 402 });
     captureMany(capture, 5);
@@ -131,7 +131,7 @@ describe('an application with a store', () => {
     expect(await readdir(path)).toEqual([]);
   });
 
-  it('keeps nothing of a captureNow, whose caller was told', async () => {
+  it('does not keep the event of a failed captureNow', async () => {
     const { app, capture, posthog } = await start({ store: path, maxRetries: 0 });
     posthog.failAlways({ status: 503 });
     expect((await capture.captureNow({ event: 'a', distinctId: 'b' })).success).toBe(false);
@@ -139,7 +139,7 @@ describe('an application with a store', () => {
     expect(await readdir(path)).toEqual([]);
   });
 
-  it('drops the oldest when the queue is full, and forgets it in the store as well', async () => {
+  it('drops the oldest event if the queue is full, and removes it from the store', async () => {
     const { app, capture } = await boot({ ...OUTAGE, store: path, maxQueueEvents: 10, flushIntervalMs: 60_000 });
     const uuids = captureMany(capture, 25);
     expect(capture.stats()).toMatchObject({ pending: 10, droppedByReason: { queue_full: 15 } });
@@ -153,7 +153,7 @@ describe('an application with a store', () => {
     expect(memory.events.size).toBe(0);
   });
 
-  it('brings back more than memory holds piece by piece, and loses none', async () => {
+  it('recovers more events than fit into memory in several steps, and loses none', async () => {
     for (let life = 0; life < 3; life += 1) {
       const { app, capture } = await boot({ ...OUTAGE, store: path, shutdownTimeoutMs: 0 });
       captureMany(capture, 400);
@@ -167,7 +167,7 @@ describe('an application with a store', () => {
     expect(posthog.events).toHaveLength(1200);
   });
 
-  it('sends nothing of another project, keeps it and says so', async () => {
+  it('keeps events of another project without sending them, and logs that', async () => {
     const first = await boot({ ...OUTAGE, store: path, apiKey: 'phc_another_project_000' });
     captureMany(first.capture, 3);
     await first.app.close();
@@ -191,7 +191,7 @@ describe('an application with a store', () => {
     expect((await boot({ ...OUTAGE, store: path })).capture.stats().recovered).toBe(7);
   });
 
-  it('refuses a store that another instance uses, names the remedy, and takes it when that one is closed', async () => {
+  it('refuses a store that another instance uses, with a remedy, and accepts it when that instance is closed', async () => {
     const options = { ...OUTAGE, store: lmdbEventStore({ path }) };
     const first = await boot({ ...options, apiKey: 'phc_another_project_000' });
     captureMany(first.capture, 2);
@@ -206,7 +206,7 @@ describe('an application with a store', () => {
     expect((await boot({ ...options, apiKey: 'phc_another_project_000' })).capture.stats().recovered).toBe(3);
   });
 
-  it('lets nobody but the owner read its files', async () => {
+  it('creates files that only their owner can read', async () => {
     const { capture } = await boot({ ...OUTAGE, store: join(path, 'new') });
     captureMany(capture, 3);
     const names = await readdir(join(path, 'new'));
@@ -217,7 +217,7 @@ describe('an application with a store', () => {
 });
 
 describe('a store that fails', () => {
-  it('stops the boot when its directory cannot be used, and says how to help it', async () => {
+  it('stops the boot if its directory cannot be used, with a remedy', async () => {
     await writeFile(join(path, 'file'), '');
     await expect(boot({ ...OUTAGE, store: join(path, 'file', 'below') })).rejects.toThrow(
       /store \(POSTHOG_STORE_PATH\): cannot use ".*below": ENOTDIR/,
@@ -227,7 +227,7 @@ describe('a store that fails', () => {
   it.each([
     ['at boot', 1],
     ['later', 3],
-  ])('goes on in memory when %s there is no room on the disk, with one warning', async (_, failsAt) => {
+  ])('keeps events in memory if the disk is full %s, with one warning', async (_, failsAt) => {
     const store = new FailingStore(failsAt);
     const { app, capture, lines, posthog, drops } = await start({ store, shutdownTimeoutMs: 200 });
     for (let index = 0; index < 50; index += 1) captureMany(capture, 1);
@@ -238,7 +238,7 @@ describe('a store that fails', () => {
     posthog.failAlways({ status: 503 });
     captureMany(capture, 2);
     await app.close();
-    // What no later process will find is reported as lost.
+    // Events that no later process will find are reported as lost.
     expect(drops.map(({ reason }) => reason)).toEqual(['shutdown', 'shutdown']);
     expectBalanced(capture);
   });
@@ -246,13 +246,13 @@ describe('a store that fails', () => {
   it.each([
     ['stops the boot', { temporary: false }],
     ['stops the boot', {}],
-  ])('%s when it cannot bring back anything for good: %j', async (_, kind) => {
+  ])('%s on a permanent error of recover(): %j', async (_, kind) => {
     const store = new MemoryEventStore();
     store.recover = () => Promise.reject(Object.assign(new Error('no such table'), kind));
     await expect(boot({ ...OUTAGE, store })).rejects.toThrow('store (POSTHOG_STORE_PATH): no such table');
   });
 
-  it('works from memory, with one warning, while it cannot bring back anything for now', async () => {
+  it('keeps events in memory, with one warning, after a temporary error of recover()', async () => {
     const store = new MemoryEventStore();
     store.recover = () => Promise.reject(Object.assign(new Error('too many connections'), { temporary: true }));
     const { capture, lines, posthog } = await start({ store });
@@ -262,7 +262,7 @@ describe('a store that fails', () => {
     expect(lines.filter((line) => line.includes('store'))).toEqual([expect.stringContaining('too many connections')]);
   });
 
-  it('says so when its directory is replaced, and counts as lost at the end what is on no disk', async () => {
+  it('logs that its directory was replaced, and counts events that are on no disk as lost at the end', async () => {
     const directory = join(path, 'store');
     const { app, capture, lines, drops } = await boot({ ...OUTAGE, store: directory });
     captureMany(capture, 5);
@@ -277,7 +277,7 @@ describe('a store that fails', () => {
     expectBalanced(capture);
   });
 
-  it('hands the store what it missed when it works again', async () => {
+  it('appends the missing events when the store works again', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
     const memory = new SharedMemory();
     const store = new FailingStore(1, memory);
@@ -295,7 +295,7 @@ describe('a store that fails', () => {
     expect(capture.stats()).toMatchObject({ pending: 6, dropped: 0 });
   });
 
-  it('does not wait for a store that never answers', async () => {
+  it('does not wait for a store whose promises never settle', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'Date'] });
     const sent: number[] = [];
     const store = new HangingStore();
@@ -307,7 +307,7 @@ describe('a store that fails', () => {
     expect((await report).error).toMatch(/connection error/);
   });
 
-  it.each(['recover', 'append', 'remove', 'close'] as const)('stops the boot when it has no %s()', async (method) => {
+  it.each(['recover', 'append', 'remove', 'close'] as const)('stops the boot without %s()', async (method) => {
     const store = { recover: noop, append: noop, remove: noop, close: noop, [method]: undefined };
     await expect(boot({ ...OUTAGE, store: store as unknown as EventStore })).rejects.toThrow(
       /store \(POSTHOG_STORE_PATH\)/,
@@ -318,22 +318,22 @@ describe('a store that fails', () => {
     [{ path: '' }, /path/],
     [{ path: '/tmp/x', maxBytes: 0 }, /maxBytes/],
     [{ path: '/tmp/x', durability: 'never' as 'tick' }, /durability/],
-  ])('refuses nonsense: %j', (options, problem) => {
+  ])('refuses invalid options: %j', (options, problem) => {
     expect(() => lmdbEventStore(options)).toThrow(problem);
   });
 });
 
 function noop(): void {
-  // A method that does nothing.
+  // Does nothing.
 }
 
-/** The former host, which is no more, is answered for by another one. */
+/** Another server answers for the former host, which no longer exists. */
 function proxyTo(posthog: FakePostHog) {
   const { hostname, port, protocol } = new URL(posthog.url);
   return { host: hostname, port: Number(port), protocol };
 }
 
-/** Fails from the n-th call of append() on. */
+/** Fails from the n-th call of append() onwards. */
 class FailingStore extends MemoryEventStore {
   works = false;
   #calls = 0;

@@ -25,7 +25,7 @@ const inMemory = (): Promise<Disk> => {
   return Promise.resolve({ store: () => new MemoryEventStore(memory), remove: () => Promise.resolve() });
 };
 
-/** Every store must pass these: the contract of EventStore, sentence by sentence. */
+/** The contract of EventStore, which every store must pass. */
 describe.each([
   ['in memory', inMemory],
   ['on lmdb, per tick', onDisk('tick')],
@@ -50,7 +50,7 @@ describe.each([
     await disk.remove();
   });
 
-  it('brings back what was appended and not removed, in order and unchanged', async () => {
+  it('recovers what was appended and not removed, in order and unchanged', async () => {
     const { store } = await opened();
     const events = Array.from({ length: 300 }, (_unused, index) => eventOf(index));
     await store.append(events.slice(0, 100));
@@ -63,7 +63,7 @@ describe.each([
     expect(warnings).toEqual([]);
   });
 
-  it('writes on close what no turn has ended for', async () => {
+  it('writes the events of the current turn on close', async () => {
     const { store } = await opened();
     const event = eventOf(1);
     void store.append([event]);
@@ -71,7 +71,7 @@ describe.each([
     expect((await opened()).events).toEqual([event]);
   });
 
-  it('keeps an event once, however often it is appended, and takes no notice of strangers', async () => {
+  it('keeps an event once, however often it is appended, and ignores the removal of unknown events', async () => {
     const { store } = await opened();
     const event = eventOf(1);
     await store.append([event, event]);
@@ -86,7 +86,7 @@ describe.each([
     expect((await opened()).events).toEqual([]);
   });
 
-  it('keeps two events with one id apart', async () => {
+  it('distinguishes two events with the same id', async () => {
     const { store } = await opened();
     const [first, second] = [eventOf(1), { ...eventOf(1), name: 'other' }];
     await store.append([first, second]);
@@ -95,7 +95,7 @@ describe.each([
     expect((await opened()).events).toEqual([second]);
   });
 
-  it('forgets the right one of several events with one id', async () => {
+  it('removes the right one of several events with the same id', async () => {
     const { store } = await opened();
     const [first, second, third] = ['first', 'second', 'third'].map((name) => ({ ...eventOf(1), name }));
     await store.append([first!, second!, second!]);
@@ -108,7 +108,7 @@ describe.each([
     expect((await opened()).events).toEqual([third]);
   });
 
-  it('forgets what is removed in the turn in which it was appended, and keeps it when it is appended again', async () => {
+  it('forgets an event that is removed in the turn of its append, and keeps it if it is appended again', async () => {
     const { store } = await opened();
     const [first, second, third] = [eventOf(1), eventOf(2), eventOf(3)];
     void store.append([first, second, third]);
@@ -121,7 +121,7 @@ describe.each([
     expect((await opened()).events).toEqual([third, first]);
   });
 
-  it('brings back piece by piece what is more than there is room for', async () => {
+  it('recovers in several steps if the limits do not allow all events at once', async () => {
     const { store } = await opened();
     const events = Array.from({ length: 50 }, (_unused, index) => eventOf(index));
     await store.append(events);
@@ -135,11 +135,11 @@ describe.each([
     expect(tooLarge.events).toEqual(events.slice(30, 31));
     await second.remove(first);
     await second.close();
-    // What was handed out and not answered for comes again.
+    // Events that were recovered but not removed are recovered again.
     expect((await opened()).events).toEqual(events.slice(20));
   });
 
-  it('brings back nothing when there is room for nothing', async () => {
+  it('recovers nothing if the limits allow nothing', async () => {
     const { store } = await opened();
     await store.append([eventOf(1)]);
     await store.close();
@@ -147,7 +147,7 @@ describe.each([
     expect(events).toEqual([]);
   });
 
-  it('leaves the events of a living owner alone', async () => {
+  it('does not recover the events of a living owner', async () => {
     const [first, second] = [await opened(), await opened()];
     await first.store.append([eventOf(1)]);
     await second.store.append([eventOf(2)]);
@@ -157,7 +157,7 @@ describe.each([
     expect((await second.store.recover(EVERYTHING)).events).toEqual([]);
   });
 
-  it('gives what is left to exactly one', async () => {
+  it('lets exactly one process recover the events of a dead one', async () => {
     const { store } = await opened();
     const events = Array.from({ length: 20 }, (_unused, index) => eventOf(index));
     await store.append(events);
@@ -166,7 +166,7 @@ describe.each([
     expect(heirs.flatMap((heir) => heir.events)).toEqual(events);
   });
 
-  it('keeps the events of another project for it', async () => {
+  it('keeps the events of another project', async () => {
     const { store } = await opened('abc1');
     await store.append([eventOf(1)]);
     await store.close();
@@ -176,7 +176,7 @@ describe.each([
     expect((await opened('abc1')).events).toEqual([eventOf(1)]);
   });
 
-  it('keeps any text', async () => {
+  it('keeps any string', async () => {
     const { store } = await opened();
     const payload = JSON.stringify({
       text: 'Zürich \u{1F600} \n "quoted" \u0001 \u2028 日本',
@@ -194,7 +194,7 @@ describe.each([
     expect((await opened()).events).toEqual([event]);
   });
 
-  it('tells the texts and times of neighbours apart, whatever they are', async () => {
+  it('distinguishes the strings and times of adjacent events, whatever they contain', async () => {
     const { store } = await opened();
     const texts = ['', 'ü', '日本 \n', '\u{1F600}', 'plain', '1,2', '"]'];
     const events = texts.map((text, index) => {
@@ -208,7 +208,7 @@ describe.each([
     expect((await opened()).events).toEqual(events);
   });
 
-  it('goes on after it brought something back', async () => {
+  it('accepts new events after a recovery', async () => {
     const { store } = await opened();
     await store.append([eventOf(1)]);
     await store.close();

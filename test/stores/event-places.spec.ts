@@ -3,14 +3,14 @@ import { privateNote } from '../../lib/stores/event-places.js';
 
 it.each([
   ['an object', { id: 1 }],
-  ['a frozen one', Object.freeze({ id: 1 })],
+  ['a frozen object', Object.freeze({ id: 1 })],
   [
     'an instance',
     new (class Event {
       id = 1;
     })(),
   ],
-])('notes something on %s that nobody else sees', (_, holder) => {
+])('attaches a value to %s that nothing else can see', (_, holder) => {
   const [mine, other] = [privateNote<string>(), privateNote<string>()];
   const keys = Reflect.ownKeys(holder);
   expect(mine.read(holder)).toBeUndefined();

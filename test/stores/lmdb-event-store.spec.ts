@@ -25,7 +25,7 @@ async function opened(options: Partial<LmdbEventStoreOptions> = {}) {
   return { store, ...(await store.recover(REQUEST)) };
 }
 
-/** A store that is left with records in it, as after an outage. Returns the path of its file. */
+/** Creates and closes a store with events in it, as after an outage. Returns the path of its file. */
 async function left(events: readonly QueuedEvent[]): Promise<string> {
   const { store } = await opened();
   await store.append(events);
@@ -36,7 +36,7 @@ async function left(events: readonly QueuedEvent[]): Promise<string> {
 
 const namesOf = async (ending: string) => (await readdir(path)).filter((name) => name.endsWith(ending));
 
-describe('damage', () => {
+describe('damaged files', () => {
   const randomBytes = (length: number, seed: number) => {
     let state = seed;
     return Buffer.from(Uint8Array.from({ length }, () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) >> 16));
@@ -52,12 +52,15 @@ describe('damage', () => {
   it.each<[string, (bytes: Buffer) => Buffer]>([
     ['random bytes', (bytes) => randomBytes(bytes.length, 1)],
     ['zeros', (bytes) => Buffer.alloc(bytes.length)],
-    ['a good beginning and random bytes', (bytes) => Buffer.concat([bytes.subarray(0, 8192), randomBytes(100_000, 2)])],
-    ['a good beginning and zeros', (bytes) => Buffer.concat([bytes.subarray(0, 8192), Buffer.alloc(100_000)])],
+    [
+      'an intact beginning and random bytes',
+      (bytes) => Buffer.concat([bytes.subarray(0, 8192), randomBytes(100_000, 2)]),
+    ],
+    ['an intact beginning and zeros', (bytes) => Buffer.concat([bytes.subarray(0, 8192), Buffer.alloc(100_000)])],
     ['half of it', (bytes) => bytes.subarray(0, bytes.length / 2)],
     ['all but the last page', (bytes) => bytes.subarray(0, bytes.length - 4096)],
     ['its first hundred bytes', (bytes) => bytes.subarray(0, 100)],
-  ])('sets a file aside that became %s, and works', async (_, damage) => {
+  ])('sets aside a file that was replaced by %s, and goes on', async (_, damage) => {
     const file = await left(Array.from({ length: 200 }, (_unused, index) => eventOf(index)));
     const damaged = damage(await readFile(file));
     await writeFile(file, damaged);
@@ -72,7 +75,7 @@ describe('damage', () => {
     expect((await opened()).events).toEqual([eventOf(1)]);
   });
 
-  it('never sends an event whose bytes have changed, and does not fall over whatever has changed', async () => {
+  it('never sends an event whose bytes have changed, and survives any change', async () => {
     const events = Array.from({ length: 50 }, (_unused, index) => eventOf(index));
     const texts = new Set(events.map(({ payload }) => payload));
     for (let seed = 1; seed <= 8; seed += 1) {
@@ -94,7 +97,7 @@ describe('damage', () => {
     }
   });
 
-  it('sets records aside of which pages were lost, and sends the others', async () => {
+  it('sets aside records with missing pages, and sends the others', async () => {
     const events = Array.from({ length: 400 }, (_unused, index) => eventOf(index));
     const { store } = await opened();
     for (let from = 0; from < events.length; from += 100) await store.append(events.slice(from, from + 100));
@@ -109,17 +112,19 @@ describe('damage', () => {
       events.filter((_unused, index) => index < 200 || index >= 300).map(({ id }) => id),
     );
     await next.remove(recovered);
-    expect((await next.recover(REQUEST)).warnings).toEqual([expect.stringMatching(/had 1 damaged records.*set aside/)]);
+    expect((await next.recover(REQUEST)).warnings).toEqual([
+      expect.stringMatching(/contained 1 damaged records.*set aside/),
+    ]);
     expect(await namesOf('.damaged')).toHaveLength(1);
   });
 
-  it('takes an empty file for one without records', async () => {
+  it('treats an empty file as a file without records', async () => {
     await truncate(await left([eventOf(1)]), 0);
     const { events, warnings } = await opened();
     expect({ events, warnings }).toEqual({ events: [], warnings: [] });
   });
 
-  it('does not touch what it does not know', async () => {
+  it('does not touch unknown files', async () => {
     await writeFile(join(path, 'notes.txt'), 'mine');
     await writeFile(join(path, 'data.mdb'), 'mine');
     const { store, warnings } = await opened();
@@ -129,9 +134,9 @@ describe('damage', () => {
   });
 });
 
-describe('the process that looks at files', () => {
-  /** Has a shell do its work: files are looked at by as many of its dots, and then it is ended. Returns how often it was asked. */
-  async function endsBy(signal: string, dots = ''): Promise<() => Promise<number>> {
+describe('the process that inspects files', () => {
+  /** Replaces it with a shell script that reports one whole file per dot and then kills itself. Returns a function that counts its runs. */
+  async function isKilledBy(signal: string, dots = ''): Promise<() => Promise<number>> {
     const log = join(path, 'asked');
     const script = join(path, 'looks');
     await writeFile(log, '');
@@ -145,12 +150,15 @@ describe('the process that looks at files', () => {
   };
 
   it.each(['TERM', 'INT', 'HUP', 'QUIT', 'KILL', 'USR2'])(
-    'says nothing of a file when it is ended by SIG%s, and looks again',
+    'leaves a file alone if it is killed by SIG%s, and inspects it again later',
     async (signal) => {
       await left([eventOf(1)]);
-      await endsBy(signal);
+      await isKilledBy(signal);
       const { store, events, warnings } = await opened();
-      expect({ events, warnings }).toEqual({ events: [], warnings: [expect.stringContaining(`ended (SIG${signal})`)] });
+      expect({ events, warnings }).toEqual({
+        events: [],
+        warnings: [expect.stringContaining(`killed (SIG${signal})`)],
+      });
       expect(await namesOf('.damaged')).toEqual([]);
       jest.restoreAllMocks();
       pass(10_000);
@@ -158,17 +166,17 @@ describe('the process that looks at files', () => {
     },
   );
 
-  it('leaves what it did not look at to the next process', async () => {
+  it('leaves files that were not inspected to the next process', async () => {
     await left([eventOf(1)]);
-    await endsBy('TERM');
+    await isKilledBy('TERM');
     await (await opened()).store.close();
     jest.restoreAllMocks();
     expect((await opened()).events).toEqual([eventOf(1)]);
   });
 
-  it('is not asked about a file again that somebody took away', async () => {
+  it('does not inspect a file that has been deleted', async () => {
     const file = await left([eventOf(1)]);
-    const asked = await endsBy('TERM');
+    const asked = await isKilledBy('TERM');
     const { store } = await opened();
     for (const name of await namesOf('.mdb')) if (file.includes(name.split('.')[0]!)) await rm(join(path, name));
     pass(10_000);
@@ -180,30 +188,30 @@ describe('the process that looks at files', () => {
     'finds a file damaged when it crashes (SIG%s)',
     async (signal) => {
       await left([eventOf(1)]);
-      await endsBy(signal);
+      await isKilledBy(signal);
       expect((await opened()).warnings).toEqual([expect.stringMatching(/damaged file.*set aside/)]);
     },
   );
 
-  it('looks ever more rarely while it is ended, and brings back the other files', async () => {
+  it('runs less and less often while it is killed, and the other files are recovered', async () => {
     const owners = await Promise.all([opened(), opened(), opened()]);
     for (const [index, { store }] of owners.entries()) await store.append([eventOf(index)]);
     await Promise.all(owners.map(({ store }) => store.close()));
-    // The first is whole, and the second has it killed.
-    const asked = await endsBy('KILL', '.');
+    // The first file is whole, and the second kills the process.
+    const asked = await isKilledBy('KILL', '.');
     const { store, events } = await opened();
     expect([events.length, await asked()]).toEqual([1, 1]);
     await store.recover(REQUEST);
     expect(await asked()).toBe(1);
     pass(10_000);
-    // The third comes before the second now.
+    // The third file now comes before the second.
     expect((await store.recover(REQUEST)).events).toHaveLength(1);
     expect(await asked()).toBe(2);
     let looks = 0;
     for (let seconds = 20; seconds < 3600; seconds += 10) {
       jest.restoreAllMocks();
       pass(seconds * 1000);
-      const again = await endsBy('KILL');
+      const again = await isKilledBy('KILL');
       await store.recover(REQUEST);
       looks += await again();
     }
@@ -218,7 +226,7 @@ describe('the process that looks at files', () => {
 
 describe('size', () => {
   it.each([100, 3000, 20_000])(
-    'keeps no more than maxBytes of records of %d bytes, and room that became free again',
+    'limits records of %d bytes to maxBytes, and reuses space that is freed',
     async (size) => {
       const maxBytes = 1_000_000;
       const { store } = await opened({ maxBytes });
@@ -240,7 +248,7 @@ describe('size', () => {
       expect(refused).toBe(5);
       const [file = ''] = await namesOf('.mdb');
       const { size: onDisk } = await stat(join(path, file));
-      // A block takes pages that follow one another: a few that are free are of no use to it.
+      // A block needs consecutive pages, so a few free ones are not enough.
       expect(onDisk).toBeLessThan(maxBytes * 1.15);
       expect(onDisk).toBeGreaterThan(maxBytes * 0.6);
       await store.close();
@@ -251,7 +259,7 @@ describe('size', () => {
   );
 });
 
-it('keeps nothing of a turn that it refused, whatever was removed in it', async () => {
+it('keeps no event of a turn that it refused, whatever was removed in it', async () => {
   const { store } = await opened({ maxBytes: 200_000 });
   const kept = Array.from({ length: 100 }, (_unused, index) => eventOf(index));
   await store.append(kept);
@@ -260,7 +268,7 @@ it('keeps nothing of a turn that it refused, whatever was removed in it', async 
   void store.remove([...refused.slice(0, 1), ...kept.slice(0, 50)]);
   await expect(answer).rejects.toThrow('it is full');
   await store.remove(refused);
-  // In the place of the former, and refused for their sake no more.
+  // The space of the refused events is free again.
   const later = Array.from({ length: 50 }, (_unused, index) => eventOf(200 + index));
   await store.append(later);
   await store.close();
@@ -268,7 +276,7 @@ it('keeps nothing of a turn that it refused, whatever was removed in it', async 
 });
 
 describe('owners', () => {
-  /** Makes what a living process of another kind has, out of what a closed store left. */
+  /** Turns the files of a closed store into those of another owner. */
   async function ownedBy(identity: object, beatMsAgo: number): Promise<void> {
     const file = await left([eventOf(1)]);
     const owner = /\.([^.]+)\.mdb$/.exec(file)?.[1] ?? '';
@@ -289,25 +297,25 @@ describe('owners', () => {
   };
 
   it.each([
-    ['of another host is silent for a minute', { host: 'elsewhere' }, 61_000, 1],
-    ['of another host was heard of lately', { host: 'elsewhere' }, 50_000, 0],
-    ['of this host has ended', { pid: 2 ** 22 + 1 }, 0, 1],
+    ['is on another host and has been silent for a minute', { host: 'elsewhere' }, 61_000, 1],
+    ['is on another host and has a recent heartbeat', { host: 'elsewhere' }, 50_000, 0],
+    ['is on this host and has ended', { pid: 2 ** 22 + 1 }, 0, 1],
     [
-      'of this host has another start time: a container, in which every process has the same number',
+      'is on this host with another start time, as in a container, where every first process has the same pid',
       { startedAt: 'a:1' },
       0,
       1,
     ],
-    ['lives', {}, 3_600_000, 0],
-    ['of another container on this host is silent', { pidNamespace: 'pid:[1]' }, 4000, 1],
-    ['cannot be read', { host: null }, 0, 0],
-    ['cannot be read and is silent', { host: null }, 61_000, 1],
-  ])('adopts or leaves what an owner has that %s', async (_, identity, beatMsAgo, adopted) => {
+    ['is alive', {}, 3_600_000, 0],
+    ['is in another container on this host and is silent', { pidNamespace: 'pid:[1]' }, 4000, 1],
+    ['has an unreadable identity', { host: null }, 0, 0],
+    ['has an unreadable identity and is silent', { host: null }, 61_000, 1],
+  ])('adopts or leaves the files of an owner that %s', async (_, identity, beatMsAgo, adopted) => {
     await ownedBy({ ...(await here()), ...identity }, beatMsAgo);
     expect((await opened()).events).toHaveLength(adopted);
   });
 
-  it('watches an owner of another container on this host: one that beats lives', async () => {
+  it('observes an owner in another container on this host: a heartbeat means that it is alive', async () => {
     await ownedBy({ ...(await here()), pidNamespace: 'pid:[1]' }, 0);
     const [name = ''] = await namesOf('.owner');
     const beat = setInterval(() => void utimes(join(path, name), new Date(), new Date()), 500);
@@ -319,7 +327,7 @@ describe('owners', () => {
     expect((await opened()).events).toEqual([eventOf(1)]);
   });
 
-  it('shows once a second that it lives', async () => {
+  it('has a heartbeat every second', async () => {
     await opened();
     const [name = ''] = await namesOf('.owner');
     const file = join(path, name);
@@ -327,7 +335,7 @@ describe('owners', () => {
     await until(async () => (await stat(file)).mtimeMs > Date.now() - 5000);
   });
 
-  it('writes everything again when it was taken for dead', async () => {
+  it('rewrites its events if it was taken for dead', async () => {
     const { store } = await opened();
     await store.append([eventOf(1), eventOf(2)]);
     for (const name of await readdir(path)) await rm(join(path, name));
@@ -338,7 +346,7 @@ describe('owners', () => {
     expect((await opened()).events).toEqual([eventOf(1), eventOf(2), eventOf(3)]);
   });
 
-  it('writes everything again in the order in which it came, what was removed left out', async () => {
+  it('rewrites its events in their order, without the removed ones', async () => {
     const { store } = await opened();
     const events = Array.from({ length: 300 }, (_unused, index) => eventOf(index));
     await store.append(events.slice(0, 200));
@@ -351,8 +359,8 @@ describe('owners', () => {
   });
 });
 
-describe('files that cannot be taken over at once', () => {
-  /** A store, files for it to take over, and where the lock of the second of them will be: a directory there is in the way. */
+describe('files that cannot be taken over immediately', () => {
+  /** A store, files to take over, and the path of the lock of the second file, where a directory blocks it. */
   async function withLeftovers() {
     const { store } = await opened();
     const [note = ''] = await namesOf('.owner');
@@ -367,7 +375,7 @@ describe('files that cannot be taken over at once', () => {
   }
   const byId = (events: readonly QueuedEvent[]) => events.toSorted((a, b) => a.id.localeCompare(b.id));
 
-  it('are taken over later where their locks could not be written', async () => {
+  it('are taken over later if their locks could not be written', async () => {
     const { store, all, lock } = await withLeftovers();
     await mkdir(lock);
     await expect(store.recover(REQUEST)).rejects.toThrow(lock);
@@ -375,10 +383,10 @@ describe('files that cannot be taken over at once', () => {
     expect(byId((await store.recover(REQUEST)).events)).toEqual(all);
   });
 
-  it('are taken over later where they could not be opened, and what was found out is told then', async () => {
+  it('are taken over later if they could not be opened, and the result of the inspection is reported then', async () => {
     const { store, all, names, lock } = await withLeftovers();
     await writeFile(join(path, names[0]!), 'damaged');
-    // In the way as soon as the files were looked at.
+    // Blocks the lock as soon as the files have been inspected.
     const script = join(path, 'looks');
     const command = `'${process.execPath}' "$@" && rm -f '${lock}' && mkdir '${lock}'`;
     await writeFile(script, `#!/bin/sh\n${command}\n`, { mode: 0o700 });
@@ -393,14 +401,14 @@ describe('files that cannot be taken over at once', () => {
   });
 });
 
-describe('a directory that is gone', () => {
+describe('a deleted directory', () => {
   const events = Array.from({ length: 250 }, (_unused, index) => eventOf(index));
   let directory = '';
   beforeEach(() => {
     directory = join(path, 'store');
   });
 
-  /** A store that notes what it says it has lost. */
+  /** A store that records its calls of `onLost`. */
   async function listened(options: Partial<LmdbEventStoreOptions> = {}) {
     const store = lmdbEventStore({ path: directory, ...options });
     open.push(store);
@@ -411,7 +419,7 @@ describe('a directory that is gone', () => {
     return { store, told, ...(await store.recover({ ...REQUEST, onLost })) };
   }
 
-  it('costs what it held where that cannot be written once more, and the store says so', async () => {
+  it('loses and reports its events if they cannot be rewritten', async () => {
     const { store, told } = await listened();
     await store.append(events);
     await store.remove(events.slice(0, 50));
@@ -425,11 +433,11 @@ describe('a directory that is gone', () => {
     expect((await listened()).events).toEqual(events.slice(50));
   });
 
-  it('costs only what there is no room for now, the newest', async () => {
+  it('loses only the newest events, which exceed maxBytes', async () => {
     const former = await listened();
     await former.store.append(events);
     await former.store.close();
-    // Files of earlier processes take room of their own.
+    // Files of earlier processes do not count towards maxBytes.
     const { store, told, events: old } = await listened({ maxBytes: 300_000 });
     const all = [...old, ...Array.from({ length: 250 }, (_unused, index) => eventOf(1000 + index))];
     await store.append(all.slice(250));
