@@ -2,7 +2,7 @@ import { type CheckedContext } from '../../context/capture-context.js';
 import { readable } from '../../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../shared/version.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
-import { correctReserved, type ReservedSettings } from './reserved-properties.js';
+import { correctReserved, type ReservedSettings } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
 
 type Properties = Record<string, unknown>;

@@ -3,11 +3,11 @@ import { type DropReason, type QueuedEvent } from '../../delivery/delivery.js';
 import { toJson } from '../../json/safe-json.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { type WireFormat } from '../../wire/wire-format.js';
-import { applyBeforeSend, type Filtered } from './before-send.js';
+import { applyBeforeSend, type Filtered } from '../input/before-send.js';
 import { CapturedEvent, CapturedEventOfGivenId } from './captured-event.js';
 import { buildEvent, type BuilderSettings } from './event-builder.js';
 import { IsoClock } from './iso-clock.js';
-import { requiredProblem } from './required-properties.js';
+import { requiredProblem } from '../input/required-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
 import { UuidSource } from './uuid.js';
 

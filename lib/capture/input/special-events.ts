@@ -11,7 +11,7 @@ import {
   UnsetPersonPropertiesInputRules,
 } from './identity-inputs.dto.js';
 import { propertyNamesOf } from './rules.js';
-import { exceptionProperties } from '../event/exception-list.js';
+import { exceptionProperties } from './exception-list.js';
 import { readInput, type Warn } from './read-input.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { applyBeforeSend, type Filtered } from '../../../lib/capture/event/before-send.js';
+import { applyBeforeSend, type Filtered } from '../../../lib/capture/input/before-send.js';
 import { type PostHogEvent } from '../../../lib/wire/posthog-event.js';
 import { revoked, spiteful } from '../../support/hostile-values.js';
 

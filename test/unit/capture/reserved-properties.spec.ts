@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { correctReserved } from '../../../lib/capture/event/reserved-properties.js';
-import { requiredProblem } from '../../../lib/capture/event/required-properties.js';
+import { correctReserved } from '../../../lib/capture/input/reserved-properties.js';
+import { requiredProblem } from '../../../lib/capture/input/required-properties.js';
 import { doubling, revoked, spiteful } from '../../support/hostile-values.js';
 
 const MAX_BYTES = 10_000;

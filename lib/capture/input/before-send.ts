@@ -2,10 +2,10 @@ import { types } from 'node:util';
 import { distinctIdOf } from '../../context/distinct-id.js';
 import { describe, isObject, readable, readField } from '../../shared/untrusted-values.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
-import { isEventName } from '../input/rules.js';
+import { isEventName } from './rules.js';
 import { correctReserved, type ReservedSettings } from './reserved-properties.js';
-import { timestampOf } from '../input/timestamp.js';
-import { uuidOf } from './uuid.js';
+import { timestampOf } from './timestamp.js';
+import { uuidOf } from '../event/uuid.js';
 
 /** A filter of the application: returns the event, changed or not, or null to drop it. */
 type BeforeSendFilter = (event: PostHogEvent) => PostHogEvent | null;

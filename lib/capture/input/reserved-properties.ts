@@ -1,7 +1,7 @@
 import { groupKeyOf } from '../../context/group-keys.js';
 import { describe, isObject } from '../../shared/untrusted-values.js';
 import { cleanCopy } from '../../json/safe-json.js';
-import { isGroupKey, isText, MAX_GROUP_KEY_LENGTH, MAX_UNSET_NAMES, propertyNamesOf } from '../input/rules.js';
+import { isGroupKey, isText, MAX_GROUP_KEY_LENGTH, MAX_UNSET_NAMES, propertyNamesOf } from './rules.js';
 
 type Properties = Record<string, unknown>;
 

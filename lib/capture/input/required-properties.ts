@@ -2,7 +2,7 @@ import { distinctIdOf } from '../../context/distinct-id.js';
 import { isObject } from '../../shared/untrusted-values.js';
 import { cleanCopy } from '../../json/safe-json.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
-import { needsProfile } from '../input/source-event.js';
+import { needsProfile } from './source-event.js';
 
 /** What is missing of an event of PostHog's own; null when nothing is. May complete its properties. */
 type Problem = (event: PostHogEvent, maxBytes: number) => string | null;
