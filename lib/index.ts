@@ -15,7 +15,8 @@ export {
 export { posthogConfig } from './options/posthog-capture.config.js';
 export { PostHogConfigurationError } from './options/configuration-error.js';
 
-export { CaptureService, type CaptureStats } from './capture/capture.service.js';
+export { CaptureService } from './capture/capture.service.js';
+export { type CaptureStats } from './capture/capture-stats.js';
 export { getCaptureToken, InjectCapture } from './capture/inject-capture.decorator.js';
 export {
   type AliasInput,
@@ -26,8 +27,7 @@ export {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture/capture-event.js';
-export { CaptureEventDto, captureEventOf } from './capture/input/capture-event.dto.js';
-export { CaptureEventOptionsDto } from './capture/input/capture-event-options.dto.js';
+export { CaptureEventDto, captureEventOf, CaptureEventOptionsDto } from './capture/input/capture-event.dto.js';
 export { CaptureResult } from './capture/capture-result.js';
 
 export { type CaptureContext, type SerializedContext } from './context/capture-context.js';

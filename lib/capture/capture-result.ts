@@ -1,13 +1,12 @@
 import { Exclude, Expose } from 'class-transformer';
 
 /**
- * What became of one event, for whoever waited for it. Its JSON is
- * `{"success":true,"event":"page_view","distinct_id":"user_123","error":null}`, under JSON.stringify and under Nest's
- * ClassSerializerInterceptor alike.
+ * The result of `captureNow`. Its JSON is `{"success":true,"event":"page_view","distinct_id":"user_123","error":null}`, with
+ * JSON.stringify and with Nest's ClassSerializerInterceptor.
  */
 @Exclude()
 export class CaptureResult {
-  /** Whether PostHog took the event. */
+  /** true: PostHog accepted the event. */
   @Expose()
   readonly success: boolean;
 
@@ -17,11 +16,11 @@ export class CaptureResult {
   @Expose({ name: 'distinct_id' })
   readonly distinctId: string;
 
-  /** What went wrong, e.g. `PostHog API error: HTTP 401`; null on success. */
+  /** E.g. `PostHog API error: HTTP 401`; null on success. */
   @Expose()
   readonly error: string | null;
 
-  /** The event's uuid; null when it never got one. Not in the JSON. */
+  /** The event's uuid; null if the event was dropped before it had one. Not in the JSON. */
   readonly uuid: string | null;
 
   constructor(result: { event: string; distinctId: string; error: string | null; uuid: string | null }) {

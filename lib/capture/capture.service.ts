@@ -1,15 +1,7 @@
 import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
 import { type ContextStorage } from '../context/context-storage.js';
-import {
-  type Delivery,
-  type DeliveryReport,
-  type DropReason,
-  NOTHING_DELIVERED,
-  type PendingLimits,
-  type RequestStats,
-  type SendFailure,
-} from '../delivery/delivery.js';
+import { type Delivery, type DeliveryReport, NOTHING_DELIVERED } from '../delivery/delivery.js';
 import { processClass } from '../shared/process-singleton.js';
 import {
   type AliasInput,
@@ -19,11 +11,11 @@ import {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture-event.js';
-import { checkEvent } from './input/check-event.js';
-import { type EventReporter } from './report/event-reporter.js';
-import { type CaptureEventDto } from './input/capture-event.dto.js';
 import { CaptureResult } from './capture-result.js';
+import { type CaptureStats } from './capture-stats.js';
 import { type EventIntake, type Taken } from './event/event-intake.js';
+import { type CaptureEventDto } from './input/capture-event.dto.js';
+import { checkEvent } from './input/check-event.js';
 import { type Checked, type SourceEvent } from './input/source-event.js';
 import {
   checkAlias,
@@ -34,50 +26,17 @@ import {
   checkUnsetPersonProperties,
 } from './input/special-events.js';
 import { followSignal, timeoutOf } from './input/wait-limits.js';
+import { type EventReporter } from './report/event-reporter.js';
 
-/** Where events are now. `captured + recovered = delivered + dropped + pending` at every moment. */
-export interface CaptureStats {
-  /** Calls that captured something, each counted once, those whose event was dropped at once included. */
-  captured: number;
-  /** Events that a store brought back from an earlier process. */
-  recovered: number;
-  delivered: number;
-  dropped: number;
-  droppedByReason: Partial<Record<DropReason, number>>;
-  /** Events that wait or are in flight. */
-  pending: number;
-  /** Their bytes, as JSON in UTF-8. */
-  pendingBytes: number;
-  /** Those of the pending events that a request carries, or that wait for its retry. */
-  inFlight: number;
-  /** Requests that were repeated. */
-  retries: number;
-  /** Requests that are over: how many, by status, and how long the last 1000 of them took. */
-  requests: RequestStats;
-  /**
-   * Milliseconds since the oldest pending event was captured; null when none is pending. A growing age says that events do
-   * not get through. By the clock of the machine: one that is set makes it wrong until the events are gone.
-   */
-  oldestPendingMs: number | null;
-  /** When a cool-down ends and one request goes as a probe, in epoch milliseconds; null when there is no cool-down. */
-  coolDownUntil: number | null;
-  /** The options that bound what is pending; null for a disabled instance. */
-  limits: PendingLimits | null;
-  /** What PostHog or the network last answered to what is pending, or that the project is over its quota, and what to do; else null. */
-  lastFailure: SendFailure | null;
-  /** Whether events are in memory only because the store fails. */
-  storeFailing: boolean;
-}
-
-/** What CaptureService is made of; a disabled instance has no pipeline. */
 export interface CaptureParts {
   readonly contexts: ContextStorage;
   readonly intake: EventIntake;
+  /** null for a disabled instance. */
   readonly pipeline: Delivery | null;
   readonly reporter: EventReporter;
-  /** Called when the application starts; may throw. */
+  /** Called in `onModuleInit`; may throw. */
   readonly onStart?: () => void;
-  /** Called when the application closes. */
+  /** Called in `onApplicationShutdown`. */
   readonly onClose?: () => void;
 }
 
@@ -86,13 +45,13 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 const UNREADABLE = 'the event could not be read';
 
 class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
-  /** Who is acting, for the events of everything that the current function starts. */
+  /** The current user, session, groups and properties: they apply to all events of the current function and of everything it starts. */
   readonly context: {
-    /** The current context, merged from those around it; `{}` outside any. */
+    /** Includes what the context inherited; `{}` outside of any context. */
     get(): CaptureContext;
-    /** Adds to the current context. Outside any (`withContext` opens one) it has no effect but a warning. */
+    /** Adds to the current context. Outside of any context (see `withContext`) this has no effect, and a warning is logged. */
     set(partial: CaptureContext): void;
-    /** The current context as plain JSON, for a job's data or a message; `withContext` restores it. */
+    /** The current context as plain JSON, for the data of a job or a message; `withContext` restores it. */
     export(): SerializedContext;
   };
 
@@ -108,29 +67,28 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       get: () => contexts.get(),
       set: (partial) => {
         if (!contexts.set(partial))
-          reporter.warn('context', 'context.set() has no effect outside a context: wrap the work in withContext().');
+          reporter.warn('context', 'context.set() has no effect outside of a context. Wrap the work in withContext().');
       },
       export: () => contexts.export(),
     };
   }
 
   /**
-   * Captures an event: it is checked, made immutable and queued before this returns, and sent later.
+   * Captures an event: checks it, serializes it and adds it to the queue. It is sent later. Never throws.
    *
-   * @returns the event's uuid, or null when it was dropped (counted in `stats()`, logged, told to `onDrop`) or the
-   * instance is disabled. Never throws.
+   * @returns the event's uuid, or null if the event was dropped (counted in `stats()`, logged, reported to `onDrop`) or the instance is
+   * disabled
    */
   capture(event: CaptureEvent | CaptureEventDto): string | null {
     return this.#enqueue(() => checkEvent(event));
   }
 
   /**
-   * Sends one event and waits for PostHog's answer. Calls made together share a request. An event that could not be
-   * delivered in time is not kept: the caller knows.
+   * Sends an event and waits for PostHog's answer. Concurrent calls share a request. If the event cannot be delivered within the time
+   * limit, it is dropped, and the result says so. Never rejects.
    *
-   * @param options.timeoutMs milliseconds, retries included. Default: 10 000
-   * @param options.signal ends the wait
-   * @returns what came of it. Never rejects.
+   * @param options.timeoutMs milliseconds, including retries. Default: 10 000
+   * @param options.signal aborts the attempt
    */
   async captureNow(
     event: CaptureEvent | CaptureEventDto,
@@ -159,38 +117,38 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Sets properties of a person, and links the anonymous id that was theirs.
+   * Sets properties of a person and merges an anonymous id into it.
    *
-   * @returns the uuid, or null when dropped: without a usable `distinctId` no identity is invented
+   * @returns the uuid, or null if the event was dropped, as it is without a valid `distinctId`
    */
   identify(input: IdentifyInput): string | null {
     return this.#enqueue(() => checkIdentify(input));
   }
 
-  /** Makes `alias` another id of the person `distinctId`. PostHog cannot undo it. Returns the uuid, or null when dropped. */
+  /** Makes `alias` another id of the person `distinctId`. PostHog cannot undo this. Returns the uuid, or null if the event was dropped. */
   alias(input: AliasInput): string | null {
     return this.#enqueue(() => checkAlias(input));
   }
 
-  /** Sets properties of a group. Returns the uuid, or null when dropped. */
+  /** Sets properties of a group. Returns the uuid, or null if the event was dropped. */
   groupIdentify(input: GroupIdentifyInput): string | null {
     return this.#enqueue(() => checkGroupIdentify(input));
   }
 
-  /** Sets properties of a person: `set` always, `setOnce` those that are not set yet. Returns the uuid, or null when dropped. */
+  /** Sets properties of a person; `setOnce` keeps existing values. Returns the uuid, or null if the event was dropped. */
   setPersonProperties(input: SetPersonPropertiesInput): string | null {
     return this.#enqueue(() => checkSetPersonProperties(input));
   }
 
-  /** Removes properties of a person. Returns the uuid, or null when dropped. */
+  /** Removes properties of a person. Returns the uuid, or null if the event was dropped. */
   unsetPersonProperties(input: UnsetPersonPropertiesInput): string | null {
     return this.#enqueue(() => checkUnsetPersonProperties(input));
   }
 
   /**
-   * Captures anything that was thrown, with its causes and stack frames, for PostHog's error tracking.
+   * Captures a thrown value of any type for PostHog's error tracking, with its causes and stack frames.
    *
-   * @returns the uuid, or null when dropped
+   * @returns the uuid, or null if the event was dropped
    */
   captureException(
     error: unknown,
@@ -200,8 +158,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Sends what is pending now, with a single probe while cooling down. Resolves when all that was captured before is
-   * settled, when PostHog cannot be reached, or at the time limit. Never rejects.
+   * Sends pending events now; during a cool-down, with a single probe. Resolves when every event captured before the call is settled, when
+   * PostHog cannot be reached, or at the time limit. Never rejects.
    *
    * @param options.timeoutMs milliseconds. Default: 10 000
    */
@@ -210,8 +168,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Back-pressure for bulk work: resolves when the queue is at most half full, when the instance is closed or
-   * disabled, or at the time limit. `await` it before each `capture()` of a long loop.
+   * Back-pressure for bulk work: resolves when the queue is at most half full, when the instance is closed or disabled, or at the time
+   * limit. `await` it before each `capture()` of a long loop.
    *
    * @param options.timeoutMs milliseconds. Default: no limit
    */
@@ -219,7 +177,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     if (this.#enabled) await this.#parts.pipeline?.ready(timeoutOf(options));
   }
 
-  /** Counts of this moment. A disabled instance counts nothing. */
+  /** A snapshot. A disabled instance counts nothing. */
   stats(): CaptureStats {
     const { pipeline, reporter } = this.#parts;
     const { recovered, delivered, ...held } = pipeline?.stats() ?? NOTHING_DELIVERED;
@@ -233,7 +191,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     };
   }
 
-  /** Captures nothing more until `enable()`. What is pending is still sent. For one person: `withContext({ optedOut: true }, …)`. */
+  /** Stops capturing until `enable()`. Pending events are still sent. To opt out one person: `withContext({ optedOut: true }, …)`. */
   disable(): void {
     this.#enabled = false;
   }
@@ -242,32 +200,32 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     this.#enabled = true;
   }
 
-  /** Whether calls capture nothing now: after `disable()`, or with option `enabled: false`. */
+  /** true after `disable()`, and with option `enabled: false`. */
   get disabled(): boolean {
     return !this.#enabled || this.#parts.pipeline === null;
   }
 
   /**
-   * Runs `fn` in a context that adds to the current one, for it and for all that it starts: a person, a session and
-   * `optedOut` replace, groups and properties merge.
+   * Runs `fn`, and everything it starts, in a context that adds to the current one: `distinctId`, `sessionId` and `optedOut` replace,
+   * `groups` and `properties` merge.
    *
-   * @param context a context, or what `context.export()` gave in another process; nothing of it is trusted
-   * @returns what `fn` returns; what it throws passes through
+   * @param context a context, or the result of `context.export()`, perhaps of another process. Invalid fields are ignored, with a warning
+   * @returns the result of `fn`; its errors are not caught
    */
   withContext<T>(context: CaptureContext | SerializedContext | null | undefined, fn: () => T): T {
     const given: unknown = fn;
     const { contexts, reporter } = this.#parts;
     if (typeof given === 'function') return contexts.run(context, fn);
-    reporter.warn('context', 'withContext() was given no function, so there was nothing to run.');
+    reporter.warn('context', 'withContext() did nothing, because its second argument is not a function.');
     return undefined as T;
   }
 
-  /** Nest calls it. Throws when option `http` names a service that is not there: a fault of configuration, so at boot. */
+  /** Called by Nest. Throws if option `http` is the token of an HttpService that does not exist. */
   onModuleInit(): void {
     this.#parts.onStart?.();
   }
 
-  /** Sends what is left, within `shutdownTimeoutMs`, and reports. Idempotent, never rejects. Nest calls it. */
+  /** Called by Nest. Sends pending events within `shutdownTimeoutMs`. Idempotent; never rejects. */
   onApplicationShutdown(): Promise<DeliveryReport> {
     return (this.#ending ??= this.#end());
   }
@@ -277,26 +235,26 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     onClose?.();
     if (!pipeline) return NOTHING_DONE;
     const report = await pipeline.close();
-    this.#sayWhatCameOf(report);
+    this.#logShutdown(report);
     return report;
   }
 
-  #sayWhatCameOf(report: DeliveryReport): void {
+  #logShutdown(report: DeliveryReport): void {
     const { reporter } = this.#parts;
-    // The report does not cover what was captured while it closed.
+    // The report does not cover events captured during the shutdown.
     const { requests, delivered, dropped, droppedByReason, pending } = this.stats();
     const lost = droppedByReason.shutdown ?? 0;
     if (lost + pending > 0) {
-      const kept = pending > 0 ? `, ${pending} stay in the store for the next start` : '';
-      const why = report.error === null ? '' : ` The last answer was: ${report.error}.`;
+      const kept = pending > 0 ? `, ${pending} remain in the store for the next start` : '';
+      const why = report.error === null ? '' : ` Last error: ${report.error}.`;
       reporter.warn(
         'shutdown',
         `Shut down: ${report.delivered} events were delivered${kept}, ${lost} were lost.${why}`,
       );
     } else if (requests.total > 0) {
-      // A process that sent nothing has nothing to say.
-      const all = `since the start ${delivered} events were delivered and ${dropped} dropped`;
-      reporter.note('shut down', `Shut down: ${all}; none is left.`);
+      // Nothing to log for a process that sent nothing.
+      const all = `${delivered} events were delivered and ${dropped} dropped since the start`;
+      reporter.note('shut down', `Shut down: ${all}; none is pending.`);
     }
   }
 
@@ -307,7 +265,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     return taken.ok && pipeline.accept(taken.queued) ? taken.uuid : null;
   }
 
-  /** Counts the call, and reports what it has to say; an event that is refused here is accounted for. */
+  /** Counts the call, and reports its warnings or its drop. */
   #take(checked: Checked): Taken {
     const { reporter } = this.#parts;
     if (!checked.ok) {
@@ -320,7 +278,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     const warn = (warning: string): void => reporter.warned(warning, source.event);
     for (const warning of warnings) warn(warning);
     const taken = this.#takeIn(source, warn);
-    // Not before: a beforeSend that asks for stats() must not see an event that is neither pending nor dropped.
+    // Not before: a beforeSend that calls stats() must not see an event that is neither pending nor dropped.
     this.#captured += 1;
     if (!taken.ok) {
       reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
@@ -332,15 +290,15 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     try {
       return this.#parts.intake.take(source, warn);
     } catch {
-      // Whatever an input may have up its sleeve: it costs that event, and never reaches the caller.
+      // An error of hostile input drops the event and never reaches the caller.
       return { ok: false, reason: 'invalid', detail: UNREADABLE, uuid: null, distinctId: source.distinctId ?? '' };
     }
   }
 }
 
 /**
- * Captures events. Inject it, or a named instance with `@InjectCapture(name)`. One class per process, also where the
- * package is loaded both as ESM and as CommonJS.
+ * Captures events. Inject it, or a named instance with `@InjectCapture(name)`. One class per process, even if the package is loaded both
+ * as ESM and as CommonJS.
  */
 export const CaptureService = processClass('CaptureService', CaptureServiceClass);
 export type CaptureService = CaptureServiceClass;

@@ -1,6 +1,5 @@
 import { validateSync, type ValidationError } from 'class-validator';
-import { CaptureEventDto } from '../capture/input/capture-event.dto.js';
-import { CaptureEventOptionsDto } from '../capture/input/capture-event-options.dto.js';
+import { CaptureEventDto, CaptureEventOptionsDto, OPTIONS_DTO_FIELDS } from '../capture/input/capture-event.dto.js';
 import { warnOfUnknownFields } from '../shared/unknown-fields.js';
 import { isObject } from '../shared/untrusted-values.js';
 
@@ -18,13 +17,6 @@ const FIELDS = Object.keys({
   options: true,
 } satisfies Record<Exclude<keyof CaptureEventDto, 'toCaptureEvent'>, true>);
 
-const OPTION_FIELDS = Object.keys({
-  cookieless_mode: true,
-  disable_skew_correction: true,
-  process_person_profile: true,
-  product_tour_id: true,
-} satisfies Record<keyof CaptureEventOptionsDto, true>);
-
 /** Converts an object to an event. `problems` has one sentence for each rule that it violates. */
 export function checkInput(input: JsonObject): { readonly dto: CaptureEventDto; readonly problems: readonly string[] } {
   const known = Object.fromEntries(Object.entries(input).filter(([field]) => FIELDS.includes(field)));
@@ -37,7 +29,7 @@ export function checkInput(input: JsonObject): { readonly dto: CaptureEventDto; 
 /** Warns about fields that an event does not have. */
 export function warnOfUnknown(input: JsonObject, warn: (warning: string) => void): void {
   warnOfUnknownFields(input, FIELDS, warn);
-  if (isObject(input.options)) warnOfUnknownFields(input.options, OPTION_FIELDS, warn, 'options');
+  if (isObject(input.options)) warnOfUnknownFields(input.options, OPTIONS_DTO_FIELDS, warn, 'options');
 }
 
 export function kindOf(value: unknown): string {

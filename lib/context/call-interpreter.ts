@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { AttachedState } from '../shared/attached-state.js';
+import { type Warn } from '../shared/unknown-fields.js';
 import { type CallSource, requestOf, routeOf } from './call-source.js';
 import {
   type CaptureContext,
@@ -7,7 +8,6 @@ import {
   type CheckedContext,
   mergeContexts,
   NO_CONTEXT,
-  type Warn,
 } from './capture-context.js';
 import { readTracingHeaders, requestPropertyReader, type RequestPropertySet } from './request-context.js';
 

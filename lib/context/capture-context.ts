@@ -1,4 +1,4 @@
-import { warnOfUnknownFields } from '../shared/unknown-fields.js';
+import { type Warn, warnOfUnknownFields } from '../shared/unknown-fields.js';
 import { copyOwn, describe, isObject, quoteName, setOwn } from '../shared/untrusted-values.js';
 import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from './distinct-id.js';
 import { groupKeyOf, type GroupKeys } from './group-keys.js';
@@ -34,8 +34,6 @@ export interface CheckedContext {
 
 /** The empty context: a single object, so that it can be recognized by identity. */
 export const NO_CONTEXT: CheckedContext = Object.freeze({});
-
-export type Warn = (warning: string) => void;
 
 const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut'];
 

@@ -1,4 +1,5 @@
 import { toJson } from '../json/safe-json.js';
+import { type Warn } from '../shared/unknown-fields.js';
 import { quoteName, setOwn } from '../shared/untrusted-values.js';
 import { type CallInterpreter } from './call-interpreter.js';
 import {
@@ -10,7 +11,6 @@ import {
   mergeContexts,
   NO_CONTEXT,
   type SerializedContext,
-  type Warn,
 } from './capture-context.js';
 import { changeScope, contextOf, currentScope, openScope, personlessIdOf } from './context-scope.js';
 

@@ -4,7 +4,7 @@ import { fitsBytes, numberText } from '../shared/untrusted-values.js';
 /** PostHog drops an event whose distinct id has more bytes of UTF-8 than this. */
 export const MAX_DISTINCT_ID_BYTES = 200;
 
-/** The nil uuid, and words that come from a bug or name nobody; without capitals. */
+/** PostHog's list: the nil uuid, and lower-case words that come from a bug or identify nobody. */
 const ILLEGAL: ReadonlySet<string> = new Set([
   '0',
   'anonymous',
@@ -30,8 +30,8 @@ const ILLEGAL: ReadonlySet<string> = new Set([
 const LONGEST_ILLEGAL = Math.max(...[...ILLEGAL].map((id) => id.length));
 
 /**
- * The distinct id that a value stands for: a trimmed text, not blank and at most 200 bytes, as PostHog stores it, or the text of a
- * finite number or a bigint. null when it stands for none.
+ * The distinct id as PostHog stores it: a trimmed string, or the digits of a finite number or a bigint. null for anything else, for a
+ * blank string, and for one of more than 200 bytes.
  */
 export function distinctIdOf(value: unknown): string | null {
   const text = typeof value === 'string' ? value.trim() : numberText(value);
@@ -41,16 +41,16 @@ export function distinctIdOf(value: unknown): string | null {
 }
 
 /**
- * Whether PostHog takes a distinct id for a bug rather than a person (`null`, `anonymous`, `[object Object]`, …): it
- * keeps such events without a person, and refuses to merge the id.
+ * True for an id that PostHog takes for a bug (`null`, `anonymous`, `[object Object]`, …): it creates no person for its events, and
+ * refuses to merge it.
  */
 export function isIllegalDistinctId(id: string): boolean {
   return id.length <= LONGEST_ILLEGAL && ILLEGAL.has(id.toLowerCase());
 }
 
-/** The warning about an illegal distinct id; undefined for a good one. */
+/** undefined for a legal id. */
 export function illegalDistinctIdWarning(field: string, id: string): string | undefined {
   return isIllegalDistinctId(id)
-    ? `${field} is "${id}", which PostHog takes for nobody: no person is created, and a merge with it is refused`
+    ? `${field} is "${id}", which PostHog ignores as an id: it creates no person and refuses to merge it`
     : undefined;
 }

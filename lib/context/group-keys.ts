@@ -1,15 +1,15 @@
-import { describe, isObject, numberText, quoteName, setOwn } from '../shared/untrusted-values.js';
+import { describe, isNonBlank, isObject, numberText, quoteName, setOwn } from '../shared/untrusted-values.js';
 
 /** Group types and keys as events carry them. */
 export type GroupKeys = Record<string, string>;
 
-/** The group key that a value stands for: a text that is not blank, or the text of a finite number or a bigint. null when it stands for none. */
+/** A non-blank string, or the digits of a finite number or a bigint; null for anything else. */
 export function groupKeyOf(value: unknown): string | null {
-  if (typeof value === 'string') return value.trim() === '' ? null : value;
+  if (typeof value === 'string') return isNonBlank(value) ? value : null;
   return numberText(value);
 }
 
-/** Groups with every key as text; null unless every type and key is good. */
+/** Groups with every key as a string; null unless every type and key is valid. */
 export function groupKeysOf(value: unknown): GroupKeys | null {
   if (!isObject(value)) return null;
   const groups: GroupKeys = {};
@@ -21,7 +21,7 @@ export function groupKeysOf(value: unknown): GroupKeys | null {
   return groups;
 }
 
-/** What is wrong with groups, as a sentence; null when nothing is. */
+/** Describes the first mistake in a value that `groupKeysOf` refuses; null if there is none. */
 export function groupKeysProblem(value: unknown, field: string): string | null {
   const rule = 'must map group types to group keys, such as { company: "acme" }';
   if (!isObject(value)) return `${field} ${rule}, but it is ${describe(value)}`;
@@ -29,7 +29,7 @@ export function groupKeysProblem(value: unknown, field: string): string | null {
     if (type.trim() === '') return `${field} ${rule}, but a group type is blank`;
     const key = value[type];
     if (groupKeyOf(key) === null) {
-      return `${field} ${rule}, each a text or a finite number, but the key of ${quoteName(type)} is ${describe(key)}`;
+      return `${field} ${rule}, each a string or a finite number, but the key of ${quoteName(type)} is ${describe(key)}`;
     }
   }
   return null;

@@ -1,4 +1,4 @@
-import { type CaptureStats } from '../capture/capture.service.js';
+import { type CaptureStats } from '../capture/capture-stats.js';
 import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/event-reporter.js';
 
 export type HealthStatus = 'up' | 'degraded' | 'down';

@@ -5,7 +5,7 @@ import { EventIntake } from '../capture/event/event-intake.js';
 import { rememberWatchers } from '../capture/report/watch-events.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
-import { type Warn } from '../context/capture-context.js';
+import { type Warn } from '../shared/unknown-fields.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';

@@ -1,5 +1,6 @@
 import { type Attributes, type BatchObservableResult, type Meter } from '@opentelemetry/api';
-import { type CaptureService, type CaptureStats } from '../capture/capture.service.js';
+import { type CaptureService } from '../capture/capture.service.js';
+import { type CaptureStats } from '../capture/capture-stats.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest } from '../delivery/delivery.js';
 

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { isEventName } from '../context/event-name.js';
 import { isObject } from '../shared/untrusted-values.js';
 import { optionRule as rule, parseBoolean, parseInteger, parseText, parseWord, parseWords } from './option-rule.js';
 
@@ -96,7 +97,7 @@ export const IsOptionalIdentity = () =>
   rule({ name: 'isOptionalIdentity', isValid: optional(isSynchronousFunction), expected: 'a synchronous function' });
 
 const REQUEST_TRACKING: Readonly<Record<string, Predicate>> = {
-  event: (value) => typeof value === 'string' && value.trim() !== '' && Buffer.byteLength(value) <= 200,
+  event: isEventName,
   sampleRate: (value) => typeof value === 'number' && value >= 0 && value <= 1,
   ignore: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string' || types.isRegExp(one)),
 };

@@ -1,10 +1,13 @@
 import { didYouMean } from './did-you-mean.js';
 import { quoteName } from './untrusted-values.js';
 
-/** More unknown fields than this are only counted. */
+/** Called with a sentence about something that was ignored, replaced or left out. Holds no values. Must not throw. */
+export type Warn = (warning: string) => void;
+
+/** Further unknown fields are only counted. */
 const MAX_NAMED = 5;
 
-/** What other SDKs and habit call a field, in small letters without separators: the first that the input has is meant. */
+/** Names of fields in other SDKs, in lower-case letters only, and our names for them: the first that the input has is suggested. */
 const NAMES_ELSEWHERE: ReadonlyMap<string, readonly string[]> = new Map([
   ['anonymousid', ['anonDistinctId', 'distinctId']],
   ['anondistinctid', ['anonDistinctId']],
@@ -37,23 +40,18 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, readonly string[]> = new Map([
   ['optout', ['optedOut']],
 ]);
 
-/** The field that was probably meant by a name; undefined when none comes near. */
+/** undefined if no field is similar. */
 export function fieldMeant(written: string, fields: readonly string[]): string | undefined {
   const plain = written.toLowerCase().replace(/[^a-z]/g, '');
   return NAMES_ELSEWHERE.get(plain)?.find((field) => fields.includes(field)) ?? didYouMean(written, fields);
 }
 
 /**
- * Warns of the fields of an input that mean nothing in it. Their values are not read. Never throws.
+ * Warns of the unknown fields of an input. Does not read their values. Never throws.
  *
- * @param within what the fields stand in, e.g. `options`, when not at the top
+ * @param within the field that contains them, e.g. `options`, if not at the top
  */
-export function warnOfUnknownFields(
-  input: object,
-  fields: readonly string[],
-  warn: (warning: string) => void,
-  within?: string,
-): void {
+export function warnOfUnknownFields(input: object, fields: readonly string[], warn: Warn, within?: string): void {
   let unknown = 0;
   const tell = (name: string): void => {
     unknown += 1;
@@ -65,7 +63,7 @@ export function warnOfUnknownFields(
   try {
     for (const name in input) if (!fields.includes(name) && Object.hasOwn(input, name)) tell(name);
   } catch {
-    // A proxy need not list its fields.
+    // A proxy may refuse to list its fields.
   }
   if (unknown > MAX_NAMED) warn(`${unknown - MAX_NAMED} more unknown fields were ignored`);
 }
@@ -73,5 +71,5 @@ export function warnOfUnknownFields(
 function remedyFor(name: string, fields: readonly string[]): string {
   const meant = fieldMeant(name, fields);
   if (meant !== undefined) return `: did you mean "${meant}"?`;
-  return fields.includes('properties') ? ': what describes the event goes into "properties"' : '';
+  return fields.includes('properties') ? ': properties of the event go into "properties"' : '';
 }

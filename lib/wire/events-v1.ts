@@ -1,17 +1,13 @@
 import { type BatchOutcome } from '../delivery/delivery.js';
 import { isObject, setOwn } from '../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
+import { INGESTION_SWITCHES } from './ingestion-switches.js';
 import { type PostHogEvent } from './posthog-event.js';
 import { quotes } from './describe-error.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';
 
 /** Properties in v0, and the options that replace them in v1. */
-const OPTIONS = new Map([
-  ['$cookieless_mode', 'cookieless_mode'],
-  ['$ignore_sent_at', 'disable_skew_correction'],
-  ['$process_person_profile', 'process_person_profile'],
-  ['$product_tour_id', 'product_tour_id'],
-]);
+const OPTIONS = new Map<string, string>(INGESTION_SWITCHES.map(({ property, option }) => [property, option]));
 
 /** The server reads these from the PostHog-Sdk-Info header instead. */
 const isFromHeader = (name: string): boolean => name === '$lib' || name.startsWith('$lib_');

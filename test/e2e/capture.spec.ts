@@ -281,7 +281,7 @@ it('says what it left out or replaced of an event that goes all the same', async
   expect(lines).toEqual([
     expect.stringMatching(/"a": property "\$set" must be an object/),
     expect.stringMatching(/"a": property "\$cookieless_mode" must be true or false/),
-    expect.stringMatching(/"a": uuid after beforeSend/),
+    expect.stringMatching(/"a": uuid is not valid after beforeSend/),
   ]);
   expect(lines.join()).not.toContain('secret');
 });

@@ -67,11 +67,11 @@ describe('lines of posthog-capture import', () => {
     const { code, stderr } = await run([path, ...flags]);
     expect(code).toBe(0);
     expect(stderr.trimEnd().split('\n')).toEqual([
-      expect.stringMatching(/warning: line 2: property "\$set" must be an object .* it was left out$/),
+      expect.stringMatching(/warning: line 2: property "\$set" must be an object, .* it was left out$/),
       expect.stringMatching(
         /warning: line 2: property "\$process_person_profile" must be true or false, .* it was left out$/,
       ),
-      expect.stringMatching(/warning: line 3: distinctId is "null", which PostHog takes for nobody/),
+      expect.stringMatching(/warning: line 3: distinctId is "null", which PostHog ignores as an id/),
       'posthog-capture import: 2 lines with changed or omitted values: see the warnings',
     ]);
     expect(stderr).not.toContain('nothing of this');

@@ -1,8 +1,8 @@
 import { type QueuedEvent } from '../../delivery/delivery.js';
 
 /**
- * An event that was captured here. A class, and not a literal: where many of a literal's objects outlive a collection, V8 comes to make
- * all of them among the old ones, and those keep their payload until a full collection, long after it was sent.
+ * A class and not an object literal: if many objects of one literal survive a collection, V8 starts to allocate all of them in old space,
+ * where they keep their payload until a full collection, long after it was sent.
  */
 export class CapturedEvent implements QueuedEvent {
   constructor(
@@ -15,13 +15,13 @@ export class CapturedEvent implements QueuedEvent {
     readonly capturedAt: number,
   ) {}
 
-  /** A getter: a field would take memory in every event. */
+  /** A getter, because a field would take memory in every event. */
   get hasOwnId(): boolean {
     return true;
   }
 }
 
-/** One whose id the application gave, perhaps to several. */
+/** The application gave the id, perhaps to several events. */
 export class CapturedEventOfGivenId extends CapturedEvent {
   override get hasOwnId(): boolean {
     return false;

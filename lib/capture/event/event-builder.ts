@@ -1,5 +1,5 @@
 import { type CheckedContext } from '../../context/capture-context.js';
-import { readable } from '../../shared/untrusted-values.js';
+import { type Warn } from '../../shared/unknown-fields.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../shared/version.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { correctReserved, type ReservedSettings } from '../input/reserved-properties.js';
@@ -9,62 +9,50 @@ type Properties = Record<string, unknown>;
 
 const LIBRARY: Properties = { $lib: LIBRARY_NAME, $lib_version: LIBRARY_VERSION, $is_server: true };
 
-/** What the module says about all events. */
+/** Options of the module for all events. */
 export interface BuilderSettings extends ReservedSettings {
   readonly disableGeoip: boolean;
   readonly superProperties: Readonly<Properties>;
 }
 
-/** Who acts, and what an event is given that names none of its own. */
+/** The current context, and the defaults of an event. */
 export interface EventSurroundings {
   readonly acting: CheckedContext;
-  /** The id of those who act without a name. */
+  /** The distinct id of an event without a person. */
   readonly personlessId: () => string;
   readonly uuid: string;
-  /** The time of capture, as PostHog has it. */
+  /** The time of capture, in RFC 3339. */
   readonly timestamp: string;
-  /** Hears what was left out. */
-  readonly warn: (warning: string) => void;
+  readonly warn: Warn;
 }
 
 /**
- * Makes the event that PostHog will see, from what the caller said, the context, and the module's settings: the nearer
- * wins. Properties are copied one level deep, so a getter is read once and a caller may go on changing its object.
+ * Makes the event in PostHog's form. Properties of the call win over those of the context, and these over `superProperties`. They are
+ * copied one level deep, once: each getter is called once, and the caller may change its object afterwards. Throws if a getter does.
  */
 export function buildEvent(
   source: SourceEvent,
   surroundings: EventSurroundings,
   settings: BuilderSettings,
 ): PostHogEvent {
-  const { acting } = surroundings;
-  const distinctId = source.distinctId ?? acting.distinctId;
-  const isPersonless = distinctId === undefined;
-  const own = source.properties ?? {};
-  let properties: Properties;
-  try {
-    properties = mergeProperties(own, source, surroundings, settings, isPersonless);
-  } catch {
-    // A getter or a proxy threw: read again with care.
-    const careful = { ...settings, superProperties: readable(settings.superProperties) };
-    properties = mergeProperties(readable(own), source, surroundings, careful, isPersonless);
-  }
+  const distinctId = source.distinctId ?? surroundings.acting.distinctId;
   return {
     event: source.event,
     distinct_id: distinctId ?? surroundings.personlessId(),
     uuid: source.uuid ?? surroundings.uuid,
     timestamp: source.timestamp ?? surroundings.timestamp,
-    properties,
+    properties: mergeProperties(source, surroundings, settings, distinctId === undefined),
   };
 }
 
 function mergeProperties(
-  own: Readonly<Properties>,
   source: SourceEvent,
   { acting, warn }: EventSurroundings,
   settings: BuilderSettings,
   isPersonless: boolean,
 ): Properties {
-  // V8 copies several times faster when the literal begins with a name, and faster than any loop.
+  const own = source.properties ?? {};
+  // V8 copies several times faster if the literal begins with a name, and faster than any loop.
   const properties: Properties = {
     $lib: LIBRARY_NAME,
     ...settings.superProperties,
@@ -72,27 +60,27 @@ function mergeProperties(
     ...own,
     ...LIBRARY,
   };
-  // Among the properties it would speak for all of them.
+  // Such a method would replace all the properties in JSON.
   if (typeof properties.toJSON === 'function') remove(properties, 'toJSON');
   correctReserved(properties, settings, warn);
 
   if (acting.sessionId !== undefined && own.$session_id === undefined) properties.$session_id = acting.sessionId;
   if (acting.groups ?? source.groups)
     properties.$groups = { ...acting.groups, ...(properties.$groups as Properties), ...source.groups };
-  const isGeoipSaid = (properties.$geoip_disable ?? undefined) !== undefined;
-  if (source.disableGeoip ?? (settings.disableGeoip && !isGeoipSaid)) properties.$geoip_disable = true;
+  const isGeoipGiven = (properties.$geoip_disable ?? undefined) !== undefined;
+  if (source.disableGeoip ?? (settings.disableGeoip && !isGeoipGiven)) properties.$geoip_disable = true;
   if (source.disableGeoip === false) remove(properties, '$geoip_disable');
 
-  const isProfileSaid = typeof own.$process_person_profile === 'boolean';
-  if (isPersonless && !isProfileSaid) properties.$process_person_profile = false;
+  const isProfileGiven = typeof own.$process_person_profile === 'boolean';
+  if (isPersonless && !isProfileGiven) properties.$process_person_profile = false;
   if (source.switches) Object.assign(properties, source.switches);
-  // Meant for ordinary events: PostHog would ignore an identify, alias or group event that has it.
-  const isMeant = isProfileSaid || source.switches?.$process_person_profile !== undefined;
-  if (source.needsProfile && !isPersonless && !isMeant) remove(properties, '$process_person_profile', false);
+  // A default for ordinary events: PostHog would ignore an identify, alias or group event that has it.
+  const isOwn = isProfileGiven || source.switches?.$process_person_profile !== undefined;
+  if (source.needsProfile && !isPersonless && !isOwn) remove(properties, '$process_person_profile', false);
   return properties;
 }
 
-/** Deleting costs an object its fast form, so only what is there is deleted. */
+/** Deleting makes an object slow, so only an existing property is deleted. */
 function remove(properties: Properties, name: string, value = properties[name]): void {
   if (value !== undefined && properties[name] === value) Reflect.deleteProperty(properties, name);
 }

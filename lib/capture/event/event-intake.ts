@@ -1,26 +1,24 @@
 import { type ContextStorage } from '../../context/context-storage.js';
 import { type DropReason, type QueuedEvent } from '../../delivery/delivery.js';
 import { toJson } from '../../json/safe-json.js';
+import { type BeforeSend } from '../../options/posthog-capture.options.js';
+import { type Warn } from '../../shared/unknown-fields.js';
+import { plainCopy } from '../../shared/untrusted-values.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { type WireFormat } from '../../wire/wire-format.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
-import { CapturedEvent, CapturedEventOfGivenId } from './captured-event.js';
-import { buildEvent, type BuilderSettings } from './event-builder.js';
-import { IsoClock } from './iso-clock.js';
-import { requiredProblem } from '../input/required-properties.js';
+import { requiredProblem } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
-import { UuidSource } from './uuid.js';
+import { CapturedEvent, CapturedEventOfGivenId } from './captured-event.js';
+import { buildEvent, type BuilderSettings, type EventSurroundings } from './event-builder.js';
+import { IsoClock, UuidSource } from './event-stamps.js';
 
-/** What the intake is told about all events. */
 export interface IntakeSettings extends BuilderSettings {
   readonly maxEventBytes: number;
-  readonly beforeSend?: BeforeSendOption;
+  readonly beforeSend?: BeforeSend | BeforeSend[];
 }
 
-type BeforeSendFilter = (event: PostHogEvent) => PostHogEvent | null;
-type BeforeSendOption = BeforeSendFilter | BeforeSendFilter[];
-
-/** An event that is ready to go, or why it will not. */
+/** An event that can be queued, or the reason why it is dropped. */
 export type Taken =
   | { readonly ok: true; readonly queued: QueuedEvent; readonly uuid: string; readonly distinctId: string }
   | {
@@ -31,21 +29,19 @@ export type Taken =
       readonly distinctId: string;
     };
 
-type Warn = (warning: string) => void;
-
-/** The event, and its properties. */
+/** Levels of an event that are made here: the event, and its properties. */
 const OWN_LEVELS = 2;
-/** `beforeSend` may take from an event what makes it too large. */
+/** `beforeSend` may remove what makes an event too large, so more is accepted before it. */
 const MAX_BYTES_BEFORE_FILTERS = 4 * 1024 * 1024;
-/** So many times what it may have, an event's bytes are counted; beyond, they may have no end. */
-const COUNTED = 2;
+/** The size of an event that is too large is reported up to this multiple of `maxEventBytes`: it may be endless. */
+const MAX_REPORTED_SIZE = 2;
 
-/** Turns checked input into immutable text: enriches it, filters it, writes it once. */
+/** Turns a checked event into immutable JSON: builds it, calls `beforeSend`, and writes it once. */
 export class EventIntake {
   readonly #contexts: ContextStorage;
   readonly #format: WireFormat;
   readonly #settings: IntakeSettings;
-  readonly #filters: readonly BeforeSendFilter[];
+  readonly #filters: readonly BeforeSend[];
   readonly #uuids = new UuidSource();
   readonly #clock = new IsoClock();
   readonly #personlessId: () => string;
@@ -58,26 +54,32 @@ export class EventIntake {
     this.#personlessId = () => contexts.personlessId();
   }
 
-  /** @param warn hears what was left out or replaced */
   take(source: SourceEvent, warn: Warn): Taken {
     const acting = this.#contexts.current();
     const distinctId = source.distinctId ?? acting.distinctId ?? '';
     if (acting.optedOut)
-      return { ok: false, reason: 'opted_out', detail: 'the acting person opted out', uuid: null, distinctId };
+      return { ok: false, reason: 'opted_out', detail: 'the current person opted out', uuid: null, distinctId };
     const now = Date.now();
     const uuid = this.#uuids.next(now);
     const timestamp = this.#clock.at(now);
-    const built = buildEvent(
-      source,
-      { acting, personlessId: this.#personlessId, uuid, timestamp, warn },
-      this.#settings,
-    );
-    // Without filters the event and its properties are nobody else's.
+    const built = this.#build(source, { acting, personlessId: this.#personlessId, uuid, timestamp, warn });
+    // Without filters nobody else has a reference to the event and its properties.
     if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now);
     const filtered = this.#filter(built, warn);
     return 'event' in filtered
       ? this.#write(filtered.event, 0, uuid, now)
       : refused(built, filtered.reason, filtered.detail);
+  }
+
+  #build(source: SourceEvent, surroundings: EventSurroundings): PostHogEvent {
+    try {
+      return buildEvent(source, surroundings, this.#settings);
+    } catch {
+      // A getter or a proxy threw. Reading properties one by one each time would cost more than all the rest.
+      const superProperties = plainCopy(this.#settings.superProperties);
+      const plain = { ...source, properties: plainCopy(source.properties) };
+      return buildEvent(plain, surroundings, { ...this.#settings, superProperties });
+    }
   }
 
   /** @param ownId the uuid that was made for the event */
@@ -93,7 +95,7 @@ export class EventIntake {
     return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id };
   }
 
-  /** Filters see what PostHog would, so they meet neither a getter nor a proxy, and cannot change what the caller holds. */
+  /** Filters get a copy in plain JSON, so they see what PostHog would, and cannot change the caller's objects. */
   #filter(built: PostHogEvent, warn: Warn): Filtered | { readonly reason: DropReason; readonly detail: string } {
     const { maxEventBytes } = this.#settings;
     const limit = Math.max(MAX_BYTES_BEFORE_FILTERS, maxEventBytes);
@@ -108,7 +110,7 @@ export class EventIntake {
     { text, bytes }: Written,
     capturedAt: number,
   ): QueuedEvent {
-    // A part of the payload, which is held anyway, takes less memory than a text of its own; whoever keeps an id gets `ownText`.
+    // A slice of the payload takes less memory than a string of its own. Code that keeps an id for longer copies it with `ownText`.
     const at = text.indexOf(uuid);
     const id = text.slice(at, at + uuid.length);
     const Class = uuid === ownId ? CapturedEvent : CapturedEventOfGivenId;
@@ -129,9 +131,8 @@ const refused = ({ uuid, distinct_id }: PostHogEvent, reason: DropReason, detail
 const tooLarge = (size: string, maxEventBytes: number): string =>
   `${size} bytes, and maxEventBytes is ${maxEventBytes} bytes`;
 
-/** How many bytes an event has that has too many. */
 function sizeOf(event: object, maxEventBytes: number): string {
-  const limit = COUNTED * maxEventBytes;
+  const limit = MAX_REPORTED_SIZE * maxEventBytes;
   const written = toJson(event, limit);
   return written === 'too_large' ? `more than ${limit}` : String(written.bytes);
 }

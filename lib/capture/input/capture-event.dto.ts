@@ -1,51 +1,72 @@
 // The decorators below need it, and this may be the first file of an application to load.
 import 'reflect-metadata';
 import { Type } from 'class-transformer';
-import { IsOptional, ValidateNested } from 'class-validator';
-import { type CaptureEvent } from '../capture-event.js';
-import { CaptureEventOptionsDto } from './capture-event-options.dto.js';
-import { IsDistinctId, IsEventName, IsGroups, IsProperties, IsSwitch, IsTimestamp, IsUuidText } from './rules.js';
+import { ValidateNested } from 'class-validator';
+import { INGESTION_SWITCHES, type SwitchValues } from '../../wire/ingestion-switches.js';
+import { type CaptureEvent, type CaptureEventOptions } from '../capture-event.js';
+import {
+  BOOLEAN,
+  DISTINCT_ID,
+  EVENT_NAME,
+  EVENT_PROPERTIES,
+  Follows,
+  GROUPS,
+  STRING,
+  TIMESTAMP,
+  UUID,
+} from './rules.js';
+
+/** Per-event switches of PostHog's ingestion, in the spelling of its API. */
+export class CaptureEventOptionsDto implements SwitchValues<'option'> {
+  @Follows(BOOLEAN, 'optional')
+  cookieless_mode?: boolean;
+
+  @Follows(BOOLEAN, 'optional')
+  disable_skew_correction?: boolean;
+
+  @Follows(BOOLEAN, 'optional')
+  process_person_profile?: boolean;
+
+  @Follows(STRING, 'optional')
+  product_tour_id?: string;
+}
+
+export const OPTIONS_DTO_FIELDS: readonly string[] = INGESTION_SWITCHES.map(({ option }) => option);
 
 /**
- * One event as JSON at the door: the body of a request, a job file, a line of an import. The spelling is PostHog's.
- * For Nest's ValidationPipe in any of its modes: with `transform: true` the handler gets an instance, which CaptureService takes
- * as it is; without, a plain object, which `captureEventOf` spells for it.
+ * One event as JSON: the body of a request, a job file, a line of an import. The spelling is PostHog's.
+ * For Nest's ValidationPipe in any of its modes: with `transform: true` the handler gets an instance, which CaptureService accepts
+ * as it is; otherwise a plain object, which `captureEventOf` converts.
  */
 export class CaptureEventDto {
-  /** What happened. Not blank; at most 200 bytes of UTF-8. */
-  @IsEventName()
+  /** Not blank; at most 200 bytes of UTF-8. */
+  @Follows(EVENT_NAME, 'required')
   event!: string;
 
-  /** Who did it. Not blank; at most 200 bytes of UTF-8. */
-  @IsDistinctId()
+  /** The person. Not blank; at most 200 bytes of UTF-8. */
+  @Follows(DISTINCT_ID, 'required')
   distinct_id!: string | number;
 
-  @IsOptional()
-  @IsProperties()
+  @Follows(EVENT_PROPERTIES, 'optional')
   properties?: Record<string, unknown>;
 
   /** When it happened, in ISO 8601; without an offset it is UTC. Default: now. */
-  @IsOptional()
-  @IsTimestamp()
+  @Follows(TIMESTAMP, 'optional')
   timestamp?: string;
 
   /** Default: a new uuid. */
-  @IsOptional()
-  @IsUuidText()
+  @Follows(UUID, 'optional')
   uuid?: string;
 
   /** Group type to group key. */
-  @IsOptional()
-  @IsGroups()
+  @Follows(GROUPS, 'optional')
   groups?: Record<string, string | number>;
 
-  /** Whether PostHog may locate the event by IP address. Default: the module's `disableGeoip`. */
-  @IsOptional()
-  @IsSwitch()
+  /** true: PostHog does not locate the event by IP address. Default: the module's `disableGeoip`. */
+  @Follows(BOOLEAN, 'optional')
   disable_geoip?: boolean;
 
-  @IsOptional()
-  @IsProperties()
+  @Follows(EVENT_PROPERTIES, 'optional')
   @ValidateNested()
   @Type(() => CaptureEventOptionsDto)
   options?: CaptureEventOptionsDto;
@@ -56,18 +77,14 @@ export class CaptureEventDto {
   }
 }
 
-/** What a CaptureEventDto says, for CaptureService. Also for a plain object of that shape. */
+/** Converts a CaptureEventDto, or a plain object of that shape, for CaptureService. */
 export function captureEventOf(dto: Omit<CaptureEventDto, 'toCaptureEvent'>): CaptureEvent {
   const { event, distinct_id, properties, timestamp, uuid, groups, disable_geoip, options } = dto;
   const captured: CaptureEvent = { event, distinctId: distinct_id, properties, timestamp, uuid, groups };
   if (disable_geoip !== undefined) captured.disableGeoip = disable_geoip;
   if (options) {
-    captured.options = {
-      cookielessMode: options.cookieless_mode,
-      disableSkewCorrection: options.disable_skew_correction,
-      processPersonProfile: options.process_person_profile,
-      productTourId: options.product_tour_id,
-    };
+    const switches = INGESTION_SWITCHES.map(({ field, option }) => [field, options[option]]);
+    captured.options = Object.fromEntries(switches) as CaptureEventOptions;
   }
   return captured;
 }

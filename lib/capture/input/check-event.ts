@@ -1,64 +1,50 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
+import { isEventName } from '../../context/event-name.js';
 import { groupKeysOf } from '../../context/group-keys.js';
-import { warnOfUnknownFields } from '../../shared/unknown-fields.js';
-import { describe, isObject, lookAt, readField } from '../../shared/untrusted-values.js';
-import { type CaptureEvent, type CaptureEventOptions } from '../capture-event.js';
-import { CaptureEventInput, CaptureEventOptionsInput } from './capture-inputs.dto.js';
-import { explain } from './explain.js';
-import { isEventName } from './rules.js';
-import { completeInput, readInput, type Warn } from './read-input.js';
+import { type Warn, warnOfUnknownFields } from '../../shared/unknown-fields.js';
+import { describe, isMissing, isObject, lookAt, readField } from '../../shared/untrusted-values.js';
+import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
+import { type CaptureEvent } from '../capture-event.js';
+import { EVENT_FIELDS, OPTION_FIELDS } from './input-fields.js';
+import { completeInput, readInput, valuesOf } from './read-input.js';
+import { UUID } from './rules.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
 import { timestampOf } from './timestamp.js';
-import { uuidOf } from '../event/uuid.js';
 
-const FIELDS: readonly (keyof CaptureEvent)[] = [
-  'event',
-  'distinctId',
-  'properties',
-  'groups',
-  'timestamp',
-  'uuid',
-  'disableGeoip',
-  'options',
-];
-const OPTION_FIELDS: readonly (keyof CaptureEventOptions)[] = [
-  'cookielessMode',
-  'disableSkewCorrection',
-  'processPersonProfile',
-  'productTourId',
-];
+const FIELD_NAMES = Object.keys(EVENT_FIELDS);
+const OPTION_NAMES = Object.keys(OPTION_FIELDS);
 
-const FICKLE = 'a field answers something else each time it is read';
+const FICKLE = 'a field returns something else each time it is read';
 
-type Fields = { readonly [Field in keyof CaptureEvent]?: unknown };
+type Given = { readonly [Field in keyof CaptureEvent]?: unknown };
 
 /**
- * Checks what `capture` was given. The same predicates that the DTO's rules are made of decide first; class-validator
- * runs only to explain what is wrong. Never throws, whatever the input is.
+ * Checks the argument of `capture`. Nearly every event is valid, so the checks of EVENT_FIELDS are called one by one here; the table
+ * itself is gone through only to explain what is wrong. Never throws, whatever the input is.
  */
 export function checkEvent(input: unknown): Checked {
   try {
     if (!isObject(input)) return refuse('', `an event must be an object, but it is ${describe(input)}`);
-    // A CaptureEventDto, perhaps of the package's other build: no class would stand for both.
+    // A CaptureEventDto, perhaps of the package's other build, so `instanceof` would not find it.
     const toCaptureEvent = readField(input, 'toCaptureEvent');
     const event: unknown = typeof toCaptureEvent === 'function' ? Reflect.apply(toCaptureEvent, input, []) : input;
     if (!isObject(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
     let warnings: string[] | undefined;
     const warn = (warning: string): void => void (warnings ??= []).push(warning);
-    const fields = readEvent(event, warn);
-    const source = sourceOf(fields, warn);
-    if (source === null) return refuse(fields.event, problemOf(fields));
+    const given = readEvent(event, warn);
+    const source = sourceOf(given, warn);
+    if (source === null) return refuse(given.event, problemsOf(given));
     return { ok: true, source, warnings: warnings ?? NO_WARNINGS };
   } catch {
     return refuse('', 'toCaptureEvent() must return an object, but it threw');
   }
 }
 
-/** What `readInput` reads, by name, which takes V8 less than a list of names. Where a field throws all are read a second time. */
-function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Fields {
-  let fields: Record<keyof CaptureEvent, unknown>;
+/** As `readInput`, but by name, which takes V8 less time than a list of names. If a field throws, all are read a second time. */
+function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Given {
+  let given: Record<keyof CaptureEvent, unknown>;
   try {
-    fields = {
+    given = {
       event: lookAt(input.event),
       distinctId: lookAt(input.distinctId),
       properties: lookAt(input.properties),
@@ -69,18 +55,19 @@ function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Fields
       options: lookAt(input.options),
     };
   } catch {
-    // Not only the rest: what two readings say does not belong together.
-    return readInput(input, FIELDS, warn);
+    // Not only the rest: the values of two readings may not fit together.
+    return readInput(input, FIELD_NAMES, warn);
   }
-  return completeInput(fields, input, FIELDS, warn);
+  completeInput(given, input, FIELD_NAMES, warn);
+  return given;
 }
 
-/** The event that valid fields stand for; null when one of them breaks its rule. */
-function sourceOf(fields: Fields, warn: Warn): SourceEvent | null {
-  const { event, properties, disableGeoip, options } = fields;
-  const distinctId = optional(fields.distinctId, distinctIdOf);
-  const groups = optional(fields.groups, groupKeysOf);
-  const timestamp = optional(fields.timestamp, timestampOf);
+/** null if a field breaks its rule. */
+function sourceOf(given: Given, warn: Warn): SourceEvent | null {
+  const { event, properties, disableGeoip, options } = given;
+  const distinctId = optional(given.distinctId, distinctIdOf);
+  const groups = optional(given.groups, groupKeysOf);
+  const timestamp = optional(given.timestamp, timestampOf);
   const switches = optional(options, switchesOf);
   if (!isEventName(event) || distinctId === null || groups === null || timestamp === null || switches === null) {
     return null;
@@ -88,11 +75,11 @@ function sourceOf(fields: Fields, warn: Warn): SourceEvent | null {
   if (!isMissing(properties) && !isObject(properties)) return null;
   if (!isMissing(disableGeoip) && typeof disableGeoip !== 'boolean') return null;
 
-  const uuid = optional(fields.uuid, uuidOf);
+  const uuid = optional(given.uuid, UUID.read);
   if (uuid === null) warn('uuid is not a uuid and was replaced by a new one');
   const illegal = distinctId === undefined ? undefined : illegalDistinctIdWarning('distinctId', distinctId);
   if (illegal !== undefined) warn(illegal);
-  if (isObject(options)) warnOfUnknownFields(options, OPTION_FIELDS, warn, 'options');
+  if (isObject(options)) warnOfUnknownFields(options, OPTION_NAMES, warn, 'options');
   return {
     event,
     distinctId,
@@ -106,11 +93,7 @@ function sourceOf(fields: Fields, warn: Warn): SourceEvent | null {
   };
 }
 
-function isMissing(value: unknown): value is null | undefined {
-  return value === undefined || value === null;
-}
-
-/** undefined when not given, null when it breaks the rule or throws. */
+/** undefined if not given, null if it breaks the rule or throws. */
 function optional<T>(value: unknown, read: (value: unknown) => T | null): T | null | undefined {
   if (isMissing(value)) return undefined;
   try {
@@ -120,36 +103,25 @@ function optional<T>(value: unknown, read: (value: unknown) => T | null): T | nu
   }
 }
 
-/** The switches as the properties that PostHog knows them by. */
+/** The switches by their property names. */
 function switchesOf(options: unknown): Record<string, unknown> | null {
   if (!isObject(options)) return null;
-  const productTourId = readField(options, 'productTourId');
-  const flags = {
-    $cookieless_mode: readField(options, 'cookielessMode'),
-    $ignore_sent_at: readField(options, 'disableSkewCorrection'),
-    $process_person_profile: readField(options, 'processPersonProfile'),
-  };
   const switches: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(flags)) {
+  for (const { field, property, type } of INGESTION_SWITCHES) {
+    const value = readField(options, field);
     if (isMissing(value)) continue;
-    if (typeof value !== 'boolean') return null;
-    switches[name] = value;
+    if (typeof value !== type) return null;
+    switches[property] = value;
   }
-  if (isMissing(productTourId)) return switches;
-  if (typeof productTourId !== 'string') return null;
-  return { ...switches, $product_tour_id: productTourId };
+  return switches;
 }
 
-/** Why the fields make no event. */
-function problemOf(fields: Fields): string {
-  try {
-    const problems = [explain(Object.assign(new CaptureEventInput(), fields))];
-    if (isObject(fields.options)) {
-      const options = readInput(fields.options, OPTION_FIELDS, () => undefined);
-      problems.push(explain(Object.assign(new CaptureEventOptionsInput(), options), 'options.'));
-    }
-    return problems.filter(Boolean).join('; ') || FICKLE;
-  } catch {
-    return FICKLE;
+function problemsOf(given: Given): string {
+  const silent = (): void => undefined;
+  const results: ({ problem: string } | { values: unknown })[] = [valuesOf(EVENT_FIELDS, given, silent)];
+  if (isObject(given.options)) {
+    const options = readInput(given.options, OPTION_NAMES, silent);
+    results.push(valuesOf(OPTION_FIELDS, options, silent, 'options.'));
   }
+  return results.flatMap((result) => ('problem' in result ? [result.problem] : [])).join('; ') || FICKLE;
 }

@@ -1,21 +1,21 @@
 import { types } from 'node:util';
-import { describe, isObject, numberText } from '../../shared/untrusted-values.js';
+import { describe, fieldOf, isMissing, isObject, numberText } from '../../shared/untrusted-values.js';
 import { toJson } from '../../json/safe-json.js';
 import { type StackFrame, stackFrames } from './stack-frames.js';
 
-/** The caught error and its causes. */
+/** Including the caught error. */
 const MAX_ERRORS = 20;
 /** Characters of a message. */
 const MAX_MESSAGE_LENGTH = 8192;
 
-/** Names of an object that is too large to be shown. */
+/** Property names shown of an object that is too large to be shown itself. */
 const MAX_NAMES = 20;
 
-/** One error in PostHog's `$exception_list`. */
+/** An entry of PostHog's `$exception_list`. */
 export interface ExceptionEntry {
   readonly type: string;
   readonly value: string;
-  /** `synthetic`: what was thrown is no Error. */
+  /** `synthetic`: the thrown value is not an Error. */
   readonly mechanism: { readonly type: 'generic'; readonly handled: true; readonly synthetic: boolean };
   readonly stacktrace: { readonly type: 'raw'; readonly frames: StackFrame[] };
 }
@@ -29,15 +29,15 @@ export interface ExceptionProperties {
 }
 
 /**
- * Describes whatever was thrown as PostHog's error tracking wants it: the caught error first and its root cause last, each
- * with its calls, the outermost first. Never throws. At most 20 errors; messages are cut at 8192 characters.
+ * Describes any thrown value for PostHog's error tracking: the caught error first and its root cause last, each with its stack frames,
+ * outermost call first. Never throws. At most 20 errors; messages are cut at 8192 characters.
  */
 export function exceptionProperties(thrown: unknown): ExceptionProperties {
   const caught = describeThrown(thrown);
   const list = [caught];
   const seen = new Set([thrown]);
   let cause = causeOf(thrown);
-  while (isPresent(cause) && !seen.has(cause) && list.length < MAX_ERRORS) {
+  while (!isMissing(cause) && !seen.has(cause) && list.length < MAX_ERRORS) {
     seen.add(cause);
     list.push(describeThrown(cause));
     cause = causeOf(cause);
@@ -51,8 +51,8 @@ export function exceptionProperties(thrown: unknown): ExceptionProperties {
 }
 
 function describeThrown(thrown: unknown): ExceptionEntry {
-  const message = read(thrown, 'message');
-  const stack = read(thrown, 'stack');
+  const message = fieldOf(thrown, 'message');
+  const stack = fieldOf(thrown, 'stack');
   const synthetic = !isErrorLike(thrown, message, stack);
   const text = typeof message === 'string' ? message : '';
   return {
@@ -63,52 +63,40 @@ function describeThrown(thrown: unknown): ExceptionEntry {
   };
 }
 
-/** An Error of this realm or another one, or what a library throws in its place. */
+/** An Error of any realm, or an object of a library that looks like one. */
 function isErrorLike(thrown: unknown, message: unknown, stack: unknown): boolean {
   return types.isNativeError(thrown) || (typeof message === 'string' && typeof stack === 'string');
 }
 
-/** The error's name, or that of its class when it kept the name `Error` which all subclasses inherit. */
+/** The error's name, or that of its class if the name is still `Error`, which all subclasses inherit. */
 function typeOf(error: unknown): string {
-  const name = read(error, 'name');
+  const name = fieldOf(error, 'name');
   if (typeof name === 'string' && name.trim() !== '' && name !== 'Error') return cut(name);
-  const className = read(read(error, 'constructor'), 'name');
+  const className = fieldOf(fieldOf(error, 'constructor'), 'name');
   return typeof className === 'string' && className !== '' && className !== 'Object' ? cut(className) : 'Error';
 }
 
 function causeOf(thrown: unknown): unknown {
-  const isError = isErrorLike(thrown, read(thrown, 'message'), read(thrown, 'stack'));
-  return isError ? read(thrown, 'cause') : undefined;
+  const isError = isErrorLike(thrown, fieldOf(thrown, 'message'), fieldOf(thrown, 'stack'));
+  return isError ? fieldOf(thrown, 'cause') : undefined;
 }
 
 function textOf(thrown: unknown): string {
   try {
-    if (typeof thrown === 'bigint') return numberText(thrown) ?? 'a bigint of too many digits to be shown';
+    if (typeof thrown === 'bigint') return numberText(thrown) ?? 'a bigint with too many digits to show';
     if (typeof thrown !== 'object' || thrown === null) return String(thrown);
-    const message = read(thrown, 'message');
+    const message = fieldOf(thrown, 'message');
     if (typeof message === 'string' && message !== '') return message;
     const json = toJson(thrown, MAX_MESSAGE_LENGTH);
     if (json !== 'too_large') return json.text;
-    // The names of a list are its indices, each a text of its own.
-    if (!isObject(thrown)) return `${describe(thrown)} that is too large to be shown`;
+    // The property names of an array are its indices.
+    if (!isObject(thrown)) return `${describe(thrown)} that is too large to show`;
     return `an object with ${Object.keys(thrown).slice(0, MAX_NAMES).join(', ')}`;
   } catch {
     return 'an object that cannot be read';
   }
 }
 
-/** A getter may throw, and so may a proxy. */
-function read(from: unknown, name: string): unknown {
-  if ((typeof from !== 'object' && typeof from !== 'function') || from === null) return undefined;
-  try {
-    return Reflect.get(from, name);
-  } catch {
-    return undefined;
-  }
-}
-
 function cut(text: string): string {
   return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH - 1)}…` : text;
 }
-
-const isPresent = (value: unknown): boolean => value !== undefined && value !== null;

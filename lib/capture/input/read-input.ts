@@ -1,44 +1,64 @@
 import { distinctIdOf } from '../../context/distinct-id.js';
-import { warnOfUnknownFields } from '../../shared/unknown-fields.js';
-import { readField } from '../../shared/untrusted-values.js';
+import { type Warn, warnOfUnknownFields } from '../../shared/unknown-fields.js';
+import { isMissing, readField } from '../../shared/untrusted-values.js';
+import { type Fields, type Values } from './input-fields.js';
+import { problemOf, readBy } from './rules.js';
 
-export type Warn = (warning: string) => void;
+type Input = Readonly<Record<string, unknown>>;
 
 /**
- * The known fields of an input, each read once, as a getter may answer differently the second time; UNREADABLE where it throws.
- * Others are warned of. Never throws. PostHog's own spelling `distinct_id` can mean only one thing, so it is taken where `distinctId` is missing.
+ * The given fields of an input. Each is read once, as a getter may return something else the second time; UNREADABLE if it throws.
+ * Warns of unknown fields. Never throws.
  */
-export function readInput<Field extends string>(
-  input: Readonly<Record<string, unknown>>,
-  fields: readonly Field[],
-  warn: Warn,
-): Partial<Record<Field, unknown>> {
-  const given: Partial<Record<string, unknown>> = {};
-  for (const field of fields) {
-    const value = readField(input, field);
-    if (value !== undefined) given[field] = value;
+export function readInput(input: Input, names: readonly string[], warn: Warn): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  for (const name of names) {
+    const value = readField(input, name);
+    if (value !== undefined) given[name] = value;
   }
-  return completeInput(given, input, fields, warn);
+  completeInput(given, input, names, warn);
+  return given;
 }
 
-/** Of fields that were read: takes `distinct_id` where `distinctId` is missing, and warns of unknown fields. Changes and returns `given`. */
-export function completeInput<Field extends string>(
-  given: Partial<Record<string, unknown>>,
-  input: Readonly<Record<string, unknown>>,
-  fields: readonly Field[],
+/**
+ * Takes PostHog's own spelling `distinct_id` where `distinctId` is missing, as it can mean nothing else, and warns of unknown fields.
+ *
+ * @param given what was read of the input; changed in place
+ */
+export function completeInput(
+  given: { distinctId?: unknown },
+  input: Input,
+  names: readonly string[],
   warn: Warn,
-): Partial<Record<Field, unknown>> {
-  if ((given.distinctId ?? null) !== null) {
-    warnOfUnknownFields(input, fields, warn);
-    return given;
+): void {
+  const otherSpelling = isMissing(given.distinctId) ? readField(input, 'distinct_id') : undefined;
+  if (distinctIdOf(otherSpelling) === null) {
+    warnOfUnknownFields(input, names, warn);
+    return;
   }
-  const spelledOtherwise = readField(input, 'distinct_id');
-  if (distinctIdOf(spelledOtherwise) === null) {
-    warnOfUnknownFields(input, fields, warn);
-    return given;
+  given.distinctId = otherSpelling;
+  warn('distinct_id was taken for distinctId, which is the name of the field in code');
+  warnOfUnknownFields(input, [...names, 'distinct_id'], warn);
+}
+
+/** The values of an input's fields, or every rule that they break in one line. Never throws. */
+export function valuesOf<F extends Fields>(
+  fields: F,
+  given: Input,
+  warn: Warn,
+  within = '',
+): { readonly values: Values<F> } | { readonly problem: string } {
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, { rule, presence }] of Object.entries(fields)) {
+    const value = given[name];
+    if (presence !== 'required' && isMissing(value)) continue;
+    const read = readBy(rule, value);
+    if (read !== null) {
+      values[name] = read;
+      const warning = rule.warning?.(name, read);
+      if (warning !== undefined) warn(warning);
+    } else if (presence !== 'replaceable') problems.push(within + problemOf(rule, name, value));
   }
-  given.distinctId = spelledOtherwise;
-  warn('distinct_id was taken for distinctId, as the field is called in code');
-  warnOfUnknownFields(input, [...fields, 'distinct_id'], warn);
-  return given;
+  return problems.length > 0 ? { problem: problems.join('; ') } : { values: values as Values<F> };
 }

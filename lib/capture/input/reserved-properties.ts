@@ -1,95 +1,113 @@
-import { groupKeyOf } from '../../context/group-keys.js';
-import { describe, isObject } from '../../shared/untrusted-values.js';
+import { distinctIdOf } from '../../context/distinct-id.js';
 import { cleanCopy } from '../../json/safe-json.js';
-import { isGroupKey, isText, MAX_GROUP_KEY_LENGTH, MAX_UNSET_NAMES, propertyNamesOf } from './rules.js';
+import { type Warn } from '../../shared/unknown-fields.js';
+import { isObject } from '../../shared/untrusted-values.js';
+import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
+import { type PostHogEvent } from '../../wire/posthog-event.js';
+import {
+  BOOLEAN,
+  GROUP_KEY,
+  GROUP_TYPE,
+  problemOf,
+  PROPERTIES,
+  PROPERTY_NAMES,
+  readBy,
+  type Rule,
+  STRING,
+} from './rules.js';
+import { needsProfile } from './source-event.js';
 
 type Properties = Record<string, unknown>;
 
-/** What a property must be that PostHog reads itself. */
-interface ReservedProperty {
-  readonly expected: string;
-  /** The value as it is sent; undefined when it is none. May throw. */
-  readonly read: (value: unknown, maxBytes: number) => unknown;
-}
+/** Its content becomes a clean copy, so that it is on the wire what it is here. */
+const OBJECT = PROPERTIES;
 
-const given =
-  (holds: (value: unknown) => boolean) =>
-  (value: unknown): unknown =>
-    holds(value) ? value : undefined;
-
-const SWITCH = { expected: 'true or false', read: given((value) => typeof value === 'boolean') };
-const BAG = { expected: 'an object of names and values', read: bagOf };
-
-/** A wrong one of these costs the event, its whole batch, or what the property is for. */
-const RESERVED = new Map<string, ReservedProperty>([
-  ['$cookieless_mode', SWITCH],
-  ['$ignore_sent_at', SWITCH],
-  ['$process_person_profile', SWITCH],
-  ['$product_tour_id', { expected: 'a text', read: given((value) => typeof value === 'string') }],
-  ['$set', BAG],
-  ['$set_once', BAG],
-  [
-    '$unset',
-    {
-      expected: `a list of at most ${MAX_UNSET_NAMES} property names`,
-      read: (value) => propertyNamesOf(value) ?? undefined,
-    },
-  ],
-  ['$groups', BAG],
-  ['$group_set', BAG],
-  ['$group_type', { expected: 'a text that is not blank', read: given(isText) }],
-  [
-    '$group_key',
-    {
-      expected: `a text that is not blank, at most ${MAX_GROUP_KEY_LENGTH} characters long`,
-      read: (value) => (isGroupKey(value) ? groupKeyOf(value) : undefined),
-    },
-  ],
+/** Properties that PostHog reads itself. A wrong type costs the event, its whole batch, or the feature that reads the property. */
+const RESERVED = new Map<string, Rule>([
+  ...INGESTION_SWITCHES.map(({ property, type }) => [property, type === 'string' ? STRING : BOOLEAN] as const),
+  ['$set', OBJECT],
+  ['$set_once', OBJECT],
+  ['$unset', PROPERTY_NAMES],
+  ['$groups', OBJECT],
+  ['$group_set', OBJECT],
+  ['$group_type', GROUP_TYPE],
+  ['$group_key', GROUP_KEY],
 ]);
 const DOLLAR = '$'.charCodeAt(0);
 
-/** How an object is made safe to look at. */
 export interface ReservedSettings {
-  /** An object that takes more is left as it is: its event will be too large. */
+  /** A larger object is left as it is: its event will be too large. */
   readonly maxEventBytes: number;
 }
 
-/**
- * Takes out of properties what PostHog reads itself and could not, with a warning; in place. Objects among it become clean copies,
- * so that they are on the wire what they are here. Never throws.
- */
-export function correctReserved(
-  properties: Properties,
-  { maxEventBytes }: ReservedSettings,
-  warn: (warning: string) => void,
-): void {
+/** Deletes reserved properties of a wrong type, with a warning; in place. Never throws. */
+export function correctReserved(properties: Properties, { maxEventBytes }: ReservedSettings, warn: Warn): void {
   for (const name in properties) {
-    // Nearly all names are the application's own, so looking at each costs less than looking for those that are not.
-    const reserved = name.charCodeAt(0) === DOLLAR ? RESERVED.get(name) : undefined;
-    const value = reserved && properties[name];
-    if (reserved === undefined || value === undefined) continue;
-    const { expected, read } = reserved;
-    const kept = carefully(() => read(value, maxEventBytes));
-    if (kept !== undefined) {
+    // Nearly all names are the application's own, so looking at each costs less than looking for the reserved ones.
+    const rule = name.charCodeAt(0) === DOLLAR ? RESERVED.get(name) : undefined;
+    const value = rule && properties[name];
+    if (rule === undefined || value === undefined) continue;
+    const kept = rule === OBJECT ? cleanObject(value, maxEventBytes) : readBy(rule, value);
+    if (kept !== null) {
       properties[name] = kept;
       continue;
     }
     Reflect.deleteProperty(properties, name);
-    warn(`property "${name}" must be ${expected}, but it is ${describe(value)}; it was left out`);
+    warn(`${problemOf(rule, `property "${name}"`, value)}; it was left out`);
   }
 }
 
-/** A clean copy of what an object will be in JSON, or itself if that is too large; undefined when it will be no object there. */
-function bagOf(value: unknown, maxBytes: number): Properties | undefined {
+/** A clean copy of an object's JSON, or the object itself if that is too large; null for what is no object in JSON. */
+function cleanObject(value: unknown, maxBytes: number): Properties | null {
   const clean = cleanCopy(value, maxBytes);
-  const meant = clean === 'too_large' ? value : clean.value;
-  return isObject(meant) ? meant : undefined;
+  const content = clean === 'too_large' ? value : clean.value;
+  return isObject(content) ? content : null;
 }
 
-function carefully<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
+/** The problem of an event that lacks a property; null if there is none. May complete the properties. */
+type FindProblem = (event: PostHogEvent, maxBytes: number) => string | null;
+
+const REQUIRED: ReadonlyMap<string, FindProblem> = new Map([
+  ['$create_alias', aliasProblem],
+  ['$groupidentify', groupProblem],
+  ['$exception', exceptionProblem],
+]);
+
+/**
+ * The reason why PostHog would accept one of its own events (`$identify`, `$create_alias`, …) and then ignore it; null if it would not.
+ * Such events may come from `capture` or `beforeSend` without the properties that the special calls set. May complete the properties.
+ */
+export function requiredProblem(event: PostHogEvent, maxBytes: number): string | null {
+  if (!event.event.startsWith('$')) return null;
+  if (needsProfile(event.event) && event.properties.$process_person_profile === false)
+    return 'PostHog ignores this event if $process_person_profile is false';
+  return REQUIRED.get(event.event)?.(event, maxBytes) ?? null;
 }
+
+function aliasProblem({ distinct_id: distinctId, properties }: PostHogEvent): string | null {
+  const alias = distinctIdOf(properties.alias);
+  if (alias === null) return 'property "alias" must be the other id of the person: use alias()';
+  const given = properties.distinct_id ?? distinctId;
+  if (distinctIdOf(given) !== distinctId) return 'property "distinct_id" must be the distinctId: use alias()';
+  Object.assign(properties, { alias, distinct_id: distinctId });
+  return null;
+}
+
+function groupProblem({ properties }: PostHogEvent): string | null {
+  const missing = ['$group_type', '$group_key'].find((name) => properties[name] === undefined);
+  return missing === undefined ? null : `property "${missing}" is missing: use groupIdentify()`;
+}
+
+function exceptionProblem({ properties }: PostHogEvent, maxBytes: number): string | null {
+  const written = cleanCopy(properties.$exception_list, maxBytes);
+  // Then the event is too large as well, and is dropped for that.
+  if (written === 'too_large') return null;
+  const list = written.value;
+  if (!Array.isArray(list) || list.length === 0 || !list.every(isException))
+    return 'property "$exception_list" must be an array of errors with type and value: use captureException()';
+  properties.$exception_list = list;
+  return null;
+}
+
+const isException = (entry: unknown): boolean =>
+  isObject(entry) && typeof entry.type === 'string' && typeof entry.value === 'string';

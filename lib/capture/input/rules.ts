@@ -1,145 +1,187 @@
-import { ValidateBy } from 'class-validator';
-import { distinctIdOf, MAX_DISTINCT_ID_BYTES } from '../../context/distinct-id.js';
+import { IsOptional, ValidateBy } from 'class-validator';
+import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from '../../context/distinct-id.js';
+import { isEventName, MAX_EVENT_NAME_BYTES } from '../../context/event-name.js';
 import { groupKeyOf, groupKeysOf, groupKeysProblem } from '../../context/group-keys.js';
-import { describe, fitsBytes, isObject } from '../../shared/untrusted-values.js';
-import { storable } from '../../json/storable-text.js';
+import { describe, isMissing, isNonBlank, isObject, plainCopy } from '../../shared/untrusted-values.js';
 import { timestampOf } from './timestamp.js';
-import { uuidOf } from '../event/uuid.js';
 
-/** PostHog drops an event whose name has more bytes of UTF-8 than this. */
-export const MAX_EVENT_NAME_BYTES = 200;
-/** PostHog cuts nothing here: a longer key loses the group event. */
-export const MAX_GROUP_KEY_LENGTH = 400;
-/** Names that one call may unset: a longer list is something else, and a sparse one could be endless. */
-export const MAX_UNSET_NAMES = 1000;
+/** PostHog does not cut a longer key: it loses the group event. */
+const MAX_GROUP_KEY_LENGTH = 400;
+/** Names that one call may unset. Also bounds the work: a sparse array can be endless. */
+const MAX_UNSET_NAMES = 1000;
 
-/** Whether PostHog takes a value as the name of an event. */
-export function isEventName(value: unknown): value is string {
-  if (!isText(value) || value.length > MAX_EVENT_NAME_BYTES) return false;
-  return fitsBytes(storable(value), MAX_EVENT_NAME_BYTES);
+type Properties = Record<string, unknown>;
+
+/** One rule for a value: the check, the value that comes out of it, and the sentence for a value that breaks it. */
+export interface Rule<T = unknown> {
+  /** class-validator's name for it. */
+  readonly name: string;
+  /** The value as events carry it; null if it breaks the rule. May throw for a hostile value, which then breaks the rule. */
+  readonly read: (value: unknown) => T | null;
+  /** Completes "… must be". A function writes the whole sentence. */
+  readonly expected: string | ((value: unknown, field: string) => string);
+  /** A warning about a value that follows the rule. */
+  warning?(field: string, value: T): string | undefined;
 }
 
-/** Whether a value is a text that is not blank. */
-export function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.trim() !== '';
+const where =
+  <T>(holds: (value: unknown) => value is T) =>
+  (value: unknown): T | null =>
+    holds(value) ? value : null;
+
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+
+export const EVENT_NAME: Rule<string> = {
+  name: 'isEventName',
+  read: where(isEventName),
+  expected: `a non-blank string of at most ${MAX_EVENT_NAME_BYTES} bytes, such as "order_placed"`,
+};
+
+export const DISTINCT_ID: Rule<string> = {
+  name: 'isDistinctId',
+  read: distinctIdOf,
+  expected: `a non-blank string or a finite number, at most ${MAX_DISTINCT_ID_BYTES} bytes long`,
+  warning: illegalDistinctIdWarning,
+};
+
+/** Keeps the caller's object: `buildEvent` reads it, once, as it copies it. */
+export const EVENT_PROPERTIES: Rule<Properties> = {
+  name: 'isProperties',
+  read: where(isObject),
+  expected: 'an object',
+};
+
+/** Copies the caller's object. */
+export const PROPERTIES: Rule<Properties> = {
+  ...EVENT_PROPERTIES,
+  read: (value) => (isObject(value) ? plainCopy(value) : null),
+};
+
+/** posthog-node's `properties` of a person. */
+export interface PersonProperties {
+  /** undefined if `properties` has neither `$set` nor a property of its own. */
+  readonly set: Properties | undefined;
+  readonly setOnce: Properties | undefined;
+  readonly anonDistinctId: unknown;
 }
 
-/** Whether a value is a bag of a person's properties, posthog-node's way: what it has as `$set` and `$set_once` are bags. */
-export function isPersonBag(value: unknown): value is Record<string, unknown> {
-  return isObject(value) && isMissingOrBag(value.$set) && isMissingOrBag(value.$set_once);
+export const PERSON_PROPERTIES: Rule<PersonProperties> = {
+  name: 'isPersonProperties',
+  read: personPropertiesOf,
+  expected: (value, field) =>
+    isObject(value)
+      ? `$set and $set_once in ${field} must be objects`
+      : `${field} must be an object, but it is ${describe(value)}`,
+};
+
+export const PROPERTY_NAMES: Rule<string[]> = {
+  name: 'isPropertyNames',
+  read: propertyNamesOf,
+  expected: `an array of at most ${MAX_UNSET_NAMES} non-blank property names`,
+};
+
+export const GROUPS: Rule<Record<string, string>> = {
+  name: 'isGroups',
+  read: groupKeysOf,
+  expected: (value, field) => groupKeysProblem(value, field) ?? '',
+};
+
+export const GROUP_TYPE: Rule<string> = {
+  name: 'isText',
+  read: where(isNonBlank),
+  expected: 'a non-blank string',
+};
+
+export const GROUP_KEY: Rule<string> = {
+  name: 'isGroupKey',
+  read: (value) => {
+    const key = groupKeyOf(value);
+    return key !== null && key.length <= MAX_GROUP_KEY_LENGTH ? key : null;
+  },
+  expected: `a non-blank string or a finite number, at most ${MAX_GROUP_KEY_LENGTH} characters long`,
+};
+
+export const TIMESTAMP: Rule<string> = {
+  name: 'isTimestamp',
+  read: timestampOf,
+  expected: 'a valid Date or an ISO 8601 string such as 2026-01-31T12:00:00Z',
+};
+
+const UUID_TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Lower case. */
+export const UUID: Rule<string> = {
+  name: 'isUuidText',
+  read: (value) => {
+    if (typeof value !== 'string') return null;
+    const text = value.trim().toLowerCase();
+    return UUID_TEXT.test(text) ? text : null;
+  },
+  expected: 'a uuid such as 0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e',
+};
+
+export const BOOLEAN: Rule<boolean> = { name: 'isSwitch', read: where(isBoolean), expected: 'true or false' };
+export const STRING: Rule<string> = { name: 'isString', read: where(isString), expected: 'a string' };
+
+/** The value as events carry it; null if it breaks the rule. Never throws. */
+export function readBy<T>({ read }: Rule<T>, value: unknown): T | null {
+  try {
+    return read(value);
+  } catch {
+    return null;
+  }
 }
 
-/** The property names in a list; null when it is no list, holds anything else, or is too long. */
-export function propertyNamesOf(value: unknown): string[] | null {
+/** The sentence about a value that breaks its rule. Never shows the value; never throws. */
+export function problemOf({ expected }: Rule, field: string, value: unknown): string {
+  if (typeof expected === 'string') return `${field} must be ${expected}, but it is ${describe(value)}`;
+  try {
+    return expected(value, field);
+  } catch {
+    return `${field} could not be read completely, because a getter or a proxy threw`;
+  }
+}
+
+/** The rule as a decorator of class-validator, for the public DTOs. */
+export function Follows(rule: Rule, presence: 'required' | 'optional'): PropertyDecorator {
+  const follows = ValidateBy({
+    name: rule.name,
+    validator: {
+      validate: (value) => readBy(rule, value) !== null,
+      defaultMessage: (args) => problemOf(rule, args?.property ?? 'value', args?.value),
+    },
+  });
+  if (presence === 'required') return follows;
+  const isOptional = IsOptional();
+  return (target, property) => {
+    isOptional(target, property);
+    follows(target, property);
+  };
+}
+
+function personPropertiesOf(value: unknown): PersonProperties | null {
+  if (!isObject(value)) return null;
+  const { $set, $set_once, $anon_distinct_id: anonDistinctId, ...others } = plainCopy(value);
+  if (![$set, $set_once].every((part) => isMissing(part) || isObject(part))) return null;
+  const own = Object.keys(others).length > 0 ? others : undefined;
+  const copyOf = (part: unknown): Properties | undefined => (isMissing(part) ? undefined : plainCopy(part));
+  return { set: merged(own, copyOf($set)), setOnce: copyOf($set_once), anonDistinctId };
+}
+
+/** `above` wins; undefined if both are. */
+export function merged(below: Properties | undefined, above: Properties | undefined): Properties | undefined {
+  return below !== undefined && above !== undefined ? { ...below, ...above } : (above ?? below);
+}
+
+function propertyNamesOf(value: unknown): string[] | null {
   if (!Array.isArray(value) || value.length > MAX_UNSET_NAMES) return null;
   const names: string[] = [];
-  // By index, as an iterator of its own need not end.
+  // By index: an iterator of the caller's own need not end.
   for (let index = 0; index < value.length && index < MAX_UNSET_NAMES; index += 1) {
     const name: unknown = value[index];
-    if (!isText(name)) return null;
+    if (!isNonBlank(name)) return null;
     names.push(name);
   }
   return names;
 }
-
-/** Whether a value is a group key: a text that is not blank, or a number, and not too long. */
-export function isGroupKey(value: unknown): boolean {
-  return (groupKeyOf(value)?.length ?? Infinity) <= MAX_GROUP_KEY_LENGTH;
-}
-
-const isMissingOrBag = (value: unknown): boolean => value === undefined || value === null || isObject(value);
-
-/** A rule that is a predicate, with the sentence that says what was expected and what came instead. What throws breaks it. */
-function rule(
-  name: string,
-  holds: (value: unknown) => boolean,
-  expected: string | ((value: unknown, field: string) => string),
-): PropertyDecorator {
-  const validate = (value: unknown): boolean => {
-    try {
-      return holds(value);
-    } catch {
-      return false;
-    }
-  };
-  const defaultMessage = (args?: { property: string; value: unknown }): string => {
-    const { property = 'value', value } = args ?? {};
-    if (typeof expected === 'string') return `${property} must be ${expected}, but it is ${describe(value)}`;
-    try {
-      return expected(value, property);
-    } catch {
-      return `${property} could not be read to the end, because a getter or a proxy threw`;
-    }
-  };
-  return ValidateBy({ name, validator: { validate, defaultMessage } });
-}
-
-/** A name that PostHog stores. */
-export const IsEventName = (): PropertyDecorator =>
-  rule(
-    'isEventName',
-    isEventName,
-    `a text that is not blank, at most ${MAX_EVENT_NAME_BYTES} bytes long, such as "order_placed"`,
-  );
-
-/** A text or a finite number that names a person. */
-export const IsDistinctId = (): PropertyDecorator =>
-  rule(
-    'isDistinctId',
-    (value) => distinctIdOf(value) !== null,
-    `a text that is not blank or a finite number, at most ${MAX_DISTINCT_ID_BYTES} bytes long`,
-  );
-
-/** An object of names and values, no list. */
-export const IsProperties = (): PropertyDecorator => rule('isProperties', isObject, 'an object of names and values');
-
-/** An object of names and values, in which `$set` and `$set_once` are such objects too. */
-export const IsPersonBag = (): PropertyDecorator =>
-  rule('isPersonBag', isPersonBag, (value, field) =>
-    isObject(value)
-      ? `$set and $set_once in ${field} must be objects of names and values`
-      : `${field} must be an object of names and values, but it is ${describe(value)}`,
-  );
-
-/** A list of property names. */
-export const IsPropertyNames = (): PropertyDecorator =>
-  rule(
-    'isPropertyNames',
-    (value) => propertyNamesOf(value) !== null,
-    `a list of at most ${MAX_UNSET_NAMES} property names, none of them blank`,
-  );
-
-/** An object of group types and keys. */
-export const IsGroups = (): PropertyDecorator =>
-  rule(
-    'isGroups',
-    (value) => groupKeysOf(value) !== null,
-    (value, field) => groupKeysProblem(value, field) ?? '',
-  );
-
-/** true or false. */
-export const IsSwitch = (): PropertyDecorator =>
-  rule('isSwitch', (value) => typeof value === 'boolean', 'true or false');
-
-/** A text that is not blank. */
-export const IsText = (): PropertyDecorator => rule('isText', isText, 'a text that is not blank');
-
-/** A Date or ISO 8601 text. */
-export const IsTimestamp = (): PropertyDecorator =>
-  rule(
-    'isTimestamp',
-    (value) => timestampOf(value) !== null,
-    'a valid Date or an ISO 8601 text such as 2026-01-31T12:00:00Z',
-  );
-
-/** A uuid as text. */
-export const IsUuidText = (): PropertyDecorator =>
-  rule('isUuidText', (value) => uuidOf(value) !== null, 'a uuid such as 0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e');
-
-/** A group key, as text or number. */
-export const IsGroupKey = (): PropertyDecorator =>
-  rule(
-    'isGroupKey',
-    isGroupKey,
-    `a text that is not blank or a finite number, at most ${MAX_GROUP_KEY_LENGTH} characters long`,
-  );

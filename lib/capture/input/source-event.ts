@@ -1,8 +1,9 @@
-/** An event that was checked: what its caller said, in the forms that PostHog takes. */
+/** A checked event, in the forms that PostHog takes. */
 export interface SourceEvent {
   readonly event: string;
-  /** undefined: the context decides. */
+  /** undefined: from the context. */
   readonly distinctId: string | undefined;
+  /** The caller's own object: `buildEvent` reads it once, as it copies it. */
   readonly properties: Readonly<Record<string, unknown>> | undefined;
   readonly groups: Readonly<Record<string, string>> | undefined;
   /** RFC 3339 UTC; undefined: now. */
@@ -10,27 +11,29 @@ export interface SourceEvent {
   /** Lower case; undefined: a new one. */
   readonly uuid: string | undefined;
   readonly disableGeoip: boolean | undefined;
-  /** Switches under the names that they have as properties. */
+  /** The event's `options`, by their property names. */
   readonly switches: Readonly<Record<string, unknown>> | undefined;
-  /** Whether a `$process_person_profile: false` around it would undo the event: identify, alias and groupIdentify. */
+  /** True if `$process_person_profile: false` would make PostHog ignore the event. */
   readonly needsProfile: boolean;
 }
 
-/** What came of checking an input. `warnings` are sentences that hold no property values. */
+/** The result of checking an input. Warnings and problems hold no property values. */
 export type Checked =
   | { readonly ok: true; readonly source: SourceEvent; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly event: string; readonly problem: string };
 
-/** Shared by all inputs that give no cause for one. */
+/** Shared by all inputs without a warning. */
 export const NO_WARNINGS: readonly string[] = Object.freeze([]);
 
-/** An input that breaks a rule. `event` is for the report. */
+/** Characters of a refused event's name that are reported. */
+const MAX_REPORTED_NAME = 200;
+
+/** @param event the name for the report, as far as it is known */
 export function refuse(event: unknown, problem: string): Checked {
-  return { ok: false, event: typeof event === 'string' ? event.slice(0, 200) : '', problem };
+  return { ok: false, event: typeof event === 'string' ? event.slice(0, MAX_REPORTED_NAME) : '', problem };
 }
 
-/** The events that PostHog ignores where person profiles are switched off. */
+/** The events that PostHog ignores where `$process_person_profile` is false. */
 const NEED_PROFILE: ReadonlySet<string> = new Set(['$identify', '$create_alias', '$groupidentify']);
 
-/** Whether a `$process_person_profile: false` would undo an event. */
 export const needsProfile = (event: string): boolean => NEED_PROFILE.has(event);

@@ -1,25 +1,25 @@
 import { fileURLToPath } from 'node:url';
 
-/** The innermost calls that are told. */
+/** The innermost calls. */
 const MAX_FRAMES = 50;
-/** A stack may be any text. Nothing that V8 writes has longer lines, nor so many unless the application asks for them. */
+/** Bounds the work: a stack may be any string. V8 writes no longer lines, and fewer unless the application raises its limit. */
 const MAX_LINE_LENGTH = 2000;
 const MAX_LINES = 500;
-/** As much of a message as is looked for at the head of the stack. */
+/** Characters of a message that are searched for at the head of the stack. */
 const MAX_MESSAGE_LENGTH = 1000;
 
-/** `at name (place)`, or `at place` for a function without a name. */
+/** `at name (position)`, or `at position` for a function without a name. */
 const CALL = /^\s*at (?:async )?(.+)$/;
-/** The end of a place. Anchored there, so that no text is slow to match. */
+/** At the end of a position. Anchored, so that no string is slow to match. */
 const POSITION = /:(\d{1,10}):(\d{1,10})$/;
-/** Code in `eval` is placed by the call of eval: `eval at name (place), <anonymous>:line:column`. */
+/** V8 writes the position of the call of eval as well: `eval at name (position), <anonymous>:line:column`. */
 const EVAL = 'eval at ';
 
-/** One call as PostHog's error tracking reads it. */
+/** A call, in the format of PostHog's error tracking. */
 export interface StackFrame {
   readonly platform: 'node:javascript';
   readonly filename: string;
-  /** `?` when it has no name. */
+  /** `?` if it has no name. */
   readonly function: string;
   readonly lineno: number;
   readonly colno: number;
@@ -28,10 +28,10 @@ export interface StackFrame {
 }
 
 /**
- * The calls in the stack of an error (V8's text), the outermost first, at most 50 of them: the innermost. Lines that are no
- * calls into a file (`<anonymous>`, `native`, `Promise.all (index 0)`) are passed over.
+ * Parses the stack of an error as V8 writes it: the 50 innermost calls, outermost first. Skips lines without a file (`<anonymous>`,
+ * `native`, `Promise.all (index 0)`).
  *
- * @param message stands at the head of the stack, and may hold lines that look like calls
+ * @param message the head of the stack, which may contain lines that look like calls
  */
 export function stackFrames(stack: string, message: string): StackFrame[] {
   const frames: StackFrame[] = [];
@@ -43,7 +43,7 @@ export function stackFrames(stack: string, message: string): StackFrame[] {
   return frames.reverse();
 }
 
-/** The message begins in the first line. Elsewhere it is no message but a part of a call: it was changed since. */
+/** Only a match in the first line is the message; anywhere else it is part of a call, and the message was changed since. */
 function withoutMessage(stack: string, message: string): string {
   const firstLineEnd = stack.indexOf('\n');
   const start = stack.slice(0, MAX_MESSAGE_LENGTH * 2).indexOf(message.slice(0, MAX_MESSAGE_LENGTH));
@@ -76,7 +76,7 @@ function placeOf(text: string): Place | null {
   return { filename: text.slice(0, position.index), lineno: Number(position[1]), colno: Number(position[2]) };
 }
 
-/** The innermost parentheses hold the place. */
+/** The position is in the innermost parentheses. */
 function evalPlaceOf(place: string): Place | null {
   if (!place.startsWith(EVAL)) return null;
   const end = place.indexOf(')');

@@ -9,7 +9,7 @@ import {
   type SendFailure,
 } from '../../delivery/delivery.js';
 import { QUOTA_REMEDY } from '../../wire/status-table.js';
-import { ownText } from '../event/uuid.js';
+import { ownText } from '../event/event-stamps.js';
 import { CaptureLog } from './capture-log.js';
 import { EventWatchers } from './watch-events.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type CaptureEvent } from '../../capture/capture-event.js';
-import { uuidOf } from '../../capture/event/uuid.js';
+import { UUID } from '../../capture/input/rules.js';
 import { isObject, quoteName } from '../../shared/untrusted-values.js';
 import { checkInput, type JsonObject, kindOf, warnOfUnknown } from '../event-input.js';
 import { type Line } from './lines.js';
@@ -38,7 +38,7 @@ function eventOf(line: Line, startedAt: string, warn: (warning: string) => void)
   for (const name of roundedNumbers(input, text))
     warn(`${quoteName(name)} is a number that is too large for JSON and was rounded: ${REMEDY}`);
   const event = dto.toCaptureEvent();
-  const uuid = uuidOf(event.uuid) ?? stableUuid({ number, text });
+  const uuid = UUID.read(event.uuid) ?? stableUuid({ number, text });
   return { ...event, uuid, timestamp: event.timestamp ?? startedAt };
 }
 

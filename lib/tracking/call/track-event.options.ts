@@ -1,6 +1,6 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type LooseValue, type Transport } from '../../context/call-source.js';
-import { isEventName, MAX_EVENT_NAME_BYTES } from '../../capture/input/rules.js';
+import { isEventName, MAX_EVENT_NAME_BYTES } from '../../context/event-name.js';
 import { PostHogConfigurationError } from '../../options/configuration-error.js';
 import { didYouMean } from '../../shared/did-you-mean.js';
 import { isObject } from '../../shared/untrusted-values.js';

@@ -1,8 +1,9 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type CallSource, type OpenSource, rawOf, type Transport } from '../../context/call-source.js';
-import { checkContext, NO_CONTEXT, type Warn } from '../../context/capture-context.js';
+import { checkContext, NO_CONTEXT } from '../../context/capture-context.js';
 import { type ContextScope, currentScope, innermost, openScope } from '../../context/context-scope.js';
 import { AttachedState } from '../../shared/attached-state.js';
+import { type Warn } from '../../shared/unknown-fields.js';
 import { fieldOf } from '../../shared/untrusted-values.js';
 import { planOf } from '../call/tracked-methods.js';
 import { takeCarriedContext } from './carried-context.js';

@@ -78,7 +78,7 @@ describe('applyBeforeSend', () => {
     ['an exception', thrower, 'before_send', /threw/],
     ['a promise', (event) => Promise.resolve(event), 'before_send', /promise/],
     ['a promise that rejects', () => Promise.reject(new Error('secret')), 'before_send', /promise/],
-    ['a text', () => 'secret', 'before_send', /a text of 6 bytes/],
+    ['a text', () => 'secret', 'before_send', /a string of 6 bytes/],
     ['a list', (event) => [event], 'before_send', /an array/],
     ['a revoked proxy', () => revoked(), 'before_send', /a proxy/],
     ['a spiteful proxy', () => spiteful(), 'before_send', /a proxy/],

@@ -96,8 +96,8 @@ describe.each(MODES)('CaptureEventDto behind a ValidationPipe with %j', (mode) =
 describe('CaptureEventDto', () => {
   it('names switches with their path', async () => {
     expect(await messagesOf({ ...FULL, options: { cookieless_mode: 'yes' }, disable_geoip: 'no' })).toEqual([
-      'disable_geoip must be true or false, but it is a text of 2 bytes',
-      'options.cookieless_mode must be true or false, but it is a text of 3 bytes',
+      'disable_geoip must be true or false, but it is a string of 2 bytes',
+      'options.cookieless_mode must be true or false, but it is a string of 3 bytes',
     ]);
   });
 

@@ -187,12 +187,12 @@ describe('exceptionProperties', () => {
     [
       'a typed array too large',
       new Uint8Array(50_000_000),
-      { type: 'Error', value: 'an object that is too large to be shown', synthetic: true },
+      { type: 'Error', value: 'a typed array that is too large to show', synthetic: true },
     ],
     [
       'a bigint too large',
       2n ** 20_000_000n,
-      { type: 'Error', value: 'a bigint of too many digits to be shown', synthetic: true },
+      { type: 'Error', value: 'a bigint with too many digits to show', synthetic: true },
     ],
     ['an object too large', { a: 'x'.repeat(9000) }, { type: 'Error', value: 'an object with a', synthetic: true }],
     [

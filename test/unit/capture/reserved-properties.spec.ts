@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { correctReserved } from '../../../lib/capture/input/reserved-properties.js';
-import { requiredProblem } from '../../../lib/capture/input/required-properties.js';
+import { correctReserved, requiredProblem } from '../../../lib/capture/input/reserved-properties.js';
 import { doubling, revoked, spiteful } from '../../support/hostile-values.js';
 
 const MAX_BYTES = 10_000;

@@ -269,7 +269,7 @@ describe('warnings', () => {
     [
       'an anonymous id that is none, in posthog-node’s bag',
       checkIdentify({ distinctId: 'u', properties: { $anon_distinct_id: { secret: 1 } } }),
-      /^anonDistinctId is no distinct id: it is an object/,
+      /^anonDistinctId is not a distinct id: it is an object/,
     ],
     ['an illegal alias', checkAlias({ distinctId: 'u', alias: 'undefined' }), /^alias/],
     ['a bare id beside an exception', checkException(new Error('x'), 'u'), /captureException/],

@@ -45,7 +45,7 @@ describe('warnOfUnknownFields', () => {
   it('names the field and the one that was meant, and never a value', () => {
     expect(warningsOf({ userId: 'secret', plan: 'secret' })).toEqual([
       'unknown field "userId" was ignored: did you mean "distinctId"?',
-      'unknown field "plan" was ignored: what describes the event goes into "properties"',
+      'unknown field "plan" was ignored: properties of the event go into "properties"',
     ]);
     expect(warningsOf({ evnt: 1 }, 'options')[0]).toContain('"options.evnt"');
   });

@@ -188,8 +188,8 @@ Dropped: nothing"
 
 Captured: nothing
 Dropped:
-  "bought" (invalid): distinctId must be a text that is not blank or a finite number, at most 200 bytes long, but it is blank
-  "seen" (opted_out): the acting person opted out"
+  "bought" (invalid): distinctId must be a non-blank string or a finite number, at most 200 bytes long, but it is blank
+  "seen" (opted_out): the current person opted out"
 `);
   });
 

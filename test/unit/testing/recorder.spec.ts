@@ -142,7 +142,7 @@ describe('waitFor', () => {
         '',
         'Captured: a (1)',
         'Dropped:',
-        '  "b" (invalid): distinctId must be a text that is not blank or a finite number, at most 200 bytes long, but it is blank',
+        '  "b" (invalid): distinctId must be a non-blank string or a finite number, at most 200 bytes long, but it is blank',
       ].join('\n'),
     );
     const matching = { distinctId: 'q' };

@@ -1,0 +1,35 @@
+import { type DropReason, type PendingLimits, type RequestStats, type SendFailure } from '../delivery/delivery.js';
+
+/** The state of one instance. `captured + recovered = delivered + dropped + pending` at every moment. */
+export interface CaptureStats {
+  /** Number of capture calls, including events dropped immediately. */
+  captured: number;
+  /** Events of an earlier process that were read from the store. */
+  recovered: number;
+  delivered: number;
+  dropped: number;
+  droppedByReason: Partial<Record<DropReason, number>>;
+  /** Events in the queue or in flight. */
+  pending: number;
+  /** Size of the pending events as JSON in UTF-8. */
+  pendingBytes: number;
+  /** Pending events that are part of a request, or of one that waits for its retry. */
+  inFlight: number;
+  /** Requests that were repeated. */
+  retries: number;
+  /** Finished requests: their number, by status, and the durations of the last 1000. */
+  requests: RequestStats;
+  /**
+   * Age of the oldest pending event in milliseconds; null if none is pending. If it grows, events do not get through. Measured by the
+   * system clock, so it is wrong after the clock was set, until those events have left.
+   */
+  oldestPendingMs: number | null;
+  /** End of the cool-down, when one request is sent as a probe, in epoch milliseconds; null if there is none. */
+  coolDownUntil: number | null;
+  /** The options that limit the pending events; null for a disabled instance. */
+  limits: PendingLimits | null;
+  /** The last error of PostHog or the network that keeps events pending, or that the project is over its quota, with a remedy; else null. */
+  lastFailure: SendFailure | null;
+  /** true: the store fails, and events are in memory only. */
+  storeFailing: boolean;
+}

@@ -1,0 +1,111 @@
+import {
+  type AliasInput,
+  type CaptureEvent,
+  type CaptureEventOptions,
+  type GroupIdentifyInput,
+  type IdentifyInput,
+  type SetPersonPropertiesInput,
+  type UnsetPersonPropertiesInput,
+} from '../capture-event.js';
+import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
+import {
+  BOOLEAN,
+  DISTINCT_ID,
+  EVENT_NAME,
+  EVENT_PROPERTIES,
+  GROUP_KEY,
+  GROUP_TYPE,
+  GROUPS,
+  PERSON_PROPERTIES,
+  PROPERTIES,
+  PROPERTY_NAMES,
+  type Rule,
+  STRING,
+  TIMESTAMP,
+  UUID,
+} from './rules.js';
+
+/** `replaceable`: a value that breaks the rule is replaced, with a warning, and the event still goes. */
+type Presence = 'required' | 'optional' | 'replaceable';
+
+/** A field of an input and its rule. */
+export interface Field<T = unknown, P extends Presence = Presence> {
+  readonly rule: Rule<T>;
+  readonly presence: P;
+}
+
+/** Every field of an input, in the order of its problems. */
+export type Fields = Readonly<Record<string, Field>>;
+
+/** The values of the fields, as events carry them. */
+export type Values<F extends Fields> = {
+  readonly [Name in keyof F]: F[Name] extends Field<infer T, infer P>
+    ? 'required' extends P
+      ? T
+      : T | undefined
+    : never;
+};
+
+const required = <T>(rule: Rule<T>): Field<T, 'required'> => ({ rule, presence: 'required' });
+const optional = <T>(rule: Rule<T>): Field<T, 'optional'> => ({ rule, presence: 'optional' });
+
+/** `options.productTourId` and the other switches. */
+export const OPTION_FIELDS = Object.fromEntries(
+  INGESTION_SWITCHES.map(({ field, type }) => [
+    field,
+    optional<boolean | string>(type === 'string' ? STRING : BOOLEAN),
+  ]),
+) as Record<keyof CaptureEventOptions, Field<boolean | string>>;
+
+/** `capture()`. */
+export const EVENT_FIELDS = {
+  event: required(EVENT_NAME),
+  distinctId: optional(DISTINCT_ID),
+  properties: optional(EVENT_PROPERTIES),
+  groups: optional(GROUPS),
+  timestamp: optional(TIMESTAMP),
+  uuid: { rule: UUID, presence: 'replaceable' },
+  disableGeoip: optional(BOOLEAN),
+  /** Its own fields: OPTION_FIELDS. */
+  options: optional(EVENT_PROPERTIES),
+} satisfies Record<keyof CaptureEvent, Field>;
+
+export const IDENTIFY_FIELDS = {
+  distinctId: required(DISTINCT_ID),
+  set: optional(PROPERTIES),
+  setOnce: optional(PROPERTIES),
+  anonDistinctId: optional(DISTINCT_ID),
+  properties: optional(PERSON_PROPERTIES),
+} satisfies Record<keyof IdentifyInput, Field>;
+
+export const ALIAS_FIELDS = {
+  distinctId: required(DISTINCT_ID),
+  alias: required(DISTINCT_ID),
+} satisfies Record<keyof AliasInput, Field>;
+
+export const GROUP_IDENTIFY_FIELDS = {
+  groupType: required(GROUP_TYPE),
+  groupKey: required(GROUP_KEY),
+  set: optional(PROPERTIES),
+  distinctId: optional(DISTINCT_ID),
+  properties: optional(PROPERTIES),
+} satisfies Record<keyof GroupIdentifyInput, Field>;
+
+export const SET_PERSON_PROPERTIES_FIELDS = {
+  distinctId: required(DISTINCT_ID),
+  set: optional(PROPERTIES),
+  setOnce: optional(PROPERTIES),
+  properties: optional(PERSON_PROPERTIES),
+} satisfies Record<keyof SetPersonPropertiesInput, Field>;
+
+export const UNSET_PERSON_PROPERTIES_FIELDS = {
+  distinctId: required(DISTINCT_ID),
+  unset: optional(PROPERTY_NAMES),
+  properties: optional(PROPERTY_NAMES),
+} satisfies Record<keyof UnsetPersonPropertiesInput, Field>;
+
+/** The second argument of `captureException()`. */
+export const EXCEPTION_FIELDS = {
+  distinctId: optional(DISTINCT_ID),
+  properties: optional(PROPERTIES),
+};
