@@ -1,32 +1,29 @@
 import { sanitize } from './sanitize.js';
 
-/** A value as JSON, or that it has more bytes than it may have. */
 export type JsonText = { readonly text: string; readonly bytes: number } | 'too_large';
 
-/** Objects and arrays within each other, counting the outermost. PostHog reads 128 levels, and a request adds some. */
+/** Nested objects and arrays, including the outermost. PostHog reads 128 levels, and a request adds some. */
 export const MAX_LEVELS = 100;
 
-/** How JSON.stringify writes what PostHog's parser refuses or its storage alters: lone surrogates and NUL. */
+/** JSON.stringify's form of what PostHog refuses or changes: lone surrogates and NUL. */
 const UNFIT_ESCAPE = /\\u(?:d[89a-f]|0000)/;
 
-/** Thrown inside of here where a value needs care. */
+/** Thrown to leave the fast path. */
 const NEEDS_CARE = new Error('needs care');
 
-/** What a copy may do. */
 interface Budget {
-  /** Bytes that may still be written, counted low: what exceeds it is certainly too large. */
+  /** Bytes that may still be written, estimated low: a value that exceeds it is certainly too large. */
   left: number;
   readonly ownLevels: number;
 }
 
 /**
- * Writes a value as JSON that PostHog accepts, whatever the value is; never throws. What JSON cannot say is replaced: a
- * lone surrogate and NUL by U+FFFD, a bigint by its text, a cycle by `[Circular]`, what is nested too deep by
- * `[Truncated]`, an Error by its name, message and stack, a Map by an object, a Set or typed array by an array, and what
- * throws when it is read by null. For plain values the text is that of JSON.stringify.
+ * Writes any value as JSON that PostHog accepts. Never throws. For plain values the result is that of JSON.stringify. Otherwise a lone
+ * surrogate and NUL become U+FFFD, a bigint a string, a cycle `[Circular]`, a value that is nested too deep `[Truncated]`, an Error an
+ * object of its name, message and stack, a Map an object, a Set or typed array an array, and a value that throws when it is read null.
  *
- * @param maxBytes UTF-8 bytes that the text may have; also bounds the work, so an endless value is `too_large`
- * @param ownLevels so many levels of objects were made by the caller and are nobody else's: they are changed instead of copied
+ * @param maxBytes UTF-8 bytes; also bounds the work, so an endless value is `too_large`
+ * @param ownLevels levels of objects that the caller of this function made itself: they are changed in place instead of copied
  */
 export function toJson(value: unknown, maxBytes: number, ownLevels = 0): JsonText {
   const budget = { left: maxBytes, ownLevels };
@@ -36,7 +33,7 @@ export function toJson(value: unknown, maxBytes: number, ownLevels = 0): JsonTex
   return bytes > maxBytes ? 'too_large' : { text, bytes };
 }
 
-/** The quick way, which nearly every event goes. null when the value needs care, or is too large. */
+/** The fast path, for nearly every event. null if the value needs `sanitize`, or is too large. */
 function plainText(value: unknown, budget: Budget): string | null {
   try {
     const text = JSON.stringify(copyPlain(value, 1, budget)) as string | undefined;
@@ -47,20 +44,19 @@ function plainText(value: unknown, budget: Budget): string | null {
   }
 }
 
-/** What `toJson` would write, as a value; never throws. */
+/** The result of `toJson` as a value. Never throws. */
 export function cleanCopy(value: unknown, maxBytes: number): { readonly value: unknown } | 'too_large' {
   return sanitize(value, { maxLevels: MAX_LEVELS, maxBytes });
 }
 
-/** The careful way: a clean copy. */
 function sanitizedText(value: unknown, maxBytes: number): string | null {
   const clean = cleanCopy(value, maxBytes);
   return clean === 'too_large' ? null : JSON.stringify(clean.value);
 }
 
 /**
- * A copy that JSON.stringify writes as it should be, apart from the characters of its texts. Everything is read once: a getter or
- * a proxy may answer something else, without end, when it is asked again. Throws where that takes more care, or more bytes.
+ * A copy that is safe for JSON.stringify, apart from the characters of its strings. Everything is read once: a getter or a proxy may
+ * return something else, even something endless, the second time. Throws if the value needs `sanitize` or is too large.
  */
 function copyPlain(value: unknown, level: number, budget: Budget): unknown {
   switch (typeof value) {
@@ -86,17 +82,17 @@ function copyObject(value: object, level: number, budget: Budget): unknown {
   const prototype: unknown = Object.getPrototypeOf(value);
   const { toJSON } = value as { toJSON?: unknown };
   if (prototype === Date.prototype) return copyDate(value as Date, toJSON, budget);
-  // A cycle gets too deep as well.
+  // A cycle exceeds MAX_LEVELS as well.
   if (level > MAX_LEVELS || typeof toJSON === 'function') throw NEEDS_CARE;
   if (prototype === Array.prototype && Array.isArray(value)) return copyList(value, level, budget);
   if (prototype !== Object.prototype && prototype !== null) throw NEEDS_CARE;
   const record = value as Record<string, unknown>;
   const copy: Record<string, unknown> = level <= budget.ownLevels ? record : {};
   spend(budget, 1);
-  // A list of the names would cost more than all the rest; what is asked of each costs nothing in this spelling.
+  // Object.keys() would cost more than all the rest; hasOwnProperty costs nothing if called this way.
   for (const name in record) {
     if (!Object.prototype.hasOwnProperty.call(record, name)) continue;
-    // Assigned, it would be no name.
+    // Assignment would set the prototype.
     if (name === '__proto__') throw NEEDS_CARE;
     const given = record[name];
     const item = typeof given === 'string' ? given : copyPlain(given, level + 1, budget);
@@ -117,8 +113,8 @@ function copyList(list: readonly unknown[], level: number, budget: Budget): unkn
 }
 
 function copyDate(date: Date, toJSON: unknown, budget: Budget): string | null {
-  const speaksForItself = toJSON !== Date.prototype.toJSON || date.toISOString !== Date.prototype.toISOString;
-  if (speaksForItself) throw NEEDS_CARE;
+  const isCustom = toJSON !== Date.prototype.toJSON || date.toISOString !== Date.prototype.toISOString;
+  if (isCustom) throw NEEDS_CARE;
   const text = date.toJSON() as string | null;
   spend(budget, text === null ? 3 : text.length + 1);
   return text;

@@ -1,14 +1,13 @@
 /**
- * State of ours on objects that others made, such as requests. Not a WeakMap: entries of short-lived objects cost the garbage
- * collector more than all the rest that is done for a request. Nor a hidden property: defining one costs more than the rest, too. It is
- * set as Node and Fastify set their own, by a symbol, so that neither the keys of the object nor its JSON have it; an object that takes
- * no property has its state in a WeakMap after all.
+ * State attached to objects of others, such as requests. Not in a WeakMap, whose entries for short-lived objects cost the garbage
+ * collector more than all other work for a request; nor as a non-enumerable property, as defining one costs as much. It is assigned by a
+ * symbol, as Node and Fastify do, so it is in neither the keys nor the JSON of the object. A frozen object has its state in a WeakMap.
  */
 export class AttachedState<T extends object> {
   readonly #key: symbol;
   #others: WeakMap<object, T> | undefined;
 
-  /** @param name the same in both builds of this package, which may serve one request together; undefined: of this object alone */
+  /** @param name shares the state between both builds of this package, which may serve one request together. Default: not shared */
   constructor(name?: string) {
     this.#key = name === undefined ? Symbol('nestjs-posthog-capture') : Symbol.for(`nestjs-posthog-capture:${name}`);
   }

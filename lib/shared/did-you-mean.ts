@@ -1,4 +1,4 @@
-/** What PostHog's own SDKs call some of the options, without capitals. */
+/** Lower-case names of options in PostHog's own SDKs. */
 const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['token', 'apiKey'],
   ['projectapikey', 'apiKey'],
@@ -10,13 +10,13 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['maxbatchsize', 'maxBatchEvents'],
 ]);
 
-/** One edit in four characters is a typo, and at most two are. */
+/** One edit per four characters is a typo, up to two. */
 const MOST_EDITS = 2;
 const CHARACTERS_PER_EDIT = 4;
 
 /**
- * The name that was probably meant, or undefined. Case, separators and a leading `POSTHOG_` do not count, so a variable's
- * name finds its option.
+ * The most similar name; undefined if none is similar. Ignores case, separators and a leading `POSTHOG_`, so the name of a variable
+ * finds its option.
  */
 export function didYouMean(written: string, names: readonly string[]): string | undefined {
   const wanted = normalize(written);

@@ -64,9 +64,13 @@ describe('applyBeforeSend', () => {
       }),
       { properties: { a: 1, b: null } },
     ],
-    ['properties that tell nothing', changed({ properties: new Proxy({}, { ownKeys: thrower }) }), { properties: {} }],
+    [
+      'properties that cannot be listed',
+      changed({ properties: new Proxy({}, { ownKeys: thrower }) }),
+      { properties: {} },
+    ],
     ['properties with a toJSON', changed({ properties: { a: 1, toJSON: () => 'text' } }), { properties: { a: 1 } }],
-  ])('takes %s', (_, answer, expected) => {
+  ])('accepts %s', (_, answer, expected) => {
     const { filtered, warnings } = filter(answer);
     expect(filtered).toEqual({ event: { ...EVENT, ...expected } });
     expect(warnings).toEqual([]);
@@ -78,7 +82,7 @@ describe('applyBeforeSend', () => {
     ['an exception', thrower, 'before_send', /threw/],
     ['a promise', (event) => Promise.resolve(event), 'before_send', /promise/],
     ['a promise that rejects', () => Promise.reject(new Error('secret')), 'before_send', /promise/],
-    ['a text', () => 'secret', 'before_send', /a string of 6 bytes/],
+    ['a string', () => 'secret', 'before_send', /a string of 6 bytes/],
     ['a list', (event) => [event], 'before_send', /an array/],
     ['a revoked proxy', () => revoked(), 'before_send', /a proxy/],
     ['a spiteful proxy', () => spiteful(), 'before_send', /a proxy/],
@@ -95,7 +99,7 @@ describe('applyBeforeSend', () => {
     ['no properties', changed({ properties: null }), 'invalid', /properties .*null/],
     ['a list of properties', changed({ properties: [] }), 'invalid', /properties .*array/],
     ['properties that are a revoked proxy', changed({ properties: revoked() }), 'invalid', /properties .*throws/],
-  ])('drops the event for %s, and says why without a value', (_, answer, reason, detail) => {
+  ])('drops the event for %s, with a reason that shows no value', (_, answer, reason, detail) => {
     const { filtered } = filter(answer);
     expect(filtered).toEqual({ reason, detail: expect.stringMatching(detail) });
     expect(JSON.stringify(filtered)).not.toContain('secret');
@@ -106,20 +110,20 @@ describe('applyBeforeSend', () => {
     ['the event itself', (event) => Object.assign(event, { uuid: 'none', timestamp: new Date(NaN) })],
     ['fields that are gone', ({ event, distinct_id, properties }) => ({ event, distinct_id, properties })],
     ['getters', (event) => Object.defineProperties(event, { uuid: { get: thrower }, timestamp: { get: thrower } })],
-  ])('puts back what makes it one row of PostHog, and warns: %s', (_, answer) => {
+  ])('keeps the original uuid and timestamp, with a warning: %s', (_, answer) => {
     const { filtered, warnings } = filter(answer);
     expect(filtered).toEqual({ event: EVENT });
     expect(warnings).toEqual([expect.stringMatching(/^uuid /), expect.stringMatching(/^timestamp /)]);
   });
 
-  it('takes out what PostHog would refuse the whole batch for', () => {
+  it('removes properties for which PostHog would refuse the whole batch', () => {
     const { filtered, warnings } = filter(changed({ properties: { $cookieless_mode: 'yes', $set: 'secret', a: 1 } }));
     expect(filtered).toEqual({ event: { ...EVENT, properties: { a: 1 } } });
     expect(warnings).toEqual([expect.stringContaining('$cookieless_mode'), expect.stringContaining('$set')]);
     expect(warnings.join()).not.toContain('secret');
   });
 
-  it('is no longer changed by what a filter keeps of it', () => {
+  it('is independent of a reference that a filter keeps', () => {
     const kept: Record<string, unknown>[] = [];
     const { filtered } = filter((event) => {
       kept.push(event.properties);

@@ -37,7 +37,7 @@ function sourceOf(input: unknown): SourceEvent {
 
 function problemOf(input: unknown): string {
   const checked = checkEvent(input);
-  if (checked.ok) throw new Error('it was taken');
+  if (checked.ok) throw new Error('it was accepted');
   return checked.problem;
 }
 
@@ -49,7 +49,7 @@ class Named {
   plan = 'pro';
 }
 const named = new Named();
-const bag = Object.assign(Object.create(null) as object, { a: 1 });
+const bare = Object.assign(Object.create(null) as object, { a: 1 });
 
 const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
   event: [
@@ -95,7 +95,7 @@ const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
     [null, undefined],
     [circular, circular],
     [named, named],
-    [bag, bag],
+    [bare, bare],
     [[], REFUSED],
     ['a', REFUSED],
     [5, REFUSED],
@@ -226,7 +226,7 @@ describe('checkEvent', () => {
     expect(refused).toBeLessThan(3000);
   });
 
-  it('explains every field that is wrong, with what came by type and size only', () => {
+  it('explains every invalid field, showing only type and size of its value', () => {
     const input = {
       event: 'secret'.repeat(40),
       distinctId: { secret: 1 },
@@ -241,7 +241,7 @@ describe('checkEvent', () => {
     );
   });
 
-  it('names the group and the switch that are wrong', () => {
+  it('names the invalid group and the invalid option', () => {
     expect(problemOf({ event: 'e', groups: { company: null } })).toContain('the key of "company" is null');
     expect(problemOf({ event: 'e', options: { cookielessMode: 1 } })).toBe(
       'options.cookielessMode must be true or false, but it is a number',
@@ -274,16 +274,16 @@ describe('checkEvent', () => {
     expect(problemOf(input)).toMatch(new RegExp(`^${named}`));
   });
 
-  it('takes an event that does not list its fields', () => {
+  it('accepts an event that cannot list its fields', () => {
     expect(checkEvent(new Proxy({ event: 'e' }, { ownKeys: thrower }))).toMatchObject({ ok: true, warnings: [] });
   });
 
-  it('a uuid that cannot be read costs nothing but itself', () => {
+  it('a uuid that cannot be read is replaced', () => {
     const input = Object.defineProperty({ event: 'e' }, 'uuid', { get: thrower });
     expect(checkEvent(input)).toMatchObject({ ok: true, warnings: [expect.stringMatching(/^uuid /)] });
   });
 
-  it('gives the name of a refused event, for the report', () => {
+  it('returns the name of a refused event', () => {
     expect(checkEvent({ event: 'e', distinctId: '' })).toMatchObject({ ok: false, event: 'e' });
   });
 
@@ -294,7 +294,7 @@ describe('checkEvent', () => {
   it.each<[string, unknown]>([
     ['undefined', undefined],
     ['null', null],
-    ['text', 'page_view'],
+    ['a string', 'page_view'],
     ['a number', 5],
     ['a function', thrower],
     ['an array', [{ event: 'e' }]],
@@ -343,7 +343,7 @@ describe('checkEvent', () => {
     expect(sourceOf(input).event).toBe('e');
   });
 
-  it('reads all fields a second time where one throws, and goes by that', () => {
+  it('reads all fields again if one throws, and uses the second reading', () => {
     let reads = 0;
     const input = {
       get event() {
@@ -357,7 +357,7 @@ describe('checkEvent', () => {
     expect(sourceOf(input).event).toBe('e');
   });
 
-  it('takes properties that hide a trap: they are read later', () => {
+  it('accepts properties with a getter that throws: they are read later', () => {
     expect(
       checkEvent({
         event: 'e',
@@ -377,7 +377,7 @@ describe('checkEvent warns', () => {
     return checked.ok ? checked.warnings : [checked.problem];
   };
 
-  it('of nothing in the common case, without a list of its own', () => {
+  it('of nothing in the common case, without allocating an array', () => {
     expect(warningsOf({ event: 'e', distinctId: 'a', properties: {} })).toBe(NO_WARNINGS);
   });
 
@@ -385,7 +385,7 @@ describe('checkEvent warns', () => {
     ['another name', { userId: 5 }, /"userId".*"distinctId"/],
     ['what belongs into properties', { plan: 'secret' }, /"plan".*"properties"/],
     ['an unknown option', { options: { cookieless_mode: true } }, /"options.cookieless_mode".*"cookielessMode"/],
-    ['a uuid that is none', { uuid: 'secret' }, /^uuid /],
+    ['an invalid uuid', { uuid: 'secret' }, /^uuid /],
     ['an illegal distinct id', { distinctId: 'anonymous' }, /^distinctId /],
     ['an illegal distinct id in another spelling', { distinct_id: 'x', distinctId: 'null' }, /distinct_id|null/],
   ])('of %s', (_, fields, expected) => {
@@ -397,19 +397,19 @@ describe('checkEvent warns', () => {
   it.each([
     [undefined, 'a'],
     [null, 'a'],
-  ])('of distinct_id, and takes it where distinctId is %p', (distinctId, expected) => {
+  ])('of distinct_id, and uses it if distinctId is %p', (distinctId, expected) => {
     const input = { event: 'e', distinctId, distinct_id: ' a ' };
     expect(sourceOf(input).distinctId).toBe(expected);
     expect(warningsOf(input)).toHaveLength(1);
     expect(warningsOf(input)[0]).toContain('distinct_id');
   });
 
-  it('but does not take distinct_id beside distinctId, nor one that is none', () => {
+  it('but ignores distinct_id beside distinctId, and an invalid one', () => {
     expect(sourceOf({ event: 'e', distinctId: 'a', distinct_id: 'b' }).distinctId).toBe('a');
     expect(sourceOf({ event: 'e', distinct_id: { a: 1 } }).distinctId).toBeUndefined();
   });
 
-  it('not of a CaptureEventDto, which spells its fields in its own way', () => {
+  it('not of the spelling of a CaptureEventDto', () => {
     const dto = Object.assign(new CaptureEventDto(), {
       event: 'e',
       distinct_id: 5,

@@ -46,7 +46,7 @@ async function messagesOf(body: unknown, mode: object = {}): Promise<string[]> {
 }
 
 describe.each(MODES)('CaptureEventDto behind a ValidationPipe with %j', (mode) => {
-  it('takes a whole event unchanged, as capture() understands it', async () => {
+  it('accepts a complete event unchanged, and converts it for capture()', async () => {
     const dto = (await new ValidationPipe(mode).transform(structuredClone(FULL), BODY)) as CaptureEventDto;
     expect(dto instanceof CaptureEventDto).toBe(mode.transform);
     expect(captureEventOf(dto)).toEqual({
@@ -63,7 +63,7 @@ describe.each(MODES)('CaptureEventDto behind a ValidationPipe with %j', (mode) =
     expect(checkEvent(mode.transform ? dto : captureEventOf(dto))).toMatchObject({ ok: true, warnings: [] });
   });
 
-  it('takes the least', async () => {
+  it('accepts the required fields alone', async () => {
     const dto = (await new ValidationPipe(mode).transform({ event: 'e', distinct_id: 7 }, BODY)) as CaptureEventDto;
     expect(checkEvent(captureEventOf(dto))).toMatchObject({
       ok: true,
@@ -80,11 +80,11 @@ describe.each(MODES)('CaptureEventDto behind a ValidationPipe with %j', (mode) =
     ['a blank distinct_id', { distinct_id: '' }, /^distinct_id must be .* blank$/],
     ['a distinct_id of another type', { distinct_id: ['u'] }, /^distinct_id must be .* an array$/],
     ['a list of properties', { properties: [1] }, /^properties must be .* an array$/],
-    ['a time in words', { timestamp: 'yesterday' }, /^timestamp must be .* ISO 8601/],
+    ['an invalid timestamp', { timestamp: 'yesterday' }, /^timestamp must be .* ISO 8601/],
     ['a group without key', { groups: { company: null } }, /^groups must .* "company" is null$/],
     ['an unknown kind of option', { options: { product_tour_id: {} } }, /^options\.product_tour_id must be/],
     ['a list of options', { options: [] }, /^options must be .* an array$/],
-    ['a uuid that is none', { uuid: 'x' }, /^uuid must be/],
+    ['an invalid uuid', { uuid: 'x' }, /^uuid must be/],
   ])('refuses %s', async (_, fields, expected) => {
     // With implicit conversion class-transformer turns any of these into a text first.
     if (mode.transformOptions.enableImplicitConversion && ('event' in fields || 'options' in fields)) return;
@@ -94,7 +94,7 @@ describe.each(MODES)('CaptureEventDto behind a ValidationPipe with %j', (mode) =
 });
 
 describe('CaptureEventDto', () => {
-  it('names switches with their path', async () => {
+  it('names options with their path', async () => {
     expect(await messagesOf({ ...FULL, options: { cookieless_mode: 'yes' }, disable_geoip: 'no' })).toEqual([
       'disable_geoip must be true or false, but it is a string of 2 bytes',
       'options.cookieless_mode must be true or false, but it is a string of 3 bytes',
@@ -116,7 +116,7 @@ describe('CaptureEventDto', () => {
     expect(messages.join()).not.toContain('secret');
   });
 
-  it.each([undefined, null])('takes %p for what is not given', (missing) => {
+  it.each([undefined, null])('treats %p as missing', (missing) => {
     const { event, distinct_id, ...rest } = FULL;
     const nothing = Object.fromEntries(Object.keys(rest).map((name) => [name, missing]));
     const dto = transformerPackage.plainToInstance(CaptureEventDto, { event, distinct_id, ...nothing });
@@ -147,7 +147,7 @@ describe('CaptureResult', () => {
     );
   });
 
-  it('has the uuid for code', () => {
+  it('has the uuid, outside of its JSON', () => {
     expect(result).toMatchObject({
       success: true,
       event: 'page_view',

@@ -36,7 +36,7 @@ function propertiesOf(
 }
 
 describe('buildEvent', () => {
-  it('gives an event what it does not say', () => {
+  it('fills in missing fields', () => {
     expect(built(checkEvent({ event: 'e', distinctId: 'u' }))).toStrictEqual({
       uuid: 'new-uuid',
       event: 'e',
@@ -46,7 +46,7 @@ describe('buildEvent', () => {
     });
   });
 
-  it('keeps what it says', () => {
+  it('keeps given fields', () => {
     const uuid = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
     const event = { event: 'e', distinctId: 5, uuid, timestamp: '2026-01-31T12:00:00Z', properties: { plan: 'pro' } };
     expect(built(checkEvent(event))).toStrictEqual({
@@ -58,7 +58,7 @@ describe('buildEvent', () => {
     });
   });
 
-  it('takes properties from the caller, then the context, then the module', () => {
+  it('properties of the call win over those of the context, and these over superProperties', () => {
     const settings = { superProperties: { a: 'module', b: 'module', c: 'module' } };
     const acting = { properties: { b: 'context', c: 'context' } };
     expect(propertiesOf({ properties: { c: 'caller' } }, acting, settings)).toEqual({
@@ -68,21 +68,21 @@ describe('buildEvent', () => {
     });
   });
 
-  it('lets nobody speak for the library', () => {
+  it('does not let properties override those of the library', () => {
     const fake = { $lib: 'fake', $lib_version: 'fake', $is_server: false };
     expect(propertiesOf({ properties: fake }, { properties: fake }, { superProperties: fake })).toEqual({});
   });
 
-  it('leaves a property that looks like a time alone', () => {
+  it('does not change a property that looks like a time', () => {
     const properties = { at: '2026-01-31T12:00:00+02:00', on: '31.1.2026' };
     expect(propertiesOf({ properties })).toEqual(properties);
   });
 
-  it('leaves a property distinct_id alone', () => {
+  it('does not change a property distinct_id', () => {
     expect(propertiesOf({ properties: { distinct_id: 'x' } })).toEqual({ distinct_id: 'x' });
   });
 
-  it('changes neither what the caller holds nor what others share', () => {
+  it('changes neither the caller’s objects nor shared ones', () => {
     const properties = Object.freeze({ plan: 'pro' });
     const superProperties = Object.freeze({ app: 'shop' });
     const acting = Object.freeze({ properties: Object.freeze({ a: 1 }), groups: Object.freeze({ g: 'x' }) });
@@ -91,7 +91,7 @@ describe('buildEvent', () => {
   });
 });
 
-describe('who', () => {
+describe('the person', () => {
   const profile = (event: object, acting?: CheckedContext, settings?: Partial<BuilderSettings>): unknown[] => {
     const { distinct_id: id, properties } = built(checkEvent({ event: 'e', ...event }), acting, settings);
     return [id, properties.$process_person_profile];
@@ -100,25 +100,17 @@ describe('who', () => {
   it.each<[string, unknown[], unknown[]]>([
     ['the call', profile({ distinctId: 'call' }, { distinctId: 'context' }), ['call', undefined]],
     ['the context', profile({}, { distinctId: 'context' }), ['context', undefined]],
-    ['nobody', profile({}), ['random', false]],
-    ['nobody, with a profile by option', profile({ options: { processPersonProfile: true } }), ['random', true]],
+    ['none', profile({}), ['random', false]],
+    ['none, with a profile by option', profile({ options: { processPersonProfile: true } }), ['random', true]],
+    ['none, with a profile by property', profile({ properties: { $process_person_profile: true } }), ['random', true]],
+    ['none, with an invalid switch', profile({ properties: { $process_person_profile: 'yes' } }), ['random', false]],
     [
-      'nobody, with a profile by property',
-      profile({ properties: { $process_person_profile: true } }),
-      ['random', true],
-    ],
-    [
-      'nobody, with a switch that is none',
-      profile({ properties: { $process_person_profile: 'yes' } }),
-      ['random', false],
-    ],
-    [
-      'nobody, where the module asks for profiles',
+      'none, where the module asks for profiles',
       profile({}, {}, { superProperties: { $process_person_profile: true } }),
       ['random', false],
     ],
     [
-      'somebody without a profile',
+      'a person without a profile',
       profile({ distinctId: 'u', options: { processPersonProfile: false } }),
       ['u', false],
     ],
@@ -141,7 +133,7 @@ describe('who', () => {
     ['context', { properties: off }, {}],
     ['module', {}, { superProperties: off }],
     ['both', { properties: off }, { superProperties: off }],
-  ])('a switched-off profile of the %s stays out of events that need one', (_, acting, settings) => {
+  ])('a switched-off profile of the %s is removed from events that need one', (_, acting, settings) => {
     expect(built(checkEvent({ event: 'e', distinctId: 'u' }), acting, settings).properties).toMatchObject(off);
     for (const checked of [
       checkIdentify({ distinctId: 'u' }),
@@ -151,7 +143,7 @@ describe('who', () => {
     }
   });
 
-  it('the caller may switch it off all the same', () => {
+  it('the call may switch it off nevertheless', () => {
     const event = { event: '$identify', distinctId: 'u', options: { processPersonProfile: false } };
     expect(built(checkEvent(event)).properties).toMatchObject(off);
   });
@@ -192,7 +184,7 @@ describe('groups', () => {
     ['in properties alone', { properties: { $groups: { a: 'p' } } }, {}, { a: 'p' }],
     ['over something else', { groups: { a: 'e' }, properties: { $groups: ['x'] } }, {}, { a: 'e' }],
     ['over a revoked proxy', { groups: { a: 'e' }, properties: { $groups: revoked() } }, {}, { a: 'e' }],
-    ['over a text', { groups: { a: 'e' }, properties: { $groups: 'text' } }, {}, { a: 'e' }],
+    ['over a string', { groups: { a: 'e' }, properties: { $groups: 'text' } }, {}, { a: 'e' }],
     ['with a toJSON', { groups: { a: 'e' }, properties: { $groups: { toJSON: () => 'text' } } }, {}, { a: 'e' }],
     ['something else alone', { properties: { $groups: 'text' } }, {}, undefined],
   ])('%s', (_, event, acting, expected) => {
@@ -214,7 +206,7 @@ describe('session', () => {
 });
 
 describe('switches', () => {
-  it('and what else PostHog reads itself are checked wherever they come from, with a warning', () => {
+  it('and other reserved properties are checked in every source, with a warning', () => {
     const warnings: string[] = [];
     const wrong = { $set: 'secret' };
     const build = (event: object, acting: CheckedContext, settings: Partial<BuilderSettings>): unknown =>
@@ -230,7 +222,7 @@ describe('switches', () => {
     expect(warnings).toEqual(Array(3).fill(expect.stringMatching(/^property "\$set" must be an object/)));
   });
 
-  it('stand in properties under their names', () => {
+  it('become properties', () => {
     const options = {
       cookielessMode: true,
       disableSkewCorrection: true,
@@ -246,20 +238,20 @@ describe('switches', () => {
   });
 
   it.each(['$cookieless_mode', '$ignore_sent_at', '$process_person_profile'])(
-    '%s of another type is taken out, wherever it comes from: PostHog would refuse the whole batch',
+    '%s of another type is removed in every source: PostHog would refuse the whole batch',
     (name) => {
       for (const wrong of ['true', 1, null, {}]) {
-        const bag = { [name]: wrong };
-        expect(propertiesOf({ properties: bag })).toEqual({});
-        expect(propertiesOf({}, { properties: bag })).toEqual({});
-        expect(propertiesOf({}, {}, { superProperties: bag })).toEqual({});
+        const wrongType = { [name]: wrong };
+        expect(propertiesOf({ properties: wrongType })).toEqual({});
+        expect(propertiesOf({}, { properties: wrongType })).toEqual({});
+        expect(propertiesOf({}, {}, { superProperties: wrongType })).toEqual({});
       }
     },
   );
 });
 
 describe('hostile properties', () => {
-  it('a name such as __proto__ is a name', () => {
+  it('a property may be called __proto__', () => {
     const properties = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}') as object;
     const merged = propertiesOf({ properties }, { properties: properties as Record<string, unknown> });
     expect(JSON.stringify(merged)).toBe(JSON.stringify(properties));

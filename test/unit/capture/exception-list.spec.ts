@@ -104,18 +104,18 @@ describe('stackFrames', () => {
     expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000);
   });
 
-  it('does not take lines of the message for calls', () => {
+  it('does not parse lines of the message as calls', () => {
     const message = 'failed\n    at fake (/app/fake.js:1:2)\n    at fake2 (/app/fake.js:1:2)';
     const stack = `Error: ${message}\n    at real (/app/real.js:3:4)`;
     expect(stackFrames(stack, message).map((frame) => frame.function)).toEqual(['real']);
   });
 
-  it('keeps all calls when the message was changed after the error was made', () => {
+  it('keeps all calls if the message was changed later', () => {
     const stack = 'Error: old\n    at load (/app/a.js:1:2)';
     expect(stackFrames(stack, 'load').map((frame) => frame.function)).toEqual(['load']);
   });
 
-  it('gives the outermost call first, and of many the innermost', () => {
+  it('returns the innermost calls, outermost first', () => {
     const lines = Array.from({ length: 80 }, (_, n) => `    at f${n} (/app/a.js:${n + 1}:1)`);
     const names = stackFrames(`Error: x\n${lines.join('\n')}`, 'x').map((frame) => frame.function);
     expect(names).toHaveLength(50);
@@ -124,7 +124,7 @@ describe('stackFrames', () => {
 });
 
 describe('exceptionProperties', () => {
-  it('describes an error with its calls', () => {
+  it('describes an error with its stack frames', () => {
     const inner = (): Error => new TypeError('no such cart');
     const outer = (): Error => inner();
     const properties = exceptionProperties(outer());
@@ -146,7 +146,7 @@ describe('exceptionProperties', () => {
     expect(frames.at(-1)!.filename).toMatch(/^\/.*exception-list\.spec\.ts$/);
   });
 
-  it('tells the caught error first and its root cause last', () => {
+  it('lists the caught error first and its root cause last', () => {
     const error = new Error('a', { cause: new RangeError('b', { cause: 'c' }) });
     const { $exception_list: list, $exception_message: message } = exceptionProperties(error);
     expect(list.map(({ type, value }) => `${type}: ${value}`)).toEqual(['Error: a', 'RangeError: b', 'Error: c']);
@@ -154,13 +154,13 @@ describe('exceptionProperties', () => {
     expect(message).toBe('a');
   });
 
-  it('cuts a cycle of causes', () => {
+  it('stops at a cycle of causes', () => {
     const error = new Error('a');
     error.cause = new Error('b', { cause: error });
     expect(exceptionProperties(error).$exception_list).toHaveLength(2);
   });
 
-  it('tells at most 20 errors', () => {
+  it('lists at most 20 errors', () => {
     let error = new Error('root');
     for (let n = 0; n < 40; n += 1) error = new Error(`e${n}`, { cause: error });
     const { $exception_list: list } = exceptionProperties(error);
@@ -176,7 +176,7 @@ describe('exceptionProperties', () => {
     ['an error with a name', named, { type: 'QuotaError', value: 'x', synthetic: false }],
     ['an error without message', new Error(), { type: 'Error', value: '', synthetic: false }],
     ['an abort', new DOMException('stop', 'AbortError'), { type: 'AbortError', value: 'stop', synthetic: false }],
-    ['text', 'boom', { type: 'Error', value: 'boom', synthetic: true }],
+    ['a string', 'boom', { type: 'Error', value: 'boom', synthetic: true }],
     ['a number', 42, { type: 'Error', value: '42', synthetic: true }],
     ['undefined', undefined, { type: 'Error', value: 'undefined', synthetic: true }],
     ['null', null, { type: 'Error', value: 'null', synthetic: true }],
@@ -223,7 +223,7 @@ describe('exceptionProperties', () => {
     });
   });
 
-  it('cuts a long message', () => {
+  it('truncates a long message', () => {
     const { $exception_message: message } = exceptionProperties(new Error('x'.repeat(100_000)));
     expect(message).toHaveLength(8192);
   });

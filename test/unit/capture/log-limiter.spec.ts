@@ -20,7 +20,7 @@ function flood(limiter: LogLimiter, count: number, from = 0): void {
 }
 
 describe('LogLimiter', () => {
-  it('lets one line per kind and minute through, and counts those between', () => {
+  it('passes one line per kind and minute, and counts those in between', () => {
     const limiter = new LogLimiter();
     expect([limiter.pass('a'), limiter.pass('b'), limiter.pass('a'), limiter.pass('a')]).toEqual([0, 0, null, null]);
     now = MINUTE - 1;
@@ -29,7 +29,7 @@ describe('LogLimiter', () => {
     expect([limiter.pass('a'), limiter.pass('b')]).toEqual([3, 0]);
   });
 
-  it('takes more than a hundred kinds for one, and forgets them when their minute is over', () => {
+  it('treats kinds beyond a hundred as one, and forgets kinds after their minute', () => {
     const limiter = new LogLimiter();
     flood(limiter, 100);
     expect([limiter.pass('input: one more'), limiter.pass('input: and one')]).toEqual([0, null]);
@@ -37,7 +37,7 @@ describe('LogLimiter', () => {
     expect([limiter.pass('input: one more'), limiter.pass('input: and one')]).toEqual([0, 0]);
   });
 
-  it('counts what it held of forgotten kinds with those that are one', () => {
+  it('adds the held lines of forgotten kinds to those beyond a hundred', () => {
     const limiter = new LogLimiter();
     flood(limiter, 110);
     now = MINUTE;
@@ -46,7 +46,7 @@ describe('LogLimiter', () => {
     expect(limiter.pass('input: one more')).toBe(100 + 19);
   });
 
-  it('lets no flood of one sort hide another', () => {
+  it('a flood of one sort does not hide another', () => {
     const limiter = new LogLimiter();
     flood(limiter, 150);
     for (const kind of ['stalled: HTTP 401', 'store failed', 'dropped: rejected', 'shutdown'])

@@ -13,11 +13,11 @@ function correct(properties: Record<string, unknown>): { kept: Record<string, un
   return { kept: rest, warnings };
 }
 
-const BAGS = ['$set', '$set_once', '$groups', '$group_set'];
+const OBJECTS = ['$set', '$set_once', '$groups', '$group_set'];
 const SWITCHES = ['$cookieless_mode', '$ignore_sent_at', '$process_person_profile'];
 
 describe('correctReserved', () => {
-  const bags: [string, unknown, unknown][] = [
+  const objects: [string, unknown, unknown][] = [
     ['an object', { a: 1 }, { a: 1 }],
     ['an empty one', {}, {}],
     [
@@ -38,20 +38,20 @@ describe('correctReserved', () => {
   ];
 
   it.each([
-    ...BAGS.flatMap((name) => bags.map((row) => [name, ...row] as const)),
+    ...OBJECTS.flatMap((name) => objects.map((row) => [name, ...row] as const)),
     ...SWITCHES.flatMap((name) => switches.map((row) => [name, ...row] as const)),
-    ['$product_tour_id', 'a text', 't', 't'] as const,
+    ['$product_tour_id', 'a string', 't', 't'] as const,
     ['$unset', 'names', ['a', '\0'], ['a', '\0']] as const,
     ['$unset', 'no names', [], []] as const,
-    ['$group_type', 'a text', 'company', 'company'] as const,
-    ['$group_key', 'a text', 'acme', 'acme'] as const,
+    ['$group_type', 'a string', 'company', 'company'] as const,
+    ['$group_key', 'a string', 'acme', 'acme'] as const,
     ['$group_key', 'a number', 7, '7'] as const,
     ['$group_key', '400 characters', 'k'.repeat(400), 'k'.repeat(400)] as const,
-  ])('%s: takes %s', (name, _, value, expected) => {
+  ])('%s: accepts %s', (name, _, value, expected) => {
     expect(correct({ [name]: value })).toEqual({ kept: { [name]: expected }, warnings: [] });
   });
 
-  const noBags = [
+  const noObjects = [
     null,
     'secret',
     5,
@@ -83,7 +83,7 @@ describe('correctReserved', () => {
   });
 
   it.each([
-    ...BAGS.flatMap((name) => [...noBags, ...hostile].map((value) => [name, value] as const)),
+    ...OBJECTS.flatMap((name) => [...noObjects, ...hostile].map((value) => [name, value] as const)),
     ...SWITCHES.flatMap((name) => noSwitches.map((value) => [name, value] as const)),
     ...[null, 5, true, {}].map((value) => ['$product_tour_id', value] as const),
     ...['a', {}, [''], [5], new Array<unknown>(3), new Array<unknown>(2 ** 32 - 1), revoked([]), spiteful(['a'])].map(
@@ -91,7 +91,7 @@ describe('correctReserved', () => {
     ),
     ...['', ' ', 5, {}, null].map((value) => ['$group_type', value] as const),
     ...['', ' ', NaN, {}, null, 'k'.repeat(401), 10n ** 500n].map((value) => ['$group_key', value] as const),
-  ])('%s: takes out what is none (%#), with a warning that shows no value', (name, value) => {
+  ])('%s: removes an invalid value (%#), with a warning that shows no value', (name, value) => {
     const { kept, warnings } = correct({ [name]: value });
     expect(kept).toEqual({});
     expect(warnings).toEqual([expect.stringMatching(/^property "\$\w+" must be .+, but it is .+; it was left out$/)]);
@@ -99,16 +99,16 @@ describe('correctReserved', () => {
     expect(warnings[0]).not.toContain('secret');
   });
 
-  it('reads a list by its length: an iterator of its own need not end', () => {
+  it('reads an array by index: its own iterator need not end', () => {
     expect(correct({ $unset: endless })).toEqual({ kept: { $unset: ['a'] }, warnings: [] });
   });
 
-  it('leaves to the size of the event what has no end', () => {
-    const bag = { a: doubling() };
-    expect(correct({ $set: bag })).toEqual({ kept: { $set: bag }, warnings: [] });
+  it('keeps an endless object: the event will be too large', () => {
+    const object = { a: doubling() };
+    expect(correct({ $set: object })).toEqual({ kept: { $set: object }, warnings: [] });
   });
 
-  it('takes undefined for what is not given', () => {
+  it('treats undefined as missing', () => {
     expect(correct({ $set: undefined }).warnings).toEqual([]);
   });
 });
@@ -157,11 +157,11 @@ describe('requiredProblem', () => {
     expect(problemOf(event, properties)).not.toContain('secret');
   });
 
-  it('a list of errors that cannot be read is none', () => {
+  it('refuses an array of errors that cannot be read', () => {
     expect(problemOf('$exception', { $exception_list: revoked([]) })).toContain('"$exception_list"');
   });
 
-  it('completes an alias, never swapped', () => {
+  it('completes an alias, and never swaps it', () => {
     const properties = { alias: ' 5 ' };
     problemOf('$create_alias', properties);
     expect(properties).toEqual({ alias: '5', distinct_id: 'u' });

@@ -57,12 +57,12 @@ describe('shapes', () => {
       distinctId: '5',
       properties: { $set: { plan: 'pro' }, $set_once: { first: 1 }, $anon_distinct_id: 'anon' },
     },
-    'a bag that is what to set': {
+    'properties to set, posthog-node’s way': {
       input: { distinctId: 'u', properties: { plan: 'pro' } },
       distinctId: 'u',
       properties: { $set: { plan: 'pro' } },
     },
-    'a bag with $set and $set_once, and nothing of it is lost': {
+    'properties with $set and $set_once, and others': {
       input: {
         distinctId: 'u',
         properties: { $set: { plan: 'pro' }, $set_once: { first: 1 }, $anon_distinct_id: 'anon', seats: 3 },
@@ -70,17 +70,17 @@ describe('shapes', () => {
       distinctId: 'u',
       properties: { $set: { seats: 3, plan: 'pro' }, $set_once: { first: 1 }, $anon_distinct_id: 'anon' },
     },
-    'set wins over the bag': {
+    'set wins over properties': {
       input: { distinctId: 'u', set: { plan: 'pro' }, properties: { plan: 'free', seats: 3 } },
       distinctId: 'u',
       properties: { $set: { plan: 'pro', seats: 3 } },
     },
-    'a getter that throws costs its value': {
+    'a getter that throws becomes null': {
       input: { distinctId: 'u', set: trap },
       distinctId: 'u',
       properties: { $set: { plan: 'pro', trap: null } },
     },
-    'null is not given': {
+    'null is missing': {
       input: { distinctId: 'u', set: null, setOnce: null, anonDistinctId: null, properties: null },
       distinctId: 'u',
       properties: {},
@@ -93,7 +93,7 @@ describe('shapes', () => {
       distinctId: 'user',
       properties: { distinct_id: 'user', alias: 'visitor' },
     },
-    'numbers become texts, blanks go': {
+    'numbers become strings, and strings are trimmed': {
       input: { distinctId: ' 1 ', alias: 2 },
       distinctId: '1',
       properties: { distinct_id: '1', alias: '2' },
@@ -108,7 +108,7 @@ describe('shapes', () => {
       distinctId: '$company_7',
       properties: { $group_type: 'company', $group_key: '7', $group_set: {} },
     },
-    'set above the bag, and an id': {
+    'set wins over properties, and an id': {
       input: {
         groupType: 'company',
         groupKey: 'acme',
@@ -119,7 +119,7 @@ describe('shapes', () => {
       distinctId: 'u',
       properties: { $group_type: 'company', $group_key: 'acme', $group_set: { size: 2, tier: 'a' } },
     },
-    'an id of its own that PostHog takes': {
+    'a default id that is short enough': {
       input: { groupType: 'company', groupKey: longKey },
       distinctId: `$company_${longKey}`.slice(0, 64),
       properties: { $group_type: 'company', $group_key: longKey, $group_set: {} },
@@ -127,12 +127,12 @@ describe('shapes', () => {
   });
 
   shapes('$groupidentify', checkGroupIdentify, true, {
-    'an id of its own that ends in a blank where it is cut': {
+    'a default id without a blank at its end': {
       input: { groupType: 'company', groupKey: blankKey },
       distinctId: `$company_${'k'.repeat(50)}`,
       properties: { $group_type: 'company', $group_key: blankKey, $group_set: {} },
     },
-    'a toJSON among its properties': {
+    'a method toJSON': {
       input: { groupType: 't', groupKey: 'k', set: { a: 1, toJSON: () => 'text' } },
       distinctId: '$t_k',
       properties: { $group_type: 't', $group_key: 'k', $group_set: { a: 1 } },
@@ -140,19 +140,19 @@ describe('shapes', () => {
   });
 
   shapes('$set', checkSetPersonProperties, false, {
-    'a toJSON among its properties': {
+    'a method toJSON': {
       input: { distinctId: 'u', set: { a: 1, toJSON: () => 'text' } },
       distinctId: 'u',
       properties: { $set: { a: 1 } },
     },
     'set alone': { input: { distinctId: 'u', set: { a: 1 } }, distinctId: 'u', properties: { $set: { a: 1 } } },
-    'only what is not empty': {
+    'not what is empty': {
       input: { distinctId: 'u', set: {}, setOnce: { a: 1 } },
       distinctId: 'u',
       properties: { $set_once: { a: 1 } },
     },
-    'a bag': { input: { distinctId: 'u', properties: { a: 1 } }, distinctId: 'u', properties: { $set: { a: 1 } } },
-    'a bag with $set_once': {
+    properties: { input: { distinctId: 'u', properties: { a: 1 } }, distinctId: 'u', properties: { $set: { a: 1 } } },
+    'properties with $set_once': {
       input: { distinctId: 'u', properties: { $set: {}, $set_once: { a: 1 } } },
       distinctId: 'u',
       properties: { $set_once: { a: 1 } },
@@ -161,8 +161,8 @@ describe('shapes', () => {
 
   shapes('$set', checkUnsetPersonProperties, false, {
     unset: { input: { distinctId: 'u', unset: ['a', 'b'] }, distinctId: 'u', properties: { $unset: ['a', 'b'] } },
-    'a bag': { input: { distinctId: 'u', properties: ['a'] }, distinctId: 'u', properties: { $unset: ['a'] } },
-    'a list whose iterator never ends': {
+    properties: { input: { distinctId: 'u', properties: ['a'] }, distinctId: 'u', properties: { $unset: ['a'] } },
+    'an array whose iterator never ends': {
       input: {
         distinctId: 'u',
         unset: Object.assign(['a'], {
@@ -181,7 +181,7 @@ describe('shapes', () => {
     },
   });
 
-  it('a name such as __proto__ is a name', () => {
+  it('a property may be called __proto__', () => {
     const { properties } = sourceOf(checkIdentify({ distinctId: 'u', set: proto, properties: { a: 1 } }));
     expect(JSON.stringify(properties)).toBe('{"$set":{"a":1,"__proto__":{"polluted":1},"plan":"pro"}}');
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
@@ -194,8 +194,8 @@ describe('problems', () => {
     ['identify without an id', checkIdentify, { set: { a: 1 } }, 'distinctId'],
     ['identify with a blank id', checkIdentify, { distinctId: ' ' }, 'distinctId'],
     ['identify with a blank anonymous id', checkIdentify, { ...u, anonDistinctId: '' }, 'anonDistinctId'],
-    ['identify with a list', checkIdentify, { ...u, set: ['a'] }, 'set'],
-    ['identify with a list in a bag', checkIdentify, { ...u, properties: { $set: ['a'] } }, '$set'],
+    ['identify with an array', checkIdentify, { ...u, set: ['a'] }, 'set'],
+    ['identify with an array as $set in properties', checkIdentify, { ...u, properties: { $set: ['a'] } }, '$set'],
     ['alias without an id', checkAlias, { alias: 'a' }, 'distinctId'],
     ['alias without an alias', checkAlias, u, 'alias'],
     ['alias with a blank alias', checkAlias, { ...u, alias: ' ' }, 'alias'],
@@ -210,7 +210,7 @@ describe('problems', () => {
     ['set without an id', checkSetPersonProperties, { set: { a: 1 } }, 'distinctId'],
     ['nothing to unset', checkUnsetPersonProperties, u, 'unset'],
     ['an empty list to unset', checkUnsetPersonProperties, { ...u, unset: [] }, 'unset'],
-    ['a text to unset', checkUnsetPersonProperties, { ...u, unset: 'a' }, 'unset'],
+    ['a string to unset', checkUnsetPersonProperties, { ...u, unset: 'a' }, 'unset'],
     ['a blank name to unset', checkUnsetPersonProperties, { ...u, unset: ['a', ' '] }, 'unset'],
     ['a list with holes to unset', checkUnsetPersonProperties, { ...u, unset: new Array(3) }, 'unset'],
     ['an endless list to unset', checkUnsetPersonProperties, { ...u, unset: new Array(2 ** 32 - 1) }, 'unset'],
@@ -244,7 +244,7 @@ describe('problems', () => {
     },
   ];
 
-  it.each(checks)('%p refuses whatever is no input, without throwing', (check) => {
+  it.each(checks)('%p refuses any other value without throwing', (check) => {
     for (const input of [
       ...inputs,
       { distinctId: 'u', set: revoked, alias: revoked, unset: revoked, groupKey: revoked },
@@ -267,7 +267,7 @@ describe('warnings', () => {
       /^anonDistinctId is the distinctId/,
     ],
     [
-      'an anonymous id that is none, in posthog-node’s bag',
+      'an invalid anonymous id, in posthog-node’s properties',
       checkIdentify({ distinctId: 'u', properties: { $anon_distinct_id: { secret: 1 } } }),
       /^anonDistinctId is not a distinct id: it is an object/,
     ],
@@ -281,7 +281,7 @@ describe('warnings', () => {
 });
 
 describe('checkException', () => {
-  it('lets the context say who it was', () => {
+  it('leaves the person to the context', () => {
     expect(sourceOf(checkException(new Error('x'), undefined))).toMatchObject({
       event: '$exception',
       distinctId: undefined,
@@ -289,7 +289,7 @@ describe('checkException', () => {
     expect(sourceOf(checkException(new Error('x'), { distinctId: 5 })).distinctId).toBe('5');
   });
 
-  it('keeps the caller’s properties, but not where they would override what describes the error', () => {
+  it('keeps the caller’s properties unless they would override those of the error', () => {
     const properties = {
       plan: 'pro',
       $exception_type: 'Fake',
@@ -311,7 +311,7 @@ describe('checkException', () => {
   it.each<[string, unknown]>([
     ['undefined', undefined],
     ['null', null],
-    ['a text', 'x'],
+    ['a string', 'x'],
     ['a proxy that throws', hostile],
   ])('describes %s', (_, thrown) => {
     expect(checkException(thrown, { properties: trap })).toMatchObject({

@@ -28,7 +28,7 @@ describe('timeoutOf', () => {
 });
 
 describe('followSignal', () => {
-  it('aborts when the caller’s signal does, and lets go of it', () => {
+  it('aborts with the caller’s signal, and stops listening to it', () => {
     const theirs = new AbortController();
     const followed = followSignal({ signal: theirs.signal })!;
     const released = followSignal({ signal: theirs.signal })!;
@@ -38,11 +38,11 @@ describe('followSignal', () => {
     expect([followed.signal.aborted, released.signal.aborted]).toEqual([true, false]);
   });
 
-  it('aborts at once with a signal that was aborted before', () => {
+  it('aborts immediately with an aborted signal', () => {
     expect(followSignal({ signal: AbortSignal.abort() })!.signal.aborted).toBe(true);
   });
 
-  it('follows what another library takes for a signal', () => {
+  it('follows a signal of another library', () => {
     const theirs = Object.assign(new EventTarget(), { aborted: false });
     const { signal } = followSignal({ signal: theirs })!;
     theirs.dispatchEvent(new Event('abort'));

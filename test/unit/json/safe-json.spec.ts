@@ -36,13 +36,13 @@ class Order {
   }
 }
 
-describe('toJson writes plain values as JSON.stringify does', () => {
+describe('toJson writes plain values like JSON.stringify', () => {
   it.each<[string, unknown]>([
     ['an empty object', {}],
     ['an empty array', []],
-    ['text', 'a "quoted" \\ line\nbreak \u2028 and \u0001'],
-    ['text in other scripts', 'Füße 漢字 🦔'],
-    ['text that only looks like an escape', 'C:\\users\\ud800 \\u0000'],
+    ['a string', 'a "quoted" \\ line\nbreak \u2028 and \u0001'],
+    ['a string in other scripts', 'Füße 漢字 🦔'],
+    ['a string that only looks like an escape', 'C:\\users\\ud800 \\u0000'],
     ['numbers', [0, -0, 1.5, -1e21, 1e-7, Number.MAX_SAFE_INTEGER]],
     ['not a number', [NaN, Infinity, -Infinity]],
     ['missing values', { a: undefined, b: null, c: [undefined, null] }],
@@ -53,8 +53,8 @@ describe('toJson writes plain values as JSON.stringify does', () => {
     ['no prototype', Object.assign(Object.create(null) as object, { a: { b: 1 } })],
     ['a class with fields', new Order()],
     ['toJSON', { price: { toJSON: () => ({ cents: 5 }) }, gone: { toJSON: () => undefined } }],
-    ['toJSON with the name it stands under', { a: { toJSON: (name: string) => name } }],
-    ['toJSON that answers itself', { a: { n: 1, toJSON: returnThis } }],
+    ['toJSON with its property name', { a: { toJSON: (name: string) => name } }],
+    ['toJSON that returns itself', { a: { n: 1, toJSON: returnThis } }],
     ['a function', { a: thrower, b: [thrower] }],
     ['boxed values', [Object(5), Object('s'), Object(false), Object(Symbol('s'))]],
     ['what inherits nothing but has a hidden toJSON', Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 'b' })],
@@ -69,7 +69,7 @@ describe('toJson writes plain values as JSON.stringify does', () => {
     expect(json).toEqual({ text: JSON.stringify(value), bytes: Buffer.byteLength(JSON.stringify(value)) });
   });
 
-  it('gives the same text on the careful way', () => {
+  it('gives the same result without the fast path', () => {
     const value = { b: 1, 10: [1.5, null, 'é'], at: new Date(0), 2: { x: 'y' } };
     const json = toJson({ value, big: 1n }, PLENTY);
     expect(json).toMatchObject({ text: `{"value":${JSON.stringify(value)},"big":"1"}` });
@@ -80,7 +80,7 @@ function returnThis(this: unknown): unknown {
   return this;
 }
 
-describe('toJson makes safe what JSON cannot say', () => {
+describe('toJson converts values that JSON has no form for', () => {
   const shared = { n: 1n };
   const cycle: Record<string, unknown> = { name: 'a' };
   cycle.self = cycle;
@@ -142,7 +142,7 @@ describe('toJson makes safe what JSON cannot say', () => {
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
   });
 
-  it('writes an Error by name, message and stack, and nothing else of it', () => {
+  it('writes name, message and stack of an Error, and nothing else', () => {
     class HttpError extends Error {
       override name = 'HttpError';
       config = { headers: { authorization: 'Bearer secret' } };
@@ -161,7 +161,7 @@ describe('toJson makes safe what JSON cannot say', () => {
     expect(write({ error })).toEqual({ error: { name: 'Error', message: 'x', stack: null } });
   });
 
-  it('cuts what is nested too deep, and no more', () => {
+  it('truncates only values that are nested too deep', () => {
     const text = JSON.stringify(write(nested(MAX_LEVELS + 1)));
     expect(text).toBe(`${'{"in":'.repeat(MAX_LEVELS)}"[Truncated]"${'}'.repeat(MAX_LEVELS)}`);
   });
@@ -174,7 +174,7 @@ describe('toJson makes safe what JSON cannot say', () => {
   });
 });
 
-it.each([0, 2])('writes nothing that somebody has put into Object.prototype (%d levels of its own)', (ownLevels) => {
+it.each([0, 2])('does not write properties of Object.prototype (%d levels of its own)', (ownLevels) => {
   const value = { a: 1, in: { b: [{ c: 'd' }] } };
   const expected = JSON.stringify(value);
   Object.defineProperty(Object.prototype, 'everywhere', { value: { x: 1 }, enumerable: true, configurable: true });
@@ -197,7 +197,7 @@ describe('toJson writes as PROTOCOL.md says', () => {
   });
 });
 
-describe('toJson keeps to its size', () => {
+describe('toJson respects the size limit', () => {
   it.each<[string, unknown]>([
     ['ASCII', { a: 'abc' }],
     ['other characters', { a: 'é漢🦔' }],
@@ -232,7 +232,7 @@ describe('toJson keeps to its size', () => {
     new Proxy({}, { ownKeys: () => ['a', 'b'], getOwnPropertyDescriptor: describeAny, get: () => fresh() });
 
   it.each<[string, unknown]>([
-    ['a long text', 'x'.repeat(PLENTY)],
+    ['a long string', 'x'.repeat(PLENTY)],
     ['a sparse array', new Array(2 ** 32 - 1)],
     ['a sparse array beside a bigint', [1n, new Array(2 ** 32 - 1)]],
     ['a large typed array', new Uint8Array(PLENTY + 1)],
@@ -241,9 +241,9 @@ describe('toJson keeps to its size', () => {
     ['empty objects shared again and again', doubling({})],
     ['empty Maps shared again and again', doubling(new Map())],
     ['an endless proxy', fresh()],
-    ['an array that says it has no end', list(1)],
+    ['an array of infinite length', list(1)],
     ['an endless array of nulls', list(null)],
-    ['an endless array of empty texts', list('')],
+    ['an endless array of empty strings', list('')],
     ['an endless array of empty objects', list({})],
     ['an endless array of Dates', list(new Date(0))],
     ['a million names', Object.fromEntries(Array.from({ length: 1_000_000 }, (_, index) => [`name${index}`, index]))],
@@ -275,17 +275,17 @@ describe('toJson keeps to its size', () => {
     ['plain values', { changing: changing() }],
     ['values that need care', { changing: changing(), big: 1n }],
     ['an array', { list: Object.defineProperty([0], 0, { get: thrower }), changing: changing() }],
-  ])('a getter that answers an endless value when it is asked again does not hang, among %s', (_, value) => {
+  ])('a getter that returns an endless value the second time does not hang, among %s', (_, value) => {
     // Written as it was read first, or, where it was asked again, found to be too large: never endless.
     const json = toJson(value, PLENTY);
     if (json !== 'too_large') expect(JSON.parse(json.text)).toMatchObject({ changing: { value: 1 } });
   });
 
-  it('a proxy that answers itself is a cycle', () => {
+  it('a proxy that returns itself is a cycle', () => {
     expect(write({ endless })).toEqual({ endless: { a: '[Circular]', b: '[Circular]' } });
   });
 
-  it('does not count what is left out', () => {
+  it('does not count values that are left out', () => {
     const value = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`name${n}`, undefined]));
     expect(toJson(value, 100)).toEqual({ text: '{}', bytes: 2 });
   });

@@ -8,21 +8,24 @@ const REFUSING: [string, () => object][] = [
 ];
 
 describe('attached state', () => {
-  it.each<[string, () => object]>([['an object', () => ({ a: 1 })], ...REFUSING])('is of %s alone', (_name, make) => {
-    const attached = new AttachedState<{ of: string }>();
-    const [one, two, none] = [make(), make(), make()];
-    attached.set(one, { of: 'one' });
-    attached.set(two, { of: 'two' });
-    expect([attached.get(one), attached.get(two), attached.get(none)]).toEqual([
-      { of: 'one' },
-      { of: 'two' },
-      undefined,
-    ]);
-    attached.set(one, { of: 'another' });
-    expect(attached.get(one)).toEqual({ of: 'another' });
-  });
+  it.each<[string, () => object]>([['an object', () => ({ a: 1 })], ...REFUSING])(
+    'belongs to %s alone',
+    (_name, make) => {
+      const attached = new AttachedState<{ of: string }>();
+      const [one, two, none] = [make(), make(), make()];
+      attached.set(one, { of: 'one' });
+      attached.set(two, { of: 'two' });
+      expect([attached.get(one), attached.get(two), attached.get(none)]).toEqual([
+        { of: 'one' },
+        { of: 'two' },
+        undefined,
+      ]);
+      attached.set(one, { of: 'another' });
+      expect(attached.get(one)).toEqual({ of: 'another' });
+    },
+  );
 
-  it('shows neither in the names of an object nor in its JSON', () => {
+  it('is in neither the keys of an object nor its JSON', () => {
     const holder = { a: 1 };
     new AttachedState<object>('shown').set(holder, { secret: true });
     const names: string[] = [];
@@ -30,7 +33,7 @@ describe('attached state', () => {
     expect([names, Object.keys(holder), JSON.stringify(holder)]).toEqual([['a'], ['a'], '{"a":1}']);
   });
 
-  it('is found through what stands for the object, as a wrapper of a request does', () => {
+  it('is found through a wrapper whose prototype is the object', () => {
     const attached = new AttachedState<object>();
     const [holder, state] = [{ a: 1 }, {}];
     attached.set(holder, state);
@@ -38,7 +41,7 @@ describe('attached state', () => {
     expect(attached.get(new Proxy(holder, {}))).toBe(state);
   });
 
-  it('is shared by name, and by nothing else', () => {
+  it('is shared only by name', () => {
     const holder = {};
     const state = {};
     new AttachedState<object>('name').set(holder, state);

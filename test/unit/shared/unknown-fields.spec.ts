@@ -38,11 +38,11 @@ describe('warnOfUnknownFields', () => {
     return warnings;
   };
 
-  it('says nothing of known fields', () => {
+  it('does not warn of known fields', () => {
     expect(warningsOf({ event: 1, uuid: undefined })).toEqual([]);
   });
 
-  it('names the field and the one that was meant, and never a value', () => {
+  it('names the field and suggests another, and shows no value', () => {
     expect(warningsOf({ userId: 'secret', plan: 'secret' })).toEqual([
       'unknown field "userId" was ignored: did you mean "distinctId"?',
       'unknown field "plan" was ignored: properties of the event go into "properties"',
@@ -50,14 +50,14 @@ describe('warnOfUnknownFields', () => {
     expect(warningsOf({ evnt: 1 }, 'options')[0]).toContain('"options.evnt"');
   });
 
-  it('names a few of many, cut and on one line', () => {
+  it('names the first few, truncated and on one line', () => {
     const many = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`x${n}`, 1]));
     expect(warningsOf(many)).toHaveLength(6);
     expect(warningsOf(many).at(-1)).toBe('995 more unknown fields were ignored');
     expect(warningsOf({ [`a\n${'b'.repeat(1000)}`]: 1 })[0]).toMatch(/^unknown field "a\\nb{58}…"/);
   });
 
-  it('does not read what it warns of', () => {
+  it('does not read the values', () => {
     const input = {
       get plan(): never {
         throw new Error('read');
