@@ -2,29 +2,29 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage } from 'node:http';
 import { isLoopback, hasLoopbackHost } from '../live/request-origin.js';
 
-/** A request as Node has it; Express adds the address that was asked for before any router cut it. */
+/** Express keeps the complete URL in `originalUrl`; routers shorten `url`. */
 type RawRequest = IncomingMessage & { readonly originalUrl?: string };
 
 const COOKIE = 'posthog_inspector';
 const FORWARDING_HEADERS = /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|cf-connecting-ip|true-client-ip)$/;
 
-/** Whether a request came from this machine, by the address at the other end of its socket; what its headers say of it counts for nothing. */
+/** Returns true if the socket's remote address is this machine. Forwarding headers are ignored. */
 export function isFromLoopback({ socket }: IncomingMessage): boolean {
   return isLoopback(socket.remoteAddress ?? '');
 }
 
 /**
- * Whether the browser asked for this machine by a name of its own. A name that an attacker had made to point here (DNS rebinding) is
- * none; neither is what a reverse proxy says, for it may bring anybody.
+ * Returns true if the Host header names this machine and the request did not come through a proxy. Other names may point here through DNS
+ * rebinding, and a proxy may forward requests from anywhere.
  */
 export function isDirectToLoopback(request: IncomingMessage): boolean {
   const { headers, httpVersion } = request;
-  // A proxy that says nothing of itself speaks HTTP/1.0, as nginx does where nobody tells it otherwise.
+  // HTTP/1.0 indicates a proxy without forwarding headers, such as nginx with its default configuration.
   if (httpVersion === '1.0' || Object.keys(headers).some((name) => FORWARDING_HEADERS.test(name))) return false;
   return hasLoopbackHost(request);
 }
 
-/** Whether a request has the token: in its address, in the cookie that the page gave it, or as a bearer. */
+/** Accepts the token as query parameter, as bearer token, or through the cookie that the page sets. */
 export function hasToken(token: string, request: IncomingMessage): boolean {
   const [, bearer] = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '') ?? [];
   return (
@@ -34,7 +34,7 @@ export function hasToken(token: string, request: IncomingMessage): boolean {
   );
 }
 
-/** A cookie that opens the page, and does not tell the token. It works after a restart, too. */
+/** The cookie holds an HMAC instead of the token, and stays valid across restarts. */
 export function cookieFor(token: string, request: IncomingMessage): string {
   const path = urlOf(request).pathname.replace(/\/+$/, '');
   const secure = 'encrypted' in request.socket ? '; Secure' : '';
@@ -58,7 +58,7 @@ function cookiesOf({ headers }: IncomingMessage): string[] {
   return pairs.flatMap(([name, value = '']) => (name === COOKIE ? [value] : []));
 }
 
-/** Compares in a time that tells nothing, whatever the lengths. */
+/** Compares in constant time, also for different lengths. */
 function isSame(secret: string, given: string | null | undefined): boolean {
   if (typeof given !== 'string') return false;
   const digest = (text: string): Buffer => createHmac('sha256', COOKIE).update(text).digest();

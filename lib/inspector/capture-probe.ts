@@ -6,10 +6,10 @@ import { type EventFeed } from '../live/event-feed.js';
 import { type LiveProbe } from '../live/live-view.js';
 import { type LiveSample, type LiveState } from '../live/messages.js';
 
-/** Most requests of one second whose latency is kept. */
+/** Maximum number of request durations kept per second. */
 const MAX_DURATIONS = 1000;
 
-/** Tells a feed what happens to the events of an instance. */
+/** Adds the events of an instance to a feed, and follows them to PostHog's response. */
 export class CaptureProbe implements LiveProbe, EventWatcher {
   readonly detach: () => void;
   readonly #capture: CaptureService;
@@ -34,14 +34,14 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   sending(events: readonly QueuedEvent[], attempt: number): void {
     for (const event of events) {
-      // It waited before anybody looked, or so long that it was forgotten.
+      // Captured before the page was opened, or already removed from the feed.
       if (!this.#feed.has(event.id)) this.#add(event, 'sending');
       this.#feed.move(event.id, 'sending', { attempts: attempt });
     }
   }
 
   answered(request: AnsweredRequest): void {
-    // Its caller ended it, which says nothing of PostHog.
+    // Aborted by the caller, so it says nothing about PostHog.
     if (request.failure === 'aborted') return;
     this.#last = request;
     if (!isSuccess(request)) this.#failed += 1;
@@ -49,8 +49,8 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 
   retrying(events: readonly QueuedEvent[], delayMs: number | null, { message }: SendFailure): void {
-    const when = delayMs === null ? 'when sending goes on' : `in ${(delayMs / 1000).toFixed(1)} s`;
-    for (const { id } of events) this.#feed.move(id, 'retrying', { note: `${message}; again ${when}` });
+    const when = delayMs === null ? 'when sending resumes' : `in ${(delayMs / 1000).toFixed(1)} s`;
+    for (const { id } of events) this.#feed.move(id, 'retrying', { note: `${message}; next attempt ${when}` });
   }
 
   delivered(events: readonly QueuedEvent[]): void {
@@ -75,24 +75,24 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   state(): LiveState {
     const { pending, coolDownUntil, lastFailure, requests } = this.#capture.stats();
     const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting`;
-    if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is switched off; ${waiting}`, nextAt: null };
-    // It comes from a timer, and is a millisecond off from one look to the next.
+    if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is disabled; ${waiting}`, nextAt: null };
+    // Rounded, because it varies by a millisecond between calls.
     const nextAt = coolDownUntil === null ? null : Math.round(coolDownUntil / 1000) * 1000;
-    // Before the first request that was watched, the instance remembers how it went.
-    const answer = this.#last ? answerOf(this.#last) : (lastFailure?.message ?? 'PostHog answers');
+    // Until the first observed request, use the last failure of the instance.
+    const result = this.#last ? resultOf(this.#last) : (lastFailure?.message ?? 'PostHog responds');
     if (nextAt !== null) {
       return {
         tone: 'bad',
-        text: `${answer}: cooling down, next attempt in {next}; ${waiting}`,
+        text: `${result}: cooling down, next attempt in {next}; ${waiting}`,
         nextAt,
         remedy: lastFailure?.remedy,
       };
     }
-    if (requests.total === 0) return { tone: 'idle', text: `PostHog was not asked yet; ${waiting}`, nextAt };
+    if (requests.total === 0) return { tone: 'idle', text: `No request sent yet; ${waiting}`, nextAt };
     if (requests.total === requests.byStatus.aborted && lastFailure === null)
-      return { tone: 'idle', text: `PostHog has not answered yet; ${waiting}`, nextAt };
-    const isWell = this.#last ? isSuccess(this.#last) : lastFailure === null;
-    return { tone: isWell ? 'good' : 'warn', text: `${answer}; ${waiting}`, nextAt, remedy: lastFailure?.remedy };
+      return { tone: 'idle', text: `PostHog has not responded yet; ${waiting}`, nextAt };
+    const isHealthy = this.#last ? isSuccess(this.#last) : lastFailure === null;
+    return { tone: isHealthy ? 'good' : 'warn', text: `${result}; ${waiting}`, nextAt, remedy: lastFailure?.remedy };
   }
 
   sample(): LiveSample {
@@ -123,8 +123,8 @@ function isSuccess({ status }: AnsweredRequest): boolean {
   return status !== null && status >= 200 && status < 300;
 }
 
-function answerOf({ status, failure }: AnsweredRequest): string {
-  if (status !== null && status < 300) return 'PostHog answers';
-  if (status !== null) return `PostHog answers HTTP ${status}`;
-  return failure === 'timeout' ? 'PostHog does not answer in time' : 'PostHog cannot be reached';
+function resultOf({ status, failure }: AnsweredRequest): string {
+  if (status !== null && status < 300) return 'PostHog responds';
+  if (status !== null) return `PostHog responds with HTTP ${status}`;
+  return failure === 'timeout' ? 'PostHog does not respond in time' : 'PostHog cannot be reached';
 }

@@ -3,11 +3,10 @@ import { type LiveSource } from '../live/live-view.js';
 import { type LiveLayout } from '../live/messages.js';
 import { CaptureProbe } from './capture-probe.js';
 
-/** What the page shows of an instance. */
 export function captureSource(capture: CaptureService, name: string | undefined): LiveSource {
   const layout: LiveLayout = {
     title: name === undefined ? 'Events to PostHog' : `Events to PostHog: ${name}`,
-    about: 'What happens to them from now on.',
+    about: "Each event from capture to PostHog's response, from the moment you open this page.",
     fates: [
       { id: 'queued', label: 'queued', tone: 'idle', isFinal: false },
       { id: 'sending', label: 'in flight', tone: 'busy', isFinal: false },
@@ -55,10 +54,10 @@ export function captureSource(capture: CaptureService, name: string | undefined)
       { key: 'dropped', label: 'Dropped' },
     ],
     hint: {
-      title: 'No event yet',
+      title: 'No events yet',
       parts: [
         {
-          text: 'This page shows what happens from now on. Capture an event, and it appears here with what becomes of it. Nothing is remembered while nobody looks.',
+          text: 'Capture an event to see it here. Nothing is recorded while no page is open.',
         },
       ],
     },

@@ -3,10 +3,10 @@ import { InspectorGuard } from './inspector.guard.js';
 import { INSPECTOR, type Inspector, rawRequest, takeResponse } from './inspector.js';
 import { type PostHogCaptureInspectorExtras } from './inspector.options.js';
 
-/** What @nestjs/swagger, which need not be there, looks for on controllers that it leaves out. */
+/** Metadata key of `@ApiExcludeController`, without a dependency on @nestjs/swagger. */
 const HIDDEN_FROM_SWAGGER = 'swagger/apiExcludeController';
 
-/** Makes the controller of one inspector: a controller of Nest like others, so that guards are asked as they are used to. */
+/** Creates the controller class of one inspector, for which Nest runs guards as usual. */
 export function inspectorController(path: string, extras: PostHogCaptureInspectorExtras): Type<object> {
   const { guard, decorators = [] } = extras;
 

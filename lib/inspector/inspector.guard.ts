@@ -13,7 +13,7 @@ import { leaveUntracked } from '../tracking/http/request-events.js';
 import { isDirectToLoopback, hasToken, isFromLoopback } from './access.js';
 import { INSPECTOR, type Inspector, rawRequest } from './inspector.js';
 
-/** Lets those pass to the page who may see it. A guard of the application is asked after it. */
+/** Controls access to the page. The guard from the options runs after it. */
 @Injectable()
 export class InspectorGuard implements CanActivate {
   readonly #inspector: Inspector;
@@ -29,12 +29,14 @@ export class InspectorGuard implements CanActivate {
     if (!isOn) throw new NotFoundException(`Cannot GET ${path}`);
     if (request.method !== 'GET') throw new MethodNotAllowedException();
     if (!allowRemote && !isFromLoopback(request))
-      throw new ForbiddenException('The inspector answers its own machine only: see option allowRemote.');
+      throw new ForbiddenException('The inspector is available from its own machine only: see the option allowRemote.');
     if (!isProtected && !isDirectToLoopback(request))
-      throw new ForbiddenException('The inspector without a token or a guard answers localhost only, and no proxy.');
-    if (isCrossSite(request)) throw new ForbiddenException('The inspector answers its own page only.');
+      throw new ForbiddenException(
+        'Without a token or a guard, the inspector is available on localhost only, and not through a proxy.',
+      );
+    if (isCrossSite(request)) throw new ForbiddenException('The inspector refuses requests from pages of other sites.');
     if (token !== null && !hasToken(token, request))
-      throw new UnauthorizedException('The inspector wants its token: open it once with ?token=…');
+      throw new UnauthorizedException('The inspector requires its token: open the page once with ?token=…');
     return true;
   }
 }

@@ -17,7 +17,7 @@ import {
 
 const OPTIONS = 'POSTHOG_CAPTURE_INSPECTOR_OPTIONS';
 
-/** The options of `forRootAsync`: `useFactory`, `useClass` or `useExisting`, with `imports` and `inject`. */
+/** Options of `forRootAsync`: `useFactory`, `useClass` or `useExisting`, with `imports` and `inject`. */
 export type PostHogCaptureInspectorModuleAsyncOptions = ConfigurableModuleAsyncOptions<
   PostHogCaptureInspectorOptions,
   'createPostHogCaptureInspectorOptions'
@@ -48,8 +48,8 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<PostHogCapture
   .build();
 
 /**
- * A live page of what happens to the events of an instance: `GET /_posthog`, on Express and Fastify. It shows the events themselves, so
- * it answers this machine only, and is off in production, unless a token or a guard is given.
+ * Serves a live page at `GET /_posthog` that shows each event from capture to PostHog's response, on Express and Fastify. Because it
+ * shows event data, it is available from this machine only, and in production only with a token or a guard.
  *
  * ```ts
  * imports: [PostHogCaptureModule.forRoot(), PostHogCaptureInspectorModule.forRoot()]
@@ -57,13 +57,13 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<PostHogCapture
  */
 @Module({})
 export class PostHogCaptureInspectorModule extends ConfigurableModuleClass {
-  /** @throws PostHogConfigurationError at boot, naming every problem at once */
+  /** @throws PostHogConfigurationError at boot, with all invalid options */
   static override forRoot({ imports = [], ...options }: PostHogCaptureInspectorModuleOptions = {}): DynamicModule {
     const definition = super.forRoot(options);
     return { ...definition, imports: [...(definition.imports ?? []), ...imports] };
   }
 
-  /** Like `forRoot`, with options from a factory; `path`, `name`, `guard` and `decorators` stand beside it. */
+  /** Like `forRoot`, with options from a provider. `path`, `name`, `guard` and `decorators` are passed next to it. */
   static override forRootAsync(options: PostHogCaptureInspectorModuleAsyncOptions): DynamicModule {
     return super.forRootAsync(options);
   }

@@ -3,57 +3,57 @@ import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { type Mask } from '../live/mask.js';
 import { didYouMean } from '../shared/did-you-mean.js';
 
-/** What an inspector can be told. An explicit `undefined` is "not given". */
+/** Options of the inspector that may come from a factory. `undefined` means the default. */
 export interface PostHogCaptureInspectorOptions {
-  /** Whether there is a page. Default: true; false where NODE_ENV is `production` and neither `token` nor a guard is given. */
+  /** Serves the page. Default: true, but false if NODE_ENV is `production` and there is neither a `token` nor a `guard`. */
   enabled?: boolean | undefined;
   /**
-   * A secret of at least 16 characters that opens the page: once as `?token=` in a browser, which then has a cookie, or as
-   * `Authorization: Bearer`. Default: none.
+   * Secret that opens the page, at least 16 characters. Open the page once with `?token=…`, which sets a cookie, or send it as
+   * `Authorization: Bearer …`. Default: none.
    */
   token?: string | undefined;
   /**
-   * Whose values are hidden, however deep they stand: names of properties (`*` stands for any text, case does not matter), patterns
-   * on names, or a function that is told the name and the names around it. `distinct_id` hides that one as well. Default: none.
+   * Properties whose values are hidden, at any depth: names (case-insensitive; `*` matches any text), regular expressions for names, or a
+   * function that is called with the name and the names of the enclosing objects. `distinct_id` also hides the distinct id. Default: none.
    */
   mask?: Mask | undefined;
-  /** Most events that are remembered while somebody looks, 1 to 5000. Default: 500. */
+  /** Maximum number of events kept while a page is open, 1 to 5000. Default: 500. */
   maxEvents?: number | undefined;
-  /** Whether other machines than this one may look; only with a token or a guard. Default: false. */
+  /** Allows access from other machines. Requires a `token` or a `guard`. Default: false. */
   allowRemote?: boolean | undefined;
 }
 
-/** What shapes the module itself, so that it cannot come from a factory. */
+/** Options that define the module itself and cannot come from a factory. */
 export interface PostHogCaptureInspectorExtras {
-  /** Where the page is, below the global prefix of the application if it has one. Default: `/_posthog`. */
+  /** Path of the page. A global prefix of the application applies. Default: `/_posthog`. */
   path?: string | undefined;
-  /** The name of the instance that is shown. Default: the default instance. */
+  /** Name of the instance to show. Default: the default instance. */
   name?: string | undefined;
-  /** A guard that must let each request of the page pass, a class or an object. Default: none. */
+  /** Guard that must allow each request for the page, as a class or an object. Default: none. */
   guard?: Type<CanActivate> | CanActivate | undefined;
-  /** Applied to the controller, for application-wide guards and interceptors that look for metadata, e.g. `[Public()]`. */
+  /** Decorators for the controller, for application-wide guards that read metadata: `[Public()]`. Default: none. */
   decorators?: readonly ClassDecorator[] | undefined;
 }
 
-/** The options of `forRoot`. */
+/** Options of `forRoot`. */
 export interface PostHogCaptureInspectorModuleOptions
   extends PostHogCaptureInspectorOptions, PostHogCaptureInspectorExtras {
-  /** Modules that provide what the guard needs. */
+  /** Modules whose providers the guard injects. */
   imports?: DynamicModule['imports'];
 }
 
-/** The same, decided. */
+/** The resolved options. */
 export interface InspectorSettings {
   readonly isOn: boolean;
   readonly path: string;
   readonly token: string | null;
-  /** Whether a token or a guard keeps others out. */
+  /** Has a token or a guard. */
   readonly isProtected: boolean;
   readonly allowRemote: boolean;
   readonly maxEvents: number | undefined;
   readonly mask: Mask | undefined;
-  /** What the log says at boot. */
-  readonly report: string;
+  /** Logged at boot. */
+  readonly bootMessage: string;
 }
 
 const OPTION_NAMES: readonly (keyof PostHogCaptureInspectorOptions)[] = [
@@ -66,7 +66,7 @@ const OPTION_NAMES: readonly (keyof PostHogCaptureInspectorOptions)[] = [
 const MIN_TOKEN_LENGTH = 16;
 const MAX_EVENTS = 5000;
 
-/** @throws PostHogConfigurationError naming everything that cannot work */
+/** @throws PostHogConfigurationError with all invalid options */
 export function resolveSettings(
   options: PostHogCaptureInspectorOptions,
   { path: given = '/_posthog', guard, name }: PostHogCaptureInspectorExtras,
@@ -76,18 +76,19 @@ export function resolveSettings(
   const isProtected = token !== undefined || guard !== undefined;
   const isProduction = process.env.NODE_ENV === 'production';
   const problems = Object.keys(options).flatMap(unknownOption);
-  // A text of the environment, such as 'false', would be taken for yes.
+  // A string from the environment, such as 'false', would count as true.
   for (const option of ['enabled', 'allowRemote'] as const) {
     if (!['boolean', 'undefined'].includes(typeof options[option])) problems.push(`${option}: expected true or false`);
   }
   if (token !== undefined && !(typeof token === 'string' && token.length >= MIN_TOKEN_LENGTH))
     problems.push(`token: expected at least ${MIN_TOKEN_LENGTH} characters`);
-  if (allowRemote && !isProtected) problems.push('allowRemote: give a token or a guard as well, or anybody could look');
+  if (allowRemote && !isProtected) problems.push('allowRemote: requires a token or a guard');
   if (options.enabled === true && isProduction && !isProtected)
-    problems.push('enabled: in production give a token or a guard as well');
+    problems.push('enabled: in production the inspector requires a token or a guard');
   if (maxEvents !== undefined && !(Number.isInteger(maxEvents) && maxEvents >= 1 && maxEvents <= MAX_EVENTS))
     problems.push(`maxEvents: expected a whole number from 1 to ${MAX_EVENTS}`);
-  if (mask !== undefined && !isMask(mask)) problems.push('mask: expected a list of names and patterns, or a function');
+  if (mask !== undefined && !isMask(mask))
+    problems.push('mask: expected an array of names and regular expressions, or a function');
   if (problems.length > 0) {
     throw new PostHogConfigurationError(
       problems.map((problem) => `inspector: ${problem}`),
@@ -96,8 +97,9 @@ export function resolveSettings(
   }
   const isOn = options.enabled ?? (!isProduction || isProtected);
   const keys = [...(token === undefined ? [] : ['a token']), ...(guard === undefined ? [] : ['a guard'])].join(' and ');
-  const reach = allowRemote ? 'from everywhere' : 'from this machine only';
-  const off = options.enabled === false ? 'by option' : 'in production it needs a token or a guard';
+  const reach = allowRemote ? 'from all machines' : 'from this machine only';
+  const reason =
+    options.enabled === false ? 'the option enabled is false' : 'in production it requires a token or a guard';
   return {
     isOn,
     path,
@@ -106,13 +108,13 @@ export function resolveSettings(
     allowRemote,
     maxEvents,
     mask,
-    report: isOn
-      ? `The inspector is at ${path}, ${reach}${keys === '' ? '' : `, protected by ${keys}`}${isProduction ? ', in production' : ''}.`
-      : `The inspector is off: ${off}.`,
+    bootMessage: isOn
+      ? `The inspector is available at ${path} ${reach}${keys === '' ? '' : `, protected by ${keys}`}${isProduction ? ', in production' : ''}.`
+      : `The inspector is off: ${reason}.`,
   };
 }
 
-/** What is misspelled would be left undone, such as hiding. */
+/** A misspelled option would be ignored, for example `mask`. */
 function unknownOption(option: string): string[] {
   if ((OPTION_NAMES as readonly string[]).includes(option)) return [];
   const meant = didYouMean(option, OPTION_NAMES);

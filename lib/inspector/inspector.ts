@@ -7,10 +7,10 @@ import { cookieFor, queryOf } from './access.js';
 import { captureSource } from './capture-source.js';
 import { type InspectorSettings } from './inspector.options.js';
 
-/** The token of the Inspector, within its module. */
+/** Injection token of Inspector. */
 export const INSPECTOR = 'POSTHOG_CAPTURE_INSPECTOR';
 
-/** The page of one instance. Whether it may be seen is decided before: see inspector.guard.ts. */
+/** The page of one instance. inspector.guard.ts controls access to it. */
 export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
   readonly settings: InspectorSettings;
   readonly #view: LiveView;
@@ -22,19 +22,19 @@ export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   onApplicationBootstrap(): void {
-    new Logger('PostHogCaptureInspector').log(this.settings.report);
+    new Logger('PostHogCaptureInspector').log(this.settings.bootMessage);
   }
 
-  /** Before the server closes, which would wait for open streams. */
+  /** Ends the streams before the server closes, because it would wait for them. */
   onModuleDestroy(): void {
     this.#view.close();
   }
 
   servePage(request: IncomingMessage, response: ServerResponse): void {
     const { token } = this.settings;
-    // Whoever comes this far has shown the token: the gate saw to it.
-    const isGiven = token !== null && queryOf(request).has('token');
-    this.#view.servePage(response, isGiven ? { 'set-cookie': cookieFor(token, request) } : undefined);
+    // The guard has verified the token.
+    const isInQuery = token !== null && queryOf(request).has('token');
+    this.#view.servePage(response, isInQuery ? { 'set-cookie': cookieFor(token, request) } : undefined);
   }
 
   serveStream(response: ServerResponse): void {
@@ -46,12 +46,12 @@ export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** The request of Node that a framework's request is, or wraps. */
+/** Returns the Node request of an Express or Fastify request. */
 export function rawRequest(request: object): IncomingMessage {
   return rawOf<IncomingMessage>(request) ?? (request as IncomingMessage);
 }
 
-/** The response of Node that a framework's response is, or wraps; Fastify is told to leave it alone. */
+/** Returns the Node response of an Express or Fastify response, and takes it over from Fastify. */
 export function takeResponse(response: object): ServerResponse {
   (response as { hijack?: () => unknown }).hijack?.();
   return rawOf<ServerResponse>(response) ?? (response as ServerResponse);

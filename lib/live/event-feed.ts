@@ -1,19 +1,17 @@
 import { type LiveDetail, type LiveEvent, type LiveName, type LiveProgress } from './messages.js';
 import { type MaskedText } from './mask.js';
 
-/** Bounds of a feed. */
 export interface FeedLimits {
-  /** Most events that are remembered; the oldest are forgotten. */
+  /** Maximum number of events. The oldest are removed. */
   readonly maxEvents: number;
-  /** Most UTF-16 units of their texts. */
+  /** Maximum total length of their texts, in UTF-16 units. */
   readonly maxLength: number;
 }
 
-/** An event that the feed has not seen. */
 export interface NewEvent {
   readonly id: string;
   readonly name: string;
-  /** Its JSON; null when it was never serialized. */
+  /** The JSON of the event; null if it was never serialized. */
   readonly text: string | null;
   /** UTF-8 length of `text`. */
   readonly bytes: number;
@@ -36,8 +34,8 @@ const NAMES_SENT = 50;
 const OTHER_NAMES = '(other names)';
 
 /**
- * The events that the page shows, within bounds, and what changed since it was last asked. Text is masked only when it is
- * about to be shown, and once.
+ * A bounded list of the events that the page shows, and the changes since the last call of `takeChanges`. Text is masked once, when it
+ * is first shown.
  */
 export class EventFeed {
   readonly #limits: FeedLimits;
@@ -58,19 +56,19 @@ export class EventFeed {
     return this.#entries.has(id);
   }
 
-  /** Adds an event at the end. One with the same id is replaced. */
+  /** Adds an event at the end. Replaces an event with the same id. */
   add(event: NewEvent, fate: string, note = ''): void {
-    this.#forget(event.id);
+    this.#remove(event.id);
     this.#entries.set(event.id, { ...event, fate, note: cut(note, NOTE_LENGTH), attempts: 0, shown: null });
     this.#length += lengthOf(event);
     this.#added.add(event.id);
     for (const id of this.#entries.keys()) {
       if (this.#entries.size <= this.#limits.maxEvents && this.#length <= this.#limits.maxLength) break;
-      this.#forget(id);
+      this.#remove(id);
     }
   }
 
-  /** Says what has become of an event. One that was forgotten stays so. */
+  /** Updates the fate of an event. Ignored if the event was removed. */
   move(id: string, fate: string, { note = '', attempts }: { note?: string; attempts?: number } = {}): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
@@ -78,7 +76,6 @@ export class EventFeed {
     if (!this.#added.has(id)) this.#moved.add(id);
   }
 
-  /** Counts a name under a key. */
   count(name: string, key: string): void {
     const short = cut(name, NAME_LENGTH);
     const known = this.#names.has(short) || this.#names.size < MAX_NAMES ? short : OTHER_NAMES;
@@ -88,12 +85,12 @@ export class EventFeed {
     this.#namesChanged = true;
   }
 
-  /** All of it, oldest first. */
+  /** Oldest first. */
   events(): LiveEvent[] {
     return [...this.#entries.values()].map((entry) => this.#show(entry));
   }
 
-  /** The names that were counted most. */
+  /** The most frequent names first. */
   names(): LiveName[] {
     const total = (counts: Readonly<Record<string, number>>): number =>
       Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -103,7 +100,7 @@ export class EventFeed {
       .slice(0, NAMES_SENT);
   }
 
-  /** What changed since the last call. */
+  /** Returns the changes since the last call. */
   takeChanges(): { added: LiveEvent[]; moved: LiveProgress[]; names?: LiveName[] } {
     const of = (ids: Set<string>): Entry[] => [...ids].flatMap((id) => this.#entries.get(id) ?? []);
     const changes = {
@@ -117,7 +114,7 @@ export class EventFeed {
     return changes;
   }
 
-  /** An event with its whole text, or undefined when it is not here (any more). */
+  /** Returns an event with its complete text, or undefined if it was removed. */
   detail(id: string): LiveDetail | undefined {
     const entry = this.#entries.get(id);
     return entry && { id, text: entry.text === null ? null : this.#mask(entry.text).text };
@@ -143,7 +140,7 @@ export class EventFeed {
     return { ...entry.shown, fate, note, attempts };
   }
 
-  #forget(id: string): void {
+  #remove(id: string): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     this.#entries.delete(id);

@@ -6,29 +6,26 @@ import { type LiveLayout, type LiveSample, type LiveSnapshot, type LiveState, ty
 import { assemblePage, type Page, SAFE_HEADERS } from './page.js';
 import { Viewer } from './viewer.js';
 
-/** What is being looked at. */
+/** Observes a source while a page is open. */
 export interface LiveProbe {
   state(): LiveState;
-  /** The figures of the second that passed. */
+  /** Called once per second. Returns the values of the last second. */
   sample(): LiveSample;
-  /** Ends it. */
   detach(): void;
 }
 
-/** Whoever has events to show. */
 export interface LiveSource {
   readonly layout: LiveLayout;
-  /** Called when somebody begins to look; tells the feed what happens from then on. */
+  /** Called when the first page is opened. The probe adds events to the feed from then on. */
   attach(feed: EventFeed): LiveProbe;
 }
 
-/** Bounds of a view. */
 export interface LiveViewOptions {
-  /** Most events that are remembered. Default: 500. */
+  /** Maximum number of events to keep. Default: 500. */
   readonly maxEvents?: number | undefined;
-  /** What is hidden. Default: nothing. */
+  /** Default: nothing is hidden. */
   readonly mask?: Mask | undefined;
-  /** Milliseconds for which all is remembered after the last viewer left, so that a page may be reloaded. Default: 5000. */
+  /** Milliseconds to keep events after the last page was closed, so that a page can be reloaded. Default: 5000. */
   readonly lingerMs?: number | undefined;
 }
 
@@ -49,8 +46,8 @@ const TICKS_PER_SAMPLE = 4;
 const MAX_SAMPLES = 120;
 
 /**
- * The page, the stream behind it and the text of single events, on Node's own requests and responses, whatever framework these
- * came with. It watches its source while somebody looks and a little longer, and else holds nothing and has no timer.
+ * Serves the page, its event stream and the complete text of single events, on Node's own requests and responses. It observes its
+ * source only while a page is open and shortly after; at other times it has no timer and holds no data.
  */
 export class LiveView {
   readonly #source: LiveSource;
@@ -66,40 +63,40 @@ export class LiveView {
     this.#options = options;
   }
 
-  /** Answers the page. `headers` are added to its own. */
+  /** Serves the page with additional `headers`. */
   servePage(response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void {
     this.#page ??= assemblePage();
     response.writeHead(200, { ...this.#page.headers, ...headers }).end(this.#page.html);
   }
 
-  /** Answers an endless stream of server-sent events: a snapshot, then what changes. It ends with `close()`. */
+  /** Serves an endless stream of server-sent events: a snapshot, then updates. `close()` ends it. */
   serveStream(response: ServerResponse): void {
-    // Whoever left while a guard was asked will not leave again.
+    // The client disconnected while a guard ran: `close` will not be emitted again.
     if (response.destroyed) return;
     if (this.#isClosed || this.#viewers.size >= MAX_VIEWERS) {
-      const why = this.#isClosed ? 'The application is shutting down.' : `${MAX_VIEWERS} pages are open already.`;
+      const why = this.#isClosed ? 'The application is shutting down.' : `${MAX_VIEWERS} pages are already open.`;
       response.writeHead(503, { ...SAFE_HEADERS, 'content-type': 'text/plain; charset=utf-8' }).end(why);
       return;
     }
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#linger = null;
     const watch = (this.#watch ??= this.#begin());
-    // All others first get what this one gets in its snapshot.
+    // The snapshot includes pending changes, so send these to the other viewers first.
     this.#broadcast(watch, {});
     const viewer = new Viewer(response);
     response.once('close', () => this.#leave(viewer));
     this.#viewers.add(viewer);
-    viewer.begin(this.#snapshot(watch));
+    viewer.open(this.#snapshot(watch));
   }
 
-  /** Answers the whole text of one event as JSON; 404 when it is forgotten. */
+  /** Serves the complete text of one event as JSON, or 404 if the event was removed. */
   serveEvent(id: string, response: ServerResponse): void {
     const detail = this.#watch?.feed.detail(id);
     const headers = { ...SAFE_HEADERS, 'content-type': 'application/json; charset=utf-8' };
     response.writeHead(detail ? 200 : 404, headers).end(JSON.stringify(detail ?? { id, text: null }));
   }
 
-  /** Ends every stream, now and for ever. */
+  /** Ends all streams and refuses new ones. */
   close(): void {
     this.#isClosed = true;
     for (const viewer of this.#viewers) viewer.end();
@@ -153,7 +150,7 @@ export class LiveView {
     if (added.length + moved.length === 0 && names === undefined && !isNews && extra.sample === undefined) return;
     const update: LiveUpdate = { ...changes, ...(isNews && { state }), ...extra };
     const text = JSON.stringify(update);
-    for (const viewer of this.#viewers) viewer.tell(text, () => this.#snapshot(watch));
+    for (const viewer of this.#viewers) viewer.send(text, () => this.#snapshot(watch));
   }
 
   #snapshot({ run, feed, probe, samples }: Watch): string {

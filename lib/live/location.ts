@@ -1,2 +1,2 @@
-/** Where this file is, to find the page's parts beside it. `location.cjs.ts` takes its place in the CommonJS build. */
+/** Location of this file, to find `page/` next to it. The CommonJS build uses `location.cjs.ts` instead. */
 export const LOCATION: string = import.meta.url;

@@ -1,24 +1,26 @@
-/** Which values are hidden: names (`*` stands for any text, case does not matter), patterns on names, or a function. */
+/**
+ * Values to hide: property names (case-insensitive; `*` matches any text), regular expressions for names, or a function. The function is
+ * called with the name and the names of the enclosing objects; only `false` shows the value.
+ */
 export type Mask = readonly (string | RegExp)[] | ((name: string, path: readonly string[]) => boolean);
 
-/** What stands in place of a hidden value. */
+/** Replaces a hidden value. */
 export const HIDDEN = '•••';
 
-/** An event's JSON as it may be shown. */
 export interface MaskedText {
+  /** JSON of the event. */
   readonly text: string;
-  /** The distinct id, as it may be shown. */
+  /** The distinct id. */
   readonly who: string;
 }
 
-/** The fields of an event that are no one's data, and hold what is masked. */
-const FRAME = new Set(['event', 'uuid', 'timestamp', 'properties', 'options']);
+/** Top-level fields that are never hidden. */
+const ENVELOPE = new Set(['event', 'uuid', 'timestamp', 'properties', 'options']);
 const UNREADABLE = `"${HIDDEN}"`;
 
 /**
- * Makes what masks the JSON of an event: the values of all properties that `mask` names, however deep, and the distinct
- * id where `distinct_id` is named. Text in which nothing is hidden stays as it is, to the letter. A function that throws
- * hides the value, and text that cannot be read is hidden as a whole.
+ * Returns a function that masks the JSON of an event: property values at any depth, and the distinct id if the mask has `distinct_id`.
+ * Text without hidden values is returned unchanged. If a mask function throws, the value is hidden. Invalid JSON is hidden completely.
  */
 export function masker(mask: Mask = []): (text: string) => MaskedText {
   const hides = ruleOf(mask);
@@ -26,8 +28,8 @@ export function masker(mask: Mask = []): (text: string) => MaskedText {
     try {
       const event: unknown = JSON.parse(text);
       const hidden = { count: 0 };
-      const shown = cover(event, [], (name, path) => {
-        const isHidden = !(path.length === 0 && FRAME.has(name)) && hides(name, path);
+      const shown = maskValue(event, [], (name, path) => {
+        const isHidden = !(path.length === 0 && ENVELOPE.has(name)) && hides(name, path);
         if (isHidden) hidden.count += 1;
         return isHidden;
       });
@@ -42,18 +44,18 @@ export function masker(mask: Mask = []): (text: string) => MaskedText {
   };
 }
 
-function cover(
+function maskValue(
   value: unknown,
   path: readonly string[],
   hides: (name: string, path: readonly string[]) => boolean,
 ): unknown {
-  if (Array.isArray(value)) return value.map((item) => cover(item, path, hides));
+  if (Array.isArray(value)) return value.map((item) => maskValue(item, path, hides));
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).map(([name, inner]): [string, unknown] => [
     name,
-    hides(name, path) ? HIDDEN : cover(inner, [...path, name], hides),
+    hides(name, path) ? HIDDEN : maskValue(inner, [...path, name], hides),
   ]);
-  // Also `__proto__` becomes a property like any other.
+  // fromEntries also defines `__proto__` as an ordinary property.
   return Object.fromEntries(entries);
 }
 
@@ -61,7 +63,7 @@ function ruleOf(mask: Mask): (name: string, path: readonly string[]) => boolean 
   if (typeof mask === 'function') {
     return (name, path) => {
       try {
-        // Whatever it answers: only a plain no shows the value.
+        // Only `false` shows the value.
         return (mask(name, path) as unknown) !== false;
       } catch {
         return true;

@@ -1,98 +1,96 @@
 /**
- * What the page is told. It knows no more than this, so whoever has events to show says what their fates are called,
- * which figures are charted and what stands where there is nothing yet.
+ * Messages from the server to the page. The page knows nothing about PostHog: a LiveSource defines the fates of events, the charts and
+ * the hint for an empty list.
  */
 
-/** How a thing is: it colours, and never alone says something. */
+/** Selects a colour. The text next to it has the same meaning. */
 export type Tone = 'idle' | 'busy' | 'good' | 'warn' | 'bad';
 
-/** What can become of an event. */
+/** A state of an event, such as queued or delivered. */
 export interface LiveFate {
   readonly id: string;
-  /** In plain words, lower case. */
+  /** Lower case. */
   readonly label: string;
   readonly tone: Tone;
-  /** Nothing comes after it. */
+  /** No other fate follows. */
   readonly isFinal: boolean;
 }
 
-/** A figure over time, or two that are compared. */
+/** One or two values over time. */
 export interface LiveChart {
   readonly label: string;
   readonly unit: 'count' | 'rate' | 'ms';
-  /** Keys of a LiveSample. The first is the one that counts. */
+  /** Keys of LiveSample. The first series is the main one. */
   readonly series: readonly { readonly key: string; readonly label: string }[];
 }
 
-/** What stands in the list while it is empty. */
+/** Shown while the list is empty. */
 export interface LiveHint {
   readonly title: string;
-  /** Paragraphs, and blocks of code, to be read in this order. */
+  /** Paragraphs and code blocks, in order. */
   readonly parts: readonly { readonly text?: string; readonly code?: string }[];
 }
 
-/** What the page looks like. */
 export interface LiveLayout {
   readonly title: string;
-  /** One sentence on what the list shows. */
+  /** One sentence about the content of the list. */
   readonly about: string;
   readonly fates: readonly LiveFate[];
   readonly charts: readonly LiveChart[];
-  /** The columns of the counters of names. */
+  /** Columns of the table of event names. */
   readonly counters: readonly { readonly key: string; readonly label: string }[];
   readonly hint: LiveHint;
 }
 
-/** How everything is, in a sentence. */
+/** The status line. */
 export interface LiveState {
   readonly tone: Tone;
   readonly text: string;
-  /** When the next attempt is, in epoch milliseconds of the server; null when none is awaited. */
+  /** Time of the next attempt in epoch milliseconds of the server, replaces `{next}` in `text`; null if there is none. */
   readonly nextAt: number | null;
-  /** What a person can do about it. */
   readonly remedy?: string | undefined;
 }
 
-/** One second's figures; null: there was nothing to measure. */
+/** Values of one second; null if there was nothing to measure. */
 export type LiveSample = Readonly<Record<string, number | null>>;
 
-/** What has become of an event until now. */
+/** The current fate of an event. */
 export interface LiveProgress {
   readonly id: string;
   readonly fate: string;
-  /** Why, in a sentence; empty when the fate says it all. */
+  /** The reason in one sentence, or empty. */
   readonly note: string;
-  /** How often it was sent. */
+  /** Number of send attempts. */
   readonly attempts: number;
 }
 
 /** One line of the list. */
 export interface LiveEvent extends LiveProgress {
-  /** Cut to a length that a line can hold. */
+  /** Shortened for display. */
   readonly name: string;
-  /** The distinct id, equally. */
+  /** The distinct id, shortened for display. */
   readonly who: string;
   /** Epoch milliseconds. */
   readonly at: number;
-  /** UTF-8 length of the whole text; 0 without one. */
+  /** UTF-8 length of the complete text; 0 if there is none. */
   readonly bytes: number;
-  /** The begin of the event's JSON, masked; empty when it was never serialized. */
+  /** The beginning of the masked JSON; empty if the event was never serialized. */
   readonly text: string;
-  /** `text` is not all. */
+  /** `text` is incomplete. */
   readonly isCut: boolean;
 }
 
-/** Counts of one name by the keys of LiveLayout.counters. */
+/** Counts of one event name, by the keys of `LiveLayout.counters`. */
 export interface LiveName {
   readonly name: string;
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** The first message to a viewer, and to one that could not keep up. */
+/** The first message to a viewer, and the next message to a viewer that fell behind. */
 export interface LiveSnapshot {
-  /** Changes when what was remembered before is forgotten. */
+  /** A new value means that the server no longer has the earlier events. */
   readonly run: string;
-  /** The server's clock, in epoch milliseconds. */
+  /** Server time in epoch milliseconds. */
   readonly now: number;
   readonly layout: LiveLayout;
   readonly maxEvents: number;
@@ -100,11 +98,11 @@ export interface LiveSnapshot {
   readonly events: readonly LiveEvent[];
   readonly names: readonly LiveName[];
   readonly state: LiveState;
-  /** The last two minutes, a sample a second, oldest first. */
+  /** One sample per second of the last two minutes, oldest first. */
   readonly samples: readonly LiveSample[];
 }
 
-/** What changed since the message before. */
+/** Changes since the previous message. */
 export interface LiveUpdate {
   readonly added: readonly LiveEvent[];
   readonly moved: readonly LiveProgress[];
@@ -113,9 +111,9 @@ export interface LiveUpdate {
   readonly sample?: LiveSample;
 }
 
-/** One event with its whole text. */
+/** One event with its complete text. */
 export interface LiveDetail {
   readonly id: string;
-  /** The JSON that is sent, masked; null: it was never serialized. */
+  /** The masked JSON; null if the event was never serialized. */
   readonly text: string | null;
 }

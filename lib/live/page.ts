@@ -4,16 +4,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LOCATION } from './location.js';
 
-/** An HTML page and the headers that it must be sent with. */
+/** An HTML page and its response headers. */
 export interface Page {
   readonly html: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Plain scripts that share one scope; each uses those before it. */
+/** Plain scripts in one scope, in order of their dependencies. */
 const SCRIPTS = ['text.js', 'charts.js', 'names.js', 'list.js', 'detail.js', 'connection.js', 'main.js'];
 
-/** What every answer of the live view carries. */
+/** Headers of every response of the live view. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store, no-transform',
   'x-content-type-options': 'nosniff',
@@ -22,8 +22,8 @@ export const SAFE_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Puts the page together from the files in `page/`: one document that loads nothing, in which no script and no style runs but
- * its own, and which no other page may frame.
+ * Assembles the files in `page/` into one document that loads nothing else. Its Content-Security-Policy allows only its own script and
+ * style, and no framing.
  */
 export function assemblePage(): Page {
   const style = read('page.css');

@@ -1,19 +1,19 @@
 import { type IncomingMessage } from 'node:http';
 import { isIPv4 } from 'node:net';
 
-/** Whether an address is one of this machine's own. */
+/** Returns true for an IP address of the loopback interface. */
 export function isLoopback(address: string): boolean {
   const plain = address.replace(/^::ffff:/i, '');
   return plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
 }
 
-/** Whether a request asks for this machine by a name of its own: a name that was made to point here (DNS rebinding) is none. */
+/** Returns true if the Host header is `localhost` or a loopback address. Any other name may point here through DNS rebinding. */
 export function hasLoopbackHost({ headers }: IncomingMessage): boolean {
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   return host === 'localhost' || host.endsWith('.localhost') || isLoopback(host.replace(/^\[(.*)\]$/, '$1'));
 }
 
-/** Whether a request comes from another site's page, by what the browser says of it. Requests of no browser say nothing. */
+/** Returns true for a request from a page of another site, according to the browser's headers. Other clients do not send them. */
 export function isCrossSite({ headers }: IncomingMessage): boolean {
   const { origin, host } = headers;
   const site = headers['sec-fetch-site'];

@@ -1,14 +1,14 @@
 import { type ServerResponse } from 'node:http';
 import { SAFE_HEADERS } from './page.js';
 
-/** A viewer with so much unsent is told nothing more, until it has caught up. */
+/** Amount of unsent data above which a viewer receives no updates until it has caught up. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
-/** One that has not caught up for so long is cut off. */
+/** Time after which a viewer that has not caught up is disconnected. */
 const MAX_BEHIND_MS = 20_000;
-/** How soon the browser comes back after the stream has ended. */
+/** Delay before the browser reconnects. */
 const RETRY_MS = 1000;
 
-/** Somebody who looks: one open stream of server-sent events. */
+/** One open page: a stream of server-sent events. */
 export class Viewer {
   readonly #response: ServerResponse;
   #messages = 0;
@@ -19,13 +19,13 @@ export class Viewer {
   }
 
   /** Opens the stream with a snapshot. */
-  begin(snapshot: string): void {
+  open(snapshot: string): void {
     this.#response.writeHead(200, {
       ...SAFE_HEADERS,
       'content-type': 'text/event-stream; charset=utf-8',
-      // So that the end of the stream is the end of the connection, which a server that closes would wait for.
+      // A closing server waits for open connections, so the connection must end with the stream.
       connection: 'close',
-      // Asks reverse proxies not to keep it back.
+      // Tells reverse proxies not to buffer the stream.
       'x-accel-buffering': 'no',
     });
     this.#response.write(`retry: ${RETRY_MS}\n`);
@@ -33,11 +33,11 @@ export class Viewer {
   }
 
   /**
-   * Tells what changed. A viewer that is slow misses it, and gets a snapshot instead when it has caught up.
+   * Sends an update. A slow viewer misses updates and receives a snapshot once it has caught up.
    *
-   * @param snapshot makes one
+   * @param snapshot called only if the viewer has caught up
    */
-  tell(update: string, snapshot: () => string): void {
+  send(update: string, snapshot: () => string): void {
     const unsent = this.#response.writableLength;
     if (this.#behindSince !== null) {
       if (unsent === 0) {
@@ -54,7 +54,7 @@ export class Viewer {
   }
 
   end(): void {
-    // A browser that does not read would keep the server from closing.
+    // A browser that does not read would keep the server open.
     if (this.#response.writableLength > 0) this.#response.destroy();
     else this.#response.end();
   }

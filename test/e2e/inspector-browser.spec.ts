@@ -5,8 +5,7 @@ import { chromiumPath, look, type Looked, startChromium } from '../support/chrom
 import { closeAll } from '../support/harness.js';
 import { ADAPTERS, type AdapterName, type Served, serve, type ServeOptions } from '../support/serve.js';
 
-if (chromiumPath === undefined)
-  console.warn('Skipped: the inspector in a browser. There is no Chromium on this machine.');
+if (chromiumPath === undefined) console.warn('Skipped: the inspector in a browser, because Chromium is not installed.');
 
 const state = (page: Page, text: string | RegExp) => page.locator('#state-text', { hasText: text });
 const row = (page: Page, text: string) => page.locator('#list li:visible', { hasText: text });
@@ -28,28 +27,31 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
   ): Promise<Looked & Served> => {
     const served = await serve({ ...more, imports: [PostHogCaptureInspectorModule.forRoot({ mask: ['email'] })] });
     const looked = await look(browser, `${served.url}/_posthog`, options);
-    await looked.page.getByText('No event yet').waitFor();
+    await looked.page.getByText('No events yet').waitFor();
     return { ...served, ...looked };
   };
 
-  it.each(ADAPTERS)('shows events and what becomes of them as it happens, on %s', async (adapter: AdapterName) => {
+  it.each(ADAPTERS)('shows events and their fate live, on %s', async (adapter: AdapterName) => {
     const { page, alarms, capture, posthog } = await open(
       {},
       { adapter, posthog: { maxRetries: 0, coolDownMs: 60_000 } },
     );
-    expect(await page.locator('#state-text').textContent()).toBe('PostHog was not asked yet; nothing waiting');
+    expect(await page.locator('#state-text').textContent()).toBe('No request sent yet; nothing waiting');
     capture.capture({ event: 'order_placed', distinctId: 'ann', properties: { total: 42, email: 'ann@example.com' } });
     await row(page, 'order_placed').filter({ hasText: 'delivered' }).filter({ hasText: 'total: 42' }).waitFor();
-    await state(page, 'PostHog answers; nothing waiting').waitFor();
+    await state(page, 'PostHog responds; nothing waiting').waitFor();
     await page.locator('#names tbody tr', { hasText: /^order_placed11·$/ }).waitFor();
 
     posthog.failAlways({ status: 503 });
     capture.capture({ event: 'signed_up', distinctId: 'bob' });
     await row(page, 'signed_up').filter({ hasText: 'retrying (1)' }).waitFor();
-    await state(page, /^PostHog answers HTTP 503: cooling down, next attempt in \d+ s; 1 event waiting$/).waitFor();
+    await state(
+      page,
+      /^PostHog responds with HTTP 503: cooling down, next attempt in \d+ s; 1 event waiting$/,
+    ).waitFor();
     capture.capture({ event: 'far_too_large', distinctId: 'bob', properties: { text: 'x'.repeat(2_000_000) } });
     await row(page, 'far_too_large').filter({ hasText: 'dropped' }).filter({ hasText: 'too_large' }).waitFor();
-    // Charts have figures after the first second.
+    // Charts have values after the first second.
     await page.locator('.chart', { hasText: 'Queue' }).locator('output', { hasText: /^1 / }).waitFor();
     posthog.failAlways(null);
     await capture.flush();
@@ -58,7 +60,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(alarms).toEqual([]);
   });
 
-  it('shows the exact JSON of an event, pretty and raw, and hides what is masked', async () => {
+  it('shows the exact JSON of an event, pretty and raw, with masked values', async () => {
     const { page, capture, posthog } = await open();
     capture.capture({ event: 'paid', distinctId: 'ann', properties: { email: 'ann@example.com', total: 5 } });
     capture.capture({ event: 'plain', distinctId: 'bob', properties: { long: 'y'.repeat(20_000), end: 'the end' } });
@@ -94,7 +96,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     await page.getByRole('button', { name: /^dropped/ }).click();
     expect(await visible()).toBe(1);
     expect(await page.locator('#shown').textContent()).toBe('1 of the last 3 events');
-    // What comes is filtered as well.
+    // New events are filtered as well.
     capture.capture({ event: 'later', distinctId: 'ann' });
     capture.capture({ event: '', distinctId: 'dan' });
     await page.getByText('2 of the last 5 events').waitFor();
@@ -103,7 +105,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await visible()).toBe(1);
   });
 
-  it('pauses, says how much it missed, and goes on; clears', async () => {
+  it('pauses with a count of new events, resumes, and clears', async () => {
     const { page, capture } = await open();
     capture.capture({ event: 'before', distinctId: 'ann' });
     await row(page, 'before').waitFor();
@@ -111,7 +113,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     capture.capture({ event: 'meanwhile', distinctId: 'ann' });
     await page.getByText('Paused, 1 new').waitFor();
     expect(await row(page, 'meanwhile').count()).toBe(0);
-    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
     await row(page, 'meanwhile').waitFor();
     await page.getByRole('button', { name: 'Clear' }).click();
     expect(await page.locator('#list li').count()).toBe(0);
@@ -120,7 +122,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await page.locator('#list li').count()).toBe(1);
   });
 
-  it('holds what is shown while it is paused, however many events come', async () => {
+  it('keeps the shown events while paused, however many new ones arrive', async () => {
     const { page, capture } = await open();
     capture.capture({ event: 'before', distinctId: 'ann', properties: { total: 42 } });
     await row(page, 'before').waitFor();
@@ -131,13 +133,13 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     await capture.flush();
     await row(page, 'before').click();
     await page.locator('#json', { hasText: '"total": 42' }).waitFor();
-    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
     await row(page, 'meanwhile').first().waitFor();
     expect(await page.locator('#list li').count()).toBe(max);
     expect(await row(page, 'before').count()).toBe(0);
   });
 
-  it('runs no script that an event brings, and shows what it is made of', async () => {
+  it('shows scripts in events as text and does not run them', async () => {
     const { page, alarms, capture } = await open();
     const hostile = [
       '<img src=x onerror=alert(1)>',
@@ -161,7 +163,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
       await page.getByRole('button', { name: 'Pretty' }).click();
     }
     await row(page, 'megabyte').click();
-    await page.getByText('Only the begin is shown; Copy takes all of it.').waitFor();
+    await page.getByText('Only the beginning is shown. Copy copies everything.').waitFor();
     expect(await row(page, 'gnp.exe').first().locator('.name').textContent()).toBe(
       'safe\\u202egnp.exe\\u2066\\u0000\\u001b[2J',
     );
@@ -219,7 +221,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     ]);
   });
 
-  it.each(['light', 'dark'] as const)('is readable in the %s', async (colorScheme) => {
+  it.each(['light', 'dark'] as const)('has sufficient contrast in the %s theme', async (colorScheme) => {
     const { page, capture } = await open({ colorScheme });
     capture.capture({ event: 'seen', distinctId: 'ann', properties: { total: 1 } });
     capture.capture({ event: '', distinctId: 'ann' });
@@ -229,7 +231,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
   });
 
-  it('fits a phone, where the detail covers the page', async () => {
+  it('fits a phone, where the details cover the page', async () => {
     const { page, capture } = await open({
       viewport: { width: 390, height: 844 },
       isMobile: true,
@@ -246,35 +248,35 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await page.locator('#detail').isVisible()).toBe(false);
   });
 
-  it('takes the token out of the address, and comes back after a restart', async () => {
+  it('removes the token from the address, and reconnects after a restart', async () => {
     const token = 'a-token-of-some-length';
     const imports = [PostHogCaptureInspectorModule.forRoot({ token })];
     const first = await serve({ imports });
     const { page, alarms } = await look(browser, `${first.url}/_posthog?token=${token}`);
-    await page.getByText('No event yet').waitFor();
+    await page.getByText('No events yet').waitFor();
     expect(page.url()).toBe(`${first.url}/_posthog`);
     expect(alarms).toEqual([]);
     first.capture.capture({ event: 'before', distinctId: 'ann' });
     await row(page, 'before').filter({ hasText: 'delivered' }).waitFor();
     const port = Number(new URL(first.url).port);
     await first.app.close();
-    await state(page, /^Disconnected for \d+ s: trying again$/).waitFor();
+    await state(page, /^Disconnected for \d+ s, reconnecting …$/).waitFor();
     const second = await serve({ imports, port });
-    await state(page, 'PostHog was not asked yet; nothing waiting').waitFor();
+    await state(page, 'No request sent yet; nothing waiting').waitFor();
     second.capture.capture({ event: 'after', distinctId: 'ann' });
     await row(page, 'after').filter({ hasText: 'delivered' }).waitFor();
-    // What was seen before the restart is still there.
+    // Events from before the restart are still shown.
     expect(await row(page, 'before').count()).toBe(1);
   });
 });
 
-/** Which theme the page is painted in, by how light its ground is. */
+/** The theme of the page, determined by its background colour. */
 const PAINTED_BY_THEME = `(() => {
   const [red, green, blue] = getComputedStyle(document.documentElement).backgroundColor.match(/[\\d.]+/g).map(Number);
   return red + green + blue > 382 ? 'light' : 'dark';
 })()`;
 
-/** Texts with less contrast to their ground than AA asks for. */
+/** Texts with less contrast to their background than WCAG AA requires. */
 const LOW_CONTRAST = `(() => {
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const rgba = (color) => {
@@ -283,7 +285,7 @@ const LOW_CONTRAST = `(() => {
     canvas.fillRect(0, 0, 1, 1);
     return [...canvas.getImageData(0, 0, 1, 1).data];
   };
-  const groundOf = (element) => {
+  const backgroundOf = (element) => {
     for (let at = element; at; at = at.parentElement) {
       const color = rgba(getComputedStyle(at).backgroundColor);
       if (color[3] > 250) return color;
@@ -300,7 +302,7 @@ const LOW_CONTRAST = `(() => {
   return [...document.body.querySelectorAll('*')].flatMap((element) => {
     const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join('');
     if (text === '' || !element.checkVisibility() || element.closest('script, style, noscript')) return [];
-    const [one, other] = [luminance(rgba(getComputedStyle(element).color)), luminance(groundOf(element))];
+    const [one, other] = [luminance(rgba(getComputedStyle(element).color)), luminance(backgroundOf(element))];
     const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
     return contrast < 4.5 ? [text.slice(0, 40) + ' ' + contrast.toFixed(1)] : [];
   });

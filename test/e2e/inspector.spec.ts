@@ -61,7 +61,7 @@ class ShopController {
   }
 }
 
-/** The status of a request, with headers that fetch would not send. */
+/** Sends a GET request with headers that fetch does not allow, and returns the status. */
 function statusOf(url: string, headers: Record<string, string> = {}): Promise<number> {
   return new Promise((resolve, reject) => {
     get(url, { headers, agent: false }, (response) => {
@@ -92,7 +92,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       imports: [PostHogCaptureInspectorModule.forRoot(options), ...(more.imports ?? [])],
     });
 
-  it('answers one page that loads nothing, and says so in its headers', async () => {
+  it('serves one page that loads nothing else, with strict headers', async () => {
     const { url } = await inspected();
     const answer = await fetch(`${url}/_posthog`);
     const html = await answer.text();
@@ -114,7 +114,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(html).not.toContain(KEY);
   });
 
-  it('tells what happens to an event, from capture to delivery', async () => {
+  it('follows an event from capture to delivery', async () => {
     const { url, capture } = await inspected({ mask: ['email'] });
     const stream = await openStream(`${url}/_posthog/stream`);
     await stream.until(({ kind }) => kind === 'snapshot');
@@ -127,14 +127,14 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(data.added?.[0]).toMatchObject({ name: 'paid', who: 'ann' });
     const isDelivered = (event: { id: string; fate: string }): boolean => event.id === id && event.fate === 'delivered';
     await stream.until((message) => [...(message.data.added ?? []), ...(message.data.moved ?? [])].some(isDelivered));
-    await stream.until((message) => message.data.state?.text === 'PostHog answers; nothing waiting');
+    await stream.until((message) => message.data.state?.text === 'PostHog responds; nothing waiting');
     const detail = (await (await fetch(`${url}/_posthog/event?id=${id ?? ''}`)).json()) as { text: string };
     expect(JSON.parse(detail.text)).toMatchObject({ event: 'paid', properties: { email: '•••', total: 5 } });
     expect(JSON.stringify(stream.messages)).not.toContain('ann@example.com');
     expect(JSON.stringify(stream.messages)).not.toContain(KEY);
   });
 
-  it('says that PostHog fails, what waits for it, and why an event was dropped', async () => {
+  it('shows failures of PostHog, waiting events and drop reasons', async () => {
     const { url, capture, posthog } = await inspected(undefined, { posthog: { maxRetries: 0, coolDownMs: 60_000 } });
     posthog.failAlways({ status: 503 });
     const stream = await openStream(`${url}/_posthog/stream`);
@@ -142,7 +142,9 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const id = capture.capture({ event: 'paid', distinctId: 'ann' });
     capture.capture({ event: '', distinctId: 'ann' });
     const { data } = await stream.until(({ data: { state } }) => state?.tone === 'bad');
-    expect(data.state?.text).toBe('PostHog answers HTTP 503: cooling down, next attempt in {next}; 1 event waiting');
+    expect(data.state?.text).toBe(
+      'PostHog responds with HTTP 503: cooling down, next attempt in {next}; 1 event waiting',
+    );
     expect(Number(data.state?.nextAt) - Date.now()).toBeGreaterThan(30_000);
     const { events, names, state } = await snapshotOf(`${url}/_posthog/stream`);
     expect(state.text).toBe(data.state?.text);
@@ -153,25 +155,25 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(names.find(({ name }) => name === 'paid')?.counts).toEqual({ captured: 1 });
     posthog.failAlways(null);
     await capture.flush();
-    await stream.until(({ data: { state } }) => state?.text === 'PostHog answers; nothing waiting');
+    await stream.until(({ data: { state } }) => state?.text === 'PostHog responds; nothing waiting');
   });
 
-  it('does not take a call that its caller gave up for a word of PostHog', async () => {
+  it('ignores requests that the caller of captureNow aborted', async () => {
     const { url, capture, posthog } = await inspected();
     const stream = await openStream(`${url}/_posthog/stream`);
     await stream.until(({ kind }) => kind === 'snapshot');
     posthog.fail({ hang: true });
     await capture.captureNow({ event: 'paid', distinctId: 'ann' }, { timeoutMs: 50 });
-    const said = await stream.until(({ data: { state } }) => state?.text.startsWith('PostHog has not') === true);
-    expect(said.data.state).toMatchObject({ tone: 'idle', text: 'PostHog has not answered yet; nothing waiting' });
+    const message = await stream.until(({ data: { state } }) => state?.text.startsWith('PostHog has not') === true);
+    expect(message.data.state).toMatchObject({ tone: 'idle', text: 'PostHog has not responded yet; nothing waiting' });
     await capture.captureNow({ event: 'paid', distinctId: 'ann' });
     posthog.fail({ hang: true });
     await capture.captureNow({ event: 'paid', distinctId: 'ann' }, { timeoutMs: 50 });
-    await stream.until(({ data: { state } }) => state?.text === 'PostHog answers; nothing waiting');
+    await stream.until(({ data: { state } }) => state?.text === 'PostHog responds; nothing waiting');
     expect(stream.messages.filter(({ data: { state } }) => state?.tone === 'warn')).toEqual([]);
   });
 
-  it('knows of a cool-down that began before anybody looked', async () => {
+  it('shows a cool-down that began before the page was opened', async () => {
     const { url, capture, posthog } = await inspected(undefined, { posthog: { maxRetries: 0, coolDownMs: 60_000 } });
     posthog.failAlways({ status: 401 });
     capture.capture({ event: 'paid', distinctId: 'ann' });
@@ -185,7 +187,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(events).toEqual([]);
   });
 
-  it('lets the application close while browsers look', async () => {
+  it('ends its streams when the application closes', async () => {
     const { url, app } = await inspected();
     const streams = [await openStream(`${url}/_posthog/stream`), await openStream(`${url}/_posthog/stream`)];
     for (const stream of streams) await stream.until(({ kind }) => kind === 'snapshot');
@@ -193,7 +195,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     for (const stream of streams) await stream.ended;
   });
 
-  it('is no event, no entry in Swagger, and nothing but GET', async () => {
+  it('accepts only GET and appears neither in request tracking nor in Swagger', async () => {
     const { url, app, events } = await inspected(undefined, { posthog: { requests: true } });
     await fetch(`${url}/_posthog`);
     await snapshotOf(`${url}/_posthog/stream`);
@@ -205,7 +207,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect((await fetch(`${url}/_posthog/stream`, { method: 'HEAD' })).status).toBeGreaterThanOrEqual(400);
   });
 
-  it('answers localhost, and no other name, proxy or site', async () => {
+  it('is available on localhost only, and not through proxies or for other sites', async () => {
     const { url } = await inspected();
     const { port } = new URL(url);
     for (const path of ['', '/stream', '/event?id=x']) {
@@ -218,7 +220,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     }
   });
 
-  it('opens with its token: once in the address, then by the cookie, or as a bearer', async () => {
+  it('accepts the token in the query, then as a cookie, or as a bearer token', async () => {
     const { url } = await inspected({ token: TOKEN });
     const page = `${url}/_posthog`;
     expect(await statusOf(page)).toBe(401);
@@ -231,11 +233,11 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const [value = ''] = cookie.split(';');
     const stream = await openStream(`${page}/stream`, { cookie: value });
     await stream.until(({ kind }) => kind === 'snapshot');
-    // With a token another name is no danger.
+    // With a token, other host names are allowed.
     expect(await statusOf(page, { cookie: value, host: 'shop.example' })).toBe(200);
   });
 
-  it('asks a guard, which gets what it needs injected', async () => {
+  it('runs a guard class with injected providers', async () => {
     const { url } = await inspected({ guard: PasswordGuard, imports: [DoormanModule] });
     for (const path of ['/_posthog', '/_posthog/stream', '/_posthog/event?id=x'])
       expect(await statusOf(url + path)).toBe(403);
@@ -244,13 +246,13 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     await stream.until(({ kind }) => kind === 'snapshot');
   });
 
-  it('asks a guard that is an object', async () => {
+  it('runs a guard object', async () => {
     const guard: CanActivate = { canActivate: () => false };
     const { url } = await inspected({ guard });
     expect(await statusOf(`${url}/_posthog`)).toBe(403);
   });
 
-  it('is under the guards of the whole application, unless it is decorated as they want', async () => {
+  it('is subject to application-wide guards unless a decorator exempts it', async () => {
     const everywhere = { providers: [{ provide: APP_GUARD, useClass: EverywhereGuard }] };
     const closed = await inspected(undefined, everywhere);
     expect(await statusOf(`${closed.url}/_posthog`)).toBe(403);
@@ -258,7 +260,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(await statusOf(`${open.url}/_posthog`)).toBe(200);
   });
 
-  it('is off in production, and on there with a token', async () => {
+  it('is off in production unless it has a token', async () => {
     process.env.NODE_ENV = 'production';
     const off = await inspected();
     const missing = (await (await fetch(`${off.url}/_posthogg`)).json()) as Record<string, unknown>;
@@ -270,12 +272,12 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(await statusOf(`${on.url}/_posthog?token=${TOKEN}`)).toBe(200);
   });
 
-  it('is off when it is told so', async () => {
+  it('is off with enabled: false', async () => {
     const { url } = await inspected({ enabled: false, token: TOKEN });
     expect(await statusOf(`${url}/_posthog?token=${TOKEN}`)).toBe(404);
   });
 
-  it('takes its options from a factory, follows the global prefix, and no version', async () => {
+  it('takes options from a factory, and ignores API versioning but not the global prefix', async () => {
     const { url } = await serve({
       adapter,
       imports: [
@@ -297,7 +299,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(answer.headers.get('set-cookie')).toContain('Path=/api/internal/events;');
   });
 
-  it('shows the instance that it is told to', async () => {
+  it('shows a named instance', async () => {
     const { url, app, posthog } = await inspected(
       { path: '/billing', name: 'billing' },
       {
@@ -312,20 +314,20 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
   });
 });
 
-describe('what cannot be', () => {
+describe('the boot fails for', () => {
   afterEach(closeAll);
 
   it.each<[string, PostHogCaptureInspectorModuleOptions, RegExp]>([
     [
-      'other machines without a token or a guard',
+      'allowRemote without a token or a guard',
       { allowRemote: true },
-      /inspector: allowRemote: give a token or a guard/,
+      /inspector: allowRemote: requires a token or a guard/,
     ],
     ['a short token', { token: 'secret' }, /inspector: token: expected at least 16 characters$/m],
     ['an empty token', { token: '' }, /inspector: token: expected at least 16 characters$/m],
-    ['no bound', { maxEvents: Infinity }, /inspector: maxEvents: expected a whole number from 1 to 5000/],
+    ['an infinite maxEvents', { maxEvents: Infinity }, /inspector: maxEvents: expected a whole number from 1 to 5000/],
     [
-      'the text of a variable for a switch',
+      'a string instead of a boolean',
       { enabled: 'false', allowRemote: 'false', token: TOKEN } as never,
       /inspector: enabled: expected true or false[^]*inspector: allowRemote: expected true or false/,
     ],
@@ -334,8 +336,8 @@ describe('what cannot be', () => {
       { masks: ['email'] } as never,
       /inspector: masks: there is no such option; did you mean mask\?/,
     ],
-    ['a mask that is no list', { mask: 'email' as never }, /inspector: mask: expected a list/],
-  ])('%s stops the boot', async (_, options, message) => {
+    ['a mask that is not an array', { mask: 'email' as never }, /inspector: mask: expected an array/],
+  ])('%s', async (_, options, message) => {
     await expect(serve({ imports: [PostHogCaptureInspectorModule.forRoot(options)] })).rejects.toThrow(message);
   });
 });

@@ -17,15 +17,15 @@ const LAYOUT: LiveLayout = {
   hint: { title: '', parts: [] },
 };
 
-/** A view on a server of Node, with a source that says when it is watched. */
+/** A live view on a Node server, with a source that counts its probes. */
 async function serveView(options?: LiveViewOptions) {
   let feed: EventFeed | null = null;
   let attached = 0;
   const view = new LiveView(
     {
       layout: LAYOUT,
-      attach: (its) => {
-        feed = its;
+      attach: (attachedFeed) => {
+        feed = attachedFeed;
         attached += 1;
         return {
           state: () => ({ tone: 'good', text: 'fine', nextAt: null }),
@@ -58,7 +58,7 @@ async function serveView(options?: LiveViewOptions) {
     },
     async until(condition: () => boolean) {
       for (let looks = 0; !condition(); looks++) {
-        if (looks > 1000) throw new Error('waited ten seconds in vain');
+        if (looks > 1000) throw new Error('the condition was not met within ten seconds');
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     },
@@ -71,7 +71,7 @@ const add = (feed: EventFeed | null, id: string, text = '{}'): void =>
 describe('the live view', () => {
   afterEach(closeAll);
 
-  it('watches from the first viewer until some time after the last, and then begins anew', async () => {
+  it('observes its source while pages are open and shortly after, then starts over', async () => {
     const served = await serveView({ lingerMs: 30 });
     expect(served.feed).toBeNull();
     const [one, two] = [await openStream(served.url), await openStream(served.url)];
@@ -90,7 +90,7 @@ describe('the live view', () => {
     expect(served.attached).toBe(2);
   });
 
-  it('remembers all for a viewer who comes back at once', async () => {
+  it('keeps events for a page that is reloaded', async () => {
     const served = await serveView();
     const one = await openStream(served.url);
     await one.until(({ kind }) => kind === 'snapshot');
@@ -101,7 +101,7 @@ describe('the live view', () => {
     expect(served.attached).toBe(1);
   });
 
-  it('tells each viewer everything once, whenever it came', async () => {
+  it('sends each event to each viewer once', async () => {
     const served = await serveView();
     const one = await openStream(served.url);
     await one.until(({ kind }) => kind === 'snapshot');
@@ -116,17 +116,17 @@ describe('the live view', () => {
     }
   });
 
-  it('sends figures each second, so that a silent server is known to be one', async () => {
+  it('sends a sample every second', async () => {
     const served = await serveView();
     const stream = await openStream(served.url);
     await stream.until(({ kind, data }) => kind === 'update' && data.sample?.count === 1);
   });
 
-  it('takes ten viewers, and tells the eleventh why not', async () => {
+  it('accepts ten viewers and refuses the eleventh with a reason', async () => {
     const served = await serveView();
     const streams = await Promise.all(Array.from({ length: 10 }, () => openStream(served.url)));
     const refused = await fetch(served.url);
-    expect([refused.status, await refused.text()]).toEqual([503, '10 pages are open already.']);
+    expect([refused.status, await refused.text()]).toEqual([503, '10 pages are already open.']);
     streams[0]?.close();
     let status = 503;
     for (let tries = 0; status !== 200 && tries < 100; tries++) {
@@ -137,7 +137,7 @@ describe('the live view', () => {
     expect(status).toBe(200);
   });
 
-  it('counts nobody who left before the answer began', async () => {
+  it('does not count viewers that disconnected before the response', async () => {
     const served = await serveView();
     const gone = await new Promise<ServerResponse>((resolve) => {
       served.server.prependOnceListener('request', (_request, response) => {
@@ -151,7 +151,7 @@ describe('the live view', () => {
     expect([response.status, served.attached]).toEqual([200, 1]);
   });
 
-  it('keeps little for a viewer who does not read, and gives it a snapshot when it reads again', async () => {
+  it('sends no updates to a viewer that does not read, and a snapshot when it reads again', async () => {
     const served = await serveView({ maxEvents: 300 });
     const slow = await new Promise<IncomingMessage>((resolve) => get(served.url, resolve));
     slow.pause();
@@ -160,26 +160,26 @@ describe('the live view', () => {
     const text = JSON.stringify({ filler: 'x'.repeat(8000) });
     const holds = (id: string) => (message: LiveMessage) =>
       [...(message.data.added ?? []), ...(message.data.events ?? [])].some((one) => one.id === id);
-    // Until the slow one's socket is full, the bound is reached, and beyond.
+    // Enough to fill the slow viewer's socket and exceed the limit.
     for (let round = 0; round < 6; round++) {
       for (let index = 0; index < 300; index++) add(served.feed, `${round}.${index}`, text);
       await quick.until(holds(`${round}.299`));
     }
     add(served.feed, 'last');
     await quick.until(holds('last'));
-    let heard = '';
-    slow.setEncoding('utf8').on('data', (chunk: string) => (heard += chunk));
+    let received = '';
+    slow.setEncoding('utf8').on('data', (chunk: string) => (received += chunk));
     slow.resume();
     await served.until(
-      () => heard.endsWith('\n\n') && heard.split('event: snapshot').at(-1)?.includes('"last"') === true,
+      () => received.endsWith('\n\n') && received.split('event: snapshot').at(-1)?.includes('"last"') === true,
     );
-    expect(heard.match(/event: snapshot/g)).toHaveLength(2);
-    const rounds = new Set([...heard.matchAll(/"id":"(\d+)\.\d+"/g)].map(([, round]) => round));
+    expect(received.match(/event: snapshot/g)).toHaveLength(2);
+    const rounds = new Set([...received.matchAll(/"id":"(\d+)\.\d+"/g)].map(([, round]) => round));
     expect(rounds.size).toBeLessThan(6);
     slow.destroy();
   });
 
-  it('ends every stream at close, and the server can close, whoever does not read', async () => {
+  it('ends all streams on close, even those that are not read', async () => {
     const served = await serveView();
     const reader = await openStream(served.url);
     await reader.until(({ kind }) => kind === 'snapshot');

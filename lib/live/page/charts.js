@@ -1,4 +1,4 @@
-/** The small charts: a line over the last two minutes, drawn as SVG. */
+/** SVG charts of the last two minutes. */
 
 const CHART_WIDTH = 119;
 const CHART_HEIGHT = 60;
@@ -14,7 +14,7 @@ function makeSvg(tag, attributes) {
 }
 
 /**
- * The next round number, so that the axis does not change with every sample.
+ * Rounds up to 1, 2 or 5 times a power of ten, so that the axis rarely changes.
  *
  * @param {number} value
  */
@@ -30,7 +30,7 @@ class Chart {
     this.chart = chart;
     /** @type {readonly LiveSample[]} */
     this.samples = [];
-    /** The place of the sample that the pointer is at. @type {number | null} */
+    /** X position of the pointer. @type {number | null} */
     this.pointed = null;
     this.value = make('output');
     this.top = make('span', 'top');
@@ -90,13 +90,13 @@ class Chart {
     const isPointed = this.pointed !== null && this.samples[place] !== undefined;
     this.cursor.setAttribute('d', isPointed ? `M${this.pointed} 0V${CHART_HEIGHT}` : '');
     this.ago.textContent = isPointed ? `${this.samples.length - 1 - place} s ago` : '2 min ago';
-    // A second without any request has no latency; the last that there was still tells something.
+    // A second without requests has no latency, so keep showing the last known value.
     const isHeld = unit === 'ms' && !isPointed;
     const read = (/** @type {(number | null)[]} */ line) =>
       (isHeld ? line.findLast((value) => value !== null) : line[place]) ?? null;
     this.value.replaceChildren(...this.#readings(values.map(read)));
-    const said = series.map(({ label: name }, index) => `${name} ${values[index]?.at(-1) ?? 'nothing'}`);
-    this.svg.setAttribute('aria-label', `${label}: now ${said.join(', ')}; highest ${Math.round(highest)}`);
+    const summary = series.map(({ label: name }, index) => `${name} ${values[index]?.at(-1) ?? 'no value'}`);
+    this.svg.setAttribute('aria-label', `${label}: now ${summary.join(', ')}; highest ${Math.round(highest)}`);
   }
 
   /** @param {(number | null)[]} readings */

@@ -1,14 +1,14 @@
-/** The stream of messages. It comes back by itself, whatever ended it. */
+/** The stream of messages. It reconnects automatically. */
 
 const RECONNECT_MS = 1500;
-/** The server says something each second. */
+/** Silence after which the connection counts as lost. The server sends a message every second. */
 const SILENCE_MS = 6000;
 
 /**
  * @param {string} url
- * @param {{ snapshot(message: LiveSnapshot): void, update(message: LiveUpdate): void, away(since: number): void }} told
+ * @param {{ snapshot(message: LiveSnapshot): void, update(message: LiveUpdate): void, away(since: number): void }} handlers
  */
-function connect(url, told) {
+function connect(url, handlers) {
   let lastHeard = Date.now();
   /** @type {number | null} */
   let awaySince = null;
@@ -22,22 +22,22 @@ function connect(url, told) {
     source.addEventListener('snapshot', ({ data }) => {
       lastHeard = Date.now();
       awaySince = null;
-      told.snapshot(JSON.parse(data));
+      handlers.snapshot(JSON.parse(data));
     });
     source.addEventListener('update', ({ data }) => {
       lastHeard = Date.now();
-      told.update(JSON.parse(data));
+      handlers.update(JSON.parse(data));
     });
     source.addEventListener('error', () => {
       awaySince ??= Date.now();
-      told.away(awaySince);
+      handlers.away(awaySince);
     });
   };
   setInterval(() => {
     if (awaySince === null && Date.now() - lastHeard > SILENCE_MS) awaySince = lastHeard;
     if (awaySince === null) return;
-    told.away(awaySince);
-    // The browser itself gives up after an answer that is no stream, and never notices that a server has vanished.
+    handlers.away(awaySince);
+    // The browser does not reconnect after an error response, and does not notice a server that vanished.
     if (source?.readyState !== EventSource.CONNECTING || Date.now() - lastHeard > SILENCE_MS) open();
   }, RECONNECT_MS);
   open();

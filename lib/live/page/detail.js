@@ -1,12 +1,12 @@
-/** One event, with its whole text. */
+/** One event with its complete JSON. */
 
-/** Longer text is shown without colours, so that the page stays quick. */
+/** Length above which JSON is shown without colours, for speed. */
 const MAX_COLOURED = 100_000;
-/** Longer text is not laid out as a whole; copying still takes all of it. */
+/** Length above which JSON is cut for display. Copy still copies everything. */
 const MAX_LAID_OUT = 300_000;
 
 class Detail {
-  /** @param {string} base the path of this page */
+  /** @param {string} base path of the page */
   constructor(base) {
     this.base = base;
     this.panel = byId('detail');
@@ -15,8 +15,8 @@ class Detail {
     /** @type {string | null} */
     this.text = null;
     this.isPretty = true;
-    byId('pretty').addEventListener('click', () => this.#choose(true));
-    byId('raw').addEventListener('click', () => this.#choose(false));
+    byId('pretty').addEventListener('click', () => this.#setPretty(true));
+    byId('raw').addEventListener('click', () => this.#setPretty(false));
     byId('copy').addEventListener('click', () => void this.#copy());
   }
 
@@ -62,11 +62,11 @@ class Detail {
   /** @param {LiveEvent} event */
   async #load({ id, text }) {
     try {
-      const answer = await fetch(`${this.base}/event?id=${encodeURIComponent(id)}`);
-      const { text: whole } = /** @type {LiveDetail} */ (await answer.json());
+      const response = await fetch(`${this.base}/event?id=${encodeURIComponent(id)}`);
+      const { text: whole } = /** @type {LiveDetail} */ (await response.json());
       if (this.id !== id) return;
       this.text = whole ?? text;
-      this.#draw(whole === null ? 'The server has forgotten the rest.' : '');
+      this.#draw(whole === null ? 'The rest is no longer available on the server.' : '');
     } catch {
       if (this.id !== id) return;
       this.text = text;
@@ -75,7 +75,7 @@ class Detail {
   }
 
   /** @param {boolean} isPretty */
-  #choose(isPretty) {
+  #setPretty(isPretty) {
     this.isPretty = isPretty;
     byId('pretty').setAttribute('aria-pressed', String(isPretty));
     byId('raw').setAttribute('aria-pressed', String(!isPretty));
@@ -92,9 +92,9 @@ class Detail {
     const isShort = text.length > shown.length;
     byId('json-note').textContent =
       this.text === ''
-        ? 'It was never serialized: there is nothing to show.'
+        ? 'This event was never serialized, so there is no JSON.'
         : isShort
-          ? 'Only the begin is shown; Copy takes all of it.'
+          ? 'Only the beginning is shown. Copy copies everything.'
           : note;
   }
 
@@ -104,7 +104,7 @@ class Detail {
       await navigator.clipboard.writeText(this.isPretty ? prettyJson(this.text ?? '') : (this.text ?? ''));
       button.textContent = 'Copied';
     } catch {
-      button.textContent = 'Not allowed';
+      button.textContent = 'Copying failed';
     }
     setTimeout(() => (button.textContent = 'Copy'), 1500);
   }
@@ -119,11 +119,7 @@ function prettyJson(text) {
   }
 }
 
-/**
- * The parts of pretty JSON, coloured.
- *
- * @param {string} text
- */
+/** @param {string} text formatted JSON */
 function coloured(text) {
   const parts = [];
   let end = 0;

@@ -1,15 +1,15 @@
-/** The events: what is known of them, which of them are shown, and the one that is chosen. */
+/** The list of events, its filters and the selected event. */
 
-/** Properties that every event has, and nobody looks for in a line. */
+/** Properties of every event, left out of the preview. */
 const USUAL = new Set(['$lib', '$lib_version', '$is_server', '$geoip_disable']);
 const PREVIEW_LENGTH = 300;
-/** The fate of events whose process ended, or that were forgotten, before it was known. */
-const LOST = { id: '', label: 'lost sight of', tone: 'idle', isFinal: true };
+/** For events of which the server no longer reports the fate, for example after a restart. */
+const LOST = { id: '', label: 'unknown', tone: 'idle', isFinal: true };
 
 class EventList {
-  /** @param {(event: LiveEvent | null, isAsked: boolean) => void} choose told of the chosen event, and whether it is to be opened */
-  constructor(choose) {
-    this.choose = choose;
+  /** @param {(event: LiveEvent | null, shouldOpen: boolean) => void} onSelect called with the selected event; `shouldOpen` opens its details */
+  constructor(onSelect) {
+    this.onSelect = onSelect;
     this.list = byId('list');
     /** @type {Map<string, LiveEvent>} oldest first */
     this.events = new Map();
@@ -17,16 +17,16 @@ class EventList {
     this.rows = new Map();
     /** @type {Map<string, LiveFate>} */
     this.fates = new Map();
-    /** @type {Set<string>} what `clear` took away, which a snapshot might bring back */
+    /** @type {Set<string>} removed with `clear`; a snapshot may still contain them */
     this.cleared = new Set();
-    /** @type {Set<string>} fates that are shown; none: all */
+    /** @type {Set<string>} selected fates; empty: all */
     this.shownFates = new Set();
     this.search = '';
     this.max = 500;
     this.isPaused = false;
     this.missed = 0;
     /** @type {string | null} */
-    this.chosen = null;
+    this.selected = null;
     /** @type {WeakMap<LiveEvent, string>} */
     this.searchable = new WeakMap();
     this.list.addEventListener('click', (event) => {
@@ -36,7 +36,7 @@ class EventList {
   }
 
   /**
-   * Begins anew, or goes on after an interruption: what the server no longer knows stays as it was last seen.
+   * Applies a snapshot. After a reconnection, events that the server no longer has are kept as they were last shown.
    *
    * @param {LiveSnapshot} snapshot
    */
@@ -79,21 +79,21 @@ class EventList {
       if (event && row) this.#fill(row, event);
     }
     for (const [id, row] of this.rows) if (!this.events.has(id)) this.#drop(id, row);
-    const { chosen } = this;
-    if (chosen !== null && moved.some(({ id }) => id === chosen)) this.choose(this.events.get(chosen) ?? null, false);
+    const { selected } = this;
+    if (selected !== null && moved.some(({ id }) => id === selected))
+      this.onSelect(this.events.get(selected) ?? null, false);
   }
 
-  /** Draws all rows again. */
   draw() {
     this.trim();
     this.missed = 0;
     this.rows.clear();
     const rows = [...this.events.values()].map((event) => this.#row(event)).reverse();
     this.list.replaceChildren(...rows);
-    if (this.chosen !== null) this.#mark(this.chosen);
+    if (this.selected !== null) this.#mark(this.selected);
   }
 
-  /** Shows those that the search and the chosen fates leave. */
+  /** Applies the search and the selected fates. */
   filter() {
     for (const [id, row] of this.rows) {
       const event = this.events.get(id);
@@ -125,7 +125,7 @@ class EventList {
     return this.fates.get(event.fate) ?? /** @type {LiveFate} */ (LOST);
   }
 
-  /** How many events there are of each fate. @returns {Map<string, number>} */
+  /** @returns {Map<string, number>} number of events by fate */
   counts() {
     const counts = new Map();
     for (const { fate } of this.events.values()) counts.set(fate, (counts.get(fate) ?? 0) + 1);
@@ -137,34 +137,32 @@ class EventList {
   }
 
   /**
-   * Moves the choice.
+   * Moves the selection.
    *
-   * @param {number} steps down the list; Infinity: to its end
+   * @param {number} steps down the list; Infinity for its end
    */
   walk(steps) {
     const shown = this.shown;
     const rows = [...shown].sort((one, other) => (one.compareDocumentPosition(other) & 4 ? -1 : 1));
-    const at = rows.findIndex(({ dataset }) => dataset.id === this.chosen);
+    const at = rows.findIndex(({ dataset }) => dataset.id === this.selected);
     const next = at === -1 ? 0 : Math.max(0, Math.min(rows.length - 1, at + steps));
     this.pick(rows[next]?.dataset.id ?? null, false);
   }
 
   /**
-   * Chooses an event, or none.
-   *
-   * @param {string | null} id
-   * @param {boolean} isAsked whether it is to be opened
+   * @param {string | null} id event to select; null for none
+   * @param {boolean} shouldOpen open its details
    */
-  pick(id, isAsked) {
-    const before = this.chosen === null ? undefined : this.rows.get(this.chosen);
+  pick(id, shouldOpen) {
+    const before = this.selected === null ? undefined : this.rows.get(this.selected);
     before?.setAttribute('aria-selected', 'false');
-    this.chosen = id;
+    this.selected = id;
     if (id === null) this.list.removeAttribute('aria-activedescendant');
     else this.#mark(id)?.scrollIntoView({ block: 'nearest' });
-    this.choose(id === null ? null : (this.events.get(id) ?? null), isAsked);
+    this.onSelect(id === null ? null : (this.events.get(id) ?? null), shouldOpen);
   }
 
-  /** Forgets the oldest. A pause is for looking at what is shown, so that is kept beside what comes meanwhile. */
+  /** Removes the oldest events. While paused, the shown events are kept in addition to new ones. */
   trim() {
     const max = this.max + (this.isPaused ? this.rows.size : 0);
     for (const id of this.events.keys()) {
@@ -189,14 +187,14 @@ class EventList {
   #drop(id, row) {
     row.remove();
     this.rows.delete(id);
-    if (this.chosen === id) this.list.removeAttribute('aria-activedescendant');
+    if (this.selected === id) this.list.removeAttribute('aria-activedescendant');
   }
 
   /** @param {LiveEvent} event */
   #row(event) {
     const row = make('li');
     row.setAttribute('role', 'option');
-    row.setAttribute('aria-selected', String(event.id === this.chosen));
+    row.setAttribute('aria-selected', String(event.id === this.selected));
     row.id = `row-${event.id}`;
     row.dataset.id = event.id;
     const time = make('time', '', clockText(event.at));
@@ -209,7 +207,7 @@ class EventList {
     return row;
   }
 
-  /** What changes in a row. @param {HTMLElement} row @param {LiveEvent} event */
+  /** Updates the parts of a row that change. @param {HTMLElement} row @param {LiveEvent} event */
   #fill(row, event) {
     row.hidden = !this.matches(event);
     const { tone } = this.fateOf(event);
@@ -224,7 +222,7 @@ class EventList {
 }
 
 /**
- * The fate in words, with its colour; how often it was tried, when that was more than once.
+ * The fate and, if there was more than one attempt, their number.
  *
  * @param {LiveEvent} event
  * @param {LiveFate} fate
@@ -236,11 +234,7 @@ function fateBadge({ attempts }, { label, tone, isFinal }) {
   return badge;
 }
 
-/**
- * The properties in a line.
- *
- * @param {LiveEvent} event
- */
+/** @param {LiveEvent} event */
 function preview({ text, isCut }) {
   if (text === '') return '';
   try {

@@ -1,16 +1,16 @@
-/** Puts the parts of the page together. */
+/** Connects the parts of the page. */
 
-// A token in the address has done its work, and is nobody's to read over a shoulder.
+// The token is now in a cookie. Remove it from the address bar.
 if (location.search !== '') history.replaceState(null, '', location.pathname);
 const pagePath = location.pathname.replace(/\/+$/, '');
 
 const detail = new Detail(pagePath);
-const list = new EventList((chosen, isAsked) => {
-  if (chosen === null) return closeDetail();
-  if (!isAsked && !detail.isOpen) return;
-  detail.show(chosen, list.fateOf(chosen));
-  // Where the detail covers the page, the focus goes with it.
-  if (isAsked && getComputedStyle(byId('detail')).position === 'fixed') byId('detail-close').focus();
+const list = new EventList((selected, shouldOpen) => {
+  if (selected === null) return closeDetail();
+  if (!shouldOpen && !detail.isOpen) return;
+  detail.show(selected, list.fateOf(selected));
+  // On a phone the details cover the page, so move the focus into them.
+  if (shouldOpen && getComputedStyle(byId('detail')).position === 'fixed') byId('detail-close').focus();
 });
 const names = new Names((name) => {
   searchBox.value = name;
@@ -28,7 +28,7 @@ let state = null;
 /** @type {number | null} */
 let awaySince = null;
 let clockSkew = 0;
-let said = '';
+let announced = '';
 
 connect(`${pagePath}/stream`, {
   snapshot(snapshot) {
@@ -101,18 +101,18 @@ function showState() {
   if (state !== null && state.nextAt !== null) {
     text = text.replace('{next}', `${seconds(state.nextAt - Date.now() - clockSkew)} s`);
   }
-  if (awaySince !== null) text = `Disconnected for ${seconds(Date.now() - awaySince)} s: trying again`;
+  if (awaySince !== null) text = `Disconnected for ${seconds(Date.now() - awaySince)} s, reconnecting …`;
   const tone = awaySince === null ? (state?.tone ?? 'idle') : 'bad';
   line.dataset.tone = tone;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
   const remedy = awaySince === null ? (state?.remedy ?? '') : '';
   byId('remedy').textContent = `${remedy.slice(0, 1).toUpperCase()}${remedy.slice(1)}`;
   byId('remedy').hidden = remedy === '';
-  // A screen reader is told what is new, not every count.
+  // A screen reader announces new states, not every count.
   const news = text.replaceAll(/\d+ (events?|s)\b/g, '$1');
-  if (news === said) return;
-  said = news;
-  byId('said').textContent = text;
+  if (news === announced) return;
+  announced = news;
+  byId('announcement').textContent = text;
 }
 
 function showCounts() {
@@ -143,7 +143,7 @@ function search() {
 function togglePause() {
   list.isPaused = !list.isPaused;
   byId('pause').setAttribute('aria-pressed', String(list.isPaused));
-  byId('pause').textContent = list.isPaused ? 'Go on' : 'Pause';
+  byId('pause').textContent = list.isPaused ? 'Resume' : 'Pause';
   if (!list.isPaused) list.draw();
   showCounts();
 }
@@ -187,8 +187,8 @@ document.addEventListener('keydown', (event) => {
   } else if (event.key in STEPS && (target === byId('list') || target === document.body)) {
     byId('list').focus();
     list.walk(STEPS[event.key] ?? 0);
-  } else if (event.key === 'Enter' && target === byId('list') && list.chosen !== null) {
-    list.pick(list.chosen, true);
+  } else if (event.key === 'Enter' && target === byId('list') && list.selected !== null) {
+    list.pick(list.selected, true);
   } else {
     return;
   }

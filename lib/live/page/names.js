@@ -1,8 +1,8 @@
-/** The counters of names. */
+/** The table of event names. */
 class Names {
-  /** @param {(name: string) => void} choose called for a name that is clicked */
-  constructor(choose) {
-    this.choose = choose;
+  /** @param {(name: string) => void} onSelect called with the clicked name */
+  constructor(onSelect) {
+    this.onSelect = onSelect;
     /** @type {LiveLayout['counters']} */
     this.counters = [];
     this.table = byId('names');
@@ -31,7 +31,7 @@ class Names {
     const button = make('button', '', visible(name));
     button.setAttribute('type', 'button');
     button.title = `Show only ${visible(name)}`;
-    button.addEventListener('click', () => this.choose(name));
+    button.addEventListener('click', () => this.onSelect(name));
     const heading = make('th', '', button);
     heading.setAttribute('scope', 'row');
     const cells = this.counters.map(({ key }, index) => {

@@ -1,5 +1,5 @@
 /**
- * What all other scripts of the page use. Whatever came from an event is put in as text, never as markup.
+ * Shared by the other scripts. Text from events is inserted as text, never as markup.
  *
  * @typedef {import('../messages.js').LiveEvent} LiveEvent
  * @typedef {import('../messages.js').LiveLayout} LiveLayout
@@ -13,11 +13,7 @@
  * @typedef {import('../messages.js').LiveDetail} LiveDetail
  */
 
-/**
- * Finds an element that page.html has.
- *
- * @param {string} id
- */
+/** @param {string} id of an element in page.html */
 function byId(id) {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`page.html has no #${id}`);
@@ -25,11 +21,9 @@ function byId(id) {
 }
 
 /**
- * Makes an element.
- *
  * @param {string} tag
  * @param {string} [className]
- * @param {...(Node | string)} children texts become text
+ * @param {...(Node | string)} children
  */
 function make(tag, className = '', ...children) {
   const element = document.createElement(tag);
@@ -39,10 +33,10 @@ function make(tag, className = '', ...children) {
 }
 
 /**
- * Shows characters that nobody sees, or that change the order in which others are shown, by their code.
+ * Replaces invisible characters, and characters that reorder text, with their code.
  *
  * @param {string} text
- * @param {boolean} [keepsLines] whether line breaks and tabs stay
+ * @param {boolean} [keepsLines] keeps line breaks and tabs
  */
 function visible(text, keepsLines = false) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
@@ -60,7 +54,7 @@ function countText(value) {
 }
 
 /**
- * A number and its unit.
+ * Returns the formatted number and its unit.
  *
  * @param {number} value
  * @param {LiveChart['unit']} unit

@@ -8,7 +8,7 @@ const TOKEN = 'a-token-of-some-length';
 const request = (headers: Record<string, string>, remoteAddress = '127.0.0.1', url = '/_posthog'): IncomingMessage =>
   ({ headers, url, socket: { remoteAddress } }) as unknown as IncomingMessage;
 
-describe('who may look', () => {
+describe('access to the inspector', () => {
   it.each([
     ['127.0.0.1', true],
     ['127.8.9.10', true],
@@ -20,8 +20,8 @@ describe('who may look', () => {
     ['fe80::1', false],
     ['127.evil.example', false],
     ['', false],
-  ])('from %j: %s', (address, expected) => {
-    // What a proxy says of it changes nothing.
+  ])('from the address %j is local: %s', (address, expected) => {
+    // Forwarding headers have no effect.
     for (const client of ['127.0.0.1', '10.0.0.1'])
       expect(isFromLoopback(request({ 'x-forwarded-for': client }, address))).toBe(expected);
   });
@@ -39,21 +39,19 @@ describe('who may look', () => {
     [{}, false],
     [{ host: 'localhost', 'x-forwarded-for': '127.0.0.1' }, false],
     [{ host: 'localhost', forwarded: 'for=127.0.0.1' }, false],
-  ])('asking for %j: %s', (headers, expected) => expect(isDirectToLoopback(request(headers))).toBe(expected));
+  ])('with headers %j is direct and for localhost: %s', (headers, expected) =>
+    expect(isDirectToLoopback(request(headers))).toBe(expected),
+  );
 
   it.each([
     ['its own page', { host: 'localhost:3000', 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }, false],
+    ['a typed address', { host: 'localhost:3000', 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }, false],
     [
-      'an address that was typed',
-      { host: 'localhost:3000', 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' },
-      false,
-    ],
-    [
-      'a link elsewhere',
+      'a link on another site',
       { host: 'localhost:3000', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
       false,
     ],
-    ['no browser', { host: 'localhost:3000' }, false],
+    ['a client other than a browser', { host: 'localhost:3000' }, false],
     [
       "another site's script",
       { host: 'localhost:3000', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
@@ -64,14 +62,14 @@ describe('who may look', () => {
       { host: 'localhost:3000', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' },
       true,
     ],
-    ['an old browser, elsewhere', { host: 'localhost:3000', origin: 'https://attacker.example' }, true],
+    ['an old browser on another site', { host: 'localhost:3000', origin: 'https://attacker.example' }, true],
     ['a sandboxed frame', { host: 'localhost:3000', origin: 'null' }, true],
-    ['an old browser, its own page', { host: 'localhost:3000', origin: 'http://localhost:3000' }, false],
-  ])('a request of %s is cross-site: %#', (_, headers, expected) =>
+    ['an old browser on its own page', { host: 'localhost:3000', origin: 'http://localhost:3000' }, false],
+  ])('from %s is checked for its site', (_, headers, expected) =>
     expect(isCrossSite(request(headers as Record<string, string>))).toBe(expected),
   );
 
-  it('a token opens as a bearer, in the address and as the cookie that it is worth', () => {
+  it('accepts the token as a bearer token, in the query and through its cookie', () => {
     const [cookie = ''] = cookieFor(TOKEN, request({})).split(';');
     expect(hasToken(TOKEN, request({ authorization: `Bearer ${TOKEN}` }))).toBe(true);
     expect(hasToken(TOKEN, request({ authorization: `bearer ${TOKEN}` }))).toBe(true);
@@ -80,24 +78,22 @@ describe('who may look', () => {
   });
 
   it.each<[string, Record<string, string>, string]>([
-    ['nothing', {}, '/_posthog'],
-    ['a wrong one', { authorization: 'Bearer a-token-of-some-lengtH' }, '/_posthog'],
-    ['a begin of it', { authorization: 'Bearer a-token' }, '/_posthog?token=a-token'],
-    ['nothing at all', { authorization: 'Bearer ', cookie: 'posthog_inspector=' }, '/_posthog?token='],
-    ['the token in the place of the cookie', { cookie: `posthog_inspector=${TOKEN}` }, '/_posthog'],
-    [
-      'the cookie in the place of the token',
-      { authorization: `Bearer ${cookieFor(TOKEN, request({})).slice(18, 61)}` },
-      '/_posthog',
-    ],
+    ['no token', {}, '/_posthog'],
+    ['a wrong token', { authorization: 'Bearer a-token-of-some-lengtH' }, '/_posthog'],
+    ['a prefix of the token', { authorization: 'Bearer a-token' }, '/_posthog?token=a-token'],
+    ['an empty token', { authorization: 'Bearer ', cookie: 'posthog_inspector=' }, '/_posthog?token='],
+    ['the token as cookie', { cookie: `posthog_inspector=${TOKEN}` }, '/_posthog'],
+    ['the cookie as token', { authorization: `Bearer ${cookieFor(TOKEN, request({})).slice(18, 61)}` }, '/_posthog'],
     [
       'the cookie of another token',
       { cookie: cookieFor('another-token-of-length', request({})).split(';')[0] ?? '' },
       '/_posthog',
     ],
-  ])('%s does not open', (_, headers, url) => expect(hasToken(TOKEN, request(headers, '127.0.0.1', url))).toBe(false));
+  ])('is refused with %s', (_, headers, url) =>
+    expect(hasToken(TOKEN, request(headers, '127.0.0.1', url))).toBe(false),
+  );
 
-  it('the cookie is for the page alone, out of reach of scripts, and does not hold the token', () => {
+  it('has a cookie that is limited to the page, invisible to scripts and does not contain the token', () => {
     const cookie = cookieFor(TOKEN, request({}, '127.0.0.1', '/api/_posthog/?token=x'));
     expect(cookie).toMatch(/^posthog_inspector=[\w-]{43}; Path=\/api\/_posthog; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(TOKEN);

@@ -8,7 +8,7 @@ import {
 const TOKEN = 'a-token-of-some-length';
 const guard = { canActivate: () => true };
 
-describe('whether there is a page, and what the log says of it', () => {
+describe('the settings of the inspector', () => {
   let environment: string | undefined;
   beforeEach(() => {
     environment = process.env.NODE_ENV;
@@ -18,38 +18,38 @@ describe('whether there is a page, and what the log says of it', () => {
   });
 
   it.each<[string, PostHogCaptureInspectorOptions, PostHogCaptureInspectorExtras, boolean, string]>([
-    ['development', {}, {}, true, 'The inspector is at /_posthog, from this machine only.'],
-    ['development', { enabled: false }, {}, false, 'The inspector is off: by option.'],
-    ['production', {}, {}, false, 'The inspector is off: in production it needs a token or a guard.'],
+    ['development', {}, {}, true, 'The inspector is available at /_posthog from this machine only.'],
+    ['development', { enabled: false }, {}, false, 'The inspector is off: the option enabled is false.'],
+    ['production', {}, {}, false, 'The inspector is off: in production it requires a token or a guard.'],
     [
       'production',
       { token: undefined },
       { guard: undefined },
       false,
-      'The inspector is off: in production it needs a token or a guard.',
+      'The inspector is off: in production it requires a token or a guard.',
     ],
     [
       'production',
       { token: TOKEN },
       { path: 'internal/' },
       true,
-      'The inspector is at /internal, from this machine only, protected by a token, in production.',
+      'The inspector is available at /internal from this machine only, protected by a token, in production.',
     ],
     [
       'production',
       { token: TOKEN, allowRemote: true },
       { guard },
       true,
-      'The inspector is at /_posthog, from everywhere, protected by a token and a guard, in production.',
+      'The inspector is available at /_posthog from all machines, protected by a token and a guard, in production.',
     ],
-    ['production', { enabled: false }, { guard }, false, 'The inspector is off: by option.'],
-  ])('in %s with %j', (nodeEnv, options, extras, isOn, report) => {
+    ['production', { enabled: false }, { guard }, false, 'The inspector is off: the option enabled is false.'],
+  ])('in %s with %j', (nodeEnv, options, extras, isOn, bootMessage) => {
     process.env.NODE_ENV = nodeEnv;
-    expect(resolveSettings(options, extras)).toMatchObject({ isOn, report });
-    expect(report).not.toContain(TOKEN);
+    expect(resolveSettings(options, extras)).toMatchObject({ isOn, bootMessage });
+    expect(bootMessage).not.toContain(TOKEN);
   });
 
-  it('names every problem at once, and no secret', () => {
+  it('reports all problems at once, without secrets', () => {
     process.env.NODE_ENV = 'production';
     const decide = () => resolveSettings({ enabled: true, allowRemote: true, maxEvents: 0, mask: [1] as never }, {});
     expect(decide).toThrow(/allowRemote: [^]*enabled: in production [^]*maxEvents: [^]*mask: /);

@@ -13,7 +13,7 @@ const event = (id: string, fields: Record<string, unknown> = {}) => {
 const idsOf = (events: readonly { id: string }[]): string[] => events.map(({ id }) => id);
 
 describe('the feed of a page', () => {
-  it('tells what is new once, then what became of it', () => {
+  it('reports a new event once, then its changes', () => {
     const feed = feedOf();
     feed.add(event('a'), 'queued');
     feed.move('a', 'sending', { attempts: 1 });
@@ -42,7 +42,7 @@ describe('the feed of a page', () => {
     expect(feed.takeChanges()).toEqual({ added: [], moved: [] });
   });
 
-  it('forgets the oldest when there are too many', () => {
+  it('removes the oldest events above maxEvents', () => {
     const feed = feedOf({ maxEvents: 3 });
     for (const id of 'abcde') feed.add(event(id), 'queued');
     expect(idsOf(feed.events())).toEqual(['c', 'd', 'e']);
@@ -52,7 +52,7 @@ describe('the feed of a page', () => {
     expect(feed.detail('a')).toBeUndefined();
   });
 
-  it('forgets the oldest when their texts are too long together, and the length of what was replaced', () => {
+  it('removes the oldest events above maxLength, not counting replaced events', () => {
     const long = 'x'.repeat(400);
     const feed = feedOf({ maxLength: 1500 });
     for (const id of 'abc') feed.add(event(id, { long }), 'queued');
@@ -62,7 +62,7 @@ describe('the feed of a page', () => {
     expect(idsOf(feed.events())).toEqual(['b', 'c', 'd']);
   });
 
-  it('shows the begin of a long text, and has all of it', () => {
+  it('shows the beginning of a long text and keeps all of it', () => {
     const feed = feedOf();
     const long = event('a', { long: 'x'.repeat(100_000) });
     feed.add(long, 'queued');
@@ -72,7 +72,7 @@ describe('the feed of a page', () => {
     expect(feed.detail('a')).toEqual({ id: 'a', text: long.text });
   });
 
-  it('cuts names, ids and notes of any length', () => {
+  it('shortens names, ids and notes', () => {
     const feed = feedOf();
     const endless = 'n'.repeat(1_000_000);
     const text = JSON.stringify({ distinct_id: endless });
@@ -81,7 +81,7 @@ describe('the feed of a page', () => {
     expect(JSON.stringify([feed.events(), feed.names()]).length).toBeLessThan(12_000);
   });
 
-  it('masks what it shows, everywhere', () => {
+  it('masks values in changes, list and details', () => {
     const feed = feedOf({}, ['email', 'distinct_id']);
     feed.add(event('a', { email: 'ann@example.com' }), 'queued');
     const everything = JSON.stringify([feed.takeChanges(), feed.events(), feed.detail('a')]);
@@ -97,7 +97,7 @@ describe('the feed of a page', () => {
     expect(feed.detail('a')).toEqual({ id: 'a', text: null });
   });
 
-  it('counts names, the most frequent first, and of too many the rest together', () => {
+  it('counts the most frequent names and groups the rest', () => {
     const feed = feedOf();
     for (let name = 0; name < 1000; name++) feed.count(`name ${name}`, 'captured');
     for (let time = 0; time < 5; time++) feed.count('name 7', 'delivered');

@@ -14,10 +14,10 @@ const EVENT = {
 
 const shown = (mask: Mask, event: unknown = EVENT): unknown => JSON.parse(masker(mask)(JSON.stringify(event)).text);
 
-describe('what is masked', () => {
+describe('the mask', () => {
   it.each<[string, Mask, unknown]>([
     [
-      'a name, however deep and whatever its case',
+      'hides a name at any depth and in any case',
       ['email'],
       {
         ...EVENT,
@@ -25,13 +25,13 @@ describe('what is masked', () => {
       },
     ],
     [
-      'a name with a wildcard',
+      'hides a name with a wildcard',
       ['work_*'],
       { ...EVENT, properties: { ...EVENT.properties, contacts: [{ work_email: HIDDEN }, { phone: '1' }] } },
     ],
-    ['an object as a whole', ['$set'], { ...EVENT, properties: { ...EVENT.properties, $set: HIDDEN } }],
+    ['hides a complete object', ['$set'], { ...EVENT, properties: { ...EVENT.properties, $set: HIDDEN } }],
     [
-      'a pattern',
+      'hides names that match a regular expression',
       [/^(plan|zip)$/],
       {
         ...EVENT,
@@ -43,7 +43,7 @@ describe('what is masked', () => {
       },
     ],
     [
-      'what a function wants, by name and path',
+      'hides values by a function of name and path',
       (name, path) => name === 'street' && path.join('.') === 'properties.$set.address',
       {
         ...EVENT,
@@ -53,16 +53,16 @@ describe('what is masked', () => {
         },
       },
     ],
-    ['the distinct id', ['distinct_id'], { ...EVENT, distinct_id: HIDDEN }],
+    ['hides the distinct id', ['distinct_id'], { ...EVENT, distinct_id: HIDDEN }],
   ])('%s', (_, mask, expected) => expect(shown(mask)).toEqual(expected));
 
-  it('a pattern that remembers where it was finds everything all the same', () => {
+  it('works with a global regular expression, which has state', () => {
     const mask = masker([/secret/g]);
     const text = '{"properties":{"secret":1,"b":{"secret":2},"c":[{"secret":3}]}}';
     for (let time = 0; time < 3; time++) expect(mask(text).text).not.toMatch(/[123]/);
   });
 
-  it('the frame of an event stays, whatever the rules say', () => {
+  it('never hides the top-level fields of an event', () => {
     expect(shown(['*'])).toEqual({
       event: 'signed_up',
       distinct_id: HIDDEN,
@@ -70,17 +70,17 @@ describe('what is masked', () => {
     });
   });
 
-  it('a property called __proto__ is masked within, and stays a property', () => {
+  it('masks within a property named __proto__', () => {
     const text = '{"properties":{"__proto__":{"secret":"x"}}}';
     expect(masker(['secret'])(text).text).toBe(`{"properties":{"__proto__":{"secret":"${HIDDEN}"}}}`);
   });
 
-  it('text in which nothing is hidden stays as it is, to the letter', () => {
+  it('returns text without hidden values unchanged', () => {
     const text = '{ "properties": {"n": 1.0, "big": 12345678901234567890} }';
     expect(masker(['email'])(text).text).toBe(text);
   });
 
-  it('the distinct id of a line is what may be shown of it', () => {
+  it('returns the masked distinct id', () => {
     expect(masker([])(JSON.stringify(EVENT)).who).toBe('ann@example.com');
     expect(masker(['distinct_id'])(JSON.stringify(EVENT)).who).toBe(HIDDEN);
   });
@@ -94,11 +94,11 @@ describe('what is masked', () => {
       '{"properties":{"email":"ann"}}',
     ],
     [
-      'a function that answers nothing',
+      'a function that returns undefined',
       (() => undefined) as unknown as () => boolean,
       '{"properties":{"email":"ann"}}',
     ],
-    ['text that is no JSON', ['x'], '{"email":"ann"'],
-    ['text so deep that nobody can walk it', ['x'], `${'['.repeat(200_000)}"ann"${']'.repeat(200_000)}`],
-  ])('%s hides rather than shows', (_, mask, text) => expect(masker(mask)(text).text).not.toContain('ann'));
+    ['invalid JSON', ['x'], '{"email":"ann"'],
+    ['JSON that is nested too deeply', ['x'], `${'['.repeat(200_000)}"ann"${']'.repeat(200_000)}`],
+  ])('hides everything for %s', (_, mask, text) => expect(masker(mask)(text).text).not.toContain('ann'));
 });
