@@ -15,6 +15,10 @@ for (const [kind, type] of [
   cpSync(`${ROOT}lib/live/page`, `${ROOT}dist/${kind}/live/page`, { recursive: true, filter: isPartOfPage });
   writeFileSync(`${ROOT}dist/${kind}/package.json`, `${JSON.stringify({ type }, null, 2)}\n`);
 }
+// Read by the Nest CLI, which loads CommonJS.
+for (const file of ['collection.json', 'nest-add.schema.json']) {
+  cpSync(`${ROOT}lib/setup/${file}`, `${ROOT}dist/cjs/setup/${file}`);
+}
 // What stands in for a module that only ESM can have takes its name.
 for (const room of ['stores', 'live']) {
   for (const ending of ['js', 'd.ts']) {

@@ -1,11 +1,9 @@
 import { didYouMean } from '../shared/did-you-mean.js';
 import { LIBRARY_VERSION } from '../shared/version.js';
 import { type FlagNames, type Flags, readFlags } from './flags.js';
-import { importEvents } from './import.command.js';
-import { listen } from './listen.command.js';
-import { run } from './run.command.js';
+import { init } from './init.command.js';
 import { EXIT, printable, type Terminal, UsageError } from './terminal.js';
-import { IMPORT_USAGE, LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
+import { IMPORT_USAGE, INIT_USAGE, LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
 
 interface Command {
   readonly usage: string;
@@ -14,13 +12,14 @@ interface Command {
   readonly run: (flags: Flags, terminal: Terminal) => Promise<number>;
 }
 
+// Commands that need Nest load it when they run: init runs in applications where peers are missing.
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'run',
     {
       usage: RUN_USAGE,
       takes: { values: ['event', 'distinct-id', 'properties', 'timestamp', 'uuid', 'host', 'input'] },
-      run: ({ values }, terminal) => run(values, terminal),
+      run: async ({ values }, terminal) => (await import('./run.command.js')).run(values, terminal),
     },
   ],
   [
@@ -32,7 +31,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
         switches: ['historical-migration', 'dry-run', 'resume'],
         argument: 'FILE',
       },
-      run: importEvents,
+      run: async (flags, terminal) => (await import('./import.command.js')).importEvents(flags, terminal),
     },
   ],
   [
@@ -40,7 +39,15 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
     {
       usage: LISTEN_USAGE,
       takes: { values: ['port', 'api-key'] },
-      run: ({ values }, terminal) => listen(values, terminal),
+      run: async ({ values }, terminal) => (await import('./listen.command.js')).listen(values, terminal),
+    },
+  ],
+  [
+    'init',
+    {
+      usage: INIT_USAGE,
+      takes: { values: ['source-root'], switches: ['dry-run', 'skip-install'] },
+      run: init,
     },
   ],
 ]);

@@ -6,6 +6,7 @@ Usage: posthog-capture <command> [flags]
   run      Send one event and print the result as JSON
   import   Send a file of events
   listen   Run a local PostHog that shows each event as it arrives
+  init     Set up the package in a Nest application
 
   posthog-capture <command> --help   Show help for a command
   posthog-capture --version          Print the version
@@ -77,4 +78,18 @@ Usage: posthog-capture listen [flags]
   --api-key KEY     Accept only this key and respond to others with 401 (default: any key)
 
 It also prints requests that PostHog would refuse, and data that PostHog would drop or change silently.
+`;
+
+export const INIT_USAGE = `Set up nestjs-posthog-capture in the Nest application in the current folder, like nest add.
+
+Usage: posthog-capture init [flags]
+
+  --source-root DIR   Folder of main.ts (default: sourceRoot in nest-cli.json, else src)
+  --dry-run           Show what would change, and change nothing
+  --skip-install      Change package.json without installing the packages
+
+It adds the package and its peers to package.json, PostHogCaptureModule.forRoot() to the root module,
+app.enableShutdownHooks() to main.ts, and the variables to .env.example. It does not change what is already there.
+
+Exit code: 0 everything is set up, 1 a step is left to you or the installation failed, 2 wrong usage: nothing was changed.
 `;
