@@ -11,8 +11,8 @@ import { ensureBuilt, ensureInstalled, ROOT } from './lib.mjs';
 
 const KIB = 1024;
 /** Of the archive, and of what is in it. */
-const MAX_PACKED_BYTES = 400 * KIB;
-const MAX_UNPACKED_BYTES = 2200 * KIB;
+const MAX_PACKED_BYTES = 440 * KIB;
+const MAX_UNPACKED_BYTES = 2400 * KIB;
 /** What only the sub-path of that name may need. */
 const OWN_PEERS = {
   './health': ['@nestjs/terminus'],

@@ -91,5 +91,8 @@ Usage: posthog-capture init [flags]
 It adds the package and its peers to package.json, PostHogCaptureModule.forRoot() to the root module,
 app.enableShutdownHooks() to main.ts, and the variables to .env.example. It does not change what is already there.
 
-Exit code: 0 everything is set up, 1 a step is left to you or the installation failed, 2 wrong usage: nothing was changed.
+Exit codes:
+  0    Everything is set up
+  1    A step is left to you (it is printed), or the installation failed
+  2    Wrong usage; nothing was changed
 `;
