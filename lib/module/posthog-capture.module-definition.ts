@@ -8,7 +8,7 @@ export interface PostHogCaptureModuleExtras {
    * such as `POSTHOG_BILLING_API_KEY` for `billing`. Default: none, the default instance.
    */
   name?: string | undefined;
-  /** Whether the instance can be injected without importing the module. Default: true. */
+  /** Makes the instance injectable in every module without an import. Default: true. */
   isGlobal?: boolean | undefined;
 }
 

@@ -252,11 +252,11 @@ export class EventFile {
     return true;
   }
 
-  #open(key: number, events: readonly QueuedEvent[], answered: ReadonlySet<unknown>): void {
-    const gaps = [...events.keys()].filter((index) => answered.has(index));
+  #open(key: number, events: readonly QueuedEvent[], removed: ReadonlySet<unknown>): void {
+    const gaps = [...events.keys()].filter((index) => removed.has(index));
     const block: Block = { key, left: events.length - gaps.length, gaps, gapsWritten: gaps.length, bytes: 0 };
     this.#unclaimed = [...events.entries()]
-      .filter(([index]) => !answered.has(index))
+      .filter(([index]) => !removed.has(index))
       .map(([index, event]) => new Place(event, block, index));
   }
 }

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { HttpService } from '@nestjs/axios';
 import axios, { type AxiosRequestConfig, type AxiosResponse, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
-import { endRefused, type HttpAnswer, type HttpClient, readBody } from './http-client.js';
+import { endRefused, type HttpResponse, type HttpClient, readBody } from './http-client.js';
 
 /** Default credentials of the application would replace our key. axios accepts null for none, which its types lack. */
 const NO_AUTH: object = { auth: null };
@@ -82,7 +82,7 @@ function axiosClient(http: () => HttpService, releaseConnections: () => void): H
       // Interceptors may change the headers.
       const config = { ...PROTOCOL_SETTINGS, ...NO_AUTH, url, data, headers: { ...headers }, signal };
       try {
-        return await readAnswer(await unlessAborted(firstValueFrom(http().request<unknown>(config)), signal), signal);
+        return await readResponse(await unlessAborted(firstValueFrom(http().request<unknown>(config)), signal), signal);
       } catch (error) {
         const refusal = refusalIn(error);
         if (refusal) return refusal;
@@ -93,7 +93,7 @@ function axiosClient(http: () => HttpService, releaseConnections: () => void): H
   };
 }
 
-async function readAnswer(response: AxiosResponse<unknown>, signal: AbortSignal): Promise<HttpAnswer> {
+async function readResponse(response: AxiosResponse<unknown>, signal: AbortSignal): Promise<HttpResponse> {
   const { status, headers, data } = response;
   const body = data instanceof Readable ? await readBody(data, signal) : textOf(data);
   endRefused(response.request, status);
@@ -107,7 +107,7 @@ function textOf(data: unknown): string {
 }
 
 /** An interceptor of the application may have turned a status into an error, or may have thrown anything. */
-function refusalIn(error: unknown): HttpAnswer | undefined {
+function refusalIn(error: unknown): HttpResponse | undefined {
   try {
     const response = isAxiosError(error) ? error.response : undefined;
     if (!response || !Number.isInteger(response.status) || (response.status >= 200 && response.status < 300))

@@ -67,13 +67,13 @@ export class BatchSender implements Sender {
     const { apiKey, historicalMigration, names } = this.#options;
     const sentAt = new Date().toISOString();
     const packed = await this.#pack(format.request(batch, { apiKey, historicalMigration, attempt: number, sentAt }));
-    const answer = await this.#client.post(packed, signal);
-    const retryAfter = retryAfterMs(answer.headers, Date.now());
-    if (answer.status >= 200 && answer.status < 300)
-      return { ...withoutKey(format.interpret(answer.body, batch, retryAfter), apiKey), code: answer.status };
+    const response = await this.#client.post(packed, signal);
+    const retryAfter = retryAfterMs(response.headers, Date.now());
+    if (response.status >= 200 && response.status < 300)
+      return { ...withoutKey(format.interpret(response.body, batch, retryAfter), apiKey), code: response.status };
     // Later requests are uncompressed. This attempt is not repeated: a server that keeps changing its mind would be hammered.
-    if (answer.status === 415) this.#compression = 'none';
-    return outcomeOfStatus(answer.status, retryAfter, names);
+    if (response.status === 415) this.#compression = 'none';
+    return outcomeOfStatus(response.status, retryAfter, names);
   }
 
   /** A method of its own: inlined, the uncompressed text would stay in memory until the response. */

@@ -68,10 +68,10 @@ export const eventsV1: WireFormat = {
     const rejected: { id: string; detail: string }[] = [];
     const retry: string[] = [];
     for (const { id, payload } of batch.events) {
-      const answer = results.get(id);
+      const result = results.get(id);
       // Any other result counts as accepted: a newer server may have results that are unknown here.
-      if (answer?.result === 'drop') rejected.push({ id, detail: describeRejection(answer.details, payload) });
-      else if (answer?.result === 'retry') retry.push(id);
+      if (result?.result === 'drop') rejected.push({ id, detail: describeRejection(result.details, payload) });
+      else if (result?.result === 'retry') retry.push(id);
     }
     return { kind: 'settled', rejected, retry, retryAfterMs };
   },
@@ -85,10 +85,10 @@ interface EventResult {
 /** Empty for an unreadable body: retrying after a broken success would never end. */
 function resultsOf(body: string): ReadonlyMap<string, EventResult> {
   try {
-    const answer: unknown = JSON.parse(body);
-    if (!isObject(answer) || !isObject(answer.results)) return new Map();
+    const response: unknown = JSON.parse(body);
+    if (!isObject(response) || !isObject(response.results)) return new Map();
     return new Map(
-      Object.entries(answer.results).filter((entry): entry is [string, EventResult] => isObject(entry[1])),
+      Object.entries(response.results).filter((entry): entry is [string, EventResult] => isObject(entry[1])),
     );
   } catch {
     return new Map();

@@ -7,7 +7,7 @@ export interface HttpPost {
 }
 
 /** A response with any status. */
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, unknown>>;
@@ -20,13 +20,13 @@ export interface HttpClient {
   /** Called once, when the application has started. Throws PostHogConfigurationError if the client cannot work. */
   prepare(): void;
   /** Rejects without a response. Until the status arrives, it also rejects as soon as the signal aborts. */
-  post(request: HttpPost, signal: AbortSignal): Promise<HttpAnswer>;
+  post(request: HttpPost, signal: AbortSignal): Promise<HttpResponse>;
   /** Closes idle connections; further requests open new ones. */
   releaseConnections(): void;
 }
 
 /** Far more than any response of PostHog. */
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
 /** Reads a response body as text; '' if it is incomplete or too large, or the signal aborts. Never rejects. */
 export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown }, signal: AbortSignal): Promise<string> {
@@ -42,7 +42,7 @@ export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown },
     stream.on('data', (chunk: Buffer | string) => {
       const part = Buffer.from(chunk);
       bytes += part.length;
-      if (bytes > MAX_ANSWER_BYTES) stop();
+      if (bytes > MAX_RESPONSE_BYTES) stop();
       else chunks.push(part);
     });
     stream.once('end', () => {

@@ -3,7 +3,7 @@ import * as https from 'node:https';
 import { type Transform } from 'node:stream';
 import { urlToHttpOptions } from 'node:url';
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
-import { endRefused, type HttpAnswer, type HttpClient, readBody } from './http-client.js';
+import { endRefused, type HttpResponse, type HttpClient, readBody } from './http-client.js';
 
 /** For servers that compress responses unasked. */
 const DECOMPRESS: ReadonlyMap<string | undefined, () => Transform> = new Map([
@@ -48,16 +48,16 @@ export function nodeClient(): HttpClient {
           reject(error);
         };
         // Node discards a response that switches protocols, together with the connection, and emits no error.
-        const failUnanswered = (): void => fail(unanswered());
-        request.on('error', fail).once('close', failUnanswered);
+        const failWithoutResponse = (): void => fail(noResponse());
+        request.on('error', fail).once('close', failWithoutResponse);
         request.once('response', (response) => {
           signal.removeEventListener('abort', abort);
           // The status is used even if the body fails.
           request
-            .off('close', failUnanswered)
+            .off('close', failWithoutResponse)
             .off('error', fail)
             .on('error', () => undefined);
-          readAnswer(request, response, signal).then(resolve, reject);
+          readResponse(request, response, signal).then(resolve, reject);
         });
         signal.addEventListener('abort', abort, { once: true });
         if (signal.aborted) abort();
@@ -69,16 +69,16 @@ export function nodeClient(): HttpClient {
   };
 }
 
-function unanswered(): Error {
-  const message = 'the connection was closed without an answer, as after a switch to another protocol';
+function noResponse(): Error {
+  const message = 'the connection was closed without a response, as after a switch to another protocol';
   return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }
 
-async function readAnswer(
+async function readResponse(
   request: http.ClientRequest,
   response: http.IncomingMessage,
   signal: AbortSignal,
-): Promise<HttpAnswer> {
+): Promise<HttpResponse> {
   const { statusCode: status = 0, headers } = response;
   const body = await readBody(decompressed(response), signal);
   endRefused(request, status);

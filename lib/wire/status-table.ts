@@ -65,10 +65,10 @@ function parseDate(text: unknown): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** The message of a request that got no answer within `timeoutMs`. */
+/** The message of a request without a response within `timeoutMs`. */
 export const timedOut = (timeoutMs: number): string => `PostHog request timed out after ${timeoutMs} ms`;
 
-/** What delivery has to say about PostHog. */
+/** The sentences about PostHog that `delivery/`, which does not know it, logs and returns. */
 export function senderMessages({ host }: RemedyNames): SenderMessages {
   return {
     aborted: 'PostHog request aborted',

@@ -196,7 +196,7 @@ describe.each(CLIENTS)('%s', (name, settings) => {
     });
     // Node throws such an answer away. Its own client learns of that; axios waits for another one.
     const own = name === 'node';
-    const message = own ? /closed without an answer.* protocol \(ECONNRESET\)$/ : /timed out after 100 ms$/;
+    const message = own ? /closed without a response.* protocol \(ECONNRESET\)$/ : /timed out after 100 ms$/;
     expect(await senderTo(url, settings, own ? 5000 : 100).send(batchOf('v1'), attempt)).toMatchObject({
       kind: 'retryable',
       code: own ? 'network' : 'timeout',
