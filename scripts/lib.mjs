@@ -1,6 +1,6 @@
 // Shared by the scripts of package.json. Plain Node: it must run before anything is installed.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,12 +12,12 @@ export const LIBRARY = 'dist/cjs/package.json';
 
 const OLDEST_NODE = [20, 11];
 
-/** Runs a command in the repository's root with this terminal, and resolves with its exit code. */
-export function run(command, args, env = {}) {
+/** Runs a command, by default in the repository's root and with this terminal, and resolves with its exit code. */
+export function run(command, args, env = {}, { cwd = ROOT, stdio = 'inherit' } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      cwd: ROOT,
-      stdio: 'inherit',
+      cwd,
+      stdio,
       env: { ...process.env, ...env },
       shell: process.platform === 'win32' && command === 'npm',
     });
@@ -45,9 +45,12 @@ export function compile(project) {
 /** Installs the locked dependencies unless they are there. */
 export async function ensureInstalled() {
   refuseOldNode();
-  if (!existsSync(join(ROOT, 'node_modules/.package-lock.json'))) {
-    console.log('Installing dependencies (once) …');
-    await must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  if (!isInstalled(ROOT)) {
+    const { packages } = readLock(ROOT);
+    console.log(
+      `First run in this clone: installing ${paths(packages).length} packages for building and testing. This takes a few minutes.`,
+    );
+    await install(ROOT, packages);
   }
   // The samples import the package by its name, as an application would; here that is this repository.
   const self = join(ROOT, 'node_modules/nestjs-posthog-capture');
@@ -55,6 +58,49 @@ export async function ensureInstalled() {
   // A link to where the repository was before it was moved.
   rmSync(self, { force: true });
   symlinkSync(ROOT, self, 'junction');
+}
+
+/** Whether `npm ci` has finished in a folder. */
+export function isInstalled(folder) {
+  return existsSync(join(folder, 'node_modules/.package-lock.json'));
+}
+
+export function readLock(folder) {
+  return JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+}
+
+/** Runs `npm ci` in a folder and shows how many of the packages of its lock are in place. */
+export async function install(folder, packages) {
+  const wanted = paths(packages);
+  const isTerminal = process.stdout.isTTY === true;
+  const started = Date.now();
+  let last = -1;
+  const show = () => {
+    const done = wanted.filter((path) => existsSync(join(folder, path, 'package.json'))).length;
+    const seconds = Math.round((Date.now() - started) / 1000);
+    const line = `  ${done} of ${wanted.length} packages, ${seconds} s`;
+    if (isTerminal) process.stdout.write(`\r${line}`);
+    else if (done !== last) console.log(line);
+    last = done;
+  };
+  const timer = setInterval(show, isTerminal ? 500 : 5000);
+  const args = ['ci', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'];
+  const code = await run('npm', args, {}, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+  clearInterval(timer);
+  show();
+  if (isTerminal) process.stdout.write('\n');
+  if (code !== 0) process.exit(code);
+}
+
+/** The folders of those packages of a lock that npm installs on this platform. */
+export function paths(packages) {
+  const isFor = (list, value) =>
+    list === undefined ||
+    list.includes(value) ||
+    (list.every((name) => name.startsWith('!')) && !list.includes(`!${value}`));
+  return Object.entries(packages)
+    .filter(([path, { os, cpu }]) => path !== '' && isFor(os, process.platform) && isFor(cpu, process.arch))
+    .map(([path]) => path);
 }
 
 /** Builds the library unless what is built is newer than all it is made of. */
@@ -65,7 +111,7 @@ export async function ensureBuilt() {
   await must(process.execPath, ['scripts/build.mjs']);
 }
 
-function refuseOldNode() {
+export function refuseOldNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const [oldestMajor, oldestMinor] = OLDEST_NODE;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
