@@ -42,7 +42,7 @@ async function installPackages(lock) {
   const isCurrent = isInstalled(FOLDER) && readFileSync(join(FOLDER, 'package-lock.json'), 'utf8') === text;
   if (isCurrent) return;
   console.log(`First start in this clone: installing the ${paths(lock.packages).length} packages that the shop needs (NestJS, Express, axios, class-validator,
-TypeScript) in .quick-start. This takes up to a few minutes; the next start takes seconds.`);
+TypeScript) in .quick-start. This takes one to two minutes, longer on a slow connection; later starts take seconds.`);
   writeFileSync(join(FOLDER, 'package-lock.json'), text);
   await install(FOLDER, lock.packages);
 }

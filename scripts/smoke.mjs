@@ -1,29 +1,48 @@
-// What a newcomer does, by machine: starts the shop with `npm start`, sends the event that it tells how to send, looks
-// for it on the page of events; and asks the run job for its three answers. Exits with 1 at the first thing that is not so.
+// What a newcomer does, by machine: starts the shop with `npm start`, in a fresh clone and here, sends the event that it tells
+// how to send, looks for it on the page of events; and asks the run job for its three answers. Exits with 1 at the first
+// thing that is not so.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ROOT } from './lib.mjs';
 
 const PORT = process.env.PORT ?? '3917';
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 300_000;
 const clean = { ...process.env };
 delete clean.POSTHOG_API_KEY;
 delete clean.POSTHOG_HOST;
 
-await shop();
+await freshClone();
+await shop(ROOT);
 await everyTransport();
 await runJob();
 await program();
 await plainScript();
 console.log('smoke: the shop, the run job and the program do as they should');
 
-async function shop() {
+/** The committed files alone: only the packages of the quick start are installed, and the second start installs nothing. */
+async function freshClone() {
+  const folder = mkdtempSync(join(tmpdir(), 'posthog-capture-clone-'));
+  try {
+    execFileSync('git', ['clone', '--quiet', '--depth', '1', pathToFileURL(ROOT).href, folder]);
+    const first = await shop(folder);
+    const [, count] = /installing the (\d+) packages/.exec(first) ?? [];
+    assert.ok(Number(count) > 0 && Number(count) < 200, first);
+    assert.ok(!existsSync(join(folder, 'node_modules')), 'nothing else is installed');
+    assert.doesNotMatch(await shop(folder), /installing|Compiling/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Returns what `npm start` printed. */
+async function shop(cwd) {
   // Its own group, so that stopping it stops what it started.
-  const child = spawn('npm', ['start', '--silent'], { cwd: ROOT, env: { ...clean, PORT }, detached: true });
+  const child = spawn('npm', ['start', '--silent'], { cwd, env: { ...clean, PORT }, detached: true });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
@@ -43,6 +62,7 @@ async function shop() {
     assert.match(await bad.text(), /distinct_id/);
     assert.equal((await post(`${base}/orders`, { customer: 'user_9', product: 'tea', quantity: 2 })).status, 201);
     await until(async () => (await stored()).includes('order_placed'));
+    return output;
   } catch (error) {
     console.error(output);
     throw error;
