@@ -1,5 +1,5 @@
-// Runs the job of job.json with `posthog-capture run`: against PostHog when POSTHOG_API_KEY is set, in the environment
-// or in .env; else three times against a local PostHog, once for each answer that there can be. Flags go to the job.
+// Runs job.json with `posthog-capture run`: against PostHog if POSTHOG_API_KEY is set in the environment or in .env,
+// otherwise three times against a local PostHog, once for each possible result. Flags are passed to the job.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +10,7 @@ const here = import.meta.dirname;
 const manifest = createRequire(import.meta.url).resolve('nestjs-posthog-capture/package.json');
 const program = join(dirname(manifest), JSON.parse(readFileSync(manifest, 'utf8')).bin['posthog-capture']);
 
-/** Runs the job and shows the command, the answer and the exit code. */
+/** Runs the job and prints the command, the result and the exit code. */
 function runJob(title, env = {}) {
   const args = ['run', '--input', 'job.json', ...process.argv.slice(2)];
   console.log(`\n${title}\n$ posthog-capture ${args.join(' ')}`);
@@ -35,16 +35,16 @@ function hasKey() {
 }
 
 if (hasKey()) {
-  process.exitCode = await runJob('The job, sent to PostHog:');
+  process.exitCode = await runJob('Sending the job to PostHog:');
 } else {
   const posthog = await FakePostHog.start({ apiKey: 'phc_right' });
   const local = { POSTHOG_HOST: posthog.url, POSTHOG_API_KEY: 'phc_right', POSTHOG_RETRY_BASE_MS: '100' };
   const codes = [
-    await runJob('1. PostHog takes the event:', local),
+    await runJob('1. PostHog accepts the event:', local),
     await runJob('2. The key is wrong:', { ...local, POSTHOG_API_KEY: 'phc_wrong' }),
   ];
   await posthog.close();
-  codes.push(await runJob('3. Nobody listens at the address (after three retries):', local));
-  console.log('\nThat was a local PostHog. Put your key into .env (see .env.example) to send the job to PostHog.');
+  codes.push(await runJob('3. PostHog cannot be reached (three retries):', local));
+  console.log('\nThis was a local PostHog. To send the job to PostHog, put your API key into .env (see .env.example).');
   process.exitCode = codes.join() === '0,1,1' ? 0 : 1;
 }

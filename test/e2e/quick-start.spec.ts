@@ -5,7 +5,7 @@ import { eventsPage } from '../../sample/01-quick-start/src/events-page.js';
 import { homePage } from '../../sample/01-quick-start/src/home.page.js';
 import { startLocalPostHog } from '../../sample/01-quick-start/src/local-posthog.js';
 
-/** Holds a port for the length of a function. */
+/** Occupies a port while `work` runs. */
 async function withTakenPort(work: (port: number) => Promise<void>): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, resolve));
@@ -17,7 +17,7 @@ async function withTakenPort(work: (port: number) => Promise<void>): Promise<voi
 }
 
 describe('the quick start', () => {
-  it('takes the port that it is given, once that is free', async () => {
+  it('uses the given port if it is free', async () => {
     let freed = 0;
     await withTakenPort(async (port) => {
       expect(await choosePort(String(port))).toBeNull();
@@ -26,17 +26,17 @@ describe('the quick start', () => {
     expect(await choosePort(String(freed))).toBe(freed);
   });
 
-  it.each(['http', '-1', '0', '65536', '80.5'])('takes no PORT=%s', async (wanted) => {
+  it.each(['http', '-1', '0', '65536', '80.5'])('refuses PORT=%s', async (wanted) => {
     expect(await choosePort(wanted)).toBeNull();
   });
 
-  it('finds a port by itself', async () => {
+  it('finds a free port', async () => {
     const port = await choosePort(undefined);
     expect(port).toBeGreaterThanOrEqual(3000);
     expect(port).toBeLessThan(3020);
   });
 
-  it('starts the local PostHog elsewhere when the wanted port is taken', async () => {
+  it('starts the local PostHog on another port if the wanted one is in use', async () => {
     await withTakenPort(async (port) => {
       const posthog = await startLocalPostHog(port);
       expect(posthog.port).not.toBe(port);
@@ -49,11 +49,11 @@ describe('the quick start', () => {
     ['http://127.0.0.1:3001', 'http://127.0.0.1:3001'],
     ['https://eu.i.posthog.com', 'https://eu.posthog.com'],
     [undefined, 'https://us.posthog.com'],
-  ])('shows the events that go to %s at %s', (host, page) => {
+  ])('links events sent to %s to %s', (host, page) => {
     expect(eventsPage(host)).toBe(page);
   });
 
-  it('has a page that needs nothing from elsewhere, fits a phone and follows the light of the system', () => {
+  it('has a page without external resources, for phones and both colour schemes', () => {
     const page = homePage('http://127.0.0.1:3001/?"<script>');
     expect(page.match(/https?:\/\/[^"\s]*/g)).toEqual(['http://127.0.0.1:3001/?&quot;&lt;script>']);
     expect(page).toContain('name="viewport"');

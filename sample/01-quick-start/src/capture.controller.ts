@@ -5,7 +5,7 @@ import { CaptureEventDto, CaptureResult, CaptureService } from 'nestjs-posthog-c
 export class CaptureController {
   constructor(private readonly posthog: CaptureService) {}
 
-  /** Sends one event at once and answers what PostHog answered. */
+  /** Sends one event immediately and returns the result. */
   @Post()
   @HttpCode(200)
   capture(@Body() event: CaptureEventDto): Promise<CaptureResult> {

@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 
-const USUAL_PORT = 3000;
+const DEFAULT_PORT = 3000;
 const TRIES = 20;
 
-/** The port that was asked for, if it is free; null if not. Asked for none: 3000, or the next one that is free. */
+/** Returns the wanted port, or null if it is invalid or in use. Without a wanted port, returns the first free port from 3000. */
 export async function choosePort(wanted: string | undefined): Promise<number | null> {
-  const ports = wanted ? [Number(wanted)] : Array.from({ length: TRIES }, (_, index) => USUAL_PORT + index);
+  const ports = wanted ? [Number(wanted)] : Array.from({ length: TRIES }, (_, index) => DEFAULT_PORT + index);
   for (const port of ports)
     if (Number.isInteger(port) && port >= 1 && port <= 65_535 && (await isFree(port))) return port;
   return null;

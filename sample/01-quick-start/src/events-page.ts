@@ -1,4 +1,4 @@
-/** Where events can be seen: the local PostHog's page, or PostHog's application, which is not where events are sent. */
+/** URL of the page that shows the events: PostHog Cloud has separate hosts for ingestion and for its application. */
 export function eventsPage(posthogHost = 'https://us.posthog.com'): string {
   return posthogHost.replace('.i.posthog.com', '.posthog.com');
 }

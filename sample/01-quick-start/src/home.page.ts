@@ -1,10 +1,10 @@
-/** The page at `/`: what there is to try. It needs nothing from any other address. */
+/** The page at `/`. It loads nothing from other hosts. */
 export function homePage(eventsUrl: string): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>A shop that tells PostHog</title>
+<title>A shop that sends events to PostHog</title>
 <link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -14,27 +14,27 @@ export function homePage(eventsUrl: string): string {
   button { font: inherit; padding: .5rem .9rem; margin: 0 .3rem .5rem 0 }
   pre { overflow-x: auto; padding: .7rem; border-radius: .4rem; background: color-mix(in srgb, CanvasText 8%, Canvas) }
 </style>
-<h1>A shop that tells PostHog</h1>
-<p>Each order is an event. So is whatever you post to <code>/capture</code>.</p>
-<p><a href="${escapeHtml(eventsUrl)}" target="_blank" rel="noreferrer"><strong>See the events arrive</strong></a></p>
+<h1>A shop that sends events to PostHog</h1>
+<p>Each order is captured as an event. You can also post any event to <code>/capture</code>.</p>
+<p><a href="${escapeHtml(eventsUrl)}" target="_blank" rel="noreferrer"><strong>See the events</strong></a></p>
 
 <h2>1. Buy something</h2>
-<p>The handler calls <code>capture()</code>: the event is sent in the background, about a second later.</p>
+<p>The service calls <code>capture()</code>, which sends the event in the background after about a second.</p>
 <button data-path="/orders" data-body='{"product":"coffee","customer":"user_123"}'>A coffee</button>
 <button data-path="/orders" data-body='{"product":"cake","customer":"user_456","quantity":2}'>Two cakes</button>
 
-<h2>2. Send an event of your own</h2>
-<p><code>captureNow()</code> waits for PostHog, and the answer says what became of it.</p>
-<button data-path="/capture" data-body='{"event":"page_view","distinct_id":"user_123","properties":{"path":"/"}}'>Send it</button>
+<h2>2. Send your own event</h2>
+<p><code>captureNow()</code> waits for PostHog and returns the result.</p>
+<button data-path="/capture" data-body='{"event":"page_view","distinct_id":"user_123","properties":{"path":"/"}}'>Send</button>
 
-<h2>3. Get it wrong</h2>
-<p><code>CaptureEventDto</code> and <code>ValidationPipe</code> answer 400 and say why.</p>
-<button data-path="/capture" data-body='{"event":"page_view"}'>Forget who it was</button>
+<h2>3. Send an invalid event</h2>
+<p><code>CaptureEventDto</code> and <code>ValidationPipe</code> respond with 400 and the reason.</p>
+<button data-path="/capture" data-body='{"event":"page_view"}'>Omit the distinct_id</button>
 
-<h2>What was sent, for your terminal</h2>
+<h2>Request</h2>
 <pre id="sent">Press a button.</pre>
-<h2>The answer</h2>
-<pre id="answer">…</pre>
+<h2>Response</h2>
+<pre id="response">…</pre>
 <script>
   const show = (id, text) => { document.getElementById(id).textContent = text };
   for (const button of document.querySelectorAll('button')) button.onclick = async () => {
@@ -43,9 +43,9 @@ export function homePage(eventsUrl: string): string {
     show('sent', "curl " + location.origin + path + " -H 'Content-Type: application/json' -d '" + body + "'");
     try {
       const response = await fetch(path, { method: 'POST', headers, body });
-      show('answer', response.status + ' ' + JSON.stringify(await response.json(), null, 2));
+      show('response', response.status + ' ' + JSON.stringify(await response.json(), null, 2));
     } catch {
-      show('answer', 'The shop does not answer. Is it still running?');
+      show('response', 'The shop does not respond. Is it still running?');
     }
   };
 </script>

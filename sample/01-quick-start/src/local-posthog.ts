@@ -1,6 +1,6 @@
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 
-/** A PostHog on this machine, with a page of the events that it got. On any free port when the wanted one is taken. */
+/** Starts a local PostHog with a page that shows its events. Uses any free port if `port` is in use. */
 export async function startLocalPostHog(port: number): Promise<FakePostHog> {
   try {
     return await FakePostHog.start({ port });

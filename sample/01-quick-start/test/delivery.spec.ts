@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 import { AppModule } from '../src/app.module.js';
 
-/** How to test the way to PostHog as well: a local PostHog, which answers as badly as it is told to. */
+/** Tests delivery as well, against a local PostHog that fails on demand. */
 describe('the shop and its PostHog', () => {
   let posthog: FakePostHog;
   let app: INestApplication;
@@ -35,7 +35,7 @@ describe('the shop and its PostHog', () => {
       body: JSON.stringify(body),
     });
 
-  it('sends an order, once more where the first attempt failed', async () => {
+  it('sends an order again after a failed attempt', async () => {
     posthog.fail({ status: 503 });
     await post('/orders', { product: 'cake', customer: 'user_123', quantity: 2 });
     const [event] = await posthog.waitForEvents(1);
@@ -43,16 +43,16 @@ describe('the shop and its PostHog', () => {
     expect(posthog.requests).toHaveLength(2);
   });
 
-  it('answers what PostHog answered', async () => {
+  it('returns the result of PostHog', async () => {
     posthog.fail({ status: 401 });
-    const answer = await post('/capture', { event: 'page_view', distinct_id: 'user_123' });
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ success: false, error: 'PostHog API error: HTTP 401' });
+    const response = await post('/capture', { event: 'page_view', distinct_id: 'user_123' });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ success: false, error: 'PostHog API error: HTTP 401' });
   });
 
   it('shows a page that links to the events', async () => {
-    const answer = await fetch(await app.getUrl());
-    expect(answer.headers.get('content-type')).toContain('text/html');
-    expect(await answer.text()).toContain(`href="${posthog.url}"`);
+    const response = await fetch(await app.getUrl());
+    expect(response.headers.get('content-type')).toContain('text/html');
+    expect(await response.text()).toContain(`href="${posthog.url}"`);
   });
 });

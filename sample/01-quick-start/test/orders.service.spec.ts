@@ -4,7 +4,7 @@ import { CaptureRecorder, PostHogCaptureTestingModule } from 'nestjs-posthog-cap
 import 'nestjs-posthog-capture/testing/jest';
 import { OrdersService } from '../src/orders/orders.service.js';
 
-/** How to test a provider that captures. */
+/** Tests a provider that captures events. */
 it('captures an order once, with its total', async () => {
   const module = await Test.createTestingModule({
     imports: [PostHogCaptureTestingModule.forRoot()],

@@ -5,7 +5,7 @@ import { type CaptureRecorder, overrideCapture } from 'nestjs-posthog-capture/te
 import 'nestjs-posthog-capture/testing/jest';
 import { AppModule } from '../src/app.module.js';
 
-/** How to test an application that captures: the real thing, whose events a recorder keeps. */
+/** Tests the complete application, with a recorder instead of PostHog. */
 describe('the shop', () => {
   let recorder: CaptureRecorder;
   let app: INestApplication;
@@ -27,8 +27,8 @@ describe('the shop', () => {
     });
 
   it('captures an order', async () => {
-    const answer = await post('/orders', { product: 'cake', customer: 'user_123', quantity: 2 });
-    expect(answer.status).toBe(201);
+    const response = await post('/orders', { product: 'cake', customer: 'user_123', quantity: 2 });
+    expect(response.status).toBe(201);
     expect(recorder).toHaveCapturedTimes('order_placed', 1);
     expect(recorder).toHaveCaptured('order_placed', {
       distinctId: 'user_123',
@@ -36,16 +36,16 @@ describe('the shop', () => {
     });
   });
 
-  it('captures no order that was refused', async () => {
+  it('captures nothing for a refused order', async () => {
     expect((await post('/orders', { product: 'castle', customer: 'user_123' })).status).toBe(404);
     expect((await post('/orders', { product: 'cake' })).status).toBe(400);
     expect(recorder).not.toHaveCaptured('order_placed');
   });
 
-  it('captures any event, and answers what became of it', async () => {
-    const answer = await post('/capture', { event: 'page_view', distinct_id: 'user_123', properties: { path: '/' } });
-    expect(answer.status).toBe(200);
-    expect(await answer.text()).toBe('{"success":true,"event":"page_view","distinct_id":"user_123","error":null}');
+  it('captures any event and returns the result', async () => {
+    const response = await post('/capture', { event: 'page_view', distinct_id: 'user_123', properties: { path: '/' } });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe('{"success":true,"event":"page_view","distinct_id":"user_123","error":null}');
     expect(recorder).toHaveCaptured('page_view', { distinctId: 'user_123', properties: { path: '/' } });
   });
 
@@ -54,10 +54,10 @@ describe('the shop', () => {
     [{ distinct_id: 'user_123' }, /event/],
     [{ event: 'page_view', distinct_id: 'user_123', properties: 'none' }, /properties/],
     [{ event: 'page_view', distinctId: 'user_123' }, /distinctId should not exist/],
-  ])('refuses %j with a message that names the field', async (body, message) => {
-    const answer = await post('/capture', body);
-    expect(answer.status).toBe(400);
-    expect(JSON.stringify(await answer.json())).toMatch(message);
+  ])('refuses %j and names the field', async (body, message) => {
+    const response = await post('/capture', body);
+    expect(response.status).toBe(400);
+    expect(JSON.stringify(await response.json())).toMatch(message);
     expect(recorder.events).toEqual([]);
   });
 });

@@ -19,13 +19,13 @@ import { OrdersService } from './transports/orders.service.js';
 import { PlaceOrderHandler } from './transports/place-order.handler.js';
 
 export interface Ports {
-  /** Where the TCP microservice of this very application listens. */
+  /** Port of this application's own TCP microservice. */
   readonly tcp: number;
-  /** A Redis server on this machine, for jobs and for messages over Redis; undefined: none. */
+  /** Port of a local Redis server, for jobs and messages; undefined disables both. */
   readonly redis: number | undefined;
 }
 
-/** Who acts, for all transports in one place: what the guard found out. */
+/** The current user for all transports, as set by the guard. */
 export function identity({ request }: CallSource): CaptureContext | undefined {
   const user = (request as AuthenticatedRequest | undefined)?.user;
   return user && { distinctId: user.id, groups: { company: user.company } };

@@ -6,7 +6,7 @@ export interface AuthenticatedRequest {
   user?: { id: string; company: string };
 }
 
-/** Stands for your authentication, over HTTP, GraphQL and socket.io: `Authorization: Bearer ann@acme` is ann of acme. */
+/** Example authentication for HTTP, GraphQL and socket.io: `Authorization: Bearer ann@acme` is the user ann of acme. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

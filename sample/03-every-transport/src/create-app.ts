@@ -22,7 +22,7 @@ export async function createApp({ http, ...transports }: Transports): Promise<IN
   return app;
 }
 
-/** A hybrid application: HTTP, GraphQL and WebSockets on one port, TCP messages on another, and Redis where there is one. */
+/** A hybrid application: HTTP, GraphQL and WebSockets on one port, TCP messages on another, and optionally Redis. */
 export async function connect(app: INestApplication, { sockets, ...ports }: Omit<Transports, 'http'>): Promise<void> {
   app.useWebSocketAdapter(sockets === 'ws' ? new WsAdapter(app) : new IoAdapter(app));
   app.connectMicroservice<MicroserviceOptions>({

@@ -1,7 +1,7 @@
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 import { createApp } from './create-app.js';
 
-// Without a key a local PostHog stands in, and has a page of the events that it got.
+// Without an API key, use a local PostHog with a page that shows its events.
 if (!process.env.POSTHOG_API_KEY) {
   const posthog = await FakePostHog.start();
   Object.assign(process.env, { POSTHOG_API_KEY: 'phc_local', POSTHOG_HOST: posthog.url });
@@ -21,8 +21,8 @@ const curl = `curl -X POST http://127.0.0.1:${port}`;
 console.log(`Place an order:
   ${curl}/orders -H 'Authorization: Bearer ann@acme' -H 'Content-Type: application/json' -d '{"id":"tea"}'
   ${curl}/graphql -H 'Authorization: Bearer ann@acme' -H 'Content-Type: application/json' -d '{"query":"mutation { placeOrder(id: \\"tea\\") { total } }"}'
-As a command, and as a message:
+As a command and as a message:
   ${curl}/commands/tea -H 'Authorization: Bearer ann@acme'
   ${curl}/messages/tea -H 'Authorization: Bearer ann@acme'
-${redis === undefined ? 'Jobs and messages over Redis: REDIS_PORT=6379' : `As a job:\n  ${curl}/jobs/tea -H 'Authorization: Bearer ann@acme'`}
-Ctrl-C ends it.`);
+${redis === undefined ? 'For jobs and messages over Redis, set REDIS_PORT=6379.' : `As a job:\n  ${curl}/jobs/tea -H 'Authorization: Bearer ann@acme'`}
+Press Ctrl-C to stop.`);

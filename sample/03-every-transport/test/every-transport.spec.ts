@@ -55,15 +55,15 @@ describe.each([
   afterEach(() => recorder.clear());
   afterAll(() => app.close());
 
-  /** The events of all calls but those of schedules, which nobody made. */
+  /** All events except those of schedules. */
   const events = (): RecordedEvent[] =>
     recorder.events.filter(({ event }) => event !== 'digest_sent' && event !== 'reminder_sent');
-  /** As many events as the calls of all persons make: what is done after the answer may be under way still. */
+  /** Waits for the events of all calls: some are captured after the response. */
   const allEvents = async (names: readonly string[]): Promise<RecordedEvent[]> => {
     await Promise.all(names.map((name) => recorder.waitFor(name, { count: CALLS, timeoutMs: 15_000 })));
     return events();
   };
-  /** Each person has exactly these events, about his own order. */
+  /** Expects exactly these events for each person, about their own order. */
   const expectOwn = (captured: readonly RecordedEvent[], names: readonly string[], more: object = {}): void => {
     expect(captured).toHaveLength(names.length * CALLS);
     for (const n of NUMBERS) {
@@ -102,7 +102,7 @@ describe.each([
   it('HTTP, denied', async () => {
     const response = await fetch(`${url}/orders`, { method: 'POST' });
     expect(response.status).toBe(401);
-    // Captured when the response is over, which its client may know first.
+    // Captured at the end of the response, perhaps after the client has received it.
     await recorder.waitFor('order_refused', {
       matching: { properties: { $outcome: 'denied', $response_status_code: 401, $process_person_profile: false } },
     });
@@ -144,7 +144,7 @@ describe.each([
     for (const n of NUMBERS) socket.send('place', { id: `order_${n}`, customer: `person_${n}` });
     await answered;
     const captured = await allEvents(PLACED);
-    // The socket of all these persons is one: only what the handler's event says of itself is theirs.
+    // All people share one socket, so only events with an explicit distinct id belong to a person.
     const placed = captured.filter(({ event }) => event === 'order_placed');
     expectOwn(placed, ['order_placed'], { $transport: 'ws', $outcome: 'success' });
     expect(captured).toHaveLength(3 * CALLS);
@@ -229,7 +229,7 @@ describe.each([
 
       recorder.clear();
       await expect(firstValueFrom(client.send('orders.place', { id: 'none' }))).rejects.toBeDefined();
-      // What a payload calls a person is nobody: only the sender's context counts.
+      // A person named in the payload is ignored: only the sender's context counts.
       await firstValueFrom(
         client.send('orders.place', { id: 'x', distinct_id: 'eve', headers: { 'x-posthog-distinct-id': 'eve' } }),
       );

@@ -31,10 +31,10 @@ export class OrdersService {
 
   place({ product, customer, quantity }: CreateOrderDto): Order {
     const price = PRODUCTS.find(({ name }) => name === product)?.price;
-    if (price === undefined) throw new NotFoundException(`There is no product "${product}". See GET /products.`);
+    if (price === undefined) throw new NotFoundException(`Unknown product "${product}". See GET /products.`);
     const order = { id: randomUUID(), product, quantity, total: price * quantity };
 
-    // Queued and sent in the background: it never throws and never waits.
+    // Queues the event and returns immediately. Never throws.
     this.posthog.capture({ event: 'order_placed', distinctId: customer, properties: { ...order } });
     return order;
   }

@@ -11,7 +11,7 @@ import { PlaceOrder } from './place-order.handler.js';
 
 export const ORDERS_CLIENT = Symbol('the orders microservice');
 
-/** Requests that hand their work on: to a command, a message, a job. The person goes along. */
+/** Requests that pass their work to a command, a message or a job, with the context of the current user. */
 @UseGuards(AuthGuard)
 @Controller()
 export class CommandsController {

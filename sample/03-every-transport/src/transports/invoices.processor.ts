@@ -3,7 +3,7 @@ import { type Job } from 'bullmq';
 import { RestoreContext, TrackEvent } from 'nestjs-posthog-capture';
 import { type Order, OrdersService } from './orders.service.js';
 
-/** BullMQ: a job is done for whoever queued it with `attachContext`. */
+/** BullMQ: a job runs in the context that `attachContext` added when it was queued. */
 @Processor('invoices', { concurrency: 50 })
 export class InvoicesProcessor extends WorkerHost {
   constructor(private readonly orders: OrdersService) {

@@ -4,7 +4,7 @@ import { Cron, CronExpression, Interval } from '@nestjs/schedule';
 import { TrackEvent } from 'nestjs-posthog-capture';
 import { type Order } from './orders.service.js';
 
-/** Events and schedules. Nobody acts in a schedule: say who, or the event has no person. */
+/** Events and schedules. A schedule has no current user: specify a `distinctId`, or the event is personless. */
 @Injectable()
 export class Mailer {
   readonly outbox: string[] = [];

@@ -3,7 +3,7 @@ import { TrackEvent } from 'nestjs-posthog-capture';
 import { AuthGuard } from '../auth.guard.js';
 import { type Order, OrdersService } from './orders.service.js';
 
-/** HTTP, on Express and on Fastify alike. */
+/** HTTP, on Express and Fastify. */
 @Controller('orders')
 export class OrdersController {
   constructor(private readonly orders: OrdersService) {}

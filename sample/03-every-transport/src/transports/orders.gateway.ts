@@ -5,11 +5,11 @@ import { type Order, OrdersService } from './orders.service.js';
 
 interface Placed {
   id: string;
-  /** Who orders: a socket of ws knows nothing of the request that opened it. */
+  /** The customer. A ws socket has no access to the request that opened it. */
   customer: string;
 }
 
-/** WebSockets, with socket.io and with ws alike. */
+/** WebSockets, with socket.io and ws. */
 @WebSocketGateway()
 export class OrdersGateway {
   constructor(private readonly orders: OrdersService) {}
@@ -24,7 +24,7 @@ export class OrdersGateway {
     return { event: 'placed', data: await this.orders.price(id) };
   }
 
-  /** One event, however many messages it answers. */
+  /** One event, however many messages the handler returns. */
   @SubscribeMessage('watch')
   @TrackEvent('order_watched', { distinctId: ({ args }) => (args[0] as Placed).customer })
   watch(@MessageBody() { id }: Placed): Observable<WsResponse<string>> {

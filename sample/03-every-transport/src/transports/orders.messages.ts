@@ -3,7 +3,7 @@ import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/mic
 import { RestoreContext, TrackEvent } from 'nestjs-posthog-capture';
 import { type Order, OrdersService } from './orders.service.js';
 
-/** Microservice messages, over TCP and Redis alike. The sender says who acts with `attachContext`, and nobody else is believed. */
+/** Microservice messages over TCP and Redis. The user comes from the context that the sender attached with `attachContext`. */
 @Controller()
 export class OrdersMessages {
   constructor(private readonly orders: OrdersService) {}
@@ -12,7 +12,7 @@ export class OrdersMessages {
   @RestoreContext()
   @TrackEvent('order_placed', { on: 'any', properties: ({ args }) => ({ order: (args[0] as Order).id }) })
   async place(@Payload() { id }: Order): Promise<Order> {
-    if (id === 'none') throw new RpcException('there is no such order');
+    if (id === 'none') throw new RpcException('unknown order');
     return this.orders.price(id);
   }
 

@@ -6,7 +6,7 @@ export interface Order {
   total: number;
 }
 
-/** A plain provider: whoever calls it, over whatever transport, is the person of its events. */
+/** A provider. Its events belong to the current user, whatever transport the call came from. */
 @Injectable()
 export class OrdersService {
   readonly cancelled = new Set<string>();

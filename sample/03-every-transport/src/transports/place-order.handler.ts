@@ -9,7 +9,7 @@ export class PlaceOrder extends Command<Order> {
   }
 }
 
-/** CQRS: the person is the one in whose request or job the command was given. */
+/** CQRS: the event belongs to the user of the request or job that executed the command. */
 @CommandHandler(PlaceOrder)
 export class PlaceOrderHandler implements ICommandHandler<PlaceOrder> {
   constructor(
