@@ -1,6 +1,6 @@
-import { types } from 'node:util';
 import { AttachedState } from '../shared/attached-state.js';
 import { type Warn } from '../shared/unknown-fields.js';
+import { callSync, FAILED } from '../shared/untrusted-values.js';
 import { type CallSource, requestOf, routeOf } from './call-source.js';
 import {
   type CaptureContext,
@@ -24,6 +24,11 @@ export interface InterpreterSettings {
   readonly tracingHeaders: boolean;
   readonly requestProperties: RequestPropertySet | readonly RequestPropertySet[];
 }
+
+const REMEDIES = {
+  threw: 'check that the fields it reads exist in every transport',
+  'returned a promise': 'return the user synchronously',
+};
 
 /** Cached results for one call. */
 interface Reading {
@@ -115,8 +120,10 @@ export class CallInterpreter {
     // `identity` may capture an event itself, and must not be called again for that.
     if (reading.identity !== undefined) return reading.identity === 'asking' ? NO_CONTEXT : reading.identity;
     reading.identity = 'asking';
-    const result = this.#callIdentity(identity, source);
-    if (result === undefined || result === null) {
+    const result = callSync(identity, source, (problem) =>
+      this.#warn(`identity ${problem}, so the call is anonymous: ${REMEDIES[problem]}`),
+    );
+    if (result === FAILED || result === undefined || result === null) {
       reading.identity = undefined;
       return NO_CONTEXT;
     }
@@ -124,18 +131,6 @@ export class CallInterpreter {
       this.#warn(`identity: ${warning}`),
     );
     return reading.identity;
-  }
-
-  #callIdentity(identity: Identity, source: CallSource): unknown {
-    try {
-      const result: unknown = identity(source);
-      if (!types.isPromise(result)) return result;
-      result.catch(() => undefined);
-      this.#warn('identity returned a promise, so the call is anonymous: return the user synchronously');
-    } catch {
-      this.#warn('identity threw, so the call is anonymous: check that the fields it reads exist in every transport');
-    }
-    return undefined;
   }
 
   #headersOf(source: CallSource): CheckedContext {

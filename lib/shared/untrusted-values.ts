@@ -148,14 +148,14 @@ export const FAILED = Symbol('failed');
 /**
  * Calls a callback of the application that must return synchronously. Never throws; a returned promise is ignored, even if it rejects.
  *
- * @param onFailure called with the end of a sentence, e.g. "threw", when the result is FAILED
+ * @param onFailure called before FAILED is returned
  */
 export function callSync<T>(
   callback: (argument: T) => unknown,
   argument: T,
-  onFailure: (problem: string) => void,
+  onFailure: (problem: 'threw' | 'returned a promise') => void,
 ): unknown {
-  let problem = 'returned a promise, but it must be synchronous';
+  let problem: Parameters<typeof onFailure>[0] = 'returned a promise';
   try {
     const result = callback(argument);
     if (!types.isPromise(result)) return result;

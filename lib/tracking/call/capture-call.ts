@@ -105,7 +105,7 @@ function resultOf(
   const given: unknown = tracked[option];
   if (typeof given !== 'function') return given;
   return callSync(given as (context: TrackContext) => unknown, context, (problem) =>
-    warnOf(tracked, option, problem, settings),
+    warnOf(tracked, option, problem === 'threw' ? problem : `${problem}, but must be synchronous`, settings),
   );
 }
 
