@@ -48,6 +48,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     apiKey: KEY,
     host: posthog.url,
     flushIntervalMs: 5,
+    // Events reach PostHog in the order of their capture, whoever they belong to.
+    concurrency: 1,
     ...watchedOptions(posthogOptions ?? {}, lines),
   });
   @Module({})
