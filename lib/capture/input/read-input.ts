@@ -32,7 +32,7 @@ export function completeInput(
   warn: Warn,
 ): void {
   const otherSpelling = isMissing(given.distinctId) ? readField(input, 'distinct_id') : undefined;
-  if (distinctIdOf(otherSpelling) === null) {
+  if (otherSpelling === undefined || distinctIdOf(otherSpelling) === null) {
     warnOfUnknownFields(input, names, warn);
     return;
   }
