@@ -1,5 +1,5 @@
 import { type DeliveryReport, type DropReason, type ImmediateOutcome, type QueuedEvent } from './delivery.js';
-import { EventCount } from './queue/event-count.js';
+import { EventCount } from './queue/collections.js';
 
 /** What an event is known as in the ledger: its place in the order of arrival, or the call that waits for it. */
 export type Claim = number | WaitingCall;

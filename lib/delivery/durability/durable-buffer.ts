@@ -1,15 +1,15 @@
 import { type DeliveryObserver, type QueuedEvent, type SendBatch } from '../delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
-import { SmallSet } from '../queue/small-set.js';
+import { SmallSet } from '../queue/collections.js';
 import { backgroundTimer, type Timer } from '../timers.js';
 
-/** A store, and what is said to it. */
+/** A store, and how an instance uses it. */
 export interface Durability {
   readonly store: EventStore;
   readonly project: string;
-  /** Makes an event of an earlier version or configuration one that can be sent now. Must not throw. */
+  /** Converts an event of an earlier version or configuration to one that can be sent now. Must not throw. */
   readonly adapt: (event: QueuedEvent) => QueuedEvent;
-  /** What an error of the store says, without key or payload. `events` are those of the call that failed. Must not throw. */
+  /** Describes an error of the store without key or payload. `events` are those of the call that failed. Must not throw. */
   readonly describeError: (error: unknown, events: Iterable<QueuedEvent>) => string;
 }
 
@@ -18,37 +18,41 @@ type StoreObserver = Pick<DeliveryObserver, 'storeFailed' | 'storeWorks' | 'stor
 /** Limits of what may be brought back. */
 export type Capacity = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
-/** A store that answers nothing for so long counts as failed: sending must not wait for it. */
+/** A call that takes longer counts as failed: sending must not wait for the store. */
 const PATIENCE_MS = 5000;
-/** What it says for so long after that is still heard, of so many events: what it hangs at for ever must not fill the memory. */
+/** A write that counted as failed is followed for this long, as it may still succeed. */
 const FOLLOW_UP_MS = 60_000;
+/** Number of events in followed writes; a store that hangs must not fill the memory. */
 const MAX_FOLLOWED = 10_000;
-/** How long a store that failed is left alone. */
+/** A store that failed is tried again after this long. */
 const RETRY_MS = 10_000;
 const RETRY_EVENTS = 100;
 
-/** Who uses a store, the last first: it could not tell two projects apart, and would give one what is the other's. */
+/** The last user of each store. Two projects must not share one: a store would recover one's events for the other. */
 const USERS = new WeakMap<EventStore, { readonly user: DurableBuffer; readonly project: string }>();
 
-/** The events of one instance in their store. Stands between delivery, which must go on, and a store, which may fail. */
+/**
+ * Keeps the events of one instance in their store, and in memory those that the store failed to keep, until it works again.
+ * Delivery goes on whatever the store does.
+ */
 export class DurableBuffer {
   readonly #durability: Durability;
   readonly #observer: StoreObserver;
-  /** What the store knows adapted events as. */
+  /** By adapted event, the one that the store returned. */
   readonly #originals = new WeakMap<QueuedEvent, QueuedEvent>();
-  /** The other way round. */
+  /** By event that the store returned, the adapted one. */
   readonly #adapted = new WeakMap<QueuedEvent, QueuedEvent>();
   /** Pending events that the store does not hold. */
   readonly #volatile = new Set<QueuedEvent>();
-  /** What the store is writing. */
+  /** Writes in progress. */
   readonly #writes = new SmallSet<Write>();
-  /** What it may still be writing: it took too long. */
+  /** Writes that took too long and may still succeed. */
   readonly #late = new Map<QueuedEvent, LateWrite>();
-  /** Whether something was written after all since the store failed. */
+  /** True if such a write succeeded since the store failed. */
   #wroteLate = false;
-  /** The one that was begun last. */
+  /** The write begun last. */
   #newest: Write | null = null;
-  /** What it is still to be told to forget. */
+  /** Events to be removed from the store. */
   #removals: QueuedEvent[] = [];
   #removing = false;
   #failing = false;
@@ -59,7 +63,7 @@ export class DurableBuffer {
   readonly #lost = (error: unknown, events: readonly QueuedEvent[]): void => {
     const removed = new Set(this.#removals);
     const missed = events.filter((event) => !removed.has(event)).map((event) => this.#adapted.get(event) ?? event);
-    // From now on it knows them as what it will be handed.
+    // They will be appended again as they are now.
     for (const event of missed) this.#originals.delete(event);
     this.#fail(error, missed);
   };
@@ -69,7 +73,7 @@ export class DurableBuffer {
     this.#observer = observer;
   }
 
-  /** Events that an earlier process left, as far as there is room. Rejects when the store is no good at all, or another project's. */
+  /** Returns events of earlier processes. The first call rejects if the store cannot be used, or belongs to another project. */
   async recover(capacity: Capacity): Promise<readonly QueuedEvent[]> {
     const { store, project, adapt } = this.#durability;
     const first = this.#first;
@@ -102,7 +106,7 @@ export class DurableBuffer {
     else this.#write([event]);
   }
 
-  /** Somebody has answered for the event. */
+  /** The fate of the event is known. */
   remove(event: QueuedEvent): void {
     this.#late.get(event)?.removed.push(event);
     if (!this.#volatile.delete(event)) this.#forget(this.#originals.get(event) ?? event);
@@ -112,19 +116,19 @@ export class DurableBuffer {
     this.#removals.push(event);
     if (this.#removing || this.#closed) return;
     this.#removing = true;
-    // The events of a batch are settled one by one, and removed in one go.
+    // The events of a batch are settled one by one, and removed together.
     queueMicrotask(() => {
       this.#removing = false;
       if (!this.#failing && !this.#closed) this.#removeNow();
     });
   }
 
-  /** Resolves when all that was appended is kept, or known not to be; null when nothing is being written. */
+  /** Resolves when each appended event is kept, or known not to be; null when nothing is being written. */
   get written(): Promise<unknown> | null {
     return this.#writes.size === 0 ? null : Promise.all([...this.#writes].map(({ done }) => done));
   }
 
-  /** Like `send`, but nothing is sent before it is kept. */
+  /** Wraps `send`: nothing is sent before the store has it. */
   keptFirst(send: SendBatch): SendBatch {
     return async (batch, attempt) => {
       await this.written;
@@ -132,17 +136,17 @@ export class DurableBuffer {
     };
   }
 
-  /** Whether a later process will find the event, as far as is known now: see `written`. */
+  /** True if the store has the event, or is writing it: see `written`. */
   keeps(event: QueuedEvent): boolean {
     return !this.#volatile.has(event);
   }
 
-  /** Whether a later process will surely find all events that are pending. */
+  /** True if the store has every pending event. */
   get keepsAll(): boolean {
     return this.#volatile.size + this.#writes.size === 0;
   }
 
-  /** Whether it is left alone because it failed, or misses events that are pending. */
+  /** True if the store failed and is not tried yet, or lacks pending events. */
   get failing(): boolean {
     return this.#failing || this.#volatile.size > 0;
   }
@@ -154,11 +158,11 @@ export class DurableBuffer {
   /** Never rejects. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    // Before anything else: the store will not hear what becomes of an event that comes now, so it is not to keep it.
+    // First: the store will not be told the fate of an event that arrives from now on, so it must not keep it.
     this.#closed = true;
     if (this.#retryTimer) clearTimeout(this.#retryTimer);
     await this.written;
-    // What it writes when it closes, it is to forget as well.
+    // Late writes may succeed while the store closes: these events must go as well.
     for (const { removed } of new Set(this.#late.values())) this.#removals.push(...removed);
     this.#removeNow();
     try {
@@ -171,7 +175,7 @@ export class DurableBuffer {
 
   #claim(): void {
     const { store, project } = this.#durability;
-    // One of the same project is an application that a failed boot or a test has left behind.
+    // A user of the same project is what a failed boot or a test has left behind.
     if ((USERS.get(store)?.project ?? project) !== project) {
       throw new Error(
         'it is in use by an instance with another key or host. Give each a store of its own (several may share a directory), or close the other one first',
@@ -187,14 +191,14 @@ export class DurableBuffer {
 
   #write(events: readonly QueuedEvent[]): void {
     let answer: Promise<void> | undefined;
-    // A store may throw where it should reject.
+    // A store may throw instead of rejecting.
     try {
       answer = this.#durability.store.append(events);
     } catch (error) {
       this.#fail(error, events);
     }
     if (!answer) return;
-    // One promise may stand for many calls.
+    // Many calls may return one promise.
     if (this.#newest?.answer !== answer) this.#newest = this.#newWrite(answer);
     for (const event of events) this.#newest.events.push(event);
   }
@@ -225,7 +229,7 @@ export class DurableBuffer {
     return write;
   }
 
-  /** A write that took too long may come about all the same, after the store was told to forget what is in it, or was not. */
+  /** A write that took too long may still succeed: then its events are kept, and those settled meanwhile must be removed. */
   #followUp({ answer, events }: Write, removed: QueuedEvent[]): void {
     if (this.#late.size + events.length > MAX_FOLLOWED) return;
     const late: LateWrite = { removed };
@@ -247,7 +251,7 @@ export class DurableBuffer {
     this.#removals = [];
     for (const write of this.#writes) write.removals.push(removals);
     const failed = (error: unknown): void => {
-      // Tried again with the next ones: an event that is left in the store would be sent twice.
+      // Tried again with the next ones: an event left in the store would be sent twice.
       this.#removals.push(...removals);
       this.#fail(error, [], removals);
     };
@@ -260,7 +264,10 @@ export class DurableBuffer {
     if (answer) withPatience(answer).catch(failed);
   }
 
-  /** @param events are in memory only from now on */
+  /**
+   * @param events are in memory only from now on
+   * @param asked the events of the call that failed
+   */
   #fail(error: unknown, events: Iterable<QueuedEvent>, asked = events): void {
     for (const event of events) this.#volatile.add(event);
     this.#failing = true;
@@ -269,7 +276,7 @@ export class DurableBuffer {
     if (!this.#closed) this.#retryTimer ??= backgroundTimer(() => void this.#retry(), RETRY_MS);
   }
 
-  /** Hands the store what it missed. */
+  /** Gives the store what it lacks. */
   async #retry(): Promise<void> {
     this.#retryTimer = null;
     this.#failing = false;
@@ -277,38 +284,37 @@ export class DurableBuffer {
     const asked = missed.length + this.#removals.length > 0 || this.#wroteLate;
     this.#wroteLate = false;
     this.#volatile.clear();
-    // Piece by piece: what fits is kept.
+    // In pieces: those that fit are kept.
     for (let from = 0; from < missed.length; from += RETRY_EVENTS) this.#write(missed.slice(from, from + RETRY_EVENTS));
     this.#removeNow();
     await this.written;
     if (this.#fails) return;
-    // What it fails at from now on is another failure.
+    // From now on it is another failure.
     this.#reported = false;
-    // Where nothing was asked of it, nothing is known.
+    // Unless it was asked for something, nothing is known.
     if (asked) this.#observer.storeWorks();
   }
 }
 
-/** Events that the store is writing. */
 interface Write {
   readonly answer: Promise<void>;
   readonly events: QueuedEvent[];
-  /** What it was told to forget meanwhile: these are not missed when the write fails. */
+  /** Events removed meanwhile: they are not lacking if the write fails. */
   readonly removals: (readonly QueuedEvent[])[];
   readonly done: Promise<void>;
 }
 
-/** A write of which the store did not say in time that it has come about. */
+/** A write that took too long. */
 interface LateWrite {
-  /** Events in it that somebody has answered for. */
+  /** Its events whose fate is known. */
   readonly removed: QueuedEvent[];
 }
 
-/** Like the promise, but rejects when it takes too long. */
+/** Settles like the promise, or rejects after `patienceMs`. */
 function withPatience<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = backgroundTimer(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs);
-    // A store of JavaScript may answer anything.
+    // A store may return anything.
     Promise.resolve(promise)
       .then(resolve, reject)
       .finally(() => clearTimeout(timer));

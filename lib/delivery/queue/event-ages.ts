@@ -1,11 +1,11 @@
 import { type QueuedEvent } from '../delivery.js';
 
 /**
- * How old events are. The wall clock says it once, when an event comes: an earlier process may have captured it. From then on
- * the time that passes counts, so that setting the clock makes no event older or younger.
+ * Ages of events. The wall clock is read once, when an event arrives, as an earlier process may have captured it; from then on
+ * the monotonic clock counts, so that setting the clock makes no event older or younger.
  */
 export class EventAges {
-  /** When each was captured, by the clock that nobody sets. */
+  /** Capture times by the monotonic clock. */
   readonly #capturedAt = new WeakMap<QueuedEvent, number>();
 
   arrived(event: QueuedEvent): void {
@@ -13,7 +13,7 @@ export class EventAges {
     this.#capturedAt.set(event, performance.now() - ageMs);
   }
 
-  /** Milliseconds since the capture; 0 for an event that never arrived. */
+  /** Milliseconds since the capture; 0 if the event never arrived. */
   of(event: QueuedEvent): number {
     const now = performance.now();
     return now - (this.#capturedAt.get(event) ?? now);

@@ -1,60 +1,56 @@
 import { type QueuedEvent } from '../delivery.js';
-import { SmallSet } from './small-set.js';
+import { EventCount, RingBuffer, SmallSet } from './collections.js';
 import { KeyLane, type PlacedEvent, WaitingList } from './key-lanes.js';
 import { QueueLease } from './lease.js';
-import { RingBuffer } from './ring-buffer.js';
-import { EventCount } from './event-count.js';
 
-/** What the queue may hold, leased events included. */
+/** Limits of the queue, leased events included. */
 export interface EventQueueLimits {
   readonly maxQueueEvents: number;
   readonly maxQueueBytes: number;
 }
 
-/** What one batch may hold. */
+/** Limits of one batch. */
 export interface LeaseLimits {
   readonly maxBatchEvents: number;
   readonly maxBatchBytes: number;
 }
 
-/** An event that was pushed out, and its place in the order of arrival. */
+/** An event that was removed, and its place in the order of arrival. */
 export interface Evicted {
   readonly event: QueuedEvent;
   readonly seq: number;
 }
 
-/** Takes an event into a lease. Returns false when it does not fit. */
+/** Takes an event into a lease. Returns false if it does not fit. */
 type Take = (event: QueuedEvent, seq: number, lane: KeyLane) => boolean;
 
-/** Idle lanes are forgotten when there are more lanes than this, and than twice as many as were in use the last time. */
+/** Idle lanes are removed when there are more lanes than this, and than twice as many as were in use the last time. */
 const MIN_LANES = 2048;
 
 /**
- * A bounded first-in first-out queue in memory that lends events out and forgets them only when told to.
+ * A bounded first-in first-out queue that lends events out, and removes them when they are acknowledged.
  *
- * Events of one order key are never on loan to two leases, and come back to where they were: whoever sends leases
- * side by side still keeps the order of each key. An event that is found while its key is on loan is set aside once,
- * behind its key; so every operation costs the same however many events wait.
+ * Events with the same order key are never on loan to two leases, and return to their place: requests may run side by side and
+ * still keep the order of each key. An event whose key is on loan is moved aside once, into the lane of its key; so the cost of
+ * every operation does not depend on the number of events.
  */
 export class EventQueue {
   readonly #limits: EventQueueLimits;
-  /** Arrivals in order. The place of the first is `#firstSeq`. */
+  /** In order of arrival. The place of the first is `#firstSeq`. */
   readonly #arrivals = new RingBuffer<QueuedEvent>();
   #firstSeq = 0;
-  /** Events older than all of `#arrivals`, set aside or returned. */
+  /** Events older than all of `#arrivals`: moved aside or returned. */
   readonly #waiting = new WaitingList();
-  /** By order key; those that are idle stay until there are too many of them. */
+  /** By order key. */
   #lanes = new Map<string, KeyLane>();
   #maxLanes = MIN_LANES;
-  /** Lanes that nobody holds and in which events wait: the first to be served. */
+  /** Lanes with waiting events whose key is not on loan: they are served first. */
   readonly #free = new Set<KeyLane>();
   readonly #leases = new SmallSet<QueueLease>();
   readonly #held = new EventCount();
   readonly #leased = new EventCount();
-  /** Those that wait behind a key on loan. */
+  /** Events that wait because their key is on loan. */
   readonly #blocked = new EventCount();
-
-  /** Forgets a leased event: its fate is known. */
   readonly #onAck = ({ event, lane }: PlacedEvent): void => {
     this.#leased.subtract(event);
     this.#held.subtract(event);
@@ -65,24 +61,24 @@ export class EventQueue {
     this.#limits = limits;
   }
 
-  /** Events held, leased ones included. */
+  /** Number of events, leased ones included. */
   get size(): number {
     return this.#held.events;
   }
 
-  /** UTF-8 bytes held, leased ones included. */
+  /** UTF-8 bytes, leased events included. */
   get bytes(): number {
     return this.#held.bytes;
   }
 
-  /** Events on loan. */
+  /** Number of events on loan. */
   get leased(): number {
     return this.#leased.events;
   }
 
   /**
-   * When the oldest event held was captured, in epoch milliseconds; null when there is none. Of those not on loan the first in line
-   * counts: one of a store, captured earlier, may stand behind it, and to look at all would cost too much.
+   * Capture time of the oldest event, in epoch milliseconds; null when empty. Of the events not on loan, only the first counts:
+   * one from a store, captured earlier, may be behind it, and looking at all would cost too much.
    */
   get oldestCapturedAt(): number | null {
     const first = this.#waiting.oldest?.event ?? this.#arrivals.first;
@@ -93,53 +89,52 @@ export class EventQueue {
     return oldest === Infinity ? null : oldest;
   }
 
-  /** Events that a lease could take now; some of them may yet turn out to wait for their key. */
+  /** Number of events that could be lent now. Some may still turn out to wait for their key. */
   get available(): number {
     return this.#held.events - this.#leased.events - this.#blocked.events;
   }
 
-  /** UTF-8 bytes of the available events. */
-  get availableBytes(): number {
-    return this.#held.bytes - this.#leased.bytes - this.#blocked.bytes;
-  }
-
-  /** Whether the available events take half of the room that the others leave, or more: events may be lost while these wait. */
-  get crowded(): boolean {
+  /**
+   * True if the available events reach one of the two numbers, or take half of the capacity that the others leave: then events
+   * could be lost while these wait.
+   */
+  isWorthSending(minEvents: number, minBytes: number): boolean {
     const { maxQueueEvents, maxQueueBytes } = this.#limits;
-    return this.size + this.available >= maxQueueEvents || this.bytes + this.availableBytes >= maxQueueBytes;
+    const events = this.#held.events - this.#leased.events - this.#blocked.events;
+    const bytes = this.#held.bytes - this.#leased.bytes - this.#blocked.bytes;
+    if (events >= minEvents || bytes >= minBytes) return true;
+    return this.#held.events + events >= maxQueueEvents || this.#held.bytes + bytes >= maxQueueBytes;
   }
 
-  /** How much more fits, given that whoever is told so captures a little later: counted up to half full. */
+  /** Capacity that may be promised to callers, who use it a little later: up to half full. */
   get freeCapacity(): { readonly maxEvents: number; readonly maxBytes: number } {
     const maxBytes = Math.ceil(this.#limits.maxQueueBytes / 2) - this.bytes;
     const maxEvents = Math.ceil(this.#limits.maxQueueEvents / 2) - this.size;
     return maxBytes < 0 || maxEvents < 0 ? { maxEvents: 0, maxBytes: 0 } : { maxEvents, maxBytes };
   }
 
-  /** The place that the next event will have in the order of arrival. */
+  /** Place of the next event in the order of arrival. */
   get nextSeq(): number {
     return this.#firstSeq + this.#arrivals.size;
   }
 
-  /** Adds an event, whether or not there is room: `evict` makes it. */
+  /** Adds an event even if the queue is full. Call `evict` until it returns null. */
   push(event: QueuedEvent): void {
     this.#arrivals.push(event);
     this.#held.add(event);
   }
 
   /**
-   * Makes room after a push, one event at a time: the oldest that is not on loan goes, the newcomer itself when nothing
-   * else can, and the newcomer alone when it would not fit into an empty queue.
-   *
-   * @returns what was evicted, or null when everything fits
+   * Removes one event if the queue is over its limits: the oldest that is not on loan, the newest if there is no other, and the
+   * newest if it is larger than the whole queue.
    */
   evict(): Evicted | null {
     const { maxQueueEvents, maxQueueBytes } = this.#limits;
-    if (this.size <= maxQueueEvents && this.bytes <= maxQueueBytes) return null;
-    const newcomer = this.#arrivals.last;
-    if (newcomer && newcomer.bytes > maxQueueBytes) {
+    if (this.#held.events <= maxQueueEvents && this.#held.bytes <= maxQueueBytes) return null;
+    const newest = this.#arrivals.last;
+    if (newest && newest.bytes > maxQueueBytes) {
       this.#arrivals.pop();
-      return this.#forget(newcomer, this.nextSeq);
+      return this.#remove(newest, this.nextSeq);
     }
     return this.takeOldest();
   }
@@ -152,17 +147,17 @@ export class EventQueue {
       this.#waiting.removeFirst(lane);
       if (lane.holder !== null) this.#blocked.subtract(event);
       else if (!lane.first) this.#free.delete(lane);
-      return this.#forget(event, seq);
+      return this.#remove(event, seq);
     }
     const event = this.#arrivals.first;
     if (!event) return null;
     const seq = this.#firstSeq;
     this.#shiftArrival();
-    return this.#forget(event, seq);
+    return this.#remove(event, seq);
   }
 
   /**
-   * Lends the oldest events that fit one batch: of one format, no id twice, none whose key is on loan.
+   * Lends the oldest events that fit into one batch: of one format, without a repeated id, and none whose key is on loan.
    *
    * @returns null when there is nothing to lend
    */
@@ -192,13 +187,14 @@ export class EventQueue {
   }
 
   /**
-   * Ends a lease: what was not acknowledged goes back to its place.
+   * Ends a lease: events that were not acknowledged return to their place.
    *
-   * @returns what went back
+   * @returns these events
    */
   release(lease: QueueLease): readonly QueuedEvent[] {
     this.#leases.delete(lease);
     const returned = lease.end();
+    if (returned.length === 0) return [];
     for (const { event } of returned) {
       this.#leased.subtract(event);
       this.#blocked.add(event);
@@ -239,14 +235,14 @@ export class EventQueue {
   #lane(key: string): KeyLane {
     let lane = this.#lanes.get(key);
     if (lane) return lane;
-    if (this.#lanes.size >= this.#maxLanes) this.#forgetIdleLanes();
+    if (this.#lanes.size >= this.#maxLanes) this.#removeIdleLanes();
     lane = new KeyLane(key);
     this.#lanes.set(key, lane);
     return lane;
   }
 
-  /** All in one go: a Map that grows and shrinks with every event is among the dearest things there are. */
-  #forgetIdleLanes(): void {
+  /** All at once: a Map that grows and shrinks with every event is expensive. */
+  #removeIdleLanes(): void {
     const lanes = new Map<string, KeyLane>();
     for (const lane of this.#lanes.values()) if (!lane.idle) lanes.set(lane.key, lane);
     this.#lanes = lanes;
@@ -269,7 +265,7 @@ export class EventQueue {
     this.#firstSeq += 1;
   }
 
-  #forget(event: QueuedEvent, seq: number): Evicted {
+  #remove(event: QueuedEvent, seq: number): Evicted {
     this.#held.subtract(event);
     return { event, seq };
   }

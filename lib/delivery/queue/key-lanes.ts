@@ -1,10 +1,10 @@
 import { type QueuedEvent } from '../delivery.js';
-import { EventCount } from './event-count.js';
+import { EventCount } from './collections.js';
 
-/** An event, and where it belongs. */
+/** An event and its place. */
 export interface PlacedEvent {
   readonly event: QueuedEvent;
-  /** Its place in the order of arrival. */
+  /** In the order of arrival. */
   readonly seq: number;
   readonly lane: KeyLane;
 }
@@ -15,7 +15,7 @@ interface Waiting extends PlacedEvent {
   nextInLane: Waiting | null;
 }
 
-/** The events of one order key that are on loan or wait for those that are. */
+/** The events of one order key that are on loan, or wait for those that are. */
 export class KeyLane {
   /** The lease that holds the key, or null. */
   holder: object | null = null;
@@ -26,7 +26,7 @@ export class KeyLane {
 
   constructor(readonly key: string) {}
 
-  /** The events that wait in it; most lanes never see one. */
+  /** The events that wait; most lanes never have one. */
   get waiting(): EventCount {
     return (this.#waiting ??= new EventCount());
   }
@@ -35,13 +35,12 @@ export class KeyLane {
     return this.holder === null && this.first === null;
   }
 
-  /** One more event of this key is on loan. */
   lend(lease: object): void {
     this.holder = lease;
     this.#lent += 1;
   }
 
-  /** One event less is on loan. Returns true when it was the last. */
+  /** Returns true if no event of this key is on loan any more. */
   giveBack(): boolean {
     this.#lent -= 1;
     if (this.#lent > 0) return false;
@@ -50,7 +49,7 @@ export class KeyLane {
   }
 }
 
-/** All waiting events, by age over all lanes and by age within each. */
+/** All waiting events, linked by age across the lanes and within each. */
 export class WaitingList {
   #oldest: Waiting | null = null;
   #newest: Waiting | null = null;
@@ -59,15 +58,15 @@ export class WaitingList {
     return this.#oldest;
   }
 
-  /** Adds an event that is younger than all that wait. */
+  /** Adds an event younger than all others. */
   append(waiting: PlacedEvent): void {
     this.#link(waiting, null);
   }
 
-  /** Adds events at their places by age. */
+  /** Adds events by age. */
   putBack(events: readonly PlacedEvent[]): void {
     let newer = this.#oldest;
-    // By age, so that one walk over the list serves them all.
+    // Sorted, so that one walk over the list is enough.
     for (const waiting of [...events].sort((a, b) => a.seq - b.seq)) {
       while (newer && newer.seq < waiting.seq) newer = newer.newer;
       this.#link(waiting, newer);
@@ -85,7 +84,7 @@ export class WaitingList {
     else this.#oldest = entry.newer;
     if (entry.newer) entry.newer.older = entry.older;
     else this.#newest = entry.older;
-    // What is gone must not keep alive what comes after it: the garbage collector takes old entries for living ones.
+    // An entry that is gone must not keep its successors alive: young collections take old objects for living ones.
     entry.older = entry.newer = entry.nextInLane = null;
   }
 

@@ -35,7 +35,7 @@ export class QueueLease implements Lease {
   }
 
   get open(): readonly QueuedEvent[] {
-    if (this.#acks === 0) return this.#events;
+    if (this.#acks === 0 && this.#loans.length > 0) return this.#events;
     return this.#loans.filter((loan) => loan !== null).map(({ event }) => event);
   }
 

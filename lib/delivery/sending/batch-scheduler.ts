@@ -1,8 +1,8 @@
 import { type QueuedEvent, type SendFailure } from '../delivery.js';
+import { SmallSet } from '../queue/collections.js';
 import { EventAges } from '../queue/event-ages.js';
 import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
 import { type QueueLease } from '../queue/lease.js';
-import { SmallSet } from '../queue/small-set.js';
 import { type Settlement } from '../settlement.js';
 import { backgroundTimer, Sleepers, type Timer, within } from '../timers.js';
 import { CircuitBreaker } from './circuit-breaker.js';
@@ -163,10 +163,8 @@ export class BatchScheduler {
     await Promise.all([...this.#inFlight].map(({ over }) => over));
   }
 
-  /** True for so many events, for as many bytes as a request may have, and when the queue could overflow. */
-  #isWorthSending(events: number): boolean {
-    const queue = this.#queue;
-    return queue.available >= events || queue.availableBytes >= this.#options.maxBatchBytes || queue.crowded;
+  #isWorthSending(minEvents: number): boolean {
+    return this.#queue.isWorthSending(minEvents, this.#options.maxBatchBytes);
   }
 
   #startFlushTimer(): void {
@@ -195,7 +193,7 @@ export class BatchScheduler {
     if (this.#sendTimer) clearTimeout(this.#sendTimer);
     this.#sendTimer = null;
     if (this.#stopped) return;
-    while (this.#inFlight.size < this.#breaker.allowed(this.#options.concurrency)) {
+    while (this.#queue.available > 0 && this.#inFlight.size < this.#breaker.allowed(this.#options.concurrency)) {
       if (!this.#due && !this.#isWorthSending(minEvents)) {
         if (this.#isWorthSending(this.#flushAt)) this.#schedule();
         break;

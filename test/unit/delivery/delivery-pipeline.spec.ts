@@ -22,9 +22,7 @@ const OPTIONS = {
 };
 const EVENT: QueuedEvent = { id: '1', name: 'a', orderKey: 'a', format: 'v0', payload: '{}', bytes: 2, capturedAt: 0 };
 
-function noop(): void {
-  // Nobody listens.
-}
+const noop = (): void => undefined;
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => {
@@ -44,7 +42,7 @@ it('leaves no timer behind after close()', async () => {
   expect(jest.getTimerCount()).toBe(0);
 });
 
-it('sends at the latest after flushIntervalMs, and not before', async () => {
+it('sends after flushIntervalMs, and not before', async () => {
   const { pipeline, sent } = taking();
   pipeline.accept(EVENT);
   await jest.advanceTimersByTimeAsync(999);
@@ -56,7 +54,7 @@ it('sends at the latest after flushIntervalMs, and not before', async () => {
 it.each([
   ['is set back', (real: number) => real - 3_600_000],
   ['runs ahead', (real: number) => real + 86_400_000],
-])('measures a cool-down by time that passes, though the clock %s', async (_, jump) => {
+])('measures a cool-down by the monotonic clock when the wall clock %s', async (_, jump) => {
   const { pipeline, sent } = failing('refused');
   pipeline.accept(EVENT);
   await jest.advanceTimersByTimeAsync(1000);
@@ -68,7 +66,7 @@ it.each([
   expect(sent).toHaveLength(2);
 });
 
-it('sends a probe when the cool-down is over, though the clock ticks while it looks', async () => {
+it('sends a probe when the cool-down is over, even if the clock ticks between two reads', async () => {
   const { pipeline, sent } = failing('refused');
   pipeline.accept(EVENT);
   await jest.advanceTimersByTimeAsync(1000);
@@ -78,7 +76,7 @@ it('sends a probe when the cool-down is over, though the clock ticks while it lo
   expect(sent).toHaveLength(2);
 });
 
-it('closes within its time, though the clock is set back', async () => {
+it('closes within its time limit when the clock is set back', async () => {
   const { pipeline } = failing('hang');
   pipeline.accept(EVENT);
   const closing = pipeline.close();
@@ -92,7 +90,7 @@ function capture(pipeline: DeliveryPipeline, events: number, first = 0): void {
   for (let n = first; n < first + events; n += 1) pipeline.accept({ ...EVENT, id: String(n), orderKey: String(n) });
 }
 
-/** Counts the events of each batch, and takes them. */
+/** Accepts every batch, and records its size. */
 function taking(options: Partial<typeof OPTIONS> = {}) {
   const sent: number[] = [];
   const pipeline = new DeliveryPipeline(
@@ -125,10 +123,10 @@ function failing(how: 'refused' | 'hang', options: Partial<typeof OPTIONS> = {})
 
 it.each([
   ['leaves when it is full', 500, 0, [500]],
-  ['leaves soon when nothing more comes', 100, 5, [100]],
-  ['waits a moment for what is still coming', 499, 5, [499]],
-  ['leaves full, and what is left soon after', 620, 5, [500, 120]],
-  ['leaves full, and what is less than flushAt with the interval', 599, 1000, [500, 99]],
+  ['leaves soon when no more events arrive', 100, 5, [100]],
+  ['waits a moment for more events', 499, 5, [499]],
+  ['leaves full, and the rest soon after', 620, 5, [500, 120]],
+  ['leaves full, and a rest below flushAt after the interval', 599, 1000, [500, 99]],
 ])('a batch %s', async (_, events, afterMs, expected) => {
   const { pipeline, sent } = taking();
   capture(pipeline, events);
@@ -145,7 +143,7 @@ it.each([
 it.each([
   ['events', { maxQueueEvents: 240 }],
   ['bytes', { maxQueueBytes: 240 * EVENT.bytes }],
-])('waits for no more when that could fill the queue with %s', async (_, limit) => {
+])('does not wait for more when that could fill the queue with %s', async (_, limit) => {
   const { pipeline, sent } = taking(limit);
   capture(pipeline, 120);
   await jest.advanceTimersByTimeAsync(1);
@@ -156,7 +154,7 @@ it.each([
 it.each([
   ['events', { maxQueueEvents: 241 }],
   ['bytes', { maxQueueBytes: 241 * EVENT.bytes }],
-])('waits for no more when what is on its way leaves little room for %s', async (_, limit) => {
+])('does not wait for more when events in flight leave little capacity for %s', async (_, limit) => {
   const { pipeline, sent } = failing('hang', { ...limit, flushAt: 121 });
   capture(pipeline, 121);
   await jest.advanceTimersByTimeAsync(1);
@@ -172,37 +170,34 @@ it.each([
 it.each([
   ['events', { maxQueueEvents: 100 }],
   ['bytes', { maxQueueBytes: 100 * EVENT.bytes }],
-])(
-  'drops nothing that comes at a steady rate while the queue has room for twice as many %s as are on their way',
-  async (_, limit) => {
-    const dropped: string[] = [];
-    const pipeline = new DeliveryPipeline(
-      { ...OPTIONS, ...limit },
-      senderOf(async () => {
-        await new Promise((resolve) => void setTimeout(resolve, 45));
-        return { kind: 'settled', rejected: [], retry: [] };
-      }),
-      { ...SILENT_OBSERVER, dropped: ({ uuid }) => dropped.push(uuid ?? '') },
-    );
-    for (let n = 0; n < 1000; n += 1) {
-      capture(pipeline, 1, n);
-      await jest.advanceTimersByTimeAsync(1);
-    }
-    expect(dropped).toEqual([]);
-    expect(pipeline.stats().delivered).toBeGreaterThan(900);
-  },
-);
+])('drops nothing at a steady rate while the queue has capacity for twice the %s in flight', async (_, limit) => {
+  const dropped: string[] = [];
+  const pipeline = new DeliveryPipeline(
+    { ...OPTIONS, ...limit },
+    senderOf(async () => {
+      await new Promise((resolve) => void setTimeout(resolve, 45));
+      return { kind: 'settled', rejected: [], retry: [] };
+    }),
+    { ...SILENT_OBSERVER, dropped: ({ uuid }) => dropped.push(uuid ?? '') },
+  );
+  for (let n = 0; n < 1000; n += 1) {
+    capture(pipeline, 1, n);
+    await jest.advanceTimersByTimeAsync(1);
+  }
+  expect(dropped).toEqual([]);
+  expect(pipeline.stats().delivered).toBeGreaterThan(900);
+});
 
 const CALL = { timeoutMs: 60_000 };
 
 it.each<[string, (pipeline: DeliveryPipeline) => void]>([
-  ['an event that the queue refuses', (pipeline) => pipeline.accept({ ...EVENT, bytes: OPTIONS.maxQueueBytes + 1 })],
+  ['an event larger than the queue', (pipeline) => pipeline.accept({ ...EVENT, bytes: OPTIONS.maxQueueBytes + 1 })],
   [
-    'a call that is aborted already',
+    'a call that was aborted before',
     (pipeline) => pipeline.deliverNow(EVENT, { ...CALL, signal: AbortSignal.abort() }),
   ],
   [
-    'a call that is aborted before it left',
+    'a call that is aborted before it is sent',
     (pipeline) => {
       const abort = new AbortController();
       void pipeline.deliverNow(EVENT, { ...CALL, signal: abort.signal });
@@ -218,7 +213,7 @@ it.each<[string, (pipeline: DeliveryPipeline) => void]>([
   expect(jest.getTimerCount()).toBe(0);
 });
 
-it('a batch that is taken apart leaves out what nobody waits for any more', async () => {
+it('leaves events out of a split batch when their callers have given up', async () => {
   const sent: string[][] = [];
   const failure = { message: 'no', remedy: 'none' };
   const pipeline = new DeliveryPipeline(
@@ -238,7 +233,7 @@ it('a batch that is taken apart leaves out what nobody waits for any more', asyn
   expect(sent).toEqual([['short', 'long'], ['long']]);
 });
 
-/** One batch was told to pause for 20 s, and then another is refused, which takes a cool-down of 2 s. */
+/** One batch is told to pause for 20 s, then another is refused, which starts a cool-down of 2 s. */
 async function pausedAndCooling(coolingDown: DeliveryObserver['coolingDown'] = noop) {
   const failure = { message: 'no', remedy: 'none' };
   const sent: string[] = [];
@@ -258,7 +253,7 @@ async function pausedAndCooling(coolingDown: DeliveryObserver['coolingDown'] = n
   return { pipeline, sent };
 }
 
-it('a cool-down cuts no pause short that the receiver asked for', async () => {
+it('a cool-down does not shorten a pause that the receiver asked for', async () => {
   const coolingDown = jest.fn<DeliveryObserver['coolingDown']>();
   const { pipeline, sent } = await pausedAndCooling(coolingDown);
   expect(coolingDown).toHaveBeenCalledWith(expect.anything(), 19_900, 2);
@@ -272,7 +267,7 @@ it('a cool-down cuts no pause short that the receiver asked for', async () => {
 it.each<[string, (pipeline: DeliveryPipeline) => Promise<unknown>]>([
   ['flush()', (pipeline) => pipeline.flush(1000)],
   ['close()', (pipeline) => pipeline.close()],
-])('%s sends a probe though a pause lasts longer than the cool-down', async (_, end) => {
+])('%s sends a probe during a pause longer than the cool-down', async (_, end) => {
   const { pipeline, sent } = await pausedAndCooling();
   const ended = end(pipeline);
   await jest.advanceTimersByTimeAsync(1000);
@@ -280,7 +275,7 @@ it.each<[string, (pipeline: DeliveryPipeline) => Promise<unknown>]>([
   expect(sent).toHaveLength(4);
 });
 
-it('leaves nothing in the store of what is captured and delivered while it closes, whenever that is', async () => {
+it('leaves nothing in the store that is captured and delivered while it closes, whenever that is', async () => {
   for (let hops = 0; hops < 40; hops += 1) {
     const memory = new SharedMemory();
     let delivered = 0;

@@ -26,7 +26,7 @@ function setUp(
   return { durable, told };
 }
 
-it('tells of a failure that follows one of which nothing came', async () => {
+it('reports a failure that follows one without consequences', async () => {
   const store = new MemoryEventStore();
   store.recover = () => Promise.reject(Object.assign(new Error('busy'), { temporary: true }));
   const { durable, told } = setUp(store);
@@ -41,7 +41,7 @@ it('tells of a failure that follows one of which nothing came', async () => {
   expect([told, durable.failing]).toEqual([['fails: busy', 'fails: disk full'], true]);
 });
 
-it('fails until the store holds what it missed', async () => {
+it('is failing until the store has every event', async () => {
   const store = new MemoryEventStore();
   const append = store.append.bind(store);
   store.append = () => {
@@ -56,11 +56,11 @@ it('fails until the store holds what it missed', async () => {
   expect([told, durable.failing]).toEqual([['fails: disk full', 'works'], false]);
 });
 
-describe('a write that is answered late', () => {
+describe('a write in progress', () => {
   const eventOf = (id: string): QueuedEvent => ({ ...EVENT, id });
   const [first, second, third] = [eventOf('1'), eventOf('2'), eventOf('3')];
 
-  /** Answers appends only when told to, all of one turn with one promise. */
+  /** A store whose appends settle on demand; those of one turn share a promise. */
   function late() {
     const store = new MemoryEventStore();
     const keep = store.append.bind(store);
@@ -84,12 +84,12 @@ describe('a write that is answered late', () => {
     return { ...setUp(store), appended, failNow, work };
   }
 
-  it('misses all that one promise stood for when it fails, but not what was answered for meanwhile', async () => {
+  it('lacks all events of a promise that rejects, except those settled meanwhile', async () => {
     const { durable, appended, failNow, work } = late();
     for (const event of [first, second, third]) durable.append(event);
     durable.remove(first);
     await jest.advanceTimersByTimeAsync(0);
-    // Not handed to the store yet when the write fails.
+    // The store has not been told yet when the write fails.
     durable.remove(second);
     expect(durable.keepsAll).toBe(false);
     await failNow();
@@ -100,7 +100,7 @@ describe('a write that is answered late', () => {
     expect([durable.failing, durable.keepsAll]).toEqual([false, true]);
   });
 
-  it('is one of several: each misses its own', async () => {
+  it('is one of several: each lacks its own events', async () => {
     const { durable, appended, failNow, work } = late();
     durable.append(first);
     const failed = failNow();
@@ -115,7 +115,7 @@ describe('a write that is answered late', () => {
     expect(appended).toEqual([first]);
   });
 
-  it('counts as failed when the answer takes too long', async () => {
+  it('counts as failed when it takes too long', async () => {
     const { durable, told } = late();
     durable.append(first);
     durable.remove(first);
@@ -126,11 +126,11 @@ describe('a write that is answered late', () => {
   });
 });
 
-describe('a store that loses what it held', () => {
+describe('a store that loses events', () => {
   const eventOf = (id: string, format = 'v0'): QueuedEvent => ({ ...EVENT, id, format });
   const ROOM = { maxEvents: 9, maxBytes: 999 };
 
-  /** A memory that can lose what it held. */
+  /** A store that can lose its events. */
   function losing(memory = new SharedMemory()) {
     const store = new MemoryEventStore(memory);
     const recover = store.recover.bind(store);
@@ -148,13 +148,13 @@ describe('a store that loses what it held', () => {
   }
   const idsIn = ({ events }: SharedMemory) => [...events.keys()].map(({ id }) => id);
 
-  it('fails, and is handed again what nobody has answered for', async () => {
+  it('fails, and gets the unsettled events again', async () => {
     const { memory, store, lose } = losing();
     const { durable, told } = setUp(store);
     await durable.recover(ROOM);
     const [first, second, third] = [eventOf('1'), eventOf('2'), eventOf('3')];
     for (const event of [first, second, third]) durable.append(event);
-    // Not handed to the store yet.
+    // The store has not been told yet.
     durable.remove(first);
     lose();
     expect([told, durable.failing]).toEqual([['fails: the disk is gone'], true]);
@@ -165,7 +165,7 @@ describe('a store that loses what it held', () => {
     expect([told, durable.failing]).toEqual([['fails: the disk is gone', 'works'], false]);
   });
 
-  it('is handed events of an earlier version again, and forgets them when they are answered for', async () => {
+  it('gets events of an earlier version again, and removes them when they are settled', async () => {
     const shared = new SharedMemory();
     shared.events.set(eventOf('1'), { project: 'one', owner: null });
     const { memory, store, lose } = losing(shared);
@@ -195,13 +195,13 @@ describe('a store in use', () => {
     await one.close();
     const three = another(store);
     await three.recover(ROOM);
-    // By those whom it does not belong to.
+    // These do not own it.
     await one.close();
     await two.close();
     await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow(REFUSED);
   });
 
-  it('is taken over by the next of its project: a boot that failed closes nothing', async () => {
+  it('passes to the next user of its project: a failed boot closes nothing', async () => {
     const store = new MemoryEventStore();
     await setUp(store).durable.recover(ROOM);
     const next = setUp(store).durable;
@@ -211,7 +211,7 @@ describe('a store in use', () => {
     expect(await another(store).recover(ROOM)).toEqual([]);
   });
 
-  it('is refused while it is being closed, and free when closing it failed', async () => {
+  it('is refused while it closes, and free when closing failed', async () => {
     const store = new MemoryEventStore();
     let fail: (error: Error) => void = () => undefined;
     store.close = () => new Promise((_, reject) => (fail = reject));
@@ -225,7 +225,7 @@ describe('a store in use', () => {
     expect(await another(store).recover(ROOM)).toEqual([]);
   });
 
-  it('is free when it was of no use at the first attempt', async () => {
+  it('is free when the first recovery rejected', async () => {
     const store = new MemoryEventStore();
     const recover = store.recover.bind(store);
     store.recover = () => Promise.reject(new Error('no such table'));
@@ -235,7 +235,7 @@ describe('a store in use', () => {
   });
 });
 
-it('keeps in memory what comes while it closes: the store would not hear what becomes of it', async () => {
+it('keeps in memory the events that arrive while it closes: the store would not be told their fate', async () => {
   const memory = new SharedMemory();
   const store: EventStore = new MemoryEventStore(memory);
   const keep = store.append.bind(store);
@@ -252,8 +252,8 @@ it('keeps in memory what comes while it closes: the store would not hear what be
   expect([durable.keeps(late), memory.events.size]).toEqual([false, 0]);
 });
 
-describe('a write that comes about after it counted as failed', () => {
-  /** Keeps what the first call hands over only when told to. */
+describe('a write that succeeds after it counted as failed', () => {
+  /** A store whose first append succeeds on demand. */
   function tardy() {
     const memory = new SharedMemory();
     const store: EventStore = new MemoryEventStore(memory);
@@ -271,7 +271,7 @@ describe('a write that comes about after it counted as failed', () => {
   }
   const PATIENCE_MS = 5000;
 
-  it('is undone for what was answered for before', async () => {
+  it('is undone for events settled before', async () => {
     const { durable, memory, landNow } = tardy();
     const other = { ...EVENT, id: '2' };
     durable.append(EVENT);
@@ -284,7 +284,7 @@ describe('a write that comes about after it counted as failed', () => {
     expect([...memory.events.keys()]).toEqual([other]);
   });
 
-  it('is undone for what is answered for later', async () => {
+  it('is undone for events settled later', async () => {
     const { durable, memory, landNow } = tardy();
     durable.append(EVENT);
     await jest.advanceTimersByTimeAsync(PATIENCE_MS);
@@ -294,7 +294,7 @@ describe('a write that comes about after it counted as failed', () => {
     expect(memory.events.size).toBe(0);
   });
 
-  it('is undone when it comes about while the store closes', async () => {
+  it('is undone when it succeeds while the store closes', async () => {
     const { durable, store, memory, landNow } = tardy();
     const close = store.close.bind(store);
     // Stores take their calls in order.
@@ -312,7 +312,7 @@ describe('a write that comes about after it counted as failed', () => {
     expect(memory.events.size).toBe(0);
   });
 
-  it('is undone for what was handed over again, and answered for', async () => {
+  it('is undone for events that were appended again and settled', async () => {
     const { durable, memory, landNow } = tardy();
     durable.append(EVENT);
     await jest.advanceTimersByTimeAsync(PATIENCE_MS + LEFT_ALONE_MS);
@@ -323,7 +323,7 @@ describe('a write that comes about after it counted as failed', () => {
     expect(memory.events.size).toBe(0);
   });
 
-  it('is waited for a minute only', async () => {
+  it('is followed for one minute only', async () => {
     const { durable, memory, landNow } = tardy();
     durable.append(EVENT);
     await jest.advanceTimersByTimeAsync(PATIENCE_MS);
@@ -335,7 +335,7 @@ describe('a write that comes about after it counted as failed', () => {
     expect(memory.events.size).toBe(1);
   });
 
-  it('keeps what nobody has answered for, and the store works again', async () => {
+  it('keeps unsettled events, and the store works again', async () => {
     const { durable, told, memory, landNow } = tardy();
     durable.append(EVENT);
     await jest.advanceTimersByTimeAsync(PATIENCE_MS);
