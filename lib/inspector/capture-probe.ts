@@ -1,6 +1,7 @@
 import { type CaptureService } from '../capture/capture.service.js';
 import { type CaptureStats } from '../capture/capture-stats.js';
-import { type EventWatcher, watchEvents } from '../capture/report/watch-events.js';
+import { type EventWatcher } from '../capture/report/event-reporter.js';
+import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest, type EventDrop, type QueuedEvent, type SendFailure } from '../delivery/delivery.js';
 import { type EventFeed } from '../live/event-feed.js';
 import { type LiveProbe } from '../live/live-view.js';

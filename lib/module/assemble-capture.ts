@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { CaptureService } from '../capture/capture.service.js';
 import { EventReporter } from '../capture/report/event-reporter.js';
 import { EventIntake } from '../capture/event/event-intake.js';
-import { rememberWatchers } from '../capture/report/watch-events.js';
+import { allowWatching } from '../capture/report/watch-events.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
 import { type Warn } from '../shared/unknown-fields.js';
@@ -47,7 +47,7 @@ export async function assembleCapture(
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
   const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
   const service: CaptureService = new CaptureService({ contexts, intake, pipeline, reporter, ...hooks });
-  rememberWatchers(service, reporter.watchers);
+  allowWatching(service, reporter);
   rememberSettings(service, {
     context: options.enabled && options.context,
     requests: options.enabled && options.requests,

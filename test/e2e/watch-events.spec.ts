@@ -1,13 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CaptureService } from 'nestjs-posthog-capture';
-import { type EventWatcher, watchEvents } from '../../lib/capture/report/watch-events.js';
+import { type EventWatcher } from '../../lib/capture/report/event-reporter.js';
+import { watchEvents } from '../../lib/capture/report/watch-events.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { CANARY } from '../support/secrets.js';
 import { boot, captureMany, closeAll, start } from '../support/harness.js';
 
 afterEach(closeAll);
 
-/** What a watcher is told, in a line each; events by their names. */
+/** Records the calls of a watcher, one line each, with the names of events. */
 function listen(capture: CaptureService): { told: string[]; end: () => void } {
   const told: string[] = [];
   const names = (events: readonly { name: string }[]): string => events.map(({ name }) => name).join(' ');
@@ -26,7 +27,7 @@ function listen(capture: CaptureService): { told: string[]; end: () => void } {
   return { told, end: watchEvents(capture, watcher) };
 }
 
-it('shows the way of an event from the queue to the answer, with the text that is sent', async () => {
+it('shows an event from the queue to the answer, with the payload that is sent', async () => {
   const { capture, posthog } = await start();
   const { told } = listen(capture);
   const payloads: string[] = [];
@@ -64,7 +65,7 @@ it('shows an event whose caller waits for it', async () => {
   expect(told).toEqual(['queued never', 'dropped never (undelivered): PostHog request aborted']);
 });
 
-it('shows no retry of an event whose caller went away', async () => {
+it('shows no retry of an event whose caller gave up', async () => {
   const { capture, posthog } = await start();
   posthog.failAlways({ hang: true });
   const { told } = listen(capture);
@@ -84,7 +85,7 @@ it('shows no retry of an event whose caller went away', async () => {
   ]);
 });
 
-it('shows a retry of those alone whose callers still wait', async () => {
+it('shows a retry only of events whose callers still wait', async () => {
   const { capture, posthog } = await start({ maxRetries: 1 });
   const { told } = listen(capture);
   const caller = new AbortController();
@@ -108,7 +109,7 @@ it('shows a retry of those alone whose callers still wait', async () => {
   ]);
 });
 
-it('shows no retry of what the end of the application cuts short', async () => {
+it('shows no retry of a request that the shutdown aborts', async () => {
   const { app, capture, posthog } = await start({ shutdownTimeoutMs: 30 });
   posthog.failAlways({ hang: true });
   const { told } = listen(capture);
@@ -122,7 +123,7 @@ it('shows no retry of what the end of the application cuts short', async () => {
   ]);
 });
 
-it('shows retries, a cool-down with its end, and that PostHog answers again', async () => {
+it('shows retries, a cool-down and its end', async () => {
   const { capture, posthog } = await start({ maxRetries: 1, coolDownMs: 60_000 });
   const { told } = listen(capture);
   const coolDowns: number[][] = [];
@@ -149,7 +150,7 @@ it('shows retries, a cool-down with its end, and that PostHog answers again', as
   expect(coolDowns).toEqual([[60_000, 1]]);
 });
 
-it('tells why a request has no status', async () => {
+it('shows why a request has no status', async () => {
   const { capture, posthog } = await start({ maxRetries: 0, requestTimeoutMs: 1500, coolDownMs: 60_000 });
   const { told } = listen(capture);
   posthog.failAlways({ reset: 'before' });
@@ -164,7 +165,7 @@ it('tells why a request has no status', async () => {
 });
 
 describe('drops', () => {
-  it('shows each, those of callbacks of drops included', async () => {
+  it('are all shown, including those caused by onDrop', async () => {
     const { capture } = await start({
       beforeSend: (event) => (event.event === 'secret' ? null : event),
       onDrop: () => void capture.capture({ event: 'secret', distinctId: 'ann' }),
@@ -177,7 +178,7 @@ describe('drops', () => {
     ]);
   });
 
-  it('shows what made room, and a newcomer as dropped only when it is', async () => {
+  it('are shown of the oldest event when the queue is full, and of the newest only if it was dropped', async () => {
     const { capture } = await start({ maxQueueEvents: 2, flushIntervalMs: 60_000, flushAt: 500 });
     const { told } = listen(capture);
     captureMany(capture, 3);
@@ -190,7 +191,7 @@ describe('drops', () => {
   });
 });
 
-it('is over when its end is called', async () => {
+it('ends when the returned function is called', async () => {
   const { capture } = await start();
   const { told, end } = listen(capture);
   const other = listen(capture);
@@ -202,7 +203,7 @@ it('is over when its end is called', async () => {
   expect(other.told).toHaveLength(4);
 });
 
-it('removes a watcher that throws, says so once, and harms neither events nor other watchers', async () => {
+it('removes a watcher that throws, with one warning, and affects neither events nor other watchers', async () => {
   const { capture, posthog, lines } = await start();
   let calls = 0;
   watchEvents(capture, {
@@ -219,14 +220,14 @@ it('removes a watcher that throws, says so once, and harms neither events nor ot
   expect(lines.filter((line) => line.includes('An event watcher threw and was removed'))).toHaveLength(1);
 });
 
-it('shows events that a store brings back while somebody watches', async () => {
+it('shows events that a store brings back during the watch', async () => {
   const memory = new SharedMemory();
   const first = await start({ store: new MemoryEventStore(memory), flushIntervalMs: 60_000, maxRetries: 0 });
   first.posthog.failAlways({ status: 503 });
   captureMany(first.capture, 4);
   await first.app.close();
   first.posthog.failAlways(null);
-  // There is room for two at boot, and for the others when those have left.
+  // At boot there is capacity for two, and for the others once these are sent.
   const { capture } = await boot({ host: first.posthog.url, store: new MemoryEventStore(memory), maxQueueEvents: 4 });
   const { told } = listen(capture);
   await first.posthog.waitFor(({ rows }) => rows.length === 4);

@@ -4,7 +4,7 @@ import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.j
 import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
 import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
-// What happens within one turn of the event loop has no order of its own: here each order comes, one microtask apart.
+// Within one turn of the event loop no order is guaranteed: every order is tried, one microtask apart.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
 afterEach(() => {
   jest.restoreAllMocks();
@@ -26,7 +26,7 @@ const OPTIONS: DeliveryOptions = {
   maxEventAgeMs: null,
   shutdownTimeoutMs: 10_000,
 };
-/** More than a courier, a pump and a flush take together. */
+/** More than a delivery, the scheduler and a flush take together. */
 const MOST_HOPS = 10;
 const FAILURE = { message: 'no', remedy: 'none' };
 const LONG_MS = 86_400_000;
@@ -46,13 +46,13 @@ const event = (id: string): QueuedEvent => {
   return { id, name: id, orderKey: id, format: 'v0', payload: '{}', bytes: 2, capturedAt: Date.now() };
 };
 
-/** Lets so many other continuations of this turn run first. */
+/** Lets `count` other continuations of this turn run first. */
 async function hops(count: number): Promise<void> {
   for (let hop = 0; hop < count; hop += 1) await Promise.resolve();
 }
 
-/** A pipeline with three requests on their way, of two events each, that the test answers; all later ones are taken. */
-async function threeOnTheirWay() {
+/** A pipeline with three requests of two events in flight, which the test answers; later ones are accepted. */
+async function threeInFlight() {
   jest.spyOn(Math, 'random').mockReturnValue(1);
   const answers = new Map<string, (answer: Answer) => void>();
   const send: SendBatch = ({ events }, { signal }) => {
@@ -75,13 +75,13 @@ const PAIRS = [failed, pause].flatMap((first) =>
 );
 
 it.each(PAIRS)(
-  'goes on by itself when one batch waits (%s), another is answered (%s), and something follows at once',
+  'goes on without a flush when one batch waits (%s), another is answered (%s), and a third event follows at once',
   async (_first, _second, first, second) => {
     const stuck: string[] = [];
     for (const third of [...ANSWERS, null]) {
       for (const flushesAgain of [false, true]) {
         for (let hop = 0; hop < MOST_HOPS; hop += 1) {
-          const { pipeline, answer } = await threeOnTheirWay();
+          const { pipeline, answer } = await threeInFlight();
           answer('a1', first);
           if (!third) answer('c1', taken);
           await jest.advanceTimersByTimeAsync(10);
@@ -90,7 +90,7 @@ it.each(PAIRS)(
           if (third) answer('c1', third);
           else void pipeline.flush(50);
           await jest.advanceTimersByTimeAsync(100);
-          // In the midst of a pause or a cool-down, where there is one.
+          // During the pause or the cool-down, if there is one.
           if (flushesAgain) void pipeline.flush(50);
           await jest.advanceTimersByTimeAsync(60_000);
           if (pipeline.stats().pending > 0) {
@@ -105,10 +105,10 @@ it.each(PAIRS)(
 );
 
 it.each(PAIRS)(
-  'closes in time when one batch waits (%s) and another is answered (%s)',
+  'closes within its time limit when one batch waits (%s) and another is answered (%s)',
   async (_first, _second, first, second) => {
     for (let hop = 0; hop < MOST_HOPS; hop += 1) {
-      const { pipeline, answer } = await threeOnTheirWay();
+      const { pipeline, answer } = await threeInFlight();
       answer('a1', first);
       await jest.advanceTimersByTimeAsync(10);
       answer('b1', second);
@@ -121,7 +121,7 @@ it.each(PAIRS)(
 async function close(pipeline: DeliveryPipeline): Promise<void> {
   let closed = false;
   void pipeline.close().then(() => (closed = true));
-  // A little more: fractions of a millisecond are rounded.
+  // Fractions of a millisecond are rounded.
   await jest.advanceTimersByTimeAsync(OPTIONS.shutdownTimeoutMs + 10);
   expect(closed).toBe(true);
   expect(pipeline.stats()).toMatchObject({ pending: 0, inFlight: 0 });

@@ -6,11 +6,11 @@ import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/deliv
 import { SEED, Seeded } from '../support/seeded.js';
 import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
-/** Schedules of each run. A long run: `FAULT_SCHEDULES=2000 FAULT_SEED=7 npm test -- test/faults/simulation`. */
+/** Number of schedules. A long run: `FAULT_SCHEDULES=2000 FAULT_SEED=7 npm test -- test/faults/simulation`. */
 const SCHEDULES = Number(process.env.FAULT_SCHEDULES ?? 60);
 const MINUTE_MS = 60_000;
 
-// Delivery alone, in simulated time: minutes of outages pass in no time, and a seed that fails fails again.
+// Delivery alone, in simulated time: outages of minutes take no time, and a seed that fails always fails.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
 afterEach(() => {
   jest.restoreAllMocks();
@@ -19,10 +19,10 @@ afterEach(() => {
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
 
-/** A receiver that fails at random, and looks at what it is sent. */
+/** A receiver that fails at random and checks the batches. */
 class Receiver {
   readonly flaws: string[] = [];
-  /** Part of all requests that fail, from 0 to 1. */
+  /** Share of requests that fail, from 0 to 1. */
   failures = 1 / 3;
   readonly #random: Seeded;
   readonly #inFlight = new Map<string, object>();
@@ -36,8 +36,8 @@ class Receiver {
     const ids = batch.events.map(({ id }) => id);
     if (ids.length === 0) this.flaws.push('an empty batch');
     if (new Set(ids).size < ids.length) this.flaws.push('a batch holds one id twice');
-    const express = batch.events.some(({ name }) => name === 'now');
-    const keys = new Set(express ? [] : batch.events.map(({ orderKey }) => orderKey));
+    const isImmediate = batch.events.some(({ name }) => name === 'now');
+    const keys = new Set(isImmediate ? [] : batch.events.map(({ orderKey }) => orderKey));
     for (const key of keys) {
       if (this.#inFlight.has(key)) this.flaws.push(`${key} is in flight twice`);
       this.#inFlight.set(key, batch);
@@ -47,7 +47,7 @@ class Receiver {
     for (const key of keys) this.#inFlight.delete(key);
     if (signal.aborted) return { kind: 'retryable', failure: FAILURE };
     const outcome = this.#outcome(batch.events);
-    if (outcome.kind === 'settled' && !express) this.#checkOrder(batch.events, outcome.retry);
+    if (outcome.kind === 'settled' && !isImmediate) this.#checkOrder(batch.events, outcome.retry);
     return outcome;
   };
 
@@ -59,14 +59,14 @@ class Receiver {
       case 0:
         return { kind: 'refused', failure: FAILURE };
       case 1:
-        // By its size, not by itself.
+        // Because of its size, not of an event.
         if (events.length > 3) return { kind: 'tooLarge', failure: FAILURE };
         break;
       case 2:
         if (events.some(({ name }) => name === 'poison')) return { kind: 'rejected', failure: FAILURE };
         break;
       case 3:
-        // Only the newest of each key, so that none is overtaken.
+        // Only the newest of each key, so that no event is overtaken.
         return { kind: 'settled', rejected: [], retry: newestOfEachKey(events), retryAfterMs };
     }
     return { kind: 'retryable', failure: FAILURE, retryAfterMs };
@@ -108,7 +108,7 @@ function optionsFrom(random: Seeded): DeliveryOptions {
 }
 
 it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
-  'accounts for every event once, in order, whatever comes (seed %i)',
+  'accounts for every event once and in order, under random faults (seed %i)',
   async (seed) => {
     const random = new Seeded(seed);
     jest.spyOn(Math, 'random').mockImplementation(() => random.next());
@@ -155,7 +155,7 @@ it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
       expectBalance();
     }
     if (random.chance(0.5)) {
-      // It goes on by itself: nobody flushes.
+      // Without a flush.
       receiver.failures = 0;
       await jest.advanceTimersByTimeAsync(20 * MINUTE_MS);
       expect(pipeline.stats().pending).toBe(0);
@@ -168,12 +168,12 @@ it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
     }
     let closed = false;
     void closing.then(() => (closed = true));
-    // A little more: fractions of a millisecond are rounded.
+    // Fractions of a millisecond are rounded.
     await jest.advanceTimersByTimeAsync(options.shutdownTimeoutMs + 10);
     expect(closed).toBe(true);
     await Promise.all(calls);
     expectBalance();
-    // Late events have their time as well.
+    // Late events are still delivered.
     await jest.advanceTimersByTimeAsync(MINUTE_MS);
     expect(receiver.flaws).toEqual([]);
     expect(pipeline.stats()).toMatchObject({ pending: 0, pendingBytes: 0, inFlight: 0 });

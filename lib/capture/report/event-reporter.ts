@@ -11,7 +11,15 @@ import {
 import { QUOTA_REMEDY } from '../../wire/status-table.js';
 import { ownText } from '../event/event-stamps.js';
 import { CaptureLog } from './capture-log.js';
-import { EventWatchers } from './watch-events.js';
+
+/**
+ * Follows the events of an instance, drops before delivery included. Called synchronously, so it must return at once and capture
+ * nothing; a watcher that throws is removed.
+ */
+export interface EventWatcher extends Partial<DeliveryObserver> {
+  /** Part of a call was omitted or replaced; its event goes on. Called during the call. */
+  warned?(warning: string, event: string): void;
+}
 
 /** Callbacks of the application. Both may throw or reject. */
 export interface ReportCallbacks {
@@ -45,11 +53,9 @@ const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
  * line contains a property or the key.
  */
 export class EventReporter implements DeliveryObserver {
-  readonly watchers = new EventWatchers(() =>
-    this.warn('watcher', 'An event watcher threw and was removed. The events are not affected.'),
-  );
   readonly #log: CaptureLog;
   readonly #callbacks: ReportCallbacks;
+  readonly #watchers = new Set<EventWatcher>();
   readonly #counts: Partial<Record<DropReason, number>> = {};
   #total = 0;
   #inOnDrop = false;
@@ -68,6 +74,12 @@ export class EventReporter implements DeliveryObserver {
     return { ...this.#counts };
   }
 
+  /** Returns a function that removes the watcher. */
+  watch(watcher: EventWatcher): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
   warn(kind: string, text: string): void {
     this.#log.warn(kind, text);
   }
@@ -78,28 +90,28 @@ export class EventReporter implements DeliveryObserver {
 
   /** Part of a call was omitted or replaced; its event goes on. */
   warned(warning: string, event: string): void {
-    if (this.watchers.any) this.watchers.tell('warned', warning, event);
+    if (this.#watchers.size > 0) this.#tell('warned', warning, event);
     this.warn(`input: ${warning}`, `Event ${JSON.stringify(event)}: ${warning}.`);
   }
 
   queued(event: QueuedEvent): void {
-    if (this.watchers.any) this.watchers.tell('queued', event);
+    if (this.#watchers.size > 0) this.#tell('queued', event);
   }
 
   sending(events: readonly QueuedEvent[], attempt: number): void {
-    if (this.watchers.any) this.watchers.tell('sending', events, attempt);
+    if (this.#watchers.size > 0) this.#tell('sending', events, attempt);
   }
 
   answered(request: AnsweredRequest): void {
-    if (this.watchers.any) this.watchers.tell('answered', request);
+    if (this.#watchers.size > 0) this.#tell('answered', request);
   }
 
   retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void {
-    if (this.watchers.any) this.watchers.tell('retrying', events, delayMs, failure);
+    if (this.#watchers.size > 0) this.#tell('retrying', events, delayMs, failure);
   }
 
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void {
-    if (this.watchers.any) this.watchers.tell('delivered', events, attempts, durationMs);
+    if (this.#watchers.size > 0) this.#tell('delivered', events, attempts, durationMs);
     const { onDelivery } = this.#callbacks;
     if (!onDelivery) return;
     const delivery = { uuids: events.map(({ id }) => ownText(id)), attempts, durationMs };
@@ -110,7 +122,7 @@ export class EventReporter implements DeliveryObserver {
     this.#total += 1;
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
     const drop: EventDrop = { reason, event, uuid: uuid === null ? null : ownText(uuid), detail };
-    if (this.watchers.any) this.watchers.tell('dropped', drop);
+    if (this.#watchers.size > 0) this.#tell('dropped', drop);
     const remedy = REMEDIES[reason];
     const text = `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`;
     if (remedy === undefined) this.#log.debug(`dropped: ${reason}`, text);
@@ -129,12 +141,12 @@ export class EventReporter implements DeliveryObserver {
       `cooling down: ${message}`,
       `${message}. ${pending} events are kept and will be sent when PostHog answers. Remedy: ${remedy}.`,
     );
-    if (this.watchers.any) this.watchers.tell('coolingDown', failure, coolDownMs, pending);
+    if (this.#watchers.size > 0) this.#tell('coolingDown', failure, coolDownMs, pending);
   }
 
   resumed(pending: number): void {
     this.note('resumed', `PostHog answers again; ${pending} events are on their way.`);
-    if (this.watchers.any) this.watchers.tell('resumed', pending);
+    if (this.#watchers.size > 0) this.#tell('resumed', pending);
   }
 
   storeFailed(problem: string): void {
@@ -142,17 +154,30 @@ export class EventReporter implements DeliveryObserver {
       'store failed',
       `The store fails: ${problem}. Events captured from now on are in memory only, until the store works again. Remedy: ${STORE_REMEDY}.`,
     );
-    if (this.watchers.any) this.watchers.tell('storeFailed', problem);
+    if (this.#watchers.size > 0) this.#tell('storeFailed', problem);
   }
 
   storeWorks(): void {
     this.note('store works', 'The store works again and holds everything that is pending.');
-    if (this.watchers.any) this.watchers.tell('storeWorks');
+    if (this.#watchers.size > 0) this.#tell('storeWorks');
   }
 
   storeWarned(warning: string): void {
     this.warn(`store: ${warning}`, warning);
-    if (this.watchers.any) this.watchers.tell('storeWarned', warning);
+    if (this.#watchers.size > 0) this.#tell('storeWarned', warning);
+  }
+
+  /** Only called if there are watchers: it allocates. */
+  #tell<Name extends keyof EventWatcher>(name: Name, ...args: Parameters<Required<EventWatcher>[Name]>): void {
+    for (const watcher of this.#watchers) {
+      try {
+        const method: unknown = watcher[name];
+        if (typeof method === 'function') Reflect.apply(method, watcher, args);
+      } catch {
+        this.#watchers.delete(watcher);
+        this.warn('watcher', 'An event watcher threw and was removed. The events are not affected.');
+      }
+    }
   }
 
   #call(name: string, callback: () => unknown): void {

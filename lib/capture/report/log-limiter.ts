@@ -1,6 +1,6 @@
-/** How often the same kind of trouble is worth a line. */
+/** At most one line per kind in this time. */
 const INTERVAL_MS = 60_000;
-/** More kinds of one sort than this at a time count as one: input decides what some kinds are. */
+/** Kinds of one topic; further ones share a limit, as input may invent any number of kinds. */
 const MAX_KINDS = 100;
 
 interface Kind {
@@ -9,10 +9,9 @@ interface Kind {
   held: number;
 }
 
-/** The kinds of one sort. */
-class Sort {
+class Topic {
   readonly #kinds = new Map<string, Kind>();
-  /** Those for which there is no room. */
+  /** All kinds beyond MAX_KINDS. */
   readonly #others: Kind = { until: 0, held: 0 };
 
   find(name: string, now: number): Kind {
@@ -25,7 +24,7 @@ class Sort {
     return kind;
   }
 
-  /** Kinds may never come again, and what was held of them would never be told. */
+  /** Forgotten kinds may never return, so their held lines are reported with the others. */
   #forget(now: number): void {
     for (const [name, { until, held }] of this.#kinds) {
       if (now < until) continue;
@@ -36,20 +35,21 @@ class Sort {
 }
 
 /**
- * Lets one line per kind and interval through, and counts what it held back. What stands before the colon of a kind is its sort, which must
- * not be made from input; the rest may be. Each sort has room of its own, so that no flood of bad input hides an outage or a loss.
+ * Lets one line per kind and interval through, and counts the lines it holds back. The part of a kind before the colon is its
+ * topic, which must not come from input; the rest may. Each topic has a limit of its own, so that a flood of bad input hides
+ * neither an outage nor a loss.
  */
 export class LogLimiter {
-  readonly #sorts = new Map<string, Sort>();
+  readonly #topics = new Map<string, Topic>();
 
   /**
-   * @param kind such as `input: unknown field "x"`, or a sort alone
-   * @returns how many lines of this kind were held back before this one, or null when this one is held back too
+   * @param kind such as `input: unknown field "x"`, or a topic alone
+   * @returns the number of lines of this kind held back before this one, or null if this one must be held back too
    */
   pass(kind: string): number | null {
-    // Not the wall clock: one that is set back would hold lines for as long.
+    // The wall clock, set back, would hold lines for as long.
     const now = performance.now();
-    const line = this.#sortOf(kind).find(kind, now);
+    const line = this.#topicOf(kind).find(kind, now);
     if (now < line.until) {
       line.held += 1;
       return null;
@@ -60,10 +60,10 @@ export class LogLimiter {
     return held;
   }
 
-  #sortOf(kind: string): Sort {
+  #topicOf(kind: string): Topic {
     const [name = ''] = kind.split(':', 1);
-    let sort = this.#sorts.get(name);
-    if (!sort) this.#sorts.set(name, (sort = new Sort()));
-    return sort;
+    let topic = this.#topics.get(name);
+    if (!topic) this.#topics.set(name, (topic = new Topic()));
+    return topic;
   }
 }
