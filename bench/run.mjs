@@ -1,4 +1,4 @@
-// `node bench/run.mjs <benchmark> [--quick]`: installs and builds what is missing, then measures and prints. See README.md.
+// `node bench/run.mjs <benchmark> [--quick]`: installs and builds what is missing, then runs the benchmark. See README.md.
 import { existsSync } from 'node:fs';
 import { ensureInstalled, isFresh, must, ROOT } from '../scripts/lib.mjs';
 

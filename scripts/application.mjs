@@ -1,4 +1,4 @@
-// Applications as users have them, with the package installed from its archive: for the scripts that look how it does there.
+// Creates applications with the package installed from its archive, for scripts that test it there.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,32 +10,32 @@ const IS_WINDOWS = process.platform === 'win32';
 
 export const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
-/** Optional for npm, which would install a major for another version of Nest, but every application needs them. */
+/** Optional peers, because npm would install the wrong major for the version of Nest, but required by every application. */
 const PEERS_BY_NEST = ['@nestjs/axios', '@nestjs/config'];
 
-/** Every peer that an application may do without. */
+/** Peers that an application does not need. */
 export const OPTIONAL_PEERS = Object.keys(manifest.peerDependenciesMeta).filter(
   (name) => !PEERS_BY_NEST.includes(name),
 );
 
-/** The names by which code can be imported from the package. */
+/** All import specifiers of the package. */
 export const SUB_PATHS = Object.keys(manifest.exports)
   .filter((path) => !path.endsWith('.json'))
   .map((path) => manifest.name + path.slice(1));
 
-/** Majors of Nest's other packages that go with one of Nest. */
+/** Majors of other Nest packages for each major of Nest. */
 const COMPANIONS = {
   10: { axios: 3, config: 3, 'event-emitter': 2, schedule: 4, cqrs: 10, swagger: 7 },
   11: { axios: 4, config: 4, 'event-emitter': 3, schedule: 6, cqrs: 11 },
   12: { axios: 12, config: 12, 'event-emitter': 12, schedule: 12, cqrs: 12 },
 };
 
-/** These packages in the versions that are developed with. */
+/** These packages in the versions of devDependencies. */
 export function own(...names) {
   return Object.fromEntries(names.map((name) => [name, manifest.devDependencies[name]]));
 }
 
-/** What an application of a major version of Nest has, and more packages of Nest by their short names. */
+/** Dependencies of an application for a major of Nest. `more` are short names of other Nest packages. */
 export function nest(major, ...more) {
   const versions = ['common', 'core', 'axios', 'config', ...more].map((name) => [
     `@nestjs/${name}`,
@@ -47,14 +47,14 @@ export function nest(major, ...more) {
   };
 }
 
-/** All optional peers, in versions that go with one of Nest. */
+/** All optional peers, in versions for a major of Nest. */
 export function optionalPeers(major) {
   const prefix = '@nestjs/';
   const ofNest = OPTIONAL_PEERS.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   return { ...own(...OPTIONAL_PEERS), ...nest(major, ...ofNest) };
 }
 
-/** The oldest versions that the package allows, of all peers that it needs. */
+/** The required peers in the oldest supported versions. */
 export function oldestPeers() {
   return Object.fromEntries(
     Object.entries(manifest.peerDependencies)
@@ -63,7 +63,7 @@ export function oldestPeers() {
   );
 }
 
-/** All folders of this process, and the command that it runs: both gone when it ends. */
+/** Temporary directory and running command of this process, both removed when it exits. */
 let home;
 let running;
 process.once('exit', () => {
@@ -72,7 +72,7 @@ process.once('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-/** A new folder, which goes away with this process at the latest. */
+/** Creates a temporary directory that is deleted when this process exits. */
 export function newFolder(name) {
   home ??= mkdtempSync(join(tmpdir(), 'package-'));
   return mkdtempSync(join(home, `${name}-`));
@@ -80,7 +80,7 @@ export function newFolder(name) {
 
 let archive;
 
-/** The path of the package's archive, packed once in this process. */
+/** Packs the package once and returns the path of the archive. */
 export function packed() {
   archive ??= pack(newFolder('archive'));
   return archive;
@@ -93,7 +93,7 @@ async function pack(folder) {
   return join(folder, basename(stdout.trim().split('\n').at(-1)));
 }
 
-/** A new folder with these packages, and with the package itself unless `bare`; `type` is that of its modules. */
+/** Creates a directory with these packages, and with the package itself unless `bare`. `type` is its module type. */
 export async function install(name, dependencies, { bare = false, type = 'commonjs' } = {}) {
   const folder = newFolder(name);
   writeJson(folder, 'package.json', { name: 'application', private: true, type });
@@ -101,14 +101,14 @@ export async function install(name, dependencies, { bare = false, type = 'common
   return folder;
 }
 
-/** Installs more packages into the folder. */
+/** Installs additional packages into the directory. */
 export async function addPackages(folder, dependencies) {
   const its = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   writeJson(folder, 'package.json', { ...its, dependencies: { ...its.dependencies, ...dependencies } });
   await run(folder, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
-/** Copies a folder or a file of this repository. */
+/** Copies a directory or a file of this repository. */
 export function copy(from, folder, to) {
   cpSync(join(ROOT, from), join(folder, to), { recursive: true });
 }
@@ -122,12 +122,12 @@ export function writeJson(folder, file, value) {
   write(folder, file, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** What `type` in package.json says of modules that are CommonJS or ES modules. */
+/** The `type` of package.json for CommonJS or ES modules. */
 export function typeOf(modules) {
   return modules === 'CommonJS' ? 'commonjs' : 'module';
 }
 
-/** The options of TypeScript that every application here has. */
+/** TypeScript options of every application. */
 export const STRICT = {
   target: 'es2022',
   lib: ['es2023'],
@@ -138,7 +138,7 @@ export const STRICT = {
   emitDecoratorMetadata: true,
 };
 
-/** Settings of swc that compile what Nest needs. */
+/** swc options for Nest. */
 export function swcOptions(module) {
   return {
     jsc: {
@@ -152,12 +152,12 @@ export function swcOptions(module) {
 }
 
 /**
- * Runs a command to its end and returns what it wrote.
+ * Runs a command and returns its output.
  *
- * @param command `node` stands for a Node.js
- * @param node that Node.js; default: the one of this process
- * @param show shows the output instead of returning it
- * @throws when it fails or does not end in time, with all that it wrote
+ * @param command `node` runs the Node.js given as `node`
+ * @param node path of a Node.js binary. Default: that of this process
+ * @param show prints the output instead of returning it
+ * @throws Error with the output, if the command fails or does not end within `timeoutMs`
  */
 export async function run(
   folder,
@@ -170,7 +170,7 @@ export async function run(
     stdio: ['ignore', ...(show ? ['inherit', 'inherit'] : ['pipe', 'pipe'])],
     env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, ...env },
     shell: IS_WINDOWS && command !== 'node',
-    // A group of its own, so that what it has started ends with it.
+    // Its own process group, so that its children can be stopped with it.
     detached: !IS_WINDOWS,
   });
   running = child;

@@ -1,8 +1,8 @@
-// `npm run build`: the same sources twice, as ES modules and as CommonJS, with declarations for each.
+// `npm run build`: compiles the sources to ES modules and to CommonJS, with declarations for each.
 import { chmodSync, cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { ensureInstalled, must, ROOT } from './lib.mjs';
 
-// The page is read as it is; what checks its types stays here.
+// The page is copied unchanged, without the tsconfig that checks its types.
 const isPartOfPage = (path) => !path.endsWith('.json');
 
 await ensureInstalled();
@@ -19,7 +19,7 @@ for (const [kind, type] of [
 for (const file of ['collection.json', 'nest-add.schema.json']) {
   cpSync(`${ROOT}lib/setup/${file}`, `${ROOT}dist/cjs/setup/${file}`);
 }
-// What stands in for a module that only ESM can have takes its name.
+// In the CommonJS build, location.cjs.ts replaces location.ts.
 for (const room of ['stores', 'live']) {
   for (const ending of ['js', 'd.ts']) {
     renameSync(`${ROOT}dist/cjs/${room}/location.cjs.${ending}`, `${ROOT}dist/cjs/${room}/location.${ending}`);

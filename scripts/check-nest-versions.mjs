@@ -1,5 +1,5 @@
-// Runs the tests of tracking, of health and of the inspector in applications of the older versions of Nest: CommonJS ones, with the package installed from
-// its archive as a user would. Nest 12 is what `npm test` runs on. Some: check-nest-versions.mjs 10
+// Runs the tests of tracking, health and inspector on Nest 10 and 11, in CommonJS applications with the package installed from its
+// archive. `npm test` covers Nest 12. To run one version only: check-nest-versions.mjs 10
 import { copy, install, nest, own, run, swcOptions, writeJson } from './application.mjs';
 import { ensureInstalled } from './lib.mjs';
 

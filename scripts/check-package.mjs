@@ -1,5 +1,5 @@
-// Looks at what would be published: both builds load by the package's name, every entry of `exports` exists and needs no
-// package that it should not, and the archive holds what it should and nothing else. publint and attw look at it, too.
+// Checks the package to be published: both builds load by the package's name, every entry of `exports` exists and imports only
+// allowed packages, and the archive contains only the intended files. Also runs publint and attw.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,10 +10,9 @@ import { manifest, OPTIONAL_PEERS, packed, run, SUB_PATHS } from './application.
 import { ensureBuilt, ensureInstalled, ROOT } from './lib.mjs';
 
 const KIB = 1024;
-/** Of the archive, and of what is in it. */
 const MAX_PACKED_BYTES = 440 * KIB;
 const MAX_UNPACKED_BYTES = 2400 * KIB;
-/** What only the sub-path of that name may need. */
+/** Packages that only this sub-path may import. */
 const OWN_PEERS = {
   './health': ['@nestjs/terminus'],
   './opentelemetry': ['@opentelemetry/api'],
@@ -30,13 +29,13 @@ for (const [subPath, entry] of Object.entries(manifest.exports)) {
   for (const path of pathsOf(entry)) {
     assert.ok(existsSync(join(ROOT, path)), `exports: ${path} is missing`);
     const strangers = [...packagesBehind(join(ROOT, path))].filter((name) => !allowed.includes(name));
-    assert.deepEqual(strangers, [], `packages that ${path} must not need`);
+    assert.deepEqual(strangers, [], `packages that ${path} must not import`);
   }
 }
 
 assert.equal(manifest.dependencies ?? manifest.optionalDependencies, undefined, 'the package has dependencies');
-// npm 10 looks at optional peers, too, and crashes on those of vitest 4 ("Cannot read properties of null (reading 'edgesOut')").
-// pnpm and Yarn take a peer that is only in peerDependenciesMeta for one of any version.
+// npm 10 also resolves optional peers, and crashes on those of vitest 4 ("Cannot read properties of null (reading 'edgesOut')").
+// pnpm and Yarn accept any version of a peer that is only in peerDependenciesMeta.
 assert.equal(manifest.peerDependencies.vitest, undefined, 'npm 10 cannot install a package with the peer vitest');
 for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) {
   assert.equal(manifest.scripts[script], undefined, `the package has a script ${script}`);
@@ -49,11 +48,11 @@ assert.ok(
 
 const require = createRequire(import.meta.url);
 const testing = 'nestjs-posthog-capture/testing';
-// Matchers load in their test runners only: scripts/test-package.mjs.
+// Matchers load in their test runners only; scripts/test-package.mjs covers them.
 for (const entry of SUB_PATHS.filter((path) => !path.startsWith(`${testing}/`))) {
   const esm = await import(entry);
   assert.ok(Object.keys(esm).length > 0, `${entry} exports nothing`);
-  // The CommonJS build loads Nest 12, which is ESM only, where Node can require it.
+  // The CommonJS build can load Nest 12, which is ESM only, if Node can require ES modules.
   if (process.features.require_module) {
     assert.deepEqual(
       Object.keys(require(entry))
@@ -67,7 +66,7 @@ if (process.features.require_module) {
   const [esm, cjs] = [await import('nestjs-posthog-capture'), require('nestjs-posthog-capture')];
   assert.equal(esm.CaptureService, cjs.CaptureService, 'both builds share one CaptureService');
 
-  // A test may load the other build than its application.
+  // A test may load a different build than the application.
   const { Test } = await import('@nestjs/testing');
   const [{ overrideCapture }, { recorderOf }] = [await import(testing), require(testing)];
   const builder = Test.createTestingModule({ imports: [cjs.PostHogCaptureModule.forRoot()] });
@@ -77,7 +76,7 @@ if (process.features.require_module) {
     module.get(esm.CaptureService).capture({ event: 'seen', distinctId: 'user_1' });
     assert.equal(own.last?.event, 'seen');
   });
-  assert.equal(recorderOf(module), recorder, 'both builds know one recorder');
+  assert.equal(recorderOf(module), recorder, 'both builds share one recorder');
   await module.close();
 }
 
@@ -94,10 +93,10 @@ assert.ok(unpackedSize <= MAX_UNPACKED_BYTES, `the archive unpacks to ${unpacked
 await run(ROOT, 'npx', ['--no-install', 'publint', 'run', archive, '--strict']);
 await run(ROOT, 'npx', ['--no-install', 'attw', archive]);
 console.log(
-  `package: ${files.length} files, ${Math.round(size / KIB)} KiB packed, ${Math.round(unpackedSize / KIB)} KiB unpacked; publint and attw agree`,
+  `package: ${files.length} files, ${Math.round(size / KIB)} KiB packed, ${Math.round(unpackedSize / KIB)} KiB unpacked; publint and attw passed`,
 );
 
-/** The packages that a built file, or its declarations, and all files behind it name: in imports at once, later, and of types. */
+/** Returns the packages that a built file or declaration imports, directly or through other files, including dynamic and type imports. */
 function packagesBehind(file, seen = new Set()) {
   const packages = new Set();
   if (seen.has(file) || file.endsWith('.json')) return packages;

@@ -1,4 +1,4 @@
-// Shared by the scripts of package.json. Plain Node: it must run before anything is installed.
+// Shared by the scripts of package.json. Uses only Node.js, because it runs before anything is installed.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -42,7 +42,7 @@ export function compile(project) {
   return must(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project]);
 }
 
-/** Installs the locked dependencies unless they are there. */
+/** Installs the locked dependencies if they are missing. */
 export async function ensureInstalled() {
   refuseOldNode();
   if (!isInstalled(ROOT)) {
@@ -52,15 +52,15 @@ export async function ensureInstalled() {
     );
     await install(ROOT, packages);
   }
-  // The samples import the package by its name, as an application would; here that is this repository.
+  // The samples import the package by name. Link that name to this repository.
   const self = join(ROOT, 'node_modules/nestjs-posthog-capture');
   if (existsSync(self)) return;
-  // A link to where the repository was before it was moved.
+  // A dangling link, because the repository was moved.
   rmSync(self, { force: true });
   symlinkSync(ROOT, self, 'junction');
 }
 
-/** Whether `npm ci` has finished in a folder. */
+/** Returns true if `npm ci` has finished in a directory. */
 export function isInstalled(folder) {
   return existsSync(join(folder, 'node_modules/.package-lock.json'));
 }
@@ -69,7 +69,7 @@ export function readLock(folder) {
   return JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
 }
 
-/** Runs `npm ci` in a folder and shows how many of the packages of its lock are in place. */
+/** Runs `npm ci` in a directory and shows how many of the locked packages are installed. */
 export async function install(folder, packages) {
   const wanted = paths(packages);
   const isTerminal = process.stdout.isTTY === true;
@@ -92,7 +92,7 @@ export async function install(folder, packages) {
   if (code !== 0) process.exit(code);
 }
 
-/** The folders of those packages of a lock that npm installs on this platform. */
+/** The directories of the locked packages that npm installs on this platform. */
 export function paths(packages) {
   const isFor = (list, value) =>
     list === undefined ||
@@ -103,7 +103,7 @@ export function paths(packages) {
     .map(([path]) => path);
 }
 
-/** Builds the library unless what is built is newer than all it is made of. */
+/** Builds the library if any of its sources is newer than the build. */
 export async function ensureBuilt() {
   const sources = ['lib', 'tsconfig.base.json', 'tsconfig.esm.json', 'tsconfig.cjs.json', 'scripts/build.mjs'];
   if (isFresh(LIBRARY, sources)) return;
@@ -119,14 +119,14 @@ export function refuseOldNode() {
   process.exit(1);
 }
 
-/** Whether a built file is newer than everything it is made of: files, and folders with all that is in them. */
+/** Returns true if a built file is newer than its sources, which are files or directories. */
 export function isFresh(built, sources) {
   const builtAt = modifiedAt(join(ROOT, built));
   return builtAt > 0 && sources.every((source) => newest(join(ROOT, source)) < builtAt);
 }
 
 function newest(path) {
-  // A folder's own time tells of what was deleted from it.
+  // The modification time of a directory reflects deleted files.
   const own = modifiedAt(path);
   if (!existsSync(path) || !statSync(path).isDirectory()) return own;
   return readdirSync(path).reduce((latest, name) => Math.max(latest, newest(join(path, name))), own);

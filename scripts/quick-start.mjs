@@ -1,5 +1,5 @@
-// Prepares the quick start in .quick-start: the packages that the shop runs on, the library and the shop, compiled without
-// checking their types. Whatever else the repository needs, for its tests and tools, is not installed for this.
+// Prepares the quick start in .quick-start: installs only the packages that the shop needs, and compiles the library and the shop
+// without type checking.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ const LIBRARY = join(FOLDER, 'node_modules/nestjs-posthog-capture');
 /** The compiled shop. */
 export const MAIN = '.quick-start/dist/main.js';
 
-/** The last file that is written. */
+/** The last file to be written. */
 const STAMP = '.quick-start/node_modules/nestjs-posthog-capture/dist/esm/package.json';
 
 export async function prepare() {
@@ -47,7 +47,7 @@ TypeScript) in .quick-start. This takes one to two minutes, longer on a slow con
   await install(FOLDER, lock.packages);
 }
 
-/** The part of the repository's lock that the shop and its compiler need, so that both install the same versions. */
+/** The part of the repository's lock file that the shop and its compiler need, so that both install the same versions. */
 function quickStartLock() {
   const { lockfileVersion, packages } = readLock(ROOT);
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, SHOP, 'package.json'), 'utf8'));
@@ -62,7 +62,7 @@ function quickStartLock() {
   const add = (from, name) => {
     const path = resolve(packages, from, name);
     if (path === undefined || needed.has(path)) return;
-    // Nothing here is a development dependency, whatever it is in the repository.
+    // None of these packages is a development dependency here.
     needed.set(path, { ...packages[path], dev: undefined, devOptional: undefined, peer: undefined });
     const { dependencies: own, optionalDependencies, peerDependencies, peerDependenciesMeta } = packages[path];
     const peers = Object.keys(peerDependencies ?? {}).filter((one) => peerDependenciesMeta?.[one]?.optional !== true);
@@ -72,7 +72,7 @@ function quickStartLock() {
   return { name: 'quick-start', lockfileVersion, requires: true, packages: Object.fromEntries([...needed].sort()) };
 }
 
-/** Where Node.js finds a package when one in the folder `from` imports it. */
+/** The directory in which Node.js finds a package that is imported from the directory `from`. */
 function resolve(packages, from, name) {
   for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
     const path = `${at === '' ? '' : `${at}/`}node_modules/${name}`;

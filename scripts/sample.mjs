@@ -1,11 +1,11 @@
-// `node scripts/sample.mjs 03-every-transport`: compiles one of the samples and runs it.
+// `node scripts/sample.mjs 03-every-transport`: compiles a sample and runs it.
 import { existsSync } from 'node:fs';
 import { compile, ensureBuilt, ensureInstalled, ROOT, run } from './lib.mjs';
 
 const [name = ''] = process.argv.slice(2);
 const folder = `sample/${name}`;
 if (!/^[\w-]+$/.test(name) || !existsSync(`${ROOT}${folder}/tsconfig.build.json`)) {
-  console.error('usage: node scripts/sample.mjs <a folder of sample/, such as 03-every-transport>');
+  console.error('usage: node scripts/sample.mjs <directory in sample/, such as 03-every-transport>');
   process.exit(1);
 }
 await ensureInstalled();

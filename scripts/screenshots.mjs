@@ -1,5 +1,5 @@
-// `npm run screenshots`: the pictures of the inspector in docs/images. A small application captures events for a minute and a
-// half, in which its local PostHog fails and comes back, while three browsers look. Needs Chromium (CHROMIUM says where it is).
+// `npm run screenshots`: takes the screenshots of the inspector in docs/images. A small application captures events for about a
+// minute, in three browser windows, and then its local PostHog fails. Requires Chromium; set CHROMIUM to its path.
 import { mkdirSync } from 'node:fs';
 import { ensureInstalled, must, ROOT } from './lib.mjs';
 
@@ -80,7 +80,7 @@ const busy = setInterval(() => {
   if (random(25) === 0)
     capture.capture({ event: 'order_placed', distinctId: 'user_7', properties: { note: 'x'.repeat(1024 * 1024) } });
 }, 450);
-// A server in the next room, not in the same process.
+// Latency like that of a remote server.
 posthog.failWhen(() => ({ delayMs: 20 + random(90) }));
 
 await seconds(64);

@@ -1,6 +1,5 @@
-// What a newcomer does, by machine: starts the shop with `npm start`, in a fresh clone and here, sends the event that it tells
-// how to send, looks for it on the page of events; and asks the run job for its three answers. Exits with 1 at the first
-// thing that is not so.
+// Follows the first steps of a new user: starts the shop with `npm start`, in a fresh clone and here, sends the event with the printed
+// command, looks for it on the events page, and runs the run job with its three results. Exits with 1 on the first failure.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,9 +21,9 @@ await everyTransport();
 await runJob();
 await program();
 await plainScript();
-console.log('smoke: the shop, the run job and the program do as they should');
+console.log('smoke: the shop, the run job and the command line passed');
 
-/** The committed files alone: only the packages of the quick start are installed, and the second start installs nothing. */
+/** A clone of the committed files: installs only the packages of the quick start, and nothing on the second start. */
 async function freshClone() {
   const folder = mkdtempSync(join(tmpdir(), 'posthog-capture-clone-'));
   try {
@@ -39,9 +38,9 @@ async function freshClone() {
   }
 }
 
-/** Returns what `npm start` printed. */
+/** Returns the output of `npm start`. */
 async function shop(cwd) {
-  // Its own group, so that stopping it stops what it started.
+  // Its own process group, so that its children are stopped with it.
   const child = spawn('npm', ['start', '--silent'], { cwd, env: { ...clean, PORT }, detached: true });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
@@ -73,7 +72,7 @@ async function shop(cwd) {
   }
 }
 
-/** The sample of all transports, from its sources: an order over HTTP, whose message goes over TCP. */
+/** The sample 03-every-transport: an HTTP request that sends a message over TCP. */
 async function everyTransport() {
   const args = ['scripts/sample.mjs', '03-every-transport'];
   const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...clean, PORT, REDIS_PORT: '' }, detached: true });
@@ -113,7 +112,7 @@ async function runJob() {
   assert.match(output, /"error":"PostHog connection error: [^"]*ECONNREFUSED/);
 }
 
-/** The built program: a reader that goes away, a signal, a .env file; what it says is tested in test/e2e. */
+/** The built command line: a closed pipe, a signal, a .env file. test/e2e covers its output. */
 async function program() {
   const folder = mkdtempSync(join(tmpdir(), 'posthog-capture-'));
   const start = (args, options = {}) =>
@@ -133,20 +132,20 @@ async function program() {
     assert.equal(code, 0);
     await until(() => /page_view +user_123/.test(shown));
     listen.kill('SIGTERM');
-    assert.deepEqual(await once(listen, 'exit'), [0, null], 'a signal ends listen in peace');
+    assert.deepEqual(await once(listen, 'exit'), [0, null], 'listen exits with 0 after a signal');
 
     const piped = start(['--help']);
     let complaint = '';
     piped.stdout.destroy();
     piped.stderr.on('data', (chunk) => (complaint += chunk));
     await once(piped, 'close');
-    assert.equal(complaint, '', 'a reader that went away is no error');
+    assert.equal(complaint, '', 'a closed pipe is not an error');
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** A script that captures and simply ends has delivered, and ends by itself: with PostHog there, and without. */
+/** A script without app.close() delivers its events and ends, with PostHog and without. */
 async function plainScript() {
   const { FakePostHog } = await import('nestjs-posthog-capture/testing');
   const posthog = await FakePostHog.start();
@@ -184,7 +183,7 @@ async function until(probe) {
   for (;;) {
     const found = await Promise.resolve(probe()).catch(() => undefined);
     if (found) return found;
-    if (Date.now() > end) throw new Error('timed out waiting');
+    if (Date.now() > end) throw new Error('timed out');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

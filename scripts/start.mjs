@@ -4,5 +4,5 @@ import { MAIN, prepare } from './quick-start.mjs';
 
 await prepare();
 const code = await run(process.execPath, [MAIN]);
-// Ctrl-C and SIGTERM are how it is meant to end.
+// Ctrl-C and SIGTERM are normal ways to stop it.
 process.exitCode = [130, 143].includes(code) ? 0 : code;

@@ -1,5 +1,5 @@
-// Installs the package from its archive into applications of each kind (test/package), and runs them: the fast core without
-// arguments, everything with --all, or those whose names hold all words: npm run test:package -- "Nest 12" tsx
+// Installs the package from its archive into applications of each kind (test/package) and runs them: the fast core without
+// arguments, all kinds with --all, or the kinds whose names contain all given words: npm run test:package -- "Nest 12" tsx
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,8 +18,8 @@ const core = words.length === 0 && !everything;
 const chosen = (kinds) => kinds.filter((kind) => (core ? kind.core : words.every((word) => kind.name.includes(word))));
 const kinds = chosen(KINDS);
 const runners = chosen(RUNNERS);
-assert.ok(kinds.length + runners.length > 0, `no kind has ${words.join(' and ')} in its name`);
-/** The core has the Node.js of this process and no other. */
+assert.ok(kinds.length + runners.length > 0, `no kind matches ${words.join(' and ')}`);
+/** The core runs on the Node.js of this process only. */
 const nodesOf = (kind) => (core ? kind.nodes.slice(0, 1).map(() => undefined) : kind.nodes);
 
 const tools = await installTools(
@@ -33,12 +33,12 @@ console.log(`test:package: ${kinds.length + runners.length - failed.length} kind
 for (const name of failed) console.log(`✗ ${name}`);
 if (failed.length > 0) process.exitCode = 1;
 
-/** Those of one version of Nest share one folder of packages: at first without any optional peer, and then with all of them. */
+/** All kinds for one version of Nest share one installation, first without any optional peer, then with all of them. */
 async function checkApplications(version) {
   const its = kinds.filter((kind) => kind.nest === version);
   const folder = await install(`nest-${version}`, packagesOf(version));
   const run = (kind) => check(kind, () => runApplication(folder, kind, tools, nodesOf(kind)));
-  for (const peer of OPTIONAL_PEERS) assert.ok(!existsSync(join(folder, 'node_modules', peer)), `${peer} is there`);
+  for (const peer of OPTIONAL_PEERS) assert.ok(!existsSync(join(folder, 'node_modules', peer)), `${peer} is installed`);
   for (const kind of its.filter(({ peers }) => !peers)) await run(kind);
   const withPeers = its.filter(({ peers }) => peers);
   if (withPeers.length > 0) await addPackages(folder, optionalPeers(version));

@@ -1,4 +1,4 @@
-// `npm test`: installs what is missing, then runs Jest. Arguments go to Jest: npm test -- queue
+// `npm test`: installs missing dependencies, then runs Jest with the given arguments: npm test -- queue
 import { ensureInstalled, run } from './lib.mjs';
 
 await ensureInstalled();

@@ -1,4 +1,4 @@
-// How long a caller waits: inside `capture()`, and inside the interceptor of a handler. And what Node's own ticks take beside it.
+// Time that a caller waits in `capture()` and in the interceptor of a handler, and the cost of Node's own ticks for comparison.
 import { number, ratio, spread } from '../support/numbers.mjs';
 import { inTurns } from '../support/rounds.mjs';
 import { printTable } from '../support/table.mjs';
@@ -29,7 +29,7 @@ const ticks = (label, variant) => ({ label, variant, process: 'call' });
 
 const TICKS = [
   ticks('no analytics', 'none'),
-  ticks('no analytics, an AsyncLocalStorage of its own', 'own context'),
+  ticks('no analytics, its own AsyncLocalStorage', 'own context'),
   ticks('nestjs-posthog-capture', 'ours'),
   ticks('nestjs-posthog-capture, context: false', 'ours, context off'),
 ];
@@ -87,7 +87,7 @@ export async function call(sink, { quick }) {
   ]);
 }
 
-/** Compares all with the first. */
+/** Compares all rows with the first. */
 function print(title, [head, compared], samples) {
   const [base] = samples.values();
   const of = (turns, field) => turns.map((turn) => turn[field]);

@@ -1,4 +1,4 @@
-// What the levels of gzip cost, and what they leave of a batch.
+// CPU cost and compression ratio of the gzip levels.
 import { gzipSync } from 'node:zlib';
 import { eventWriter } from '../clients/floor.mjs';
 import { median, number } from '../support/numbers.mjs';

@@ -1,4 +1,4 @@
-// From `capture()` to the server's answer: CPU per event, events per second, peak memory.
+// From `capture()` to the response: CPU per event, events per second, peak memory.
 import { differences, MIB, number, ratio, spread } from '../support/numbers.mjs';
 import { inTurns } from '../support/rounds.mjs';
 import { printTable } from '../support/table.mjs';
@@ -7,7 +7,7 @@ const client = (label, name, more) => ({ label, name, process: 'client', mode: '
 const v1 = (variant, env) => ({ ...variant, label: `${variant.label}, v1`, mode: 'v1', env });
 
 const FLOOR = client('floor', 'floor');
-/** It compresses as this package does. */
+/** Compresses like this package. */
 const FLOOR_1 = client('floor, gzip level 1', 'floor', { level: 1 });
 const OURS = client('nestjs-posthog-capture', 'ours');
 const STORE = client('nestjs-posthog-capture, lmdb store', 'ours', { store: true });
@@ -17,10 +17,10 @@ const SEGMENT = client('@segment/analytics-node', 'segment');
 export const CLIENTS = { FLOOR, FLOOR_1, OURS, STORE, POSTHOG, SEGMENT };
 const V1 = [v1(FLOOR), v1(OURS), v1(POSTHOG, { POSTHOG_CAPTURE_MODE: 'v1' })];
 
-/** The same for all: batches of a hundred, and at most a thousand events in a client. */
+/** The same settings for all: batches of a hundred, and at most a thousand events in a client. */
 export const alike = (variants) => variants.map((variant) => ({ ...variant, batch: 100, window: 1000 }));
 
-/** Each with its own defaults; the floor with ours. */
+/** Each client with its own defaults; the floor with ours. */
 const OUR_BATCHES = { batch: 500, window: 50_000 };
 export const OWN_DEFAULTS = [{ ...FLOOR, ...OUR_BATCHES }, { ...FLOOR_1, ...OUR_BATCHES }, OURS, POSTHOG, SEGMENT];
 
@@ -43,14 +43,13 @@ export function measureDelivery(sink, variants, { latencyMs, warmUp, count, roun
 }
 
 /**
- * A load that lasts: V8 has compiled everything after some hundred thousand events, and in turns of a tenth of a second a good part of
- * what is measured would be that the caches of a process that has paused are cold.
+ * A sustained load: V8 has compiled everything after some hundred thousand events, and shorter turns would mostly measure the cold caches
+ * of a process that has paused.
  */
 export const LASTING = { latencyMs: 0, warmUp: 300_000, count: Number(process.env.BENCH_TURN ?? 30_000), turns: 6 };
 
 /**
- * Counts are multiples of everybody's batches: Segment's client leaves what is less than a batch to its timer of ten seconds, also
- * when it is told to flush.
+ * Counts are multiples of all batch sizes, because Segment's client sends an incomplete batch only after ten seconds, even on flush.
  */
 export const QUICK = { warmUp: 300, count: 600, rounds: 1, turns: 1 };
 
@@ -62,12 +61,12 @@ export async function delivery(sink, { quick }) {
     { latencyMs: 200, warmUp: 60_000, count: 1500, rounds: 2, turns: 3 },
   ];
   for (const load of quick ? [{ latencyMs: 5, ...QUICK }] : loads) {
-    const title = `delivery: batches of 100, the server answers after ${load.latencyMs} ms (${load.rounds} × ${load.turns} turns of ${load.count} events)`;
+    const title = `delivery: batches of 100, responses after ${load.latencyMs} ms (${load.rounds} × ${load.turns} turns of ${load.count} events)`;
     print(title, await measureDelivery(sink, all, load));
   }
   if (quick) return;
   const load = { latencyMs: 50, warmUp: 60_000, count: 9000, rounds: 2, turns: 3 };
-  const title = `delivery: each client's own defaults, the server answers after 50 ms (${load.rounds} × ${load.turns} turns of ${load.count} events)`;
+  const title = `delivery: each client's own defaults, responses after 50 ms (${load.rounds} × ${load.turns} turns of ${load.count} events)`;
   print(title, await measureDelivery(sink, OWN_DEFAULTS, load));
 }
 

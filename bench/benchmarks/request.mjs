@@ -1,4 +1,4 @@
-// What one tracked event per request costs a Nest application: CPU, latency and throughput of its HTTP server.
+// Cost of one tracked event per request in a Nest application: CPU, latency and throughput of its HTTP server.
 import { differences, median, number, ratioAbove, spread } from '../support/numbers.mjs';
 import { withProcess } from '../support/processes.mjs';
 import { inTurns } from '../support/rounds.mjs';
@@ -7,7 +7,7 @@ import { printTable } from '../support/table.mjs';
 const app = (variant, label, captures) => ({ label, variant, captures, process: 'request-app' });
 
 const BARE = app('bare', 'no analytics', false);
-const OWN_CONTEXT = app('own context', 'no analytics, an AsyncLocalStorage of its own', false);
+const OWN_CONTEXT = app('own context', 'no analytics, its own AsyncLocalStorage', false);
 const TRACKED = app('tracked', 'nestjs-posthog-capture: @TrackEvent', true);
 const CAPTURED = app('captured', 'nestjs-posthog-capture: capture() in the handler', true);
 const UNTRACKED = app('untracked', 'nestjs-posthog-capture: a route without events', false);
@@ -19,7 +19,7 @@ export const APPLICATIONS = { BARE, OWN_CONTEXT, TRACKED, CAPTURED, UNTRACKED, N
 const EVENTS = [BARE, TRACKED, CAPTURED, POSTHOG, POSTHOG_100];
 const NO_EVENTS = [BARE, OWN_CONTEXT, UNTRACKED, NO_CONTEXT];
 
-/** The same in a process that V8 has had no reason to clean up yet. */
+/** The same in a process without a full garbage collection. */
 export const young = (application) => ({
   ...application,
   label: `${application.label}, young`,
@@ -29,7 +29,7 @@ export const young = (application) => ({
 /**
  * Measures applications in turns of `count` requests. Throws unless each request's event arrived exactly once.
  *
- * @param awake the clients never sleep. Only where nothing is captured: they would take the core that compression needs
+ * @param awake keeps the clients busy. Only without events, because the clients would use the core that compression needs
  */
 export function measureRequests(sink, framework, applications, { warmUp, count, rounds, turns, awake }) {
   return withProcess('request-load', {}, (load) => {

@@ -1,10 +1,10 @@
-// Whether cost and memory stay flat: over millions of events, with many events waiting, and before a slow server.
+// Checks that cost and memory stay flat: over millions of events, with many pending events, and with a slow server.
 import { MIB, number } from '../support/numbers.mjs';
 import { withProcess } from '../support/processes.mjs';
 import { printTable, progress } from '../support/table.mjs';
 
 const FOR_EVER_MS = 3_600_000;
-/** Nothing runs out while the server does not answer. */
+/** No limit or timeout is reached while the server does not respond. */
 const PATIENT = {
   requestTimeoutMs: FOR_EVER_MS,
   maxQueueEvents: 1_000_000,
@@ -16,7 +16,7 @@ const WARM_UP = 20_000;
 export async function scale(sink, { quick }) {
   await manyEvents(sink, quick ? [1000, 3000] : [10_000, 100_000, 1_000_000, 5_000_000]);
   const pending = await measurePending(sink, quick ? [100, 1000] : [1000, 10_000, 100_000]);
-  printTable('scale: events that wait while the server does not answer', [
+  printTable('scale: pending events while the server does not respond', [
     ['events pending', 'µs per capture()', 'bytes per event', 'memory per event', 'above its bytes'],
     ...pending.map((step) => [
       number(step.pending, 0),
@@ -28,7 +28,7 @@ export async function scale(sink, { quick }) {
   ]);
   const count = quick ? 5000 : 1_000_000;
   const { memory, peakBytes, perSecond, lost } = await measureSlow(sink, count);
-  printTable(`scale: ${number(count, 0)} events with ready() before each, the server answers after 50 ms`, [
+  printTable(`scale: ${number(count, 0)} events with ready() before each, responses after 50 ms`, [
     ['', 'events/s', 'memory in use, MiB', 'peak RSS, MiB', 'lost'],
     [
       'nestjs-posthog-capture',
@@ -40,7 +40,7 @@ export async function scale(sink, { quick }) {
   ]);
 }
 
-/** What an event that waits takes besides its own text. */
+/** Memory per pending event in addition to its JSON. */
 export const overheadBytes = ({ heldBytes, pendingBytes, pending }) => (heldBytes - pendingBytes) / pending;
 
 async function manyEvents(sink, totals) {
@@ -64,13 +64,13 @@ async function manyEvents(sink, totals) {
     progress('');
     await child.call('close');
     printTable(
-      'scale: events through one process, the server answers at once (each row measures what the rows above have not)',
+      'scale: events through one process, immediate responses (each row measures only the events since the row above)',
       [['events so far', 'CPU µs/event', 'events/s', 'heap MiB', 'peak RSS MiB'], ...rows],
     );
   });
 }
 
-/** What capturing costs and what is held, at each number of events that wait. */
+/** Measures the cost of capturing and the memory in use for each number of pending events. */
 export async function measurePending(sink, totals) {
   return withProcess('scale', {}, async (child) => {
     await sink.reset();
@@ -90,7 +90,7 @@ export async function measurePending(sink, totals) {
   });
 }
 
-/** One process pours events into a server that takes 50 ms for each answer. */
+/** One process sends events to a server that responds after 50 ms. */
 export async function measureSlow(sink, count) {
   return withProcess('scale', {}, async (child) => {
     progress('scale: a slow server');

@@ -1,4 +1,4 @@
-// What loading and booting the module adds to the start of an application.
+// Time that loading and booting the module adds to the start of an application.
 import { differences, median, MIB, number, spread } from '../support/numbers.mjs';
 import { inTurns } from '../support/rounds.mjs';
 import { printTable } from '../support/table.mjs';
@@ -20,7 +20,7 @@ export async function start(sink, { quick }) {
   const rounds = quick ? 1 : 11;
   const samples = await inTurns('start', APPLICATIONS, {
     rounds,
-    // An application starts once.
+    // One turn, because an application starts once.
     turns: 1,
     start: async () => undefined,
     measure: (child, { variant }) => child.call('boot', { variant, url: sink.url, storePath: child.folder }),

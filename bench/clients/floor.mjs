@@ -1,18 +1,18 @@
-// The floor: what delivering an event costs at least. Stringified once, joined by hundred, gzipped in the thread pool, posted over
-// keep-alive by Node's own client. No checks, no context, no retry, no bound, no account of what became of an event.
+// The floor: the minimal cost of delivering events. Serialized once, in batches of a hundred, gzipped in the thread pool, posted over
+// keep-alive with Node's own client. No validation, context, retries, limits or accounting.
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { gzip } from 'node:zlib';
 import { EVENT_NAME, personOf, propertiesOf } from '../support/event.mjs';
 import { Progress } from './progress.mjs';
 
-/** What makes an event one row is ready-made; more of them than gzip's window holds. */
+/** Uuids are created in advance, more than fit into the window of gzip. */
 const READY_MADE = 1000;
-/** Of version 7, as they begin with the time and so compress like the others'. */
+/** Version 7, which begins with the time, so that they compress like those of the other clients. */
 const readyMadeUuid = () =>
   randomUUID().replace(/^.{15}/, `${Date.now().toString(16).padStart(12, '0').replace(/^.{8}/, '$&-')}-7`);
 
-/** Writes events as this package sends them, so that the floor has the same to compress. */
+/** Serializes events as this package sends them, so that both compress the same data. */
 export function eventWriter(mode) {
   const uuids = Array.from({ length: READY_MADE }, readyMadeUuid);
   const times = uuids.map((_, index) => new Date(Date.now() + index).toISOString());

@@ -1,4 +1,4 @@
-/** Opens a client by its name: `open(options)` gives `capture(n)`, `room()`, `drain()` and `close()`. */
+/** Clients by name: `open(options)` returns `capture(n)`, `room()`, `drain()` and `close()`. */
 export async function openClient({ name, ...options }) {
   const { open } = await import(`./${name}.mjs`);
   return open(options);

@@ -1,18 +1,18 @@
-// This package as users have it: an application of Nest that imports the module, from dist/esm.
+// This package as in an application: a Nest application that imports the module from dist/esm.
 import { NestFactory } from '@nestjs/core';
 import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { eventOf } from '../support/event.mjs';
 
 class Application {}
 
-/** What benchmarks say to the module; everything else keeps its default. */
+/** Options set by benchmarks; all others have their defaults. */
 export async function moduleOptions({ url, mode, batch, window, storePath, durability }) {
   return {
     apiKey: 'phc_bench',
     host: url,
     captureMode: mode,
     ...(batch !== undefined && { flushAt: batch, maxBatchEvents: batch }),
-    // `ready()` makes a producer wait while the queue is more than half full.
+    // `ready()` waits while the queue is more than half full.
     ...(window !== undefined && { maxQueueEvents: window * 2 }),
     ...(storePath !== undefined && { store: await storeAt(storePath, durability) }),
   };

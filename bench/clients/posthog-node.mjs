@@ -1,10 +1,10 @@
-// posthog-node: compresses with gzip in the thread pool at level 6, sends one batch after the other. Its queue drops what exceeds
-// `maxQueueSize` (1000), so the producer stays below; what waits can be read from its memory storage. v1 is an environment variable.
+// posthog-node: compresses with gzip level 6 in the thread pool and sends batches sequentially. Its queue drops events above
+// `maxQueueSize` (1000), so the producer stays below that. Pending events are read from its memory storage. v1 is an environment variable.
 import { PostHog } from 'posthog-node';
 import { eventOf } from '../support/event.mjs';
 import { Progress } from './progress.mjs';
 
-/** Captured in one turn of the producer, before the queue can be looked at again. */
+/** Number of events that the producer captures before it checks the queue again. */
 const CHUNK = 100;
 
 export function open({ url, batch, window = 1000 }) {

@@ -1,4 +1,4 @@
-/** Lets a producer wait until its client has got further, for clients that offer no such thing. */
+/** Lets a producer wait for its client, for clients without back-pressure. */
 export class Progress {
   #wake = null;
 
@@ -6,7 +6,7 @@ export class Progress {
     this.#wake?.();
   }
 
-  /** Asks again each time there was progress. */
+  /** Checks the condition after each progress. */
   async until(condition) {
     while (!condition()) await new Promise((resolve) => (this.#wake = resolve));
     this.#wake = null;

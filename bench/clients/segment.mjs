@@ -1,4 +1,4 @@
-// @segment/analytics-node: sends JSON without compression, any number of requests side by side, and has no bound on its queue.
+// @segment/analytics-node: sends uncompressed JSON in any number of concurrent requests. Its queue is unbounded.
 import { Analytics } from '@segment/analytics-node';
 import { EVENT_NAME, personOf, propertiesOf } from '../support/event.mjs';
 import { Progress } from './progress.mjs';

@@ -1,4 +1,4 @@
-// Times calls in bursts: what they do after they have returned is not in it.
+// Times calls in bursts, without the work that they do after they have returned.
 import 'reflect-metadata';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { IncomingMessage, ServerResponse } from 'node:http';
@@ -14,7 +14,7 @@ import { serve } from '../support/processes.mjs';
 
 const BURST = 100;
 
-/** What is timed: `prepare(n)` makes a call, off the clock; `rest()` has its consequences over before the next burst. */
+/** The measured calls: `prepare(n)` creates a call outside of the measurement; `rest()` waits for its effects before the next burst. */
 let subject;
 
 async function time(bursts) {
@@ -30,7 +30,7 @@ async function time(bursts) {
   return { medianUs: median(perCallUs), meanUs: perCallUs.reduce((sum, one) => sum + one) / bursts };
 }
 
-/** A handler, and what stands around it: Nest's interceptor chain with real requests and responses, without a socket. */
+/** A handler in Nest's interceptor chain, with real requests and responses but without a socket. */
 function handlerCalls(interceptor, controller) {
   const handler = controller.read;
   return (n) => {
@@ -115,7 +115,7 @@ const INTERCEPTORS = {
   'posthog-node, untracked': (url) => theirInterceptor(url, false),
 };
 
-/** Each runs something as a request would run. */
+/** Runs a function in the context of a request. */
 const AROUND = {
   none: () => (run) => run(),
   'own context': () => {
@@ -162,7 +162,7 @@ serve({
   time: ({ bursts }) => time(bursts),
   async openTicks({ variant, url }) {
     around = await AROUND[variant](url);
-    // What V8 has compiled is what it forgets.
+    // A collection discards compiled code, so compile first.
     await around(() => ticks(100_000));
     await age();
   },

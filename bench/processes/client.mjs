@@ -1,14 +1,14 @@
-// A client in a process of its own: everything that it does counts, its thread pool too, and nothing else.
+// A client in its own process, so that all of its CPU time is measured, including its thread pool, and nothing else.
 import { openClient } from '../clients/index.mjs';
 import { age } from '../support/age.mjs';
 import { serve } from '../support/processes.mjs';
 
-/** Events that are captured in one turn of the event loop. */
+/** Number of events captured in one turn of the event loop. */
 const CHUNK = 100;
 
 let client;
 
-/** A whole turn: timers and sockets have theirs as well. */
+/** A complete turn of the event loop, including timers and sockets. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 serve({
@@ -16,7 +16,7 @@ serve({
     client = await openClient(options);
     await age();
   },
-  /** Captures the events from 0 to `count` until all are delivered. */
+  /** Captures the events from 0 to `count` and waits for their delivery. */
   async run({ count }) {
     const cpu = process.cpuUsage();
     const startedAt = performance.now();
@@ -31,7 +31,7 @@ serve({
     const peakBytes = process.resourceUsage().maxRSS * 1024;
     return { cpuUs: (user + system) / count, perSecond: count / seconds, peakBytes };
   },
-  /** What is in use after a collection. Not between turns that are timed: V8 would forget what it has compiled. */
+  /** Memory in use after a collection. Not called between measured turns, because V8 may discard compiled code. */
   heapBytes() {
     globalThis.gc();
     return process.memoryUsage().heapUsed;

@@ -1,5 +1,5 @@
-// A Nest application with one route, GET /orders/:id, that answers with a small object; each variant does with events what its
-// name says. Events have the same twelve properties everywhere.
+// A Nest application with one route, GET /orders/:id, that returns a small object. The variants differ in how they capture events.
+// All events have the same twelve properties.
 import 'reflect-metadata';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Controller, Get, Inject, Param } from '@nestjs/common';
@@ -10,7 +10,7 @@ import { serve } from '../support/processes.mjs';
 
 const order = (id) => ({ id, status: 'paid', total: 42 });
 
-/** What TypeScript would make of a controller with one decorated method. */
+/** Equivalent to the compiled code of a controller with one decorated method. */
 function controller(answer = order, { decorators = [], inject = [] } = {}) {
   class Orders {
     constructor(...dependencies) {
@@ -32,11 +32,11 @@ function controller(answer = order, { decorators = [], inject = [] } = {}) {
   return Orders;
 }
 
-/** What each variant adds to an application. `drain` waits until all events are delivered. */
+/** The additions of each variant. `drain` waits until all events are delivered. */
 const VARIANTS = {
   bare: () => ({ controllers: [controller()] }),
 
-  /** The least that a context per request can cost: Node follows it through all that a request starts. */
+  /** Minimal cost of a context per request: an AsyncLocalStorage that Node propagates. */
   'own context': () => {
     const contexts = new AsyncLocalStorage();
     return {
@@ -72,7 +72,7 @@ const VARIANTS = {
   'posthog-node, batches of 100': (url) => posthogNode(url, { flushAt: 100 }),
 };
 
-/** Its interceptor gives the request a context, and its documentation has the handler capture. */
+/** Its interceptor opens a context, and the handler captures, as its documentation recommends. */
 async function posthogNode(url, options) {
   const { PostHog } = await import('posthog-node');
   const { PostHogInterceptor } = await import('posthog-node/nestjs');
@@ -107,7 +107,7 @@ async function adapterOf(framework) {
   return new (await import('@nestjs/platform-express')).ExpressAdapter();
 }
 
-/** Runs all that is done for a request within a function. */
+/** Runs the handling of each request within a function. */
 function wrapRequests(app, framework, around) {
   const run = (request, _response, next) => around(request, next);
   if (framework === 'fastify') app.getHttpAdapter().getInstance().addHook('onRequest', run);
@@ -132,7 +132,7 @@ serve({
   begin() {
     cpu = process.cpuUsage();
   },
-  /** CPU since, in microseconds, with the delivery of all events. */
+  /** CPU time since the last call in microseconds, including the delivery of all events. */
   async end() {
     await drain();
     const { user, system } = process.cpuUsage(cpu);

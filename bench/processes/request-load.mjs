@@ -1,11 +1,11 @@
-// The clients of an application: connections that are kept alive, each sends its next request when it has read an answer.
+// The HTTP clients: keep-alive connections that each send the next request after the previous response.
 import { connect } from 'node:net';
 import { quantile } from '../support/numbers.mjs';
 import { serve } from '../support/processes.mjs';
 
 const CONNECTIONS = 8;
 
-/** Sends requests over one connection for as long as `next` gives a number. Resolves when the last is answered. */
+/** Sends requests over one connection while `next` returns a number. Resolves after the last response. */
 function keepAsking(port, next, latencies) {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
@@ -33,7 +33,7 @@ function keepAsking(port, next, latencies) {
       if (end < 0) return;
       const length = Number(/^content-length: (\d+)/im.exec(text)?.[1]);
       if (!text.startsWith('HTTP/1.1 200') || Number.isNaN(length)) {
-        reject(new Error(`unexpected answer: ${text.slice(0, 200)}`));
+        reject(new Error(`unexpected response: ${text.slice(0, 200)}`));
         socket.destroy();
         return;
       }
@@ -45,7 +45,7 @@ function keepAsking(port, next, latencies) {
   });
 }
 
-/** Keeps this process from sleeping until it is told to stop. */
+/** Keeps this process busy until it is stopped, so that the CPU does not sleep. */
 function stayAwake() {
   let isDone = false;
   const turn = () => isDone || setImmediate(turn);

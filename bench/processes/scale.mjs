@@ -1,4 +1,4 @@
-// This package with much to do: many events waiting, or many events and a slow server.
+// This package under load: many pending events, or many events and a slow server.
 import { open } from '../clients/ours.mjs';
 import { age } from '../support/age.mjs';
 import { eventOf } from '../support/event.mjs';
@@ -10,9 +10,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 let client;
 let emptyBytes;
 
-/** Nothing that could be freed is counted. */
+/** Collects everything that can be freed before measuring memory. */
 async function memoryBytes() {
-  // What the first collection finalizes, the second frees.
+  // The second collection frees objects finalized by the first.
   for (let times = 0; times < 2; times += 1) {
     globalThis.gc();
     await turn();
@@ -21,7 +21,7 @@ async function memoryBytes() {
   return heapUsed + external;
 }
 
-/** As most applications have it: an id that came with a request, and belongs to this event alone. */
+/** A new distinct id string for each event, as in most applications, where it comes from a request. */
 const eventOfSomebody = (n) => ({ ...eventOf(n), distinctId: `user_${n}` });
 
 serve({
@@ -33,7 +33,7 @@ serve({
     await client.drain();
     emptyBytes = await memoryBytes();
   },
-  /** Captures while nothing is answered: the time inside `capture()`, and what is held for each event that waits. */
+  /** Captures while the server does not respond: measures the time inside `capture()` and the memory per pending event. */
   async fill({ first, count }) {
     let captureMs = 0;
     for (let n = first; n < first + count;) {

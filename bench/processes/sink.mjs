@@ -1,5 +1,5 @@
-// The server: takes what is sent, answers after the latency that is asked for, and says later what has arrived. It keeps the
-// bodies as they are and reads them when it is asked, so that reading them takes no time from the client that is measured.
+// The server: responds after the given latency and reports the received events later. It stores request bodies unread and parses them on
+// request, so that parsing takes no CPU time from the measured client.
 import { createServer } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { serve } from '../support/processes.mjs';
@@ -9,13 +9,13 @@ const SEQ = /"seq":(\d+)/g;
 const UUID = /"uuid":"([0-9a-f-]{36})"/g;
 
 let latencyMs = 0;
-/** Bodies would not fit in memory: they are read at once. */
+/** Parses bodies immediately, because they would not fit in memory. */
 let readsAtOnce = false;
-/** How often each event has arrived, by its number. */
+/** How often each event has arrived, by `seq`. */
 let arrived = new Uint8Array(0);
 let kept = [];
 let counts;
-/** Requests that are not answered yet. */
+/** Requests without a response. */
 let open = 0;
 
 function reset(expected = {}) {
@@ -38,7 +38,7 @@ function read(request) {
   }
 }
 
-/** As PostHog answers: for the batch, or for each of its events. */
+/** PostHog's response: for the batch, or for each event. */
 function answerTo(path, request) {
   if (path !== V1_PATH) return '{"status":"Ok"}';
   const results = Array.from(textOf(request).matchAll(UUID), ([, uuid]) => `"${uuid}":{"result":"ok"}`);
@@ -74,9 +74,9 @@ serve({
     new Promise((resolve) => {
       server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${server.address().port}`));
     }),
-  /** Forgets everything, and expects the events from 0 to `count` from now on. */
+  /** Resets, and expects the events from 0 to `count`. */
   reset,
-  /** What has arrived since. */
+  /** Counts since the last reset. */
   report() {
     for (const request of kept.splice(0)) read(request);
     let missing = 0;

@@ -1,14 +1,14 @@
-// What loading and booting takes: one application per process, which has loaded nothing else.
+// Time to load and boot an application, one per process.
 import { serve } from '../support/processes.mjs';
 
 const loadNest = () => Promise.all([import('reflect-metadata'), import('@nestjs/common'), import('@nestjs/core')]);
 
 const PEERS = ['@nestjs/axios', '@nestjs/config', 'axios', 'class-validator', 'class-transformer'];
 
-/** A client as an application provides it that has no module for it. */
+/** A client in a custom provider, for libraries without a Nest module. */
 const providing = (client) => [{ module: class Analytics {}, providers: [{ provide: 'analytics', useValue: client }] }];
 
-/** Each loads, and gives the imports of its application. */
+/** Loads the library and returns the imports of the application. */
 const VARIANTS = {
   nest: () => () => [],
   async peers() {

@@ -1,13 +1,13 @@
 /**
- * Full collections while nothing waits, as every process has had that has run for a while; to be called before what is measured has
- * run for the first time. Without them V8 has one of its first at any time, and that counts for good:
+ * Runs full garbage collections while the process is idle, as happens in every process that has run for a while. Call it before the
+ * measured code runs for the first time. Otherwise the first full collection happens at a random time, with lasting effects:
  *
- * - From the first one on, `process.nextTick()` is slower, because V8 has forgotten the shape of what it makes, unless something keeps it,
- *   as this package does. An application that has not had one yet looks 3 to 6 µs per request faster than one that has.
- * - One that falls among the first two hundred events finds most of their objects marked, and V8 concludes that such objects live long: it
- *   makes them among the old ones from then on ("pretenuring"), which costs 2 to 4 µs per event.
+ * - After it, `process.nextTick()` is slower, because V8 has discarded the shape of its objects, unless something keeps the shape alive, as
+ *   this package does. An application without a full collection appears 3 to 6 µs per request faster.
+ * - If it happens during the first two hundred events, most of their objects are still alive, and V8 concludes that such objects live
+ *   long. It then allocates them in the old generation ("pretenuring"), which costs 2 to 4 µs per event.
  *
- * BENCH_YOUNG=1 leaves them out, for a process that has had none while it was idle.
+ * BENCH_YOUNG=1 skips the collections.
  */
 export async function age() {
   if (process.env.BENCH_YOUNG === '1') return;

@@ -1,7 +1,7 @@
-// The event that every client sends: about 600 bytes of JSON on the wire, twelve properties, one of ten thousand persons.
-// `seq` tells the events apart, so that the server can say whether each of them arrived once.
+// The event that every client sends: about 600 bytes of JSON, twelve properties, one of ten thousand people. `seq` identifies the event,
+// so that the server can check that each one arrived once.
 
-/** Events of one person are never in two requests at once, so a client that keeps that needs more persons than open requests hold events. */
+/** A client that never sends one person's events in two concurrent requests needs more people than events in flight. */
 const PERSONS = Number(process.env.BENCH_PERSONS ?? 10_000);
 const PLANS = ['free', 'starter', 'team', 'business', 'enterprise'];
 const PATHS = ['/', '/cart', '/checkout', '/orders', '/products/blue-teapot', '/products/garden-chair', '/sale'];
@@ -15,11 +15,11 @@ const WORDS = (
 
 export const EVENT_NAME = 'order_placed';
 
-/** Who does it: ready-made texts, as an application has them from its session. */
+/** Distinct ids, created in advance, as an application reads them from a session. */
 const persons = Array.from({ length: PERSONS }, (_, index) => `user_${String(index).padStart(6, '0')}`);
 export const personOf = (n) => persons[(n * 7919) % PERSONS];
 
-/** 32 bits that look random, the same for the same number: xorshift, after a multiplication that spreads small numbers. */
+/** Deterministic 32-bit noise for a number: xorshift after a multiplication that spreads small numbers. */
 function noiseOf(n) {
   let x = Math.imul(n + 1, 0x9e3779b1);
   x ^= x << 13;
@@ -30,7 +30,7 @@ function noiseOf(n) {
 
 const pick = (list, noise) => list[noise % list.length];
 
-/** Texts are ready-made, as an application has most of its own; so making an event costs next to nothing beside sending it. */
+/** Strings are created in advance, so that creating an event costs almost nothing compared with sending it. */
 const TEXTS = 4096;
 const texts = (begin, make) =>
   Array.from({ length: TEXTS }, (_, index) => `${begin}${make(noiseOf(index + begin.length * TEXTS))}`);
@@ -41,7 +41,7 @@ const products = texts('', (noise) =>
   Array.from({ length: 7 }, (_, word) => pick(WORDS, noiseOf(noise + word))).join(' '),
 );
 
-/** What happened, made anew for each event, as an application does. */
+/** A new properties object for each event, as in an application. */
 export function propertiesOf(n) {
   const noise = noiseOf(n);
   return {
@@ -60,5 +60,5 @@ export function propertiesOf(n) {
   };
 }
 
-/** For clients that make uuids and times of their own. */
+/** For clients that create uuids and timestamps themselves. */
 export const eventOf = (n) => ({ event: EVENT_NAME, distinctId: personOf(n), properties: propertiesOf(n) });

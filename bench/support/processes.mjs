@@ -1,4 +1,4 @@
-// Processes of their own for what is measured and for what is not, and calls between them.
+// Separate processes for measured and unmeasured code, and calls between them.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,15 +8,15 @@ import { fileURLToPath } from 'node:url';
 
 const LONGEST_CALL_MS = 15 * 60_000;
 
-/** Nothing of what this machine has set for PostHog reaches a client. */
+/** The environment without any PostHog settings. */
 function cleanEnvironment(more) {
   const names = Object.keys(process.env).filter((name) => !name.startsWith('POSTHOG_'));
   return { ...Object.fromEntries(names.map((name) => [name, process.env[name]])), ...more };
 }
 
 /**
- * Starts `processes/<name>.mjs`. `call` asks it something; `stop` ends it and deletes `folder`, which is its own. A process that
- * ends by itself, throws or does not answer fails the call, and with it the benchmark.
+ * Starts `processes/<name>.mjs`. `call` calls one of its functions; `stop` ends it and deletes its `folder`. If the process exits,
+ * throws or does not respond, the call fails, and with it the benchmark.
  */
 export function startProcess(name, { env = {} } = {}) {
   const file = fileURLToPath(new URL(`../processes/${name}.mjs`, import.meta.url));
@@ -31,14 +31,14 @@ export function startProcess(name, { env = {} } = {}) {
     else reject?.(new Error(`${name}: ${error}`));
   });
   child.once('exit', (code) => {
-    for (const { reject } of waiting.values()) reject(new Error(`${name} ended with ${code} before it answered`));
+    for (const { reject } of waiting.values()) reject(new Error(`${name} exited with ${code} before it responded`));
   });
   return {
     folder,
     call(method, argument) {
       const id = (calls += 1);
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`${name}.${method} did not answer`)), LONGEST_CALL_MS);
+        const timer = setTimeout(() => reject(new Error(`${name}.${method} did not respond`)), LONGEST_CALL_MS);
         const settle = (end) => (value) => {
           clearTimeout(timer);
           end(value);
@@ -58,7 +58,7 @@ export function startProcess(name, { env = {} } = {}) {
   };
 }
 
-/** Runs something with a process, and ends the process. */
+/** Runs a function with a process, then stops the process. */
 export async function withProcess(name, options, use) {
   const child = startProcess(name, options);
   try {
@@ -68,7 +68,7 @@ export async function withProcess(name, options, use) {
   }
 }
 
-/** In a process: answers the calls of its parent. */
+/** In the child process: serves the calls of its parent. */
 export function serve(methods) {
   process.on('message', async ({ id, method, argument }) => {
     try {

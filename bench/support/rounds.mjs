@@ -2,12 +2,12 @@ import { startProcess } from './processes.mjs';
 import { progress } from './table.mjs';
 
 /**
- * Measures variants side by side. In each round every variant gets a process of its own, and these take turns of a few tenths of
- * a second, A B C, B C A, C A B: what else happens on the machine meets all of them, and none always comes after the same one.
+ * Measures variants side by side. In each round every variant has its own process, and the processes take turns of a few tenths of a
+ * second, A B C, B C A, C A B: other load on the machine affects all of them, and none always follows the same one.
  *
- * @param start gives the process of a variant, ready to be measured
- * @param measure measures one turn of it
- * @returns what each turn measured, by the variant's label
+ * @param start starts the process of a variant
+ * @param measure measures one turn
+ * @returns the measurements of all turns, by the label of the variant
  */
 export async function inTurns(title, variants, { rounds, turns, start, measure }) {
   const samples = new Map(variants.map(({ label }) => [label, []]));

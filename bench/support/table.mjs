@@ -1,6 +1,6 @@
-// Prints a table in Markdown, aligned, so that it can be read here and pasted elsewhere.
+// Prints an aligned Markdown table.
 
-/** @param rows the first one is the head; the first column is text, the others are numbers */
+/** @param rows the first row is the header; the first column is text, the others are numbers */
 export function printTable(title, rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column] ?? '').length)));
   const line = (row) =>
@@ -10,7 +10,7 @@ export function printTable(title, rows) {
   console.log(`\n${title}\n\n${[line(head), rule, ...body.map(line)].join('\n')}`);
 }
 
-/** What is being measured, on one line that overwrites itself in a terminal. */
+/** Prints the current measurement, on a line that is overwritten in a terminal. */
 export function progress(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }

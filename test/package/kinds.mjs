@@ -1,10 +1,10 @@
-// The kinds of applications that the package runs in, as data for scripts/test-package.mjs. Not every combination, but every
-// version of Node.js with every one of Nest in both kinds of modules, and each pair of which one may break the other.
+// Kinds of applications for scripts/test-package.mjs. Not every combination, but every version of Node.js with every version of Nest
+// in both module systems, and each pair of options that may conflict.
 
-/** Those that the package supports. */
+/** Supported versions. */
 const NODES = ['20', '22', '24', '26'];
 
-/** What turns sources into what runs. Those of TypeScript check the types of all packages, and find them by `resolution`. */
+/** Compilers. TypeScript compilers also check the types of all packages, with `resolution` as moduleResolution. */
 export const COMPILERS = {
   'tsc 5.4 (node10)': { typescript: '5.4', module: 'commonjs', resolution: 'node10' },
   'tsc 5.4 (node16)': { typescript: '5.4', module: 'node16', resolution: 'node16' },
@@ -20,7 +20,7 @@ export const COMPILERS = {
   tsx: { tsx: true },
 };
 
-/** Boots, answers requests, captures, and ends. There is no optional peer to be found. */
+/** Boots, serves requests, captures and ends, without any optional peer. */
 const application = (nest, modules, http, compiler, more) => ({
   name: `Nest ${nest}, ${modules}, ${http}, ${compiler}`,
   ...{ sources: 'application', programs: ['main'], nodes: NODES },
@@ -28,12 +28,12 @@ const application = (nest, modules, http, compiler, more) => ({
   ...more,
 });
 const CORE = { core: true };
-/** Posts one event from the command line, too. */
+/** Also sends one event from the command line. */
 const JOB = { programs: ['main', 'run-job'] };
-/** With everything as old as package.json allows. swc, because the types of Nest 10.0.0 do not check themselves. */
+/** All peers in their oldest supported versions. Uses swc, because the types of Nest 10.0.0 do not compile. */
 const OLDEST = { ...JOB, nodes: ['20.0'] };
 
-/** Keeps events on disk over an outage. */
+/** Keeps events on disk during an outage. */
 const store = (nest, modules, compiler, more) => ({
   name: `Nest ${nest}, ${modules}, store on lmdb, ${compiler}`,
   ...{ sources: 'application', programs: ['store'], nodes: NODES, peers: true },
@@ -41,7 +41,7 @@ const store = (nest, modules, compiler, more) => ({
   ...more,
 });
 
-/** An ES module application with a part that is CommonJS. */
+/** An ES module application with a CommonJS part. */
 const bothBuilds = (nest, compiler, more) => ({
   name: `Nest ${nest}, both builds in one process, ${compiler}`,
   ...{ sources: 'both-builds', programs: ['main'], modules: 'ES modules', nodes: NODES, peers: true },
@@ -49,7 +49,7 @@ const bothBuilds = (nest, compiler, more) => ({
   ...more,
 });
 
-/** Every name that can be imported, only compiled. */
+/** Imports every sub-path; compiled only. */
 const types = (nest, modules, compiler, more) => ({
   name: `Nest ${nest}, types of all sub-paths, ${compiler}`,
   ...{ sources: 'types', programs: [], nodes: [], peers: true },
@@ -57,7 +57,7 @@ const types = (nest, modules, compiler, more) => ({
   ...more,
 });
 
-/** `core`: what the fast core is. */
+/** `core` marks the kinds of the fast core. */
 export const KINDS = [
   application('10', 'CommonJS', 'Express', 'tsc 5.4 (node10)', { ...CORE, ...JOB }),
   application('10', 'CommonJS', 'Fastify', 'swc'),

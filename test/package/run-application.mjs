@@ -1,17 +1,17 @@
-// Compiles an application of test/package/kinds.mjs in a folder that has its packages, and runs its programs.
+// Compiles an application of test/package/kinds.mjs in a directory with its packages, and runs its programs.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { copy, run, STRICT, SUB_PATHS, swcOptions, typeOf, write, writeJson } from '../../scripts/application.mjs';
 import { COMPILERS } from './kinds.mjs';
 
-/** Longest life of a program: it must end by itself. */
+/** Time within which a program must end. */
 const LIFE_MS = 60_000;
 
 /**
- * @param folder where `packagesOf` the application are installed
+ * @param folder directory in which `packagesOf` the application are installed
  * @param nodes versions of Node.js to run it on, or undefined for the one of this process
- * @returns what ran it
+ * @returns the versions of Node.js that ran it
  */
 export async function runApplication(folder, kind, tools, nodes) {
   const programs = await compile(folder, kind, tools);
@@ -22,7 +22,7 @@ export async function runApplication(folder, kind, tools, nodes) {
   return used.map((node) => node.version);
 }
 
-/** Compiles into a folder of its own within the one that has its packages; returns where its programs are. */
+/** Compiles into a subdirectory of the installation and returns the directory of the programs. */
 async function compile(folder, { sources, modules, compiler, name }, tools) {
   const { typescript, module, resolution, swc, tsx } = COMPILERS[compiler];
   const place = name.replaceAll(/\W+/g, '-');
@@ -30,7 +30,7 @@ async function compile(folder, { sources, modules, compiler, name }, tools) {
   if (sources === 'types') writeImports(folder, `${place}/src`, module.startsWith('node'));
   else copy(`test/package/${sources}`, folder, `${place}/src`);
   const compilerOptions = { ...STRICT, module, moduleResolution: resolution, rootDir: 'src', outDir: 'dist' };
-  // Fastify 4 needs it, and the types of this package must not.
+  // Required by the types of Fastify 4, but not by those of this package.
   if (sources !== 'types') compilerOptions.esModuleInterop = true;
   writeJson(folder, `${place}/tsconfig.json`, { compilerOptions, include: ['src'] });
 
@@ -40,7 +40,7 @@ async function compile(folder, { sources, modules, compiler, name }, tools) {
   return join(place, 'dist');
 }
 
-/** Imports of every name that the package has: in both kinds of modules where the compiler knows them by their files. */
+/** Imports of every sub-path, in both module systems if the compiler distinguishes them by file name. */
 function writeImports(folder, place, both) {
   const text = SUB_PATHS.map((path, index) => `export * as entry${index} from '${path}';\n`).join('');
   for (const ending of both ? ['mts', 'cts'] : ['ts']) write(folder, `${place}/every-sub-path.${ending}`, text);
@@ -53,18 +53,18 @@ function compileWithSwc(folder, options, tools) {
   }
 }
 
-/** A program that is content is silent, and ends. */
+/** A successful program prints nothing and ends. */
 async function runProgram(folder, program, { nest, modules, http, compiler }, tools, { path, version }) {
   const { tsx } = COMPILERS[compiler];
   const args = ['--trace-warnings', ...(tsx ? ['--import', tools.tsx, `${program}.ts`] : [`${program}.js`])];
   const env = {
     HTTP: http ?? '',
     BUILD: modules === 'CommonJS' ? 'cjs' : 'esm',
-    // Only tsx does not write the types of parameters down.
+    // Only tsx does not emit decorator metadata.
     METADATA: tsx ? '' : 'yes',
     DENIALS: nest === 'oldest' ? '' : 'yes',
     TSX_TSCONFIG_PATH: join(folder, program, '../../tsconfig.json'),
   };
   const { stdout, stderr } = await run(folder, 'node', args, { node: path, env, timeoutMs: LIFE_MS });
-  assert.equal(stdout + stderr, '', `${program} on Node ${version} wrote something`);
+  assert.equal(stdout + stderr, '', `${program} on Node ${version} printed something`);
 }

@@ -3,7 +3,7 @@ import { copy, install, nest, own, run, STRICT, typeOf, write, writeJson } from 
 
 /**
  * @param nodes versions of Node.js to run them on, or undefined for the one of this process
- * @returns what ran them
+ * @returns the versions of Node.js that ran them
  */
 export async function runTests(runner, tools, nodes) {
   const { nest: version, modules, tests, dependencies, compilerOptions, files, run: args } = runner;

@@ -1,12 +1,12 @@
-// The applications in which scripts/test-package.mjs runs the examples of docs/testing.md (test/runners): the ways to test.
+// Applications in which scripts/test-package.mjs runs the examples of docs/testing.md (test/runners).
 import { swcOptions } from '../../scripts/application.mjs';
 
-/** Settings of Jest; `transform` is what compiles. */
+/** Jest configuration. */
 const jest = (transform, more = {}) => ({
   'jest.config.json': JSON.stringify({
     testEnvironment: 'node',
     moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-    // By its name, too: the tests import it as well.
+    // Mapped by name as well, because the tests import it.
     setupFilesAfterEnv: ['nestjs-posthog-capture/testing/jest'],
     transform: { '^.+\\.ts$': transform },
     ...more,
@@ -17,7 +17,7 @@ const esm = { extensionsToTreatAsEsm: ['.ts'] };
 const vitest = {
   'vitest.config.mjs': "export default { test: { setupFiles: ['nestjs-posthog-capture/testing/vitest'] } };",
 };
-/** Vite writes the types of parameters down from version 8 on, and with swc before. */
+/** Vite emits decorator metadata from version 8 on; earlier versions need swc. */
 const vitestWithSwc = {
   'vitest.config.mjs': `import swc from 'unplugin-swc';
     export default { plugins: [swc.vite()], test: { setupFiles: ['nestjs-posthog-capture/testing/vitest'] } };`,
@@ -36,7 +36,7 @@ const BUNDLER = { module: 'esnext', moduleResolution: 'bundler', types: ['node']
 
 const runner = (name, tests, modules, settings) => ({ name, tests, modules, nodes: ['20', '26'], ...settings });
 
-/** `core`: what the fast core is. */
+/** `core` marks the runners of the fast core. */
 export const RUNNERS = [
   runner('Jest 29 with ts-jest, Nest 10, CommonJS, TypeScript 5.4 (node10)', 'jest', 'CommonJS', {
     core: true,
@@ -62,7 +62,7 @@ export const RUNNERS = [
     run: RUN_JEST,
   }),
   runner('Jest 30 with swc, Nest 12, CommonJS, TypeScript 6.0 (nodenext)', 'jest', 'CommonJS', {
-    // Jest cannot require ES modules, which Nest 12 is, with older ones.
+    // With older versions, Jest cannot require ES modules such as Nest 12.
     nodes: ['24', '26'],
     nest: '12',
     dependencies: { ...JEST_30, ...SWC, typescript: '~6.0.0' },
@@ -96,7 +96,7 @@ export const RUNNERS = [
     run: RUN_VITEST,
   }),
   runner('Vitest 5, Nest 12, ES modules, TypeScript 6.0 (bundler)', 'vitest', 'ES modules', {
-    // It does not take Node.js 20.
+    // Does not support Node.js 20.
     nodes: ['22', '26'],
     nest: '12',
     dependencies: { vitest: '^5.0.0', '@types/node': '^22.0.0', typescript: '~6.0.0' },

@@ -1,8 +1,8 @@
-// The table of docs/compatibility.md: what scripts/test-package.mjs runs with --all.
+// The table of docs/compatibility.md: the combinations that scripts/test-package.mjs --all runs.
 import { KINDS } from './kinds.mjs';
 import { RUNNERS } from './runners.mjs';
 
-/** The lines of the table; scripts/check-package.mjs compares them with the page. */
+/** The table in Markdown. scripts/check-package.mjs compares it with the page. */
 export function runsOn() {
   const applications = KINDS.filter(
     ({ sources, programs }) => sources === 'application' && !programs.includes('store'),
@@ -36,7 +36,7 @@ const compiledAs = ({ http, compiler }) => `${http}, ${compiler}`;
 
 const nodesOf = (kinds) => distinct(kinds.flatMap(({ nodes }) => nodes)).sort();
 
-/** Which of the versions of a row it is, when it is not all. */
+/** The tested versions, if they are not all versions of the row. */
 const exceptOf = (nodes, row) => (nodes.length < nodesOf(row).length ? ` (${nodes.join(', ')})` : '');
 
 const distinct = (values) => [...new Set(values)];

@@ -1,4 +1,4 @@
-// What compiles and runs applications but is no part of them: compilers and versions of Node.js, all from npm.
+// Tools outside of the applications: compilers and versions of Node.js, all from npm.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { install, own } from '../../scripts/application.mjs';
 
 const THIS_NODE = { path: process.execPath, version: process.versions.node };
 
-/** @param nodes major versions of Node.js; the one of this process is always there */
+/** @param nodes major versions of Node.js, in addition to that of this process */
 export async function installTools(compilers, nodes) {
   const packages = {};
   for (const { typescript } of compilers) {
@@ -21,7 +21,7 @@ export async function installTools(compilers, nodes) {
     tsc: (version) => join(modules, `typescript-${version}/bin/tsc`),
     tsx: join(modules, 'tsx/dist/loader.mjs'),
     transform: (text, options) => createRequire(modules)('@swc/core').transformSync(text, options).code,
-    /** A Node.js, by default the one of this process. */
+    /** Path of a Node.js binary. Default: that of this process. */
     node: (wanted) => (wanted === undefined ? THIS_NODE : nodeIn(join(modules, `node-${wanted}`))),
   };
 }

@@ -25,10 +25,10 @@ import {
   TrackEvent,
 } from 'nestjs-posthog-capture';
 
-/** Where the events went through: what shows which build of the package is at work. */
+/** Records which build of the package captured the events. */
 export const seenAt = new Set<string>();
 
-/** Lets in who says a name. */
+/** Allows requests with a name. */
 @Injectable()
 class NameGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
@@ -38,7 +38,7 @@ class NameGuard implements CanActivate {
   }
 }
 
-/** Injected by its type alone. */
+/** Injected by type, without @Inject. */
 @Injectable()
 export class ByType {
   constructor(readonly posthog: CaptureService) {}
@@ -96,7 +96,7 @@ export class PurchasesController {
   providers: [
     NameGuard,
     { provide: 'alias', useExisting: getCaptureToken() },
-    // Only where the compiler writes the types of parameters down.
+    // Only with compilers that emit decorator metadata.
     ...(process.env.METADATA ? [ByType] : []),
   ],
 })

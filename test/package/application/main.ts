@@ -1,4 +1,4 @@
-// A small application in one life: it boots, answers requests, captures, and ends by itself. What ends well prints nothing.
+// A small application that boots, serves requests, captures and ends. Prints nothing on success.
 import 'reflect-metadata';
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { type INestApplication } from '@nestjs/common';
@@ -8,8 +8,8 @@ import { FakePostHog, type StoredEvent } from 'nestjs-posthog-capture/testing';
 import { AppModule, ByType, seenAt } from './app.module.js';
 
 /**
- * What is to be expected: `HTTP` (Express or Fastify), `BUILD` (esm or cjs), `METADATA` when types are written down, `DENIALS` when
- * this version of Nest shows which handler a guard keeps a request from.
+ * Expectations: `HTTP` is Express or Fastify, `BUILD` is esm or cjs, `METADATA` is set if the compiler emits decorator metadata, and
+ * `DENIALS` is set if this version of Nest reports the handler of a denied request.
  */
 const { HTTP, BUILD, METADATA, DENIALS } = process.env;
 

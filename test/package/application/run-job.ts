@@ -1,4 +1,4 @@
-// The run job, as it is called where the package is installed. What ends well prints nothing.
+// Runs `posthog-capture run` from the installed package. Prints nothing on success.
 import { deepEqual } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   });
   let output = '';
   job.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  // An npm that is newer than this Node.js says so, whatever it runs.
+  // npm prints a warning if it does not support this Node.js.
   job.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk.toString().replace(/^npm warn cli .*\n/gm, '')));
   const [code] = (await once(job, 'close')) as [number];
   deepEqual([output, code], ['{"success":true,"event":"page_view","distinct_id":"user_123","error":null}\n', 0]);

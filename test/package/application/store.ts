@@ -1,4 +1,4 @@
-// Two lives of an application with a store: what the first cannot send, the second does. What ends well prints nothing.
+// Starts an application with a store twice: the second run sends the events that the first could not. Prints nothing on success.
 import 'reflect-metadata';
 import { deepEqual, equal } from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { FakePostHog } from 'nestjs-posthog-capture/testing';
 async function main(): Promise<void> {
   const posthog = await FakePostHog.start();
   const path = await mkdtemp(join(tmpdir(), 'posthog-store-'));
-  // By the option's object and by its path, which loads the store by itself.
+  // As an object and as a path, which loads the store automatically.
   const stores = { object: lmdbEventStore({ path }), path };
 
   posthog.failAlways({ status: 503 });

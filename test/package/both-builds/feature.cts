@@ -1,7 +1,7 @@
 import { Injectable, Module } from '@nestjs/common';
 import { CaptureService, TrackEvent } from 'nestjs-posthog-capture';
 
-/** A part of the application that is CommonJS, as an internal package may be. */
+/** A CommonJS part of the application, such as an internal package. */
 @Injectable()
 class FeatureService {
   constructor(readonly posthog: CaptureService) {}

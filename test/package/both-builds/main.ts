@@ -1,4 +1,4 @@
-// An ES module application with a CommonJS part: both builds of the package in one process. What ends well prints nothing.
+// An ES module application with a CommonJS part, so that both builds of the package run in one process. Prints nothing on success.
 import 'reflect-metadata';
 import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { Module } from '@nestjs/common';
