@@ -25,6 +25,7 @@ import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/reque
 import { type EventDrop } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
+import { CAPTURE_MODES, type CaptureMode } from '../wire/wire-format.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -100,8 +101,8 @@ export class PostHogCaptureOptions {
    *
    * Default: `v0`. Variable: `POSTHOG_CAPTURE_MODE`.
    */
-  @IsOneOf('v0', 'v1')
-  readonly captureMode: 'v0' | 'v1' = 'v0';
+  @IsOneOf(...CAPTURE_MODES)
+  readonly captureMode: CaptureMode = 'v0';
 
   /**
    * Number of queued events that triggers a send before `flushIntervalMs` elapses: immediately if they fill a request, otherwise a few

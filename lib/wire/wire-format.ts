@@ -1,8 +1,10 @@
 import { type Batch, type BatchOutcome } from '../delivery/delivery.js';
 import { type PostHogEvent } from './posthog-event.js';
 
+export const CAPTURE_MODES = ['v0', 'v1'] as const;
+
 /** PostHog's capture APIs: see option `captureMode`. */
-export type CaptureMode = 'v0' | 'v1';
+export type CaptureMode = (typeof CAPTURE_MODES)[number];
 
 export interface RequestContext {
   readonly apiKey: string;
