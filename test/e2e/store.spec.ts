@@ -39,7 +39,7 @@ describe('an application with a store', () => {
     expect(first.drops).toEqual([]);
     expect(first.capture.stats()).toMatchObject({ captured: 250, recovered: 0, dropped: 0, pending: 250 });
     expectBalanced(first.capture);
-    expect(first.lines.join()).toContain('250 stay in the store');
+    expect(first.lines.join()).toContain('250 remain in the store');
 
     // A new server at the same address: the first may still be processing a request that was aborted at the end.
     await down.close();
