@@ -1,3 +1,8 @@
+/**
+ * The module, the service that captures events, and the decorators.
+ *
+ * @module nestjs-posthog-capture
+ */
 export { PostHogCaptureModule } from './module/posthog-capture.module.js';
 export {
   type PostHogCaptureModuleAsyncOptions,
@@ -37,8 +42,13 @@ export { type RequestPropertySet } from './context/request-context.js';
 
 export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
-export { type Outcome, type TrackContext, type TrackEventOptions } from './tracking/call/track-event.options.js';
-export { attachContext, withJobContext } from './tracking/propagation/carried-context.js';
+export {
+  type Outcome,
+  type TrackContext,
+  type Tracked,
+  type TrackEventOptions,
+} from './tracking/call/track-event.options.js';
+export { attachContext, type WithCarriedContext, withJobContext } from './tracking/propagation/carried-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 
 export {

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { runsOn } from '../test/package/table.mjs';
 import { manifest, OPTIONAL_PEERS, packed, run, SUB_PATHS } from './application.mjs';
+import { internalTypes } from './declarations.mjs';
 import { ensureBuilt, ensureInstalled, ROOT } from './lib.mjs';
 
 const KIB = 1024;
@@ -31,6 +32,12 @@ for (const [subPath, entry] of Object.entries(manifest.exports)) {
     const strangers = [...packagesBehind(join(ROOT, path))].filter((name) => !allowed.includes(name));
     assert.deepEqual(strangers, [], `packages that ${path} must not import`);
   }
+}
+
+for (const condition of ['import', 'require']) {
+  const entries = Object.values(manifest.exports).filter((entry) => entry[condition] !== undefined);
+  const found = internalTypes(entries.map((entry) => join(ROOT, entry[condition].types)));
+  assert.deepEqual(found, [], `declarations (${condition}) that name a type which no entry exports`);
 }
 
 assert.equal(manifest.dependencies ?? manifest.optionalDependencies, undefined, 'the package has dependencies');

@@ -1,5 +1,3 @@
-import { type SwitchValues } from '../wire/ingestion-switches.js';
-
 /** One event as application code captures it. The names of the fields are posthog-node's. */
 export interface CaptureEvent {
   /** The name, e.g. `order_placed`. Not blank; at most 200 bytes of UTF-8. */
@@ -23,8 +21,14 @@ export interface CaptureEvent {
 }
 
 /** Per-event switches of PostHog's ingestion. Not sent unless set. */
-export type CaptureEventOptions = SwitchValues<'field'>;
+export interface CaptureEventOptions {
+  cookielessMode?: boolean;
+  disableSkewCorrection?: boolean;
+  processPersonProfile?: boolean;
+  productTourId?: string;
+}
 
+/** Input of `CaptureService.identify`. */
 export interface IdentifyInput {
   distinctId: string | number;
   set?: Record<string, unknown>;
@@ -40,12 +44,13 @@ export interface IdentifyInput {
   properties?: Record<string, unknown>;
 }
 
-/** Makes `alias` another id of `distinctId`. PostHog cannot undo a merge. */
+/** Input of `CaptureService.alias`: makes `alias` another id of `distinctId`. PostHog cannot undo a merge. */
 export interface AliasInput {
   distinctId: string | number;
   alias: string | number;
 }
 
+/** Input of `CaptureService.groupIdentify`. */
 export interface GroupIdentifyInput {
   groupType: string;
   /** At most 400 characters. */
@@ -61,6 +66,7 @@ export interface GroupIdentifyInput {
   properties?: Record<string, unknown>;
 }
 
+/** Input of `CaptureService.setPersonProperties`. */
 export interface SetPersonPropertiesInput {
   distinctId: string | number;
   set?: Record<string, unknown>;
@@ -74,6 +80,7 @@ export interface SetPersonPropertiesInput {
   properties?: Record<string, unknown>;
 }
 
+/** Input of `CaptureService.unsetPersonProperties`. */
 export interface UnsetPersonPropertiesInput {
   distinctId: string | number;
   /** Names of the properties to remove. */

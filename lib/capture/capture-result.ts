@@ -31,6 +31,7 @@ export class CaptureResult {
     this.uuid = result.uuid;
   }
 
+  /** With the field names of PostHog. */
   toJSON(): { success: boolean; event: string; distinct_id: string; error: string | null } {
     return { success: this.success, event: this.event, distinct_id: this.distinctId, error: this.error };
   }

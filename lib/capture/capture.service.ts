@@ -28,6 +28,7 @@ import {
 import { followSignal, timeoutOf } from './input/wait-limits.js';
 import { type EventReporter } from './report/event-reporter.js';
 
+/** @internal */
 export interface CaptureParts {
   readonly contexts: ContextStorage;
   readonly intake: EventIntake;
@@ -60,6 +61,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   #enabled = true;
   #captured = 0;
 
+  /** @internal */
   constructor(parts: CaptureParts) {
     this.#parts = parts;
     const { contexts, reporter } = parts;
@@ -196,6 +198,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     this.#enabled = false;
   }
 
+  /** Undoes `disable()`. */
   enable(): void {
     this.#enabled = true;
   }
@@ -299,6 +302,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 /**
  * Captures events. Inject it, or a named instance with `@InjectCapture(name)`. One class per process, even if the package is loaded both
  * as ESM and as CommonJS.
+ *
+ * @class
  */
 export const CaptureService = processClass('CaptureService', CaptureServiceClass);
-export type CaptureService = CaptureServiceClass;
+export interface CaptureService extends CaptureServiceClass {}

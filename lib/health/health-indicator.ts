@@ -29,6 +29,7 @@ export class PostHogCaptureHealthIndicator {
   readonly #modules: ModuleRef;
   readonly #terminus: Terminus;
 
+  /** @internal */
   constructor(modules: ModuleRef, terminus: Terminus) {
     this.#modules = modules;
     this.#terminus = terminus;

@@ -1,3 +1,8 @@
+/**
+ * A live page of all events.
+ *
+ * @module nestjs-posthog-capture/inspector
+ */
 export { PostHogCaptureInspectorModule, type PostHogCaptureInspectorModuleAsyncOptions } from './inspector.module.js';
 export {
   type PostHogCaptureInspectorExtras,

@@ -6,6 +6,7 @@ import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { observeCapture, type ObserveCaptureOptions } from './observe-capture.js';
 
+/** Options of `PostHogCaptureMetricsModule.forRoot`. */
 export interface CaptureMetricsOptions {
   /** Meter that creates the instruments. Default: a meter of the global MeterProvider, which must be set before the application starts. */
   readonly meter?: Meter;

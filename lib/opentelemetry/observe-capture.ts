@@ -4,6 +4,7 @@ import { type CaptureStats } from '../capture/capture-stats.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest } from '../delivery/delivery.js';
 
+/** Options of `observeCapture`. */
 export interface ObserveCaptureOptions {
   /** Value of the attribute `posthog.capture.instance` on every metric. Default: no such attribute. */
   readonly name?: string;

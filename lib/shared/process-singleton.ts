@@ -22,7 +22,7 @@ export function processSingleton<T>(name: string, create: () => T): T {
  * ```ts
  * class TrackerClass { … }
  * export const Tracker = processClass('Tracker', TrackerClass);
- * export type Tracker = TrackerClass;
+ * export interface Tracker extends TrackerClass {}
  * ```
  */
 export function processClass<T extends abstract new (...args: never) => object>(name: string, declared: T): T {

@@ -1,3 +1,8 @@
+/**
+ * Keeps events on disk until PostHog accepts them. Needs the package `lmdb`.
+ *
+ * @module nestjs-posthog-capture/lmdb
+ */
 import { resolve } from 'node:path';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
@@ -10,6 +15,7 @@ import { loadLmdb } from './lmdb.js';
 import { createRecordFile } from './record-file.js';
 import { StoreDirectory } from './store-directory.js';
 
+/** Options of `lmdbEventStore`. */
 export interface LmdbEventStoreOptions {
   /**
    * A directory on a local disk, which is created if it does not exist. Processes, and instances of one process, may share it. Network file

@@ -1,3 +1,8 @@
+/**
+ * Records captured events in tests, and runs a local PostHog.
+ *
+ * @module nestjs-posthog-capture/testing
+ */
 export { PostHogCaptureTestingModule } from './recording/posthog-capture-testing.module.js';
 export { type CaptureOverridable, overrideCapture, type OverrideCaptureOptions } from './recording/override-capture.js';
 export { recorderOf } from './recording/record-capture.js';

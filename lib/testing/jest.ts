@@ -1,3 +1,8 @@
+/**
+ * Adds `toHaveCaptured` and `toHaveCapturedTimes` to `expect` of Jest. It has no exports.
+ *
+ * @module nestjs-posthog-capture/testing/jest
+ */
 import { expect } from '@jest/globals';
 import { type CaptureMatchers, captureMatchers } from './matchers/capture-matchers.js';
 

@@ -1,3 +1,8 @@
+/**
+ * Adds `toHaveCaptured` and `toHaveCapturedTimes` to `expect` of Vitest. It has no exports.
+ *
+ * @module nestjs-posthog-capture/testing/vitest
+ */
 import { expect } from 'vitest';
 import { type CaptureMatchers, captureMatchers } from './matchers/capture-matchers.js';
 

@@ -37,6 +37,7 @@ const attempts = new AttachedState<Attempt>('attempt');
 export class TrackEventInterceptor implements NestInterceptor {
   readonly #tracker: Tracker | undefined;
 
+  /** @internal */
   constructor(@Optional() @Inject(Tracker) tracker?: unknown) {
     this.#tracker = isTracker(tracker) ? tracker : undefined;
   }

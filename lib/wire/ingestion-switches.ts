@@ -18,10 +18,3 @@ export const INGESTION_SWITCHES = [
   },
   { field: 'productTourId', option: 'product_tour_id', property: '$product_tour_id', type: 'string' },
 ] as const;
-
-type IngestionSwitch = (typeof INGESTION_SWITCHES)[number];
-
-/** The values of all switches, each optional, by their `field` or by their `option`. */
-export type SwitchValues<Name extends 'field' | 'option'> = {
-  [Switch in IngestionSwitch as Switch[Name]]?: Switch['type'] extends 'string' ? string : boolean;
-};

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
-import { INGESTION_SWITCHES, type SwitchValues } from '../../wire/ingestion-switches.js';
+import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import { type CaptureEvent, type CaptureEventOptions } from '../capture-event.js';
 import {
   BOOLEAN,
@@ -17,7 +17,7 @@ import {
 } from './rules.js';
 
 /** Per-event switches of PostHog's ingestion, in the spelling of its API. */
-export class CaptureEventOptionsDto implements SwitchValues<'option'> {
+export class CaptureEventOptionsDto {
   @Follows(BOOLEAN, 'optional')
   cookieless_mode?: boolean;
 

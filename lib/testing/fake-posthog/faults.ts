@@ -92,6 +92,7 @@ export interface MaxEventsFault extends Delay {
 
 /** Responds with 400 to a batch that contains a matching event. `v1` drops the event instead. */
 export interface PoisonFault extends Delay {
+  /** Called with each event of the request. */
   readonly poison: (event: StoredEvent) => boolean;
 }
 

@@ -1,7 +1,7 @@
 import { describe } from '../../shared/untrusted-values.js';
 import { CaptureRecorder } from '../recording/capture-recorder.js';
 import { checkExpected, differencesOf, type ExpectedEvent } from '../recording/expected-event.js';
-import { type Candidate, type Colors, FailureMessage } from './failure-message.js';
+import { type Candidate, FailureMessage } from './failure-message.js';
 
 /** The matchers that `expect(recorder)` provides. */
 export interface CaptureMatchers<R = void> {
@@ -33,7 +33,12 @@ export interface CaptureMatchers<R = void> {
 /** The `this` of a matcher in Jest and Vitest. */
 export interface MatcherContext {
   readonly isNot?: boolean;
-  readonly utils: Colors & {
+  readonly utils: {
+    /** Colors an expected value. */
+    EXPECTED_COLOR(text: string): string;
+    /** Colors a received value. */
+    RECEIVED_COLOR(text: string): string;
+    /** Builds the first line of a failure message. */
     matcherHint(name: string, received?: string, expected?: string, options?: object): string;
   };
 }
@@ -41,6 +46,7 @@ export interface MatcherContext {
 /** The result of a matcher in Jest and Vitest. */
 export interface MatcherResult {
   readonly pass: boolean;
+  /** Called only if the assertion fails. */
   readonly message: () => string;
 }
 
@@ -49,6 +55,7 @@ export interface MatcherResult {
  * `nestjs-posthog-capture/testing/vitest` instead, which also adds their types.
  */
 export const captureMatchers = {
+  /** See {@link CaptureMatchers.toHaveCaptured}. */
   toHaveCaptured(this: MatcherContext, received: unknown, event: string, expected?: ExpectedEvent): MatcherResult {
     const { recorder, candidates } = candidatesFor('toHaveCaptured', received, event, expected);
     const pass = candidates.some(({ differences }) => differences.length === 0);
@@ -59,6 +66,7 @@ export const captureMatchers = {
     };
   },
 
+  /** See {@link CaptureMatchers.toHaveCapturedTimes}. */
   toHaveCapturedTimes(
     this: MatcherContext,
     received: unknown,

@@ -20,6 +20,7 @@ const MAX_DROPS = 5;
 class CaptureRecorderClass {
   readonly #recording: Recording;
 
+  /** @internal */
   constructor(recording: Recording) {
     this.#recording = recording;
   }
@@ -140,9 +141,11 @@ class CaptureRecorderClass {
  * expect(recorder.events).toHaveLength(1);
  * expect(recorder.find('purchase_completed')?.properties.price).toBe(99.99);
  * ```
+ *
+ * @class
  */
 export const CaptureRecorder = processClass('CaptureRecorder', CaptureRecorderClass);
-export type CaptureRecorder = CaptureRecorderClass;
+export interface CaptureRecorder extends CaptureRecorderClass {}
 
 function summaryOf(recording: Recording): string {
   const { events, dropped, cleared, others } = recording;

@@ -69,6 +69,7 @@ function keysAsStrings(groups: Readonly<Record<string, unknown>>): Record<string
 
 /** An asymmetric matcher of Jest or Vitest, such as `expect.any(Number)`. */
 export interface AsymmetricMatcher {
+  /** Called with the captured value. */
   asymmetricMatch(other: unknown): boolean;
   /** The kind of matcher, e.g. `ObjectContaining`. */
   toString(): string;

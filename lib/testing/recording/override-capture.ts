@@ -6,7 +6,9 @@ import { newRecorder, recordCapture } from './record-capture.js';
 
 /** The part of a `TestingModuleBuilder` of `@nestjs/testing` that `overrideCapture` needs. */
 export interface CaptureOverridable {
+  /** As in Nest. */
   overrideProvider(token: unknown): {
+    /** As in Nest. */
     useFactory(options: { factory: (source: never) => unknown; inject: unknown[] }): unknown;
   };
 }

@@ -32,7 +32,7 @@ export interface TrackContext {
 }
 
 /** A value, or a synchronous function that returns it. */
-type Tracked<T> = T | ((context: TrackContext) => T | null | undefined);
+export type Tracked<T> = T | ((context: TrackContext) => T | null | undefined);
 
 /** Options of `@TrackEvent`. */
 export interface TrackEventOptions {
