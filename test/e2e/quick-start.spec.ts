@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { choosePort } from '../../sample/01-quick-start/src/choose-port.js';
 import { eventsPage } from '../../sample/01-quick-start/src/events-page.js';
-import { homePage } from '../../sample/01-quick-start/src/home.page.js';
+import { homePage } from '../../sample/01-quick-start/src/home/home.page.js';
 import { startLocalPostHog } from '../../sample/01-quick-start/src/local-posthog.js';
 
 /** Occupies a port while `work` runs. */

@@ -4,7 +4,7 @@ import { APP_PIPE } from '@nestjs/core';
 import { PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { PostHogCaptureInspectorModule } from 'nestjs-posthog-capture/inspector';
 import { CaptureController } from './capture.controller.js';
-import { HomeController } from './home.controller.js';
+import { HomeController } from './home/home.controller.js';
 import { OrdersModule } from './orders/orders.module.js';
 
 @Module({

@@ -1,6 +1,6 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { eventsPage } from './events-page.js';
+import { eventsPage } from '../events-page.js';
 import { homePage } from './home.page.js';
 
 @Controller()
