@@ -1,54 +1,62 @@
-/** The page at `/`. It loads nothing from other hosts. */
+import { SCRIPT } from './home.script.js';
+import { STYLE } from './home.style.js';
+
+/** The page at `/`. It loads nothing from other origins. */
 export function homePage(eventsUrl: string): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>A shop that sends events to PostHog</title>
+<title>Quick start shop</title>
 <link rel="icon" href="data:,">
-<style>
-  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-  body { max-width: 42rem; margin: 0 auto; padding: 1rem }
-  h2 { margin: 1.5rem 0 .3rem; font-size: 1.1rem }
-  p { margin: .3rem 0 .6rem }
-  button { font: inherit; padding: .5rem .9rem; margin: 0 .3rem .5rem 0 }
-  pre { overflow-x: auto; padding: .7rem; border-radius: .4rem; background: color-mix(in srgb, CanvasText 8%, Canvas) }
-</style>
-<h1>A shop that sends events to PostHog</h1>
-<p>Each order is captured as an event. You can also post any event to <code>/capture</code>.</p>
-<p><a href="${escapeHtml(eventsUrl)}" target="_blank" rel="noreferrer"><strong>See the events</strong></a></p>
-
-<h2>1. Buy something</h2>
-<p>The service calls <code>capture()</code>, which sends the event in the background after about a second.</p>
-<button data-path="/orders" data-body='{"product":"coffee","customer":"user_123"}'>A coffee</button>
-<button data-path="/orders" data-body='{"product":"cake","customer":"user_456","quantity":2}'>Two cakes</button>
-
-<h2>2. Send your own event</h2>
-<p><code>captureNow()</code> waits for PostHog and returns the result.</p>
-<button data-path="/capture" data-body='{"event":"page_view","distinct_id":"user_123","properties":{"path":"/"}}'>Send</button>
-
-<h2>3. Send an invalid event</h2>
-<p><code>CaptureEventDto</code> and <code>ValidationPipe</code> respond with 400 and the reason.</p>
-<button data-path="/capture" data-body='{"event":"page_view"}'>Omit the distinct_id</button>
-
-<h2>Request</h2>
-<pre id="sent">Press a button.</pre>
-<h2>Response</h2>
-<pre id="response">…</pre>
-<script>
-  const show = (id, text) => { document.getElementById(id).textContent = text };
-  for (const button of document.querySelectorAll('button')) button.onclick = async () => {
-    const { path, body } = button.dataset;
-    const headers = { 'Content-Type': 'application/json' };
-    show('sent', "curl " + location.origin + path + " -H 'Content-Type: application/json' -d '" + body + "'");
-    try {
-      const response = await fetch(path, { method: 'POST', headers, body });
-      show('response', response.status + ' ' + JSON.stringify(await response.json(), null, 2));
-    } catch {
-      show('response', 'The shop does not respond. Is it still running?');
-    }
-  };
-</script>
+<style>${STYLE}</style>
+<header>
+  <div>
+    <h1>Quick start shop</h1>
+    <p>Press a button, and watch its event on the way to PostHog.</p>
+  </div>
+  <nav>
+    <a href="/_posthog" target="_blank">Inspector</a>
+    <a href="${escapeHtml(eventsUrl)}" target="_blank" rel="noreferrer">Events in PostHog</a>
+  </nav>
+</header>
+<main>
+  <div class="try">
+    <section class="card">
+      <h2>Buy something</h2>
+      <p><code>capture()</code> queues the event and returns at once.</p>
+      <div class="buttons">
+        <button data-path="/orders" data-body='{"product":"coffee","customer":"user_123"}'>A coffee</button>
+        <button data-path="/orders" data-body='{"product":"cake","customer":"user_456","quantity":2}'>Two cakes</button>
+      </div>
+    </section>
+    <section class="card">
+      <h2>Send an event and wait</h2>
+      <p><code>captureNow()</code> returns the answer of PostHog.</p>
+      <div class="buttons">
+        <button data-path="/capture" data-body='{"event":"page_view","distinct_id":"user_123","properties":{"path":"/"}}'>Send page_view</button>
+      </div>
+    </section>
+    <section class="card">
+      <h2>Send an invalid event</h2>
+      <p><code>CaptureEventDto</code> rejects it and names the field.</p>
+      <div class="buttons">
+        <button data-path="/capture" data-body='{"event":"page_view"}'>Leave out distinct_id</button>
+      </div>
+    </section>
+  </div>
+  <section class="card response">
+    <div class="head"><h2>Response</h2><span id="status" role="status"></span></div>
+    <pre id="sent">The request appears here, as a command for your terminal.</pre>
+    <pre id="answer">…</pre>
+  </section>
+  <section class="card">
+    <div class="head"><h2>Latest events</h2><span id="live" class="quiet"></span></div>
+    <ol id="events"></ol>
+    <p id="none">No event yet.</p>
+  </section>
+</main>
+<script>${SCRIPT}</script>
 `;
 }
 
