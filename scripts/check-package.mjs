@@ -93,7 +93,7 @@ const [{ files, size, unpackedSize }] = Object.values(
 );
 const stray = files
   .map(({ path }) => path)
-  .filter((path) => !/^(dist\/|docs\/|package\.json|README\.md|CHANGELOG\.md|LICENSE)/.test(path));
+  .filter((path) => !/^(dist\/|docs\/|package\.json|README\.md|CHANGELOG\.md|AGENTS\.md|llms\.txt|LICENSE)/.test(path));
 assert.deepEqual(stray, [], 'files that should not be published');
 assert.ok(statSync(archive).size <= MAX_PACKED_BYTES, `the archive has ${size} bytes`);
 assert.ok(unpackedSize <= MAX_UNPACKED_BYTES, `the archive unpacks to ${unpackedSize} bytes`);

@@ -6,6 +6,8 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The pages that users read. */
 export const PAGES = [
   'README.md',
+  'AGENTS.md',
+  'llms.txt',
   ...readdirSync(`${ROOT}docs`)
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),

@@ -76,8 +76,12 @@ describe('README.md', () => {
   });
 });
 
-// The test that it shows registers itself.
+// The tests that the pages show register themselves.
 await import(`${readme}/src/orders.controller.spec.ts`);
+
+const agents = filesOf('AGENTS.md');
+await import(`${agents}/src/orders.controller.spec.ts`);
+await import(`${agents}/test/refunds.e2e-spec.ts`);
 
 describe('docs/configuration.md', () => {
   const configuration = filesOf('docs/configuration.md');

@@ -66,4 +66,10 @@ describe('links', () => {
     });
     expect(broken.map(([link]) => link)).toEqual([]);
   });
+
+  it.each(['docs/README.md', 'llms.txt'])('lead to every page: %s', (index) => {
+    const links = [...textOf(index).matchAll(/\]\(([^)#]*)/g)].map(([, path = '']) => join(dirname(index), path));
+    const others = ['docs/README.md', 'README.md', 'AGENTS.md', 'llms.txt'];
+    expect(PAGES.filter((page) => !others.includes(page) && !links.includes(page))).toEqual([]);
+  });
 });
