@@ -25,8 +25,8 @@ export interface DeliveryOptions extends BatchSchedulerOptions {
 }
 
 /**
- * Keeps events until their fate is known. Sends them in batches or, for callers who wait, ahead of the queue, and tells the
- * observer the fate of each exactly once. Nothing here throws or rejects.
+ * Keeps events until their fate is known. Sends them in batches or, for callers who wait, ahead of the queue, and
+ * reports the fate of each to the observer exactly once. Only `recover` rejects.
  */
 export class DeliveryPipeline implements Delivery {
   readonly #options: DeliveryOptions;
@@ -91,8 +91,8 @@ export class DeliveryPipeline implements Delivery {
   }
 
   /**
-   * Brings back the events that earlier processes left in the store, now and from time to time. Call once, before the first
-   * event. Rejects when the store cannot be used.
+   * Recovers the events of earlier processes from the store, now and periodically. Call once, before the first event. Rejects if
+   * the store cannot be used.
    */
   async recover(): Promise<void> {
     await this.#recovery?.open();
@@ -106,7 +106,7 @@ export class DeliveryPipeline implements Delivery {
     let isKept = true;
     this.#queue.push(event);
     this.#ledger.pending.add(event);
-    // One at a time, so that the counts balance whenever the observer is called.
+    // One by one, so that the counts balance whenever the observer is called.
     for (let evicted = this.#queue.evict(); evicted; evicted = this.#queue.evict()) {
       const isOther = evicted.event !== event;
       isKept &&= isOther;
@@ -148,8 +148,8 @@ export class DeliveryPipeline implements Delivery {
   }
 
   /**
-   * Sends what is left within `shutdownTimeoutMs`. Gives up early when sending stalls and the store keeps everything that is
-   * left, or nothing was ever delivered. Events that arrive within that time are still accepted and sent.
+   * Sends the pending events within `shutdownTimeoutMs`. Gives up early if sending stalls and either the store has all of them or
+   * nothing was ever delivered. Events that arrive within that time are still accepted and sent.
    */
   close(): Promise<DeliveryReport> {
     return (this.#closing ??= this.#close());
@@ -161,7 +161,7 @@ export class DeliveryPipeline implements Delivery {
     this.#recovery?.stop();
     const statement = this.#openStatement();
     let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
-    // The store must be told the fates of all that it holds before it is closed.
+    // Before it is closed, the store must remove all events whose fate is known.
     while (how === 'settled' && this.#isPending) how = await this.#drain(this.#openStatement().settled);
     if (how === 'settled') {
       await this.#durable?.close();
@@ -178,12 +178,12 @@ export class DeliveryPipeline implements Delivery {
   }
 
   /**
-   * Sends until nothing is pending. When sending stalls, a probe follows at once, as long as something gets through: one unlucky
-   * batch must not cost the rest. When nothing does, what would be lost is tried again until the time is over, unless nothing was
-   * ever delivered: then one probe decides.
+   * Sends until nothing is pending. If sending stalls, it continues immediately as long as something was delivered, so that one
+   * failed batch does not lose the others. Otherwise events that no store has are retried with backoff until the time is over,
+   * unless nothing was ever delivered: then one attempt decides.
    */
   async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
-    // A pause that the receiver asked for is no stall: what follows it is only found out now.
+    // A pause on request of the receiver is not a stall: whether it accepts events is still unknown.
     let before = this.#scheduler.coolingDown ? this.#ledger.delivered : -1;
     this.#scheduler.skipPauses();
     let covered = settled;
@@ -205,14 +205,14 @@ export class DeliveryPipeline implements Delivery {
     }
   }
 
-  /** Aborts what is in flight and drops everything that the store does not keep. */
+  /** Aborts requests in flight and drops the events that the store does not have. */
   async #shut(): Promise<void> {
     this.#closed = true;
     this.#endCloseTimer();
     const detail = this.#scheduler.lastFailure?.message ?? 'the time for shutdown was over';
     this.#immediate.close();
     await this.#scheduler.stop();
-    // Only then is it known what the store keeps.
+    // Then it is known which events the store has.
     await this.#durable?.written;
     for (let left = this.#queue.takeOldest(); left; left = this.#queue.takeOldest()) {
       if (!this.#durable?.keeps(left.event)) this.#settlement.drop(left.event, left.seq, 'shutdown', detail);
@@ -232,12 +232,12 @@ export class DeliveryPipeline implements Delivery {
     return this.#ledger.pending.events > 0;
   }
 
-  /** Hooks and jobs that finish after ours still capture: their events are sent at once, while the time for shutdown lasts. */
+  /** Hooks and jobs that finish after ours still capture: their events are sent immediately, within `shutdownTimeoutMs`. */
   #sendLate(): void {
-    // The event may have been dropped at once, and then nothing would end the timer.
+    // If the event was dropped, nothing would end the timer.
     if (!this.#isPending) return;
     this.#scheduler.sendSoon();
-    // Keeps the process alive: nothing else may.
+    // Keeps the process alive, which no other timer does.
     this.#closeTimer ??= deadlineTimer(() => {
       this.#closeTimer = null;
       if (this.#isPending) void this.#shut();

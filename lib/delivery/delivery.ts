@@ -1,6 +1,6 @@
 /**
  * The contracts of delivery, which knows neither the product at the other end nor Nest nor HTTP: an event is an id, an
- * order key and a serialized payload, and an attempt to send a batch has one of a closed set of outcomes.
+ * order key and a serialized payload, and an attempt to send a batch has one of six outcomes.
  */
 
 /** An event to be delivered. Immutable: retries and restarts send the same payload. */
@@ -42,11 +42,11 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
-/** Why sending failed, in one sentence, and the remedy. Contains neither key nor payload. */
+/** The reason why sending failed, in one sentence, and the remedy. Contains neither key nor payload. */
 export interface SendFailure {
   readonly message: string;
   readonly remedy: string;
-  /** The receiver accepts nothing, and will not until somebody intervenes. Default: false. */
+  /** The receiver accepts nothing, and retries will not help. Default: false. */
   readonly refusesAll?: boolean;
 }
 
@@ -80,13 +80,13 @@ export type SendBatch = (batch: Batch, attempt: Attempt) => Promise<BatchOutcome
 
 /** Sentences about the receiver, which delivery cannot name. */
 export interface SenderMessages {
-  /** A caller gave up waiting for its event. */
+  /** For a call that was aborted. */
   readonly aborted: string;
-  /** A caller waited for `timeoutMs` without any answer. */
+  /** For a call without a response within `timeoutMs`. */
   timedOut(timeoutMs: number): string;
-  /** The receiver asked for events again without saying why. */
+  /** For events that the receiver asked for again, without a reason. */
   readonly askedAgain: SendFailure;
-  /** Remedy for a receiver that refuses event after event, so that none of them is at fault. */
+  /** Remedy for a receiver that refuses one event after the other: none of them is at fault. */
   readonly refusesEveryEvent: string;
 }
 
@@ -94,11 +94,11 @@ export interface SenderMessages {
 export interface Sender {
   readonly send: SendBatch;
   readonly messages: SenderMessages;
-  /** Nothing is in flight: idle connections may be closed. Called at the end, and again after late events. */
+  /** Closes idle connections. Called when nothing is in flight: at the end, and again after late events. */
   release(): void;
 }
 
-/** Why an event will not arrive. */
+/** The reason why an event will not arrive. */
 export type DropReason =
   /** It breaks a rule of the input. */
   | 'invalid'
@@ -114,7 +114,7 @@ export type DropReason =
   | 'rejected'
   /** The project is over its quota. */
   | 'quota'
-  /** A `captureNow` failed and its caller was told. */
+  /** A `captureNow` failed, and its caller got the error. */
   | 'undelivered'
   /** It was older than `maxEventAgeMs`. */
   | 'expired'
@@ -128,7 +128,7 @@ export interface EventDrop {
   event: string;
   /** null when the event was dropped before it had one. */
   uuid: string | null;
-  /** What exactly was wrong, in a sentence; contains no property values. */
+  /** The problem in one sentence, without property values. */
   detail: string;
 }
 
@@ -149,7 +149,7 @@ export interface ImmediateCall {
   readonly signal?: AbortSignal;
 }
 
-/** The result of such a call. `message` is a sentence. */
+/** The result of such a call. `message` is one sentence. */
 export type ImmediateOutcome =
   { readonly delivered: true } | { readonly delivered: false; readonly reason: DropReason; readonly message: string };
 
@@ -157,9 +157,9 @@ export type ImmediateOutcome =
 export interface AnsweredRequest {
   /** Number of events it carried. */
   readonly events: number;
-  /** The receiver's status code; null without an answer. */
+  /** Status code; null without a response. */
   readonly status: number | null;
-  /** Why there was no answer: `timeout`, `network` or `aborted`; null if there was one. */
+  /** `timeout`, `network` or `aborted` if there was no response, otherwise null. */
   readonly failure: string | null;
   readonly durationMs: number;
   /** 1, 2, 3 … per batch id. */
@@ -169,9 +169,9 @@ export interface AnsweredRequest {
 /** All finished requests, successful or not. */
 export interface RequestStats {
   readonly total: number;
-  /** By status, such as `200`; requests without an answer under `timeout`, `network` and `aborted`. */
+  /** By status, such as `200`; requests without a response under `timeout`, `network` and `aborted`. */
   readonly byStatus: Readonly<Record<string, number>>;
-  /** Median duration of the last 1000 requests, answer included; null before the first. */
+  /** Median duration of the last 1000 requests, including the response; null before the first. */
   readonly p50Ms: number | null;
   /** 90th percentile. */
   readonly p90Ms: number | null;
@@ -179,19 +179,19 @@ export interface RequestStats {
   readonly p99Ms: number | null;
 }
 
-/** Limits of what may be pending. */
+/** Limits of the pending events. */
 export interface PendingLimits {
   readonly maxQueueEvents: number;
   readonly maxQueueBytes: number;
   /** null: unlimited. */
   readonly maxEventAgeMs: number | null;
-  /** Longest time that an event waits for others before it is sent. */
+  /** Maximum time that an event waits for others before it is sent, in milliseconds. */
   readonly flushIntervalMs: number;
 }
 
 /** State and totals. `pending` includes the events in flight. */
 export interface DeliveryStats {
-  /** Events brought back from a store. */
+  /** Events recovered from a store. */
   readonly recovered: number;
   readonly delivered: number;
   readonly pending: number;
@@ -202,9 +202,9 @@ export interface DeliveryStats {
   readonly requests: RequestStats;
   /** Age of the oldest pending event by the wall clock; null if none is pending. */
   readonly oldestPendingMs: number | null;
-  /** When the next probe is sent, in epoch milliseconds; null unless cooling down. */
+  /** Time of the next probe, in epoch milliseconds; null unless cooling down. */
   readonly coolDownUntil: number | null;
-  /** null where nothing is bounded. */
+  /** null: unlimited. */
   readonly limits: PendingLimits | null;
   /** The last failure, until a request succeeds. */
   readonly lastFailure: SendFailure | null;
@@ -232,7 +232,7 @@ export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
 export interface Delivery {
   stats(): DeliveryStats;
 
-  /** @returns false when the event was dropped at once */
+  /** Returns false if the event was dropped immediately. */
   accept(event: QueuedEvent): boolean;
 
   /** Sends one event ahead of all others and resolves with the result. */
@@ -241,10 +241,10 @@ export interface Delivery {
   /** Sends everything pending. Resolves when all of it is settled, when sending fails, or at the time limit. */
   flush(timeoutMs: number): Promise<DeliveryReport>;
 
-  /** Resolves when there is capacity for more events, when closed, or at the time limit. */
+  /** Resolves when there is capacity for more events, when closed, or after `timeoutMs`. */
   ready(timeoutMs?: number): Promise<void>;
 
-  /** Sends what is left, then ends. Idempotent. */
+  /** Sends the pending events, then closes. Idempotent. */
   close(): Promise<DeliveryReport>;
 }
 
@@ -253,22 +253,22 @@ export interface Delivery {
  * not throw.
  */
 export interface DeliveryObserver {
-  /** The event waits to be sent, in the queue or as a `captureNow`. A store may have brought it back. */
+  /** The event waits to be sent, in the queue or as a `captureNow`. It may come from a store. */
   queued(event: QueuedEvent): void;
-  /** A request leaves. The parts of a batch that was split are batches of their own. */
+  /** A request is sent. The parts of a split batch are batches of their own. */
   sending(events: readonly QueuedEvent[], attempt: number): void;
   /** A request is over. The fates of its events follow. */
   answered(request: AnsweredRequest): void;
-  /** These are sent again after `delayMs`, or, where that is null, from the queue once sending resumes. */
+  /** The events will be sent again after `delayMs`, or, if it is null, from the queue once sending resumes. */
   retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void;
-  /** One batch delivered these. `durationMs` counts from its first attempt. */
+  /** The events of one batch were delivered. `durationMs` counts from its first attempt. */
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   dropped(drop: EventDrop): void;
-  /** Sending stops for `coolDownMs`, or until a flush. Called again when a probe fails. */
+  /** Sending stops for `coolDownMs`, or until a flush. Called again if a probe fails. */
   coolingDown(failure: SendFailure, coolDownMs: number, pending: number): void;
-  /** The receiver answers again: the cool-down is over. */
+  /** The receiver responds again: the cool-down is over. */
   resumed(pending: number): void;
-  /** Events captured from now on are in memory only. */
+  /** From now on, events are in memory only. */
   storeFailed(problem: string): void;
   /** The store works again and holds everything pending. */
   storeWorks(): void;

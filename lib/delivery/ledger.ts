@@ -1,7 +1,7 @@
 import { type DeliveryReport, type DropReason, type ImmediateOutcome, type QueuedEvent } from './delivery.js';
 import { EventCount } from './queue/collections.js';
 
-/** What an event is known as in the ledger: its place in the order of arrival, or the call that waits for it. */
+/** Identifies a pending event in the ledger: its place in the order of arrival, or the call that waits for it. */
 export type Claim = number | WaitingCall;
 
 /** A caller that waits for the fate of one event. */
@@ -13,12 +13,12 @@ export interface WaitingCall {
 export interface Statement {
   /** Resolves when all of them are settled. */
   readonly settled: Promise<void>;
-  /** Ends it. */
+  /** Stops following them. */
   report(error: string | null): DeliveryReport;
 }
 
 interface OpenStatement {
-  /** Queued events that arrived before this place are covered, and these calls. */
+  /** Covers the queued events that arrived before this place. */
   readonly beforeSeq: number;
   readonly calls: ReadonlySet<WaitingCall>;
   pending: number;
@@ -27,19 +27,19 @@ interface OpenStatement {
   settle(): void;
 }
 
-/** Counts events: those pending, totals, and the fates of those that an open statement covers. */
+/** Counts the pending events and the totals, and the fates of the events that an open statement covers. */
 export class Ledger {
   readonly pending = new EventCount();
   delivered = 0;
-  /** Events brought back from a store. */
+  /** Events recovered from a store. */
   recovered = 0;
   readonly #open = new Set<OpenStatement>();
 
   /**
-   * Opens a statement over everything that is pending.
+   * Opens a statement of all pending events.
    *
    * @param nextSeq the place of the next event to arrive
-   * @param calls those that wait
+   * @param calls the calls that wait for their event
    */
   open(nextSeq: number, calls: Iterable<WaitingCall>): Statement {
     let settle = (): void => undefined;

@@ -14,7 +14,7 @@ const DELIVERED: ImmediateOutcome = { delivered: true };
 
 /**
  * The one place where events get their fate: they leave the queue, the store and the ledger, in this order, and then the
- * observer is told. So the counts balance whenever it is called.
+ * observer is called. So the counts balance whenever it is called.
  */
 export class Settlement {
   readonly ledger = new Ledger();
@@ -30,12 +30,11 @@ export class Settlement {
     this.#onSettled = onSettled;
   }
 
-  /** Why the receiver accepts nothing; null since it has accepted an event. */
+  /** The failure of a receiver that accepts nothing; null once it has accepted an event. */
   get refusal(): SendFailure | null {
     return this.#refusal;
   }
 
-  /** Settles what an attempt decided. */
   settle(lease: Lease, { delivered, dropped, failure, number, durationMs }: AttemptResult): void {
     if (failure?.refusesAll) this.#refusal = failure;
     const wanted = lease.wanted(delivered);
@@ -56,7 +55,7 @@ export class Settlement {
   /**
    * Drops an event that has left the queue.
    *
-   * @param stored false if the store was never given it
+   * @param stored false if the event was never given to the store
    */
   drop(event: QueuedEvent, claim: Claim, reason: DropReason, detail: string, stored = typeof claim === 'number'): void {
     if (stored) this.#durable?.remove(event);

@@ -1,4 +1,4 @@
-/** The longest delay that setTimeout takes; with a longer one it would fire at once. */
+/** Maximum delay of `setTimeout`; a longer one fires immediately. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 export type Timer = ReturnType<typeof setTimeout>;
@@ -11,7 +11,7 @@ export function backgroundTimer(callback: () => void, delayMs: number): Timer {
   return timer;
 }
 
-/** A timer for any delay. It keeps the process alive, as somebody waits for what it bounds. */
+/** A timer that keeps the process alive, because a caller waits. Negative and very long delays are allowed. */
 export function deadlineTimer(callback: () => void, delayMs: number): Timer {
   return setTimeout(callback, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
 }

@@ -15,11 +15,11 @@ export interface Durability {
 
 type StoreObserver = Pick<DeliveryObserver, 'storeFailed' | 'storeWorks' | 'storeWarned'>;
 
-/** Limits of what may be brought back. */
+/** Maximum of events to recover. */
 export type Capacity = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
 /** A call that takes longer counts as failed: sending must not wait for the store. */
-const PATIENCE_MS = 5000;
+const TIMEOUT_MS = 5000;
 /** A write that counted as failed is followed for this long, as it may still succeed. */
 const FOLLOW_UP_MS = 60_000;
 /** Number of events in followed writes; a store that hangs must not fill the memory. */
@@ -158,7 +158,7 @@ export class DurableBuffer {
   /** Never rejects. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    // First: the store will not be told the fate of an event that arrives from now on, so it must not keep it.
+    // First: no removal follows an event that arrives from now on, so the store must not get it.
     this.#closed = true;
     if (this.#retryTimer) clearTimeout(this.#retryTimer);
     await this.written;
@@ -166,7 +166,7 @@ export class DurableBuffer {
     for (const { removed } of new Set(this.#late.values())) this.#removals.push(...removed);
     this.#removeNow();
     try {
-      await withPatience(this.#durability.store.close());
+      await withTimeout(this.#durability.store.close());
     } catch (error) {
       this.#fail(error, []);
     }
@@ -175,7 +175,7 @@ export class DurableBuffer {
 
   #claim(): void {
     const { store, project } = this.#durability;
-    // A user of the same project is what a failed boot or a test has left behind.
+    // A user of the same project was left behind by a failed boot or a test.
     if ((USERS.get(store)?.project ?? project) !== project) {
       throw new Error(
         'it is in use by an instance with another key or host. Give each a store of its own (several may share a directory), or close the other one first',
@@ -208,7 +208,7 @@ export class DurableBuffer {
       answer,
       events: [],
       removals: [],
-      done: withPatience(answer)
+      done: withTimeout(answer)
         .catch((error: unknown) => {
           const removed = new Set([...write.removals, this.#removals].flat());
           this.#fail(
@@ -237,7 +237,7 @@ export class DurableBuffer {
     const over = (): void => {
       for (const event of events) if (this.#late.get(event) === late) this.#late.delete(event);
     };
-    withPatience(answer, FOLLOW_UP_MS).then(() => {
+    withTimeout(answer, FOLLOW_UP_MS).then(() => {
       over();
       this.#wroteLate = this.#failing;
       for (const event of events) this.#volatile.delete(event);
@@ -261,7 +261,7 @@ export class DurableBuffer {
     } catch (error) {
       failed(error);
     }
-    if (answer) withPatience(answer).catch(failed);
+    if (answer) withTimeout(answer).catch(failed);
   }
 
   /**
@@ -289,9 +289,9 @@ export class DurableBuffer {
     this.#removeNow();
     await this.written;
     if (this.#fails) return;
-    // From now on it is another failure.
+    // The next error is another failure.
     this.#reported = false;
-    // Unless it was asked for something, nothing is known.
+    // Without a call there is nothing to report.
     if (asked) this.#observer.storeWorks();
   }
 }
@@ -299,7 +299,7 @@ export class DurableBuffer {
 interface Write {
   readonly answer: Promise<void>;
   readonly events: QueuedEvent[];
-  /** Events removed meanwhile: they are not lacking if the write fails. */
+  /** Events removed meanwhile: if the write fails, the store does not lack them. */
   readonly removals: (readonly QueuedEvent[])[];
   readonly done: Promise<void>;
 }
@@ -310,10 +310,10 @@ interface LateWrite {
   readonly removed: QueuedEvent[];
 }
 
-/** Settles like the promise, or rejects after `patienceMs`. */
-function withPatience<T>(promise: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+/** Settles like the promise, or rejects after `timeoutMs`. */
+function withTimeout<T>(promise: Promise<T>, timeoutMs = TIMEOUT_MS): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = backgroundTimer(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs);
+    const timer = backgroundTimer(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
     // A store may return anything.
     Promise.resolve(promise)
       .then(resolve, reject)

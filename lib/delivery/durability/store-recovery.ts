@@ -2,17 +2,17 @@ import { type QueuedEvent } from '../delivery.js';
 import { backgroundTimer, type Timer } from '../timers.js';
 import { type Capacity, type DurableBuffer } from './durable-buffer.js';
 
-/** How often the store is asked for events of processes that ended meanwhile. */
+/** Interval at which events of processes that have ended meanwhile are looked for. */
 const LOOK_AGAIN_MS = 10_000;
 
-/** Brings back the events that earlier processes left in the store, piece by piece as capacity allows. */
+/** Recovers the events of earlier processes from the store, in as many steps as the capacity of the queue requires. */
 export class StoreRecovery {
   readonly #durable: DurableBuffer;
   readonly #queue: { readonly freeCapacity: Capacity };
   readonly #onRecovered: (events: readonly QueuedEvent[]) => void;
   #timer: Timer | null = null;
   #loading = false;
-  /** The store may hold more than there was capacity for. */
+  /** The store may have more events than there was capacity for. */
   #more = false;
   #stopped = false;
 
@@ -26,7 +26,7 @@ export class StoreRecovery {
     this.#onRecovered = onRecovered;
   }
 
-  /** Brings back the first piece, and keeps looking. Rejects when the store cannot be used. */
+  /** Recovers what there is capacity for, and looks for more periodically. Rejects when the store cannot be used. */
   async open(): Promise<void> {
     await this.#load();
     this.#lookAgain();
@@ -53,7 +53,7 @@ export class StoreRecovery {
     try {
       const events = await this.#durable.recover(capacity);
       this.#more = events.length > 0;
-      // Stopped meanwhile: they stay in the store.
+      // These events stay in the store.
       if (this.#isStopped) return;
       if (events.length > 0) this.#onRecovered(events);
     } finally {

@@ -28,10 +28,10 @@ type Take = (event: QueuedEvent, seq: number, lane: KeyLane) => boolean;
 const MIN_LANES = 2048;
 
 /**
- * A bounded first-in first-out queue that lends events out, and removes them when they are acknowledged.
+ * A bounded first-in first-out queue that leases events to requests, and removes them when they are acknowledged.
  *
- * Events with the same order key are never on loan to two leases, and return to their place: requests may run side by side and
- * still keep the order of each key. An event whose key is on loan is moved aside once, into the lane of its key; so the cost of
+ * Events with the same order key are never in two leases, and return to their place: requests may run side by side and
+ * still keep the order of each key. An event whose key is leased is moved aside once, into the lane of its key; so the cost of
  * every operation does not depend on the number of events.
  */
 export class EventQueue {
@@ -44,17 +44,17 @@ export class EventQueue {
   /** By order key. */
   #lanes = new Map<string, KeyLane>();
   #maxLanes = MIN_LANES;
-  /** Lanes with waiting events whose key is not on loan: they are served first. */
+  /** Lanes with waiting events whose key is not leased: they are served first. */
   readonly #free = new Set<KeyLane>();
   readonly #leases = new SmallSet<QueueLease>();
   readonly #held = new EventCount();
   readonly #leased = new EventCount();
-  /** Events that wait because their key is on loan. */
+  /** Events that wait because their key is leased. */
   readonly #blocked = new EventCount();
   readonly #onAck = ({ event, lane }: PlacedEvent): void => {
     this.#leased.subtract(event);
     this.#held.subtract(event);
-    this.#giveBackKey(lane);
+    this.#releaseKey(lane);
   };
 
   constructor(limits: EventQueueLimits) {
@@ -71,13 +71,13 @@ export class EventQueue {
     return this.#held.bytes;
   }
 
-  /** Number of events on loan. */
+  /** Number of leased events. */
   get leased(): number {
     return this.#leased.events;
   }
 
   /**
-   * Capture time of the oldest event, in epoch milliseconds; null when empty. Of the events not on loan, only the first counts:
+   * Capture time of the oldest event, in epoch milliseconds; null when empty. Of the events that are not leased, only the first counts:
    * one from a store, captured earlier, may be behind it, and looking at all would cost too much.
    */
   get oldestCapturedAt(): number | null {
@@ -89,7 +89,7 @@ export class EventQueue {
     return oldest === Infinity ? null : oldest;
   }
 
-  /** Number of events that could be lent now. Some may still turn out to wait for their key. */
+  /** Number of events that could be leased now. Some may still turn out to wait for their key. */
   get available(): number {
     return this.#held.events - this.#leased.events - this.#blocked.events;
   }
@@ -125,7 +125,7 @@ export class EventQueue {
   }
 
   /**
-   * Removes one event if the queue is over its limits: the oldest that is not on loan, the newest if there is no other, and the
+   * Removes one event if the queue is over its limits: the oldest that is not leased, the newest if there is no other, and the
    * newest if it is larger than the whole queue.
    */
   evict(): Evicted | null {
@@ -139,7 +139,7 @@ export class EventQueue {
     return this.takeOldest();
   }
 
-  /** Removes the oldest event that is not on loan; null when there is none. */
+  /** Removes the oldest event that is not leased; null when there is none. */
   takeOldest(): Evicted | null {
     const waiting = this.#waiting.oldest;
     if (waiting) {
@@ -157,9 +157,9 @@ export class EventQueue {
   }
 
   /**
-   * Lends the oldest events that fit into one batch: of one format, without a repeated id, and none whose key is on loan.
+   * Leases the oldest events that fit into one batch: of one format, without a repeated id, and none whose key is leased.
    *
-   * @returns null when there is nothing to lend
+   * @returns null when there is nothing to lease
    */
   lease({ maxBatchEvents, maxBatchBytes }: LeaseLimits): QueueLease | null {
     const lease = new QueueLease(this.#onAck);
@@ -175,7 +175,7 @@ export class EventQueue {
           !lease.hasIdOf(event));
       if (!fits) return false;
       lease.add({ event, seq, lane });
-      lane.lend(lease);
+      lane.hold(lease);
       this.#leased.add(event);
       bytes += event.bytes;
       return true;
@@ -200,7 +200,7 @@ export class EventQueue {
       this.#blocked.add(event);
     }
     this.#waiting.putBack(returned);
-    for (const { lane } of returned) this.#giveBackKey(lane);
+    for (const { lane } of returned) this.#releaseKey(lane);
     return returned.map(({ event }) => event);
   }
 
@@ -254,8 +254,8 @@ export class EventQueue {
     this.#blocked.addAll(lane.waiting);
   }
 
-  #giveBackKey(lane: KeyLane): void {
-    if (!lane.giveBack() || !lane.first) return;
+  #releaseKey(lane: KeyLane): void {
+    if (!lane.release() || !lane.first) return;
     this.#blocked.subtractAll(lane.waiting);
     this.#free.add(lane);
   }

@@ -15,14 +15,14 @@ interface Waiting extends PlacedEvent {
   nextInLane: Waiting | null;
 }
 
-/** The events of one order key that are on loan, or wait for those that are. */
+/** The events of one order key that are leased, or wait for those that are. */
 export class KeyLane {
   /** The lease that holds the key, or null. */
   holder: object | null = null;
   first: Waiting | null = null;
   last: Waiting | null = null;
   #waiting: EventCount | undefined;
-  #lent = 0;
+  #leased = 0;
 
   constructor(readonly key: string) {}
 
@@ -35,15 +35,15 @@ export class KeyLane {
     return this.holder === null && this.first === null;
   }
 
-  lend(lease: object): void {
+  hold(lease: object): void {
     this.holder = lease;
-    this.#lent += 1;
+    this.#leased += 1;
   }
 
-  /** Returns true if no event of this key is on loan any more. */
-  giveBack(): boolean {
-    this.#lent -= 1;
-    if (this.#lent > 0) return false;
+  /** Returns true if no event of this key is leased any more. */
+  release(): boolean {
+    this.#leased -= 1;
+    if (this.#leased > 0) return false;
     this.holder = null;
     return true;
   }

@@ -6,11 +6,10 @@ import { type QueueLease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
 import { backgroundTimer, Sleepers, type Timer, within } from '../timers.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import { deliverBatch, type Transport } from './deliver-batch.js';
+import { deliverBatch, type WrappedSender } from './deliver-batch.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
 import { type Refusals } from './suspects.js';
 
-/** Milliseconds and bytes. */
 export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
   readonly flushAt: number;
   readonly flushIntervalMs: number;
@@ -33,17 +32,17 @@ interface GivenUp {
   readonly retryAfterMs?: number;
 }
 
-/** A pause that the receiver asks for is honoured up to this many cool-downs; a longer one must not silence us for good. */
+/** Maximum pause on request of the receiver, in cool-downs: an absurd `Retry-After` must not stop sending for good. */
 const MAX_PAUSE_IN_COOL_DOWNS = 10;
 
-/** How long a batch that could be sent waits for more events: a burst then takes fewer requests. */
+/** Time that a batch waits for more events, so that a burst takes fewer requests. */
 const LINGER_MS = 5;
 
 /** Decides when batches of queued events are sent, and how many at once. */
 export class BatchScheduler {
   readonly #options: BatchSchedulerOptions;
   readonly #queue: EventQueue;
-  readonly #transport: Transport;
+  readonly #sender: WrappedSender;
   readonly #settlement: Settlement;
   readonly #onReturn: () => void;
   readonly #ages = new EventAges();
@@ -62,7 +61,7 @@ export class BatchScheduler {
   readonly #afterPause = new Sleepers();
   /** Callers of `flush` that give up when sending stalls. */
   readonly #stallWaiters = new Set<() => void>();
-  /** Everything in the queue is to be sent, full batch or not. */
+  /** Everything in the queue must be sent, even if it does not fill a batch. */
   #due = false;
   #skipsPauses = false;
   #flushTimer: Timer | null = null;
@@ -76,15 +75,15 @@ export class BatchScheduler {
   constructor(
     options: BatchSchedulerOptions,
     queue: EventQueue,
-    transport: Transport,
+    sender: WrappedSender,
     settlement: Settlement,
     onReturn: () => void,
   ) {
     this.#options = options;
-    // A threshold that no batch can reach would leave the events to the timer.
+    // No batch could reach a higher threshold, so only the timer would send events.
     this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents);
     this.#queue = queue;
-    this.#transport = transport;
+    this.#sender = sender;
     this.#settlement = settlement;
     this.#onReturn = onReturn;
   }
@@ -110,7 +109,7 @@ export class BatchScheduler {
     else this.#startFlushTimer();
   }
 
-  /** Sends everything after the current turn, but no probe. */
+  /** Sends everything after the current turn of the event loop, but no probe. */
   sendSoon(): void {
     this.#due = true;
     this.#schedule();
@@ -134,7 +133,7 @@ export class BatchScheduler {
     return how;
   }
 
-  /** From now on a probe cuts every pause short that the receiver asks for: the pause could outlast us. */
+  /** Ignores pauses that the receiver asks for from now on, because they could outlast the process: a probe is sent instead. */
   skipPauses(): void {
     this.#skipsPauses = true;
     if (!this.#breaker.closed || !this.#breaker.paused) return;
@@ -142,7 +141,7 @@ export class BatchScheduler {
     this.#breaker.allowProbe();
   }
 
-  /** The receiver answered: sending need not wait any longer. */
+  /** The receiver answered: ends a cool-down. */
   answered(): void {
     this.#lastFailure = null;
     if (!this.#breaker.close()) return;
@@ -239,9 +238,9 @@ export class BatchScheduler {
     this.#inFlight.add(request);
   }
 
-  /** Makes attempts until all events have their fate. Returns why it gave up, or null. */
+  /** Makes attempts until every event has its fate. Returns the reason if it gives up, or null. */
   async #deliver(lease: QueueLease, isProbe: boolean, signal: AbortSignal): Promise<GivenUp | null> {
-    for await (const attempt of deliverBatch(lease, this.#transport, this.#refusals, signal)) {
+    for await (const attempt of deliverBatch(lease, this.#sender, this.#refusals, signal)) {
       if (attempt.answered) this.answered();
       this.#settlement.settle(lease, attempt);
       const { left, failure, retryAfterMs } = attempt;
@@ -259,13 +258,13 @@ export class BatchScheduler {
 
   /** Returns false when the batch must go back to the queue instead. */
   async #waitForRetry(ms: number, retryAfterMs: number | undefined): Promise<boolean> {
-    // Another batch has found out that nothing gets through: this one waits with the rest.
+    // Another batch has failed: this one waits in the queue.
     if (this.#hasStalled()) return false;
     if (this.#skipsPauses && (retryAfterMs ?? 0) > ms) return false;
     if (retryAfterMs !== undefined) this.#breaker.pause(retryAfterMs);
     let goOn = await this.#retries.sleep(ms);
-    // Between `wake` and this line another batch may have stalled, or been told to pause. Only the end of a pause in the closed
-    // state wakes these: the start of a cool-down has woken them, and a probe may cut it short.
+    // Since `wake`, another batch may have stalled or started a pause. `#afterPause` wakes at the end of a pause; if a cool-down
+    // starts instead, it wakes with false.
     while (goOn && !this.#hasStalled() && this.#breaker.paused) goOn = await this.#afterPause.sleep(Infinity);
     return goOn && !this.#hasStalled();
   }
@@ -294,13 +293,13 @@ export class BatchScheduler {
     this.#lastFailure = failure;
     if (!this.#coolDown(pauseMs, isProbe)) return;
     const { observer, ledger } = this.#settlement;
-    // Longer where the receiver asked another batch for a longer pause.
+    // Another batch may have been asked for a longer pause.
     const leftMs = Math.max(pauseMs, Math.round(this.#breaker.coolDownLeftMs ?? 0));
     observer.coolingDown(failure, leftMs, ledger.pending.events);
     for (const giveUp of this.#stallWaiters) giveUp();
   }
 
-  /** Batches that wait for a retry go back to the queue. Returns false when it was cooling down already. */
+  /** Returns batches that wait for a retry to the queue. Returns false if it was cooling down already. */
   #coolDown(ms: number, isProbe: boolean): boolean {
     if (!this.#breaker.open(ms, isProbe)) return false;
     this.#retries.wake(false);

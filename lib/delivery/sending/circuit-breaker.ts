@@ -4,8 +4,8 @@ import { backgroundTimer, type Timer } from '../timers.js';
  * Decides how many requests may be in flight. Closed: as many as `concurrency`. Open: none, until the cool-down is over; then
  * one, the probe. Half-open: the probe is in flight. It closes as soon as the receiver answers.
  *
- * A pause (Retry-After) stops requests in any state and changes none. Timers alone measure the waits: by a clock that somebody
- * sets, the circuit could stay open for good.
+ * A pause (Retry-After) stops requests in any state and changes none. Only timers measure the waits: with the wall clock, which
+ * may be set, the circuit could stay open for good.
  */
 export class CircuitBreaker {
   readonly #onReady: () => void;

@@ -26,8 +26,8 @@ export interface DroppedEvent {
   readonly detail: string;
 }
 
-/** A sender, perhaps behind others that count requests or wait for the store. */
-export type Transport = Pick<Sender, 'send' | 'messages'>;
+/** A sender, perhaps wrapped to count requests or to wait for the store. Its connections are released elsewhere. */
+export type WrappedSender = Omit<Sender, 'release'>;
 
 /** Events that were refused together: split, or, if it is one, suspected. */
 interface Refused {
@@ -56,11 +56,11 @@ const NO_FATES: AttemptResult = Object.freeze({
  */
 export async function* deliverBatch(
   lease: Lease,
-  transport: Transport,
+  sender: WrappedSender,
   refusals: Refusals,
   signal: AbortSignal,
 ): AsyncGenerator<AttemptResult, void, void> {
-  const batch = new BatchDelivery(lease, transport, refusals, signal);
+  const batch = new BatchDelivery(lease, sender, refusals, signal);
   const parts: (readonly QueuedEvent[])[] = [lease.open];
   for (let part = parts.pop(); part; part = parts.pop()) {
     const refused = yield* batch.deliver(part);
@@ -80,7 +80,7 @@ export async function* deliverBatch(
     const isAccepted = witness !== null && (yield* batch.deliver([witness])) === null;
     if (batch.isAborted()) return;
     if (isAccepted) continue;
-    const remedy = transport.messages.refusesEveryEvent;
+    const remedy = sender.messages.refusesEveryEvent;
     yield { ...NO_FATES, left: lease.open, failure: { message: failure.message, remedy, refusesAll: true } };
     return;
   }
@@ -92,13 +92,13 @@ class BatchDelivery {
   /** Events that were refused alone. They are dropped once it is clear that they, and not the receiver, are at fault. */
   readonly suspects: Suspect[] = [];
   readonly #lease: Lease;
-  readonly #transport: Transport;
+  readonly #sender: WrappedSender;
   readonly #refusals: Refusals;
   readonly #signal: AbortSignal;
 
-  constructor(lease: Lease, transport: Transport, refusals: Refusals, signal: AbortSignal) {
+  constructor(lease: Lease, sender: WrappedSender, refusals: Refusals, signal: AbortSignal) {
     this.#lease = lease;
-    this.#transport = transport;
+    this.#sender = sender;
     this.#refusals = refusals;
     this.#signal = signal;
   }
@@ -112,7 +112,7 @@ class BatchDelivery {
     let events = this.#lease.wanted(part);
     for (let number = 1; events.length > 0; number += 1) {
       const format = events[0]?.format ?? '';
-      const outcome = await this.#transport.send({ id, createdAt, format, events }, { number, signal });
+      const outcome = await this.#sender.send({ id, createdAt, format, events }, { number, signal });
       if (outcome.kind === 'tooLarge') return { events, reason: 'too_large', failure: outcome.failure };
       if (outcome.kind === 'rejected') return { events, reason: 'rejected', failure: outcome.failure };
       const fates = this.#fatesOf(events, outcome);
@@ -173,7 +173,7 @@ class BatchDelivery {
       else if (again.has(event.id)) left.push(event);
       else delivered.push(event);
     }
-    const failure = left.length > 0 ? this.#transport.messages.askedAgain : null;
+    const failure = left.length > 0 ? this.#sender.messages.askedAgain : null;
     return { delivered, dropped, left, failure, retryAfterMs, answered };
   }
 

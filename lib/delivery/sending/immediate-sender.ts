@@ -10,7 +10,7 @@ import { type LeaseLimits } from '../queue/event-queue.js';
 import { type Lease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
 import { backgroundTimer, deadlineTimer, Sleepers, type Timer } from '../timers.js';
-import { deliverBatch, type Transport } from './deliver-batch.js';
+import { deliverBatch, type WrappedSender } from './deliver-batch.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
 
 export interface ImmediateSenderOptions extends LeaseLimits, RetryPolicy {
@@ -73,7 +73,7 @@ class ImmediateLease implements Lease {
     const call = this.#calls.get(id) ?? null;
     this.#calls.delete(id);
     if (call) this.#onAck(call);
-    // Nobody waits for the answer any more.
+    // No caller waits for the response any more.
     if (this.#calls.size === 0) {
       this.abort.abort();
       this.retries.wake(false);
@@ -88,7 +88,7 @@ class ImmediateLease implements Lease {
  */
 export class ImmediateSender {
   readonly #options: ImmediateSenderOptions;
-  readonly #transport: Transport;
+  readonly #sender: WrappedSender;
   readonly #settlement: Settlement;
   readonly #events: ImmediateSenderEvents;
   readonly #calls = new Set<Call>();
@@ -99,12 +99,12 @@ export class ImmediateSender {
 
   constructor(
     options: ImmediateSenderOptions,
-    transport: Transport,
+    sender: WrappedSender,
     settlement: Settlement,
     events: ImmediateSenderEvents,
   ) {
     this.#options = options;
-    this.#transport = transport;
+    this.#sender = sender;
     this.#settlement = settlement;
     this.#events = events;
   }
@@ -127,7 +127,7 @@ export class ImmediateSender {
 
   /** Resolves when the event has its fate, when retries or `timeoutMs` are used up, or when aborted. Never rejects. */
   send(event: QueuedEvent, { timeoutMs, signal }: ImmediateCall): Promise<ImmediateOutcome> {
-    const { messages } = this.#transport;
+    const { messages } = this.#sender;
     return new Promise((resolve) => {
       const call: Call = {
         event,
@@ -152,7 +152,7 @@ export class ImmediateSender {
     });
   }
 
-  /** Drops everything that still waits. */
+  /** Drops the events of all waiting calls. */
   close(): void {
     for (const call of [...this.#calls]) this.#drop(call, 'shutdown', 'Event dropped: shutdown');
     if (this.#timer) clearTimeout(this.#timer);
@@ -188,8 +188,8 @@ export class ImmediateSender {
 
   async #deliver(lease: ImmediateLease): Promise<void> {
     this.#requests += 1;
-    // Refusals of its own: callers are told of each, and nothing is kept.
-    for await (const attempt of deliverBatch(lease, this.#transport, { unproven: 0 }, lease.abort.signal)) {
+    // With its own count of refusals: each caller gets its error, and nothing is kept.
+    for await (const attempt of deliverBatch(lease, this.#sender, { unproven: 0 }, lease.abort.signal)) {
       if (attempt.answered) this.#events.onAnswer();
       this.#settlement.settle(lease, attempt);
       const left = lease.wanted(attempt.left);
@@ -202,7 +202,7 @@ export class ImmediateSender {
       this.#settlement.observer.retrying(left, delayMs, failure);
       if (!(await lease.retries.sleep(delayMs))) break;
     }
-    const message = lease.lastFailure?.message ?? this.#transport.messages.aborted;
+    const message = lease.lastFailure?.message ?? this.#sender.messages.aborted;
     for (const call of lease.calls) this.#drop(call, 'undelivered', message);
     this.#requests -= 1;
     this.#events.onReturn();

@@ -23,7 +23,7 @@ export class RequestStatsCollector {
     };
   }
 
-  /** Wraps `send`: each request is counted, and the observer told. */
+  /** Wraps `send`: counts each request and notifies the observer. */
   observed(send: SendBatch, observer: DeliveryObserver): SendBatch {
     return async (batch, attempt) => {
       if (attempt.number > 1) this.retries += 1;

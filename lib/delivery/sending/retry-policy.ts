@@ -30,8 +30,8 @@ interface FailedAttempt {
 }
 
 /**
- * The wait after a failed attempt; null when the batch must not be tried again: retries are used up, the receiver refuses
- * everything, or it asked for a longer pause than one batch may wait.
+ * Delay after a failed attempt; null if the batch must not be retried: retries are used up, or the receiver refuses everything or
+ * asked for a pause longer than `retryMaxMs`.
  */
 export function retryDelayMs(
   { number, failure, retryAfterMs = 0 }: FailedAttempt,

@@ -66,7 +66,7 @@ describe('a lease', () => {
   it('never holds one id twice when the event that was given the id comes first', () => {
     const queue = queueOf(event('a', 'a', { hasOwnId: true }), event('b', 'b', { id: 'a' }));
     const [first, second] = [queue.lease(BATCH), queue.lease(BATCH)];
-    // The lease released first is lent first.
+    // The lease released first is leased first.
     for (const lease of [second, first]) if (lease) queue.release(lease);
     expect(names(queue.lease(BATCH))).toEqual(['b']);
     expect(names(queue.lease(BATCH))).toEqual(['a']);
@@ -90,7 +90,7 @@ describe('a lease', () => {
     expect([queue.size, queue.leased, queue.available]).toEqual([1, 0, 1]);
   });
 
-  it('remembers which keys are on loan or have waiting events, however many keys follow', () => {
+  it('remembers which keys are leased or have waiting events, however many keys follow', () => {
     const queue = queueOf(event('a1', 'a'), event('b1', 'b'));
     const first = queue.lease({ ...BATCH, maxBatchEvents: 1 });
     const second = queue.lease({ ...BATCH, maxBatchEvents: 1 });
@@ -109,7 +109,7 @@ describe('a lease', () => {
     expect(names(queue.lease(BATCH))).toEqual(['b2']);
   });
 
-  it('skips keys on loan until their last event is acknowledged', () => {
+  it('skips leased keys until their last event is acknowledged', () => {
     const queue = queueOf(event('a1', 'a'), event('b1', 'b'), event('a2', 'a'), event('c1', 'c'));
     const first = queue.lease({ ...BATCH, maxBatchEvents: 1 });
     const second = queue.lease(BATCH);
@@ -134,7 +134,7 @@ describe('a lease', () => {
 });
 
 describe('a full queue', () => {
-  it('drops the oldest that is not on loan, wherever it waits', () => {
+  it('drops the oldest that is not leased, wherever it waits', () => {
     const queue = new EventQueue({ maxQueueEvents: 4, maxQueueBytes: 100_000 });
     for (const each of [event('a1', 'a'), event('a2', 'a'), event('b1', 'b'), event('c1', 'c')]) queue.push(each);
     queue.lease({ ...BATCH, maxBatchEvents: 1 });
@@ -145,7 +145,7 @@ describe('a full queue', () => {
     expect(queue.size).toBe(4);
   });
 
-  it('drops the newest event when all others are on loan, or when it is larger than the queue', () => {
+  it('drops the newest event when all others are leased, or when it is larger than the queue', () => {
     const queue = new EventQueue({ maxQueueEvents: 1, maxQueueBytes: 100 });
     queue.push(event('a'));
     queue.lease(BATCH);
