@@ -1,4 +1,4 @@
-/** One event as application code captures it. The names of the fields are posthog-node's. */
+/** An event as application code captures it. The fields are named as in posthog-node. */
 export interface CaptureEvent {
   /** The name, e.g. `order_placed`. Not blank; at most 200 bytes of UTF-8. */
   event: string;
@@ -11,7 +11,7 @@ export interface CaptureEvent {
   properties?: Record<string, unknown>;
   /** Group type to group key, sent as `$groups`. */
   groups?: Record<string, string | number>;
-  /** When it happened. A string is ISO 8601, in UTC unless it has an offset. Default: now. */
+  /** Time of the event. A string is ISO 8601, in UTC unless it has an offset. Default: now. */
   timestamp?: Date | string;
   /** Default: a new uuid of version 7. An invalid one is replaced, with a warning. */
   uuid?: string;
@@ -34,7 +34,7 @@ export interface IdentifyInput {
   set?: Record<string, unknown>;
   /** Does not replace existing values. */
   setOnce?: Record<string, unknown>;
-  /** An id under which the person was known before; PostHog merges it. */
+  /** An earlier, anonymous id of the person, which PostHog merges. */
   anonDistinctId?: string | number;
   /**
    * posthog-node's field: has `$set` and `$set_once`, or the properties to set.

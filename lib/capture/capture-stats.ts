@@ -13,22 +13,22 @@ export interface CaptureStats {
   pending: number;
   /** Size of the pending events as JSON in UTF-8. */
   pendingBytes: number;
-  /** Pending events that are part of a request, or of one that waits for its retry. */
+  /** Pending events in requests, including requests that wait for a retry. */
   inFlight: number;
-  /** Requests that were repeated. */
+  /** Number of requests that were retries. */
   retries: number;
   /** Finished requests: their number, by status, and the durations of the last 1000. */
   requests: RequestStats;
   /**
-   * Age of the oldest pending event in milliseconds; null if none is pending. If it grows, events do not get through. Measured by the
-   * system clock, so it is wrong after the clock was set, until those events have left.
+   * Age of the oldest pending event in milliseconds; null if none is pending. If it grows, events are not delivered. Measured by the
+   * system clock: if that is set, the age is wrong until these events are settled.
    */
   oldestPendingMs: number | null;
   /** End of the cool-down, when one request is sent as a probe, in epoch milliseconds; null if there is none. */
   coolDownUntil: number | null;
   /** The options that limit the pending events; null for a disabled instance. */
   limits: PendingLimits | null;
-  /** The last error of PostHog or the network that keeps events pending, or that the project is over its quota, with a remedy; else null. */
+  /** The last error that keeps events pending, or an exceeded quota, with a remedy; null if there is none. */
   lastFailure: SendFailure | null;
   /** true: the store fails, and events are in memory only. */
   storeFailing: boolean;

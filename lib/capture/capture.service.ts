@@ -43,7 +43,7 @@ export interface CaptureParts {
 
 const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
 const DEFAULT_TIMEOUT_MS = 10_000;
-const UNREADABLE = 'the event could not be read';
+const EVENT_UNREADABLE = 'the event could not be read';
 
 class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /** The current user, session, groups and properties: they apply to all events of the current function and of everything it starts. */
@@ -86,8 +86,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Sends an event and waits for PostHog's answer. Concurrent calls share a request. If the event cannot be delivered within the time
-   * limit, it is dropped, and the result says so. Never rejects.
+   * Sends an event and waits for PostHog's response. Concurrent calls share a request. If the event cannot be delivered within the time
+   * limit, it is dropped, and the result has the error. Never rejects.
    *
    * @param options.timeoutMs milliseconds, including retries. Default: 10 000
    * @param options.signal aborts the attempt
@@ -98,15 +98,15 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   ): Promise<CaptureResult> {
     const { pipeline } = this.#parts;
     const checked = checkEvent(event);
-    const answer = (distinctId: string, error: string | null, uuid: string | null): CaptureResult =>
+    const resultOf = (distinctId: string, error: string | null, uuid: string | null): CaptureResult =>
       new CaptureResult({ event: checked.ok ? checked.source.event : checked.event, distinctId, error, uuid });
     if (!pipeline || !this.#enabled) {
-      return answer((checked.ok ? checked.source.distinctId : undefined) ?? '', 'Event dropped: disabled', null);
+      return resultOf((checked.ok ? checked.source.distinctId : undefined) ?? '', 'Event dropped: disabled', null);
     }
     const taken = this.#take(checked);
     if (!taken.ok) {
       const error = taken.reason === 'invalid' ? `Invalid event: ${taken.detail}` : `Event dropped: ${taken.reason}`;
-      return answer(taken.distinctId, error, taken.uuid);
+      return resultOf(taken.distinctId, error, taken.uuid);
     }
     const { queued, distinctId } = taken;
     const followed = followSignal(options);
@@ -115,7 +115,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       signal: followed?.signal,
     });
     followed?.release();
-    return answer(distinctId, outcome.delivered ? null : outcome.message, taken.uuid);
+    return resultOf(distinctId, outcome.delivered ? null : outcome.message, taken.uuid);
   }
 
   /**
@@ -280,7 +280,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     const { source, warnings } = checked;
     const warn = (warning: string): void => reporter.warned(warning, source.event);
     for (const warning of warnings) warn(warning);
-    const taken = this.#takeIn(source, warn);
+    const taken = this.#takeSafely(source, warn);
     // Not before: a beforeSend that calls stats() must not see an event that is neither pending nor dropped.
     this.#captured += 1;
     if (!taken.ok) {
@@ -289,12 +289,18 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     return taken;
   }
 
-  #takeIn(source: SourceEvent, warn: (warning: string) => void): Taken {
+  #takeSafely(source: SourceEvent, warn: (warning: string) => void): Taken {
     try {
       return this.#parts.intake.take(source, warn);
     } catch {
-      // An error of hostile input drops the event and never reaches the caller.
-      return { ok: false, reason: 'invalid', detail: UNREADABLE, uuid: null, distinctId: source.distinctId ?? '' };
+      // Hostile input may throw anywhere: the event is dropped, and the caller gets no error.
+      return {
+        ok: false,
+        reason: 'invalid',
+        detail: EVENT_UNREADABLE,
+        uuid: null,
+        distinctId: source.distinctId ?? '',
+      };
     }
   }
 }

@@ -1,5 +1,5 @@
 import { type Warn, warnOfUnknownFields } from '../shared/unknown-fields.js';
-import { copyOwn, describe, isObject, quoteName, setOwn } from '../shared/untrusted-values.js';
+import { copyOwn, describe, isMissing, isObject, quoteName, setOwn } from '../shared/untrusted-values.js';
 import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from './distinct-id.js';
 import { groupKeyOf, type GroupKeys } from './group-keys.js';
 
@@ -51,7 +51,7 @@ type Draft = { -readonly [Field in keyof CheckedContext]: CheckedContext[Field] 
  */
 export function checkContext(input: unknown, warn: Warn): CheckedContext {
   const checked: Draft = {};
-  if (input === undefined || input === null) return checked;
+  if (isMissing(input)) return checked;
   try {
     if (isObject(input)) readContext(input, checked, warn);
     else warn(`a context must be an object, but it is ${describe(input)}; it was ignored`);
@@ -68,9 +68,9 @@ function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn)
 
   // First, so that an unreadable field below cannot undo an opt-out.
   if (typeof optedOut === 'boolean') checked.optedOut = optedOut;
-  else if (isGiven(optedOut)) ignore('optedOut', 'true or false', optedOut);
+  else if (!isMissing(optedOut)) ignore('optedOut', 'true or false', optedOut);
 
-  if (isGiven(distinctId)) {
+  if (!isMissing(distinctId)) {
     const id = distinctIdOf(distinctId);
     if (id === null)
       ignore('distinctId', `a string of at most ${MAX_DISTINCT_ID_BYTES} bytes or a finite number`, distinctId);
@@ -83,17 +83,17 @@ function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn)
 
   const session = typeof sessionId === 'string' ? sessionId.trim() : '';
   if (session !== '' && session.length <= MAX_SESSION_ID_LENGTH) checked.sessionId = session;
-  else if (isGiven(sessionId))
+  else if (!isMissing(sessionId))
     ignore('sessionId', `a string of at most ${MAX_SESSION_ID_LENGTH} characters`, sessionId);
 
   if (isObject(groups)) checked.groups = readGroups(groups, warn);
-  else if (isGiven(groups)) ignore('groups', 'an object of group types and keys', groups);
+  else if (!isMissing(groups)) ignore('groups', 'an object of group types and keys', groups);
 
   if (isObject(properties)) {
     const copy = {};
     checked.properties = copy;
     copyOwn(copy, properties);
-  } else if (isGiven(properties)) ignore('properties', 'an object of names and values', properties);
+  } else if (!isMissing(properties)) ignore('properties', 'an object of names and values', properties);
 
   warnOfUnknownFields(input, FIELDS, warn);
 }
@@ -114,8 +114,6 @@ function readGroups(groups: Record<string, unknown>, warn: Warn): GroupKeys {
   if (ignored > MAX_NAMED) warn(`${ignored - MAX_NAMED} more groups of a context were ignored`);
   return checked;
 }
-
-const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
 
 /** Fields of `above` replace those of `below`; groups and properties are merged. */
 export function mergeContexts(below: CheckedContext, above: CheckedContext): CheckedContext {

@@ -7,7 +7,7 @@ import { type CheckedContext, mergeContexts } from './capture-context.js';
 import './next-tick.js';
 
 /**
- * One layer of context. Fields that a layer does not set are inherited from the layers below; a change of a layer is visible in those
+ * A layer of context. Fields that a layer does not set are inherited from the layers below; a change of a layer is visible in those
  * above it. Plain data, because both builds of this package may share it within one process.
  */
 export interface ContextScope {

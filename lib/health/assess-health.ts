@@ -14,7 +14,6 @@ export interface CaptureHealthThresholds {
   readonly maxPendingAgeMs?: number;
 }
 
-/** One problem and its remedy, for people to read. */
 export interface HealthProblem {
   readonly message: string;
   readonly remedy: string;

@@ -16,7 +16,7 @@ export interface MaskedText {
 
 /** Top-level fields that are never hidden. */
 const ENVELOPE = new Set(['event', 'uuid', 'timestamp', 'properties', 'options']);
-const UNREADABLE = `"${HIDDEN}"`;
+const HIDDEN_JSON = `"${HIDDEN}"`;
 
 /**
  * Returns a function that masks the JSON of an event: property values at any depth, and the distinct id if the mask has `distinct_id`.
@@ -39,7 +39,7 @@ export function masker(mask: Mask = []): (text: string) => MaskedText {
         who: typeof who === 'string' || typeof who === 'number' ? String(who) : '',
       };
     } catch {
-      return { text: UNREADABLE, who: '' };
+      return { text: HIDDEN_JSON, who: '' };
     }
   };
 }

@@ -16,7 +16,7 @@ export interface LiveFate {
   readonly isFinal: boolean;
 }
 
-/** One or two values over time. */
+/** A chart of one or two values. */
 export interface LiveChart {
   readonly label: string;
   readonly unit: 'count' | 'rate' | 'ms';
@@ -33,7 +33,7 @@ export interface LiveHint {
 
 export interface LiveLayout {
   readonly title: string;
-  /** One sentence about the content of the list. */
+  /** A sentence about the content of the list. */
   readonly about: string;
   readonly fates: readonly LiveFate[];
   readonly charts: readonly LiveChart[];
@@ -64,7 +64,7 @@ export interface LiveProgress {
   readonly attempts: number;
 }
 
-/** One line of the list. */
+/** A line of the list. */
 export interface LiveEvent extends LiveProgress {
   /** Shortened for display. */
   readonly name: string;
@@ -111,7 +111,6 @@ export interface LiveUpdate {
   readonly sample?: LiveSample;
 }
 
-/** One event with its complete text. */
 export interface LiveDetail {
   readonly id: string;
   /** The masked JSON; null if the event was never serialized. */

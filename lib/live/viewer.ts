@@ -8,7 +8,7 @@ const MAX_BEHIND_MS = 20_000;
 /** Delay before the browser reconnects. */
 const RETRY_MS = 1000;
 
-/** One open page: a stream of server-sent events. */
+/** An open page: a stream of server-sent events. */
 export class Viewer {
   readonly #response: ServerResponse;
   #messages = 0;

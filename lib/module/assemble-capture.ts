@@ -20,10 +20,10 @@ export interface Connection {
 }
 
 /**
- * Creates what takes the events of an instance.
+ * Creates the delivery of an instance.
  *
- * @param reporter observes their delivery
- * @param shutDown shuts the instance down as the end of the application would
+ * @param reporter must be notified of the fates of the events
+ * @param shutDown shuts the instance down, as closing the application does
  */
 export type Connect = (reporter: EventReporter, shutDown: () => Promise<unknown>) => Promise<Connection> | Connection;
 

@@ -1,4 +1,4 @@
-/** Longer strings are not quoted. Project keys are longer, and so is most text that is pasted by mistake. */
+/** Longer strings are not quoted. Project keys are longer, and so are most strings that are pasted by mistake. */
 const QUOTED_LENGTH = 20;
 const QUOTED_URL_LENGTH = 80;
 

@@ -67,7 +67,6 @@ export const IsOneOf = (...words: string[]) =>
     parse: parseWord,
   });
 
-/** One of the words, or a non-empty array of them. */
 export const IsSomeOf = (...words: string[]) =>
   rule({
     name: 'isSomeOf',

@@ -45,7 +45,7 @@ export interface EventDelivery {
   durationMs: number;
 }
 
-/** Which HTTP requests are captured, and as which event. */
+/** Options of the event that is captured per HTTP request. */
 export interface RequestTrackingOptions {
   /** Name of the event. Default: `http_request`. */
   event?: string | undefined;

@@ -1,5 +1,5 @@
 /** Lower-case names of options in PostHog's own SDKs. */
-const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+const OPTION_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ['token', 'apiKey'],
   ['projectapikey', 'apiKey'],
   ['apihost', 'host'],
@@ -10,8 +10,8 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['maxbatchsize', 'maxBatchEvents'],
 ]);
 
-/** One edit per four characters is a typo, up to two. */
-const MOST_EDITS = 2;
+/** A word with more edits than this, or than one per four characters, is another word. */
+const MAX_EDITS = 2;
 const CHARACTERS_PER_EDIT = 4;
 
 /**
@@ -20,10 +20,10 @@ const CHARACTERS_PER_EDIT = 4;
  */
 export function didYouMean(written: string, names: readonly string[]): string | undefined {
   const wanted = normalize(written);
-  const elsewhere = NAMES_ELSEWHERE.get(wanted);
-  if (elsewhere !== undefined && names.includes(elsewhere)) return elsewhere;
+  const synonym = OPTION_SYNONYMS.get(wanted);
+  if (synonym !== undefined && names.includes(synonym)) return synonym;
 
-  let fewest = Math.min(MOST_EDITS, Math.floor(wanted.length / CHARACTERS_PER_EDIT)) + 1;
+  let fewest = Math.min(MAX_EDITS, Math.floor(wanted.length / CHARACTERS_PER_EDIT)) + 1;
   let nearest: string | undefined;
   for (const name of names) {
     const candidate = normalize(name);

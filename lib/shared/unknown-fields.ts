@@ -1,14 +1,14 @@
 import { didYouMean } from './did-you-mean.js';
 import { quoteName } from './untrusted-values.js';
 
-/** Called with a sentence about something that was ignored, replaced or left out. Holds no values. Must not throw. */
+/** Called with a sentence about something that was ignored, replaced or left out. The sentence contains no values. Must not throw. */
 export type Warn = (warning: string) => void;
 
 /** Further unknown fields are only counted. */
 const MAX_NAMED = 5;
 
-/** Names of fields in other SDKs, in lower-case letters only, and our names for them: the first that the input has is suggested. */
-const NAMES_ELSEWHERE: ReadonlyMap<string, readonly string[]> = new Map([
+/** Names of fields in other SDKs, in lower case, and our names: the first one that the input may have is suggested. */
+const FIELD_SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map([
   ['anonymousid', ['anonDistinctId', 'distinctId']],
   ['anondistinctid', ['anonDistinctId']],
   ['user', ['distinctId', 'distinct_id']],
@@ -43,7 +43,7 @@ const NAMES_ELSEWHERE: ReadonlyMap<string, readonly string[]> = new Map([
 /** undefined if no field is similar. */
 export function fieldMeant(written: string, fields: readonly string[]): string | undefined {
   const plain = written.toLowerCase().replace(/[^a-z]/g, '');
-  return NAMES_ELSEWHERE.get(plain)?.find((field) => fields.includes(field)) ?? didYouMean(written, fields);
+  return FIELD_SYNONYMS.get(plain)?.find((field) => fields.includes(field)) ?? didYouMean(written, fields);
 }
 
 /**
@@ -53,7 +53,7 @@ export function fieldMeant(written: string, fields: readonly string[]): string |
  */
 export function warnOfUnknownFields(input: object, fields: readonly string[], warn: Warn, within?: string): void {
   let unknown = 0;
-  const tell = (name: string): void => {
+  const report = (name: string): void => {
     unknown += 1;
     if (unknown <= MAX_NAMED)
       warn(
@@ -61,7 +61,7 @@ export function warnOfUnknownFields(input: object, fields: readonly string[], wa
       );
   };
   try {
-    for (const name in input) if (!fields.includes(name) && Object.hasOwn(input, name)) tell(name);
+    for (const name in input) if (!fields.includes(name) && Object.hasOwn(input, name)) report(name);
   } catch {
     // A proxy may refuse to list its fields.
   }

@@ -1,14 +1,14 @@
 import { types } from 'node:util';
 
 /**
- * Values of the application, read without trusting them: a getter or a proxy may throw wherever it is touched. Used where such values
- * come in (arguments, contexts, results of callbacks, options); behind that are plain values.
+ * Functions that read values of the application without trusting them: a getter or a proxy may throw on any access. Used on input only
+ * (arguments, contexts, results of callbacks, options); all other code gets plain values.
  */
 
 /** The value of a field that throws when it is read. No rule accepts it. */
 export const UNREADABLE = Symbol('unreadable');
 
-/** A field of an input, or UNREADABLE, also for a proxy that cannot even be looked at. Never throws. */
+/** A field of an input, or UNREADABLE if it throws or is a revoked proxy. Never throws. */
 export function readField(input: object, field: string): unknown {
   try {
     return lookAt((input as Readonly<Record<string, unknown>>)[field]);
@@ -17,7 +17,7 @@ export function readField(input: object, field: string): unknown {
   }
 }
 
-/** A field of anything; undefined where there is none or it throws. Never throws. */
+/** A field of any value; undefined if there is none or it throws. Never throws. */
 export function fieldOf(value: unknown, field: string): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
   try {
@@ -27,13 +27,13 @@ export function fieldOf(value: unknown, field: string): unknown {
   }
 }
 
-/** Returns the value. Throws for a proxy that cannot be looked at, as `instanceof` would later, in class-validator for example. */
+/** Returns the value. Throws for a proxy that throws on `instanceof`, which class-validator uses. */
 export function lookAt(value: unknown): unknown {
   if (value !== null && (typeof value === 'object' || typeof value === 'function')) Object.getPrototypeOf(value);
   return value;
 }
 
-/** Objects that do not hold their content in named properties: PostHog would get `{}`. */
+/** Objects whose content is not in named properties: their JSON would be `{}`. */
 const OTHER_OBJECTS: readonly (readonly [string, (value: unknown) => boolean])[] = [
   ['an array', Array.isArray],
   ['a Map', types.isMap],
@@ -76,7 +76,7 @@ export function fitsBytes(text: string, maxBytes: number): boolean {
   return text.length * 3 <= maxBytes || (text.length <= maxBytes && Buffer.byteLength(text) <= maxBytes);
 }
 
-/** A bigint with more digits is no id, and writing millions of digits takes seconds. */
+/** A bigint with more digits is not an id, and writing millions of digits takes seconds. */
 const MAX_DIGITS = 400;
 const TOO_MANY_DIGITS = 10n ** BigInt(MAX_DIGITS);
 
@@ -142,7 +142,7 @@ export function plainCopy(value: unknown): Record<string, unknown> {
   return copy;
 }
 
-/** Result of a callback that failed, of which `onFailure` has been notified. */
+/** The result of a failed callback; `onFailure` has been called. */
 export const FAILED = Symbol('failed');
 
 /**

@@ -127,7 +127,7 @@ const readRow = (block: Buffer, start: number): Record<Exclude<keyof QueuedEvent
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Returns a function that returns the next part of a text. */
+/** Returns a function that returns the next part of the string. */
 function cut(text: string): (length: number) => string {
   let start = 0;
   return (length) => text.slice(start, (start += length));

@@ -20,7 +20,7 @@ import { endWithResponse, noteResult } from './http/response-outcome.js';
 import { executionScope } from './propagation/call-scopes.js';
 import { isTracker, Tracker } from './tracker.js';
 
-/** One subscription to the handler: an outer interceptor may subscribe again, as `retry` does. */
+/** A subscription to the handler: an outer interceptor may subscribe again, as `retry` does. */
 interface Attempt {
   readonly call: TrackedCall;
   isOpen: boolean;

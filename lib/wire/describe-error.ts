@@ -30,7 +30,7 @@ export function describeStoreError(
   return withoutSecret(text, secret) || 'unknown error';
 }
 
-/** The beginning of a text, with the secret masked. */
+/** The first 200 characters, with the secret masked. */
 export function withoutSecret(text: string, secret: string): string {
   return text.replaceAll(secret, '***').slice(0, MAX_LENGTH);
 }
@@ -69,8 +69,8 @@ const MIN_QUOTED_LENGTH = 8;
 const PART_LENGTH = 12;
 
 /**
- * Detects whether a text quotes a value of an event, or a part of a long one. Messages of servers and stores are logged, and may quote
- * the events that they are about.
+ * Detects whether a message quotes a value of an event, or a part of a long one. Messages of servers and stores are logged, and may
+ * quote events.
  *
  * @param payloads events as JSON
  */

@@ -15,7 +15,7 @@ const CHUNK_BYTES = 64 * 1024;
 const MAX_IDLE = 4;
 
 /**
- * Compresses texts with gzip in Node's thread pool. Streams are reused, because creating one costs as much as compressing a batch.
+ * Compresses strings with gzip in Node's thread pool. Streams are reused, because creating one costs as much as compressing a batch.
  */
 export class GzipPool {
   readonly #idle: Packer[] = [];
@@ -65,7 +65,7 @@ export class GzipPool {
 }
 
 function newStream(): Packer {
-  // Each write is a whole text.
+  // Each write is a complete string.
   const stream = createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES, flush: constants.Z_FINISH }) as Packer;
   // `close` follows, which rejects.
   stream.on('error', () => undefined);

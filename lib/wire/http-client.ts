@@ -28,7 +28,7 @@ export interface HttpClient {
 /** Far more than any response of PostHog. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
-/** Reads a response body as text; '' if it is incomplete or too large, or the signal aborts. Never rejects. */
+/** Reads a response body as a string; '' if it is incomplete or too large, or the signal aborts. Never rejects. */
 export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown }, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

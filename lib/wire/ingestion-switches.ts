@@ -1,6 +1,6 @@
 /**
- * PostHog's per-event switches of ingestion: the field in code, the option in PostHog's API (v1, JSON input), and the property that
- * stands for it everywhere else. A wrong type makes PostHog refuse the whole batch.
+ * PostHog's per-event switches of ingestion: the field in code, the option in PostHog's API (v1, JSON input), and the property
+ * that replaces it everywhere else. A wrong type makes PostHog refuse the whole batch.
  */
 export const INGESTION_SWITCHES = [
   { field: 'cookielessMode', option: 'cookieless_mode', property: '$cookieless_mode', type: 'boolean' },

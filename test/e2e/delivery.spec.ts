@@ -103,7 +103,7 @@ it('goes on by itself when the cool-down is over', async () => {
   await posthog.waitForEvents(10);
   expect(posthog.requests).toHaveLength(6);
   await capture.flush();
-  expect(lines).toContainEqual(expect.stringContaining('answers again'));
+  expect(lines).toContainEqual(expect.stringContaining('responds again'));
 });
 
 it('sends different persons side by side, and one person never beside himself', async () => {
@@ -335,7 +335,7 @@ describe('what waits is not forgotten', () => {
     capture.capture({ event: 'old', distinctId: 'a' });
     await capture.flush();
     while (capture.stats().pending > 0) await wait(1);
-    expect(lines.filter((line) => line.includes('answers again'))).toEqual([]);
+    expect(lines.filter((line) => line.includes('responds again'))).toEqual([]);
   });
 });
 

@@ -169,7 +169,7 @@ describe('the end', () => {
     captureMany(capture, 3);
     capture.capture({ event: '', distinctId: 'ann' });
     await app.close();
-    expect(lines.at(-1)).toBe('Shut down: since the start 3 events were delivered and 1 dropped; none is left.');
+    expect(lines.at(-1)).toBe('Shut down: 3 events were delivered and 1 dropped since the start; none is pending.');
     await capture.onApplicationShutdown();
     expect(lines.filter((line) => line.startsWith('Shut down'))).toHaveLength(1);
   });

@@ -47,7 +47,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     await books.drain();
     books.check(posthog);
     expect(posthog.duplicates).toEqual([]);
-    expect(lines.filter((line) => line.includes('answers again'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('responds again'))).toHaveLength(1);
   });
 
   it.each([

@@ -21,7 +21,7 @@ export class CapturedEvent implements QueuedEvent {
   }
 }
 
-/** The application gave the id, perhaps to several events. */
+/** The id comes from the application, which may have given it to several events. */
 export class CapturedEventOfGivenId extends CapturedEvent {
   override get hasOwnId(): boolean {
     return false;

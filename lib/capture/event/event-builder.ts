@@ -15,7 +15,7 @@ export interface BuilderSettings extends ReservedSettings {
   readonly superProperties: Readonly<Properties>;
 }
 
-/** The current context, and the defaults of an event. */
+/** The context and the defaults of one event. */
 export interface EventSurroundings {
   readonly acting: CheckedContext;
   /** The distinct id of an event without a person. */
@@ -27,8 +27,8 @@ export interface EventSurroundings {
 }
 
 /**
- * Makes the event in PostHog's form. Properties of the call win over those of the context, and these over `superProperties`. They are
- * copied one level deep, once: each getter is called once, and the caller may change its object afterwards. Throws if a getter does.
+ * Makes the event in PostHog's form. Properties of the call take precedence over those of the context, and these over `superProperties`. They are
+ * copied one level deep: each getter is called once, and the caller may change its object afterwards. Throws if a getter throws.
  */
 export function buildEvent(
   source: SourceEvent,
@@ -60,7 +60,7 @@ function mergeProperties(
     ...own,
     ...LIBRARY,
   };
-  // Such a method would replace all the properties in JSON.
+  // JSON.stringify would call it, and its result would replace all properties.
   if (typeof properties.toJSON === 'function') remove(properties, 'toJSON');
   correctReserved(properties, settings, warn);
 

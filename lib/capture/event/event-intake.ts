@@ -29,11 +29,11 @@ export type Taken =
       readonly distinctId: string;
     };
 
-/** Levels of an event that are made here: the event, and its properties. */
+/** Levels of an event that are created here and may be changed: the event and its properties. */
 const OWN_LEVELS = 2;
 /** `beforeSend` may remove what makes an event too large, so more is accepted before it. */
 const MAX_BYTES_BEFORE_FILTERS = 4 * 1024 * 1024;
-/** The size of an event that is too large is reported up to this multiple of `maxEventBytes`: it may be endless. */
+/** Up to this multiple of `maxEventBytes` the size of a too large event is reported: it may be endless. */
 const MAX_REPORTED_SIZE = 2;
 
 /** Turns a checked event into immutable JSON: builds it, calls `beforeSend`, and writes it once. */
@@ -63,7 +63,7 @@ export class EventIntake {
     const uuid = this.#uuids.next(now);
     const timestamp = this.#clock.at(now);
     const built = this.#build(source, { acting, personlessId: this.#personlessId, uuid, timestamp, warn });
-    // Without filters nobody else has a reference to the event and its properties.
+    // Without filters, no other code has a reference to the event and its properties.
     if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now);
     const filtered = this.#filter(built, warn);
     return 'event' in filtered
@@ -75,14 +75,14 @@ export class EventIntake {
     try {
       return buildEvent(source, surroundings, this.#settings);
     } catch {
-      // A getter or a proxy threw. Reading properties one by one each time would cost more than all the rest.
+      // A getter or a proxy threw. Reading the properties of every event one by one would be too slow.
       const superProperties = plainCopy(this.#settings.superProperties);
       const plain = { ...source, properties: plainCopy(source.properties) };
       return buildEvent(plain, surroundings, { ...this.#settings, superProperties });
     }
   }
 
-  /** @param ownId the uuid that was made for the event */
+  /** @param ownId the uuid that was generated for the event */
   #write(event: PostHogEvent, ownLevels: number, ownId: string, capturedAt: number): Taken {
     const { maxEventBytes } = this.#settings;
     const problem = requiredProblem(event, maxEventBytes);

@@ -8,7 +8,7 @@ const POOL_SIZE = 1024;
 const DIGITS = Buffer.from('0123456789abcdef');
 const DASH = '-'.charCodeAt(0);
 
-/** Makes uuids of version 7 (RFC 9562), which begin with the time and so sort by it. */
+/** Generates uuids of version 7 (RFC 9562), which begin with the time and so sort by it. */
 export class UuidSource {
   /** The parts after the time of many uuids as one string: randomBytes() and joining strings cost far more than a slice. */
   #tails = '';

@@ -6,7 +6,7 @@ import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { correctReserved, type ReservedSettings } from './reserved-properties.js';
 import { DISTINCT_ID, EVENT_NAME, readBy, type Rule, TIMESTAMP, UUID } from './rules.js';
 
-/** The event that `beforeSend` returned, checked, or why it is dropped. */
+/** The checked event that `beforeSend` returned, or the reason why it is dropped. */
 export type Filtered =
   { readonly event: PostHogEvent } | { readonly reason: 'before_send' | 'invalid'; readonly detail: string };
 
@@ -17,7 +17,7 @@ export function applyBeforeSend(
   settings: ReservedSettings,
   warn: Warn,
 ): Filtered {
-  // A filter may change the event that it is given.
+  // A filter may change its argument.
   const original = { uuid: event.uuid, timestamp: event.timestamp };
   let filtered: unknown = event;
   for (const filter of filters) {
@@ -36,7 +36,7 @@ export function applyBeforeSend(
 
 function notAnEvent(result: unknown): string {
   if (!types.isPromise(result)) return `beforeSend must return an event or null, but it returned ${describe(result)}`;
-  // Otherwise its rejection would be an unhandled one.
+  // Otherwise a rejection would be unhandled.
   result.catch(() => undefined);
   return 'beforeSend must be synchronous, but it returned a promise';
 }

@@ -34,8 +34,8 @@ export class CaptureEventOptionsDto {
 export const OPTIONS_DTO_FIELDS: readonly string[] = INGESTION_SWITCHES.map(({ option }) => option);
 
 /**
- * One event as JSON: the body of a request, a job file, a line of an import. The spelling is PostHog's.
- * For Nest's ValidationPipe in any of its modes: with `transform: true` the handler gets an instance, which CaptureService accepts
+ * An event as JSON in PostHog's spelling: the body of a request, a job file, a line of an import.
+ * Works with Nest's ValidationPipe in any of its modes: with `transform: true` the handler gets an instance, which CaptureService accepts
  * as it is; otherwise a plain object, which `captureEventOf` converts.
  */
 export class CaptureEventDto {
@@ -50,7 +50,7 @@ export class CaptureEventDto {
   @Follows(EVENT_PROPERTIES, 'optional')
   properties?: Record<string, unknown>;
 
-  /** When it happened, in ISO 8601; without an offset it is UTC. Default: now. */
+  /** Time of the event in ISO 8601; UTC if it has no offset. Default: now. */
   @Follows(TIMESTAMP, 'optional')
   timestamp?: string;
 

@@ -3,7 +3,7 @@ import { describe, fieldOf, isMissing, isObject, numberText } from '../../shared
 import { toJson } from '../../json/safe-json.js';
 import { type StackFrame, stackFrames } from './stack-frames.js';
 
-/** Including the caught error. */
+/** Maximum length of the list of causes, including the caught error. */
 const MAX_ERRORS = 20;
 /** Characters of a message. */
 const MAX_MESSAGE_LENGTH = 8192;

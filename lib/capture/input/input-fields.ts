@@ -37,7 +37,7 @@ export interface Field<T = unknown, P extends Presence = Presence> {
 /** Every field of an input, in the order of its problems. */
 export type Fields = Readonly<Record<string, Field>>;
 
-/** The values of the fields, as events carry them. */
+/** The normalized values of the fields. */
 export type Values<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends Field<infer T, infer P>
     ? 'required' extends P

@@ -7,7 +7,7 @@ import { problemOf, readBy } from './rules.js';
 type Input = Readonly<Record<string, unknown>>;
 
 /**
- * The given fields of an input. Each is read once, as a getter may return something else the second time; UNREADABLE if it throws.
+ * The given fields of an input. Each is read once, because a getter may return something else the second time; UNREADABLE if it throws.
  * Warns of unknown fields. Never throws.
  */
 export function readInput(input: Input, names: readonly string[], warn: Warn): Record<string, unknown> {
@@ -21,9 +21,9 @@ export function readInput(input: Input, names: readonly string[], warn: Warn): R
 }
 
 /**
- * Takes PostHog's own spelling `distinct_id` where `distinctId` is missing, as it can mean nothing else, and warns of unknown fields.
+ * Accepts PostHog's spelling `distinct_id` if `distinctId` is missing, and warns of unknown fields.
  *
- * @param given what was read of the input; changed in place
+ * @param given the fields read so far; changed in place
  */
 export function completeInput(
   given: { distinctId?: unknown },
@@ -41,7 +41,7 @@ export function completeInput(
   warnOfUnknownFields(input, [...names, 'distinct_id'], warn);
 }
 
-/** The values of an input's fields, or every rule that they break in one line. Never throws. */
+/** The values of the fields, or a line with every rule that they break. Never throws. */
 export function valuesOf<F extends Fields>(
   fields: F,
   given: Input,

@@ -19,35 +19,32 @@ import { needsProfile } from './source-event.js';
 
 type Properties = Record<string, unknown>;
 
-/** Its content becomes a clean copy, so that it is on the wire what it is here. */
-const OBJECT = PROPERTIES;
-
-/** Properties that PostHog reads itself. A wrong type costs the event, its whole batch, or the feature that reads the property. */
+/** Properties that PostHog interprets. With a wrong type, PostHog ignores the property or the event, or refuses the whole batch. */
 const RESERVED = new Map<string, Rule>([
   ...INGESTION_SWITCHES.map(({ property, type }) => [property, type === 'string' ? STRING : BOOLEAN] as const),
-  ['$set', OBJECT],
-  ['$set_once', OBJECT],
+  ['$set', PROPERTIES],
+  ['$set_once', PROPERTIES],
   ['$unset', PROPERTY_NAMES],
-  ['$groups', OBJECT],
-  ['$group_set', OBJECT],
+  ['$groups', PROPERTIES],
+  ['$group_set', PROPERTIES],
   ['$group_type', GROUP_TYPE],
   ['$group_key', GROUP_KEY],
 ]);
 const DOLLAR = '$'.charCodeAt(0);
 
 export interface ReservedSettings {
-  /** A larger object is left as it is: its event will be too large. */
+  /** A larger object is kept as it is, because its event will be too large. */
   readonly maxEventBytes: number;
 }
 
 /** Deletes reserved properties of a wrong type, with a warning; in place. Never throws. */
 export function correctReserved(properties: Properties, { maxEventBytes }: ReservedSettings, warn: Warn): void {
   for (const name in properties) {
-    // Nearly all names are the application's own, so looking at each costs less than looking for the reserved ones.
+    // Nearly all names belong to the application, so this is faster than looking up each reserved name.
     const rule = name.charCodeAt(0) === DOLLAR ? RESERVED.get(name) : undefined;
     const value = rule && properties[name];
     if (rule === undefined || value === undefined) continue;
-    const kept = rule === OBJECT ? cleanObject(value, maxEventBytes) : readBy(rule, value);
+    const kept = rule === PROPERTIES ? cleanObject(value, maxEventBytes) : readBy(rule, value);
     if (kept !== null) {
       properties[name] = kept;
       continue;
@@ -57,7 +54,7 @@ export function correctReserved(properties: Properties, { maxEventBytes }: Reser
   }
 }
 
-/** A clean copy of an object's JSON, or the object itself if that is too large; null for what is no object in JSON. */
+/** A copy of an object as its JSON will be, or the object itself if it is too large; null if its JSON is not an object. */
 function cleanObject(value: unknown, maxBytes: number): Properties | null {
   const clean = cleanCopy(value, maxBytes);
   const content = clean === 'too_large' ? value : clean.value;
@@ -100,7 +97,7 @@ function groupProblem({ properties }: PostHogEvent): string | null {
 
 function exceptionProblem({ properties }: PostHogEvent, maxBytes: number): string | null {
   const written = cleanCopy(properties.$exception_list, maxBytes);
-  // Then the event is too large as well, and is dropped for that.
+  // The event is too large as well, and is dropped for that reason.
   if (written === 'too_large') return null;
   const list = written.value;
   if (!Array.isArray(list) || list.length === 0 || !list.every(isException))

@@ -12,11 +12,11 @@ const MAX_UNSET_NAMES = 1000;
 
 type Properties = Record<string, unknown>;
 
-/** One rule for a value: the check, the value that comes out of it, and the sentence for a value that breaks it. */
+/** A rule for a value: the check, the normalized value, and the message for a value that breaks the rule. */
 export interface Rule<T = unknown> {
   /** class-validator's name for it. */
   readonly name: string;
-  /** The value as events carry it; null if it breaks the rule. May throw for a hostile value, which then breaks the rule. */
+  /** Returns the normalized value, or null if it breaks the rule. May throw for a hostile value, which counts as broken. */
   readonly read: (value: unknown) => T | null;
   /** Completes "… must be". A function writes the whole sentence. */
   readonly expected: string | ((value: unknown, field: string) => string);
@@ -45,7 +45,7 @@ export const DISTINCT_ID: Rule<string> = {
   warning: illegalDistinctIdWarning,
 };
 
-/** Keeps the caller's object: `buildEvent` reads it, once, as it copies it. */
+/** Keeps the caller's object: `buildEvent` copies it, so that it is read once. */
 export const EVENT_PROPERTIES: Rule<Properties> = {
   name: 'isProperties',
   read: where(isObject),
@@ -124,7 +124,7 @@ export const UUID: Rule<string> = {
 export const BOOLEAN: Rule<boolean> = { name: 'isSwitch', read: where(isBoolean), expected: 'true or false' };
 export const STRING: Rule<string> = { name: 'isString', read: where(isString), expected: 'a string' };
 
-/** The value as events carry it; null if it breaks the rule. Never throws. */
+/** The normalized value; null if it breaks the rule. Never throws. */
 export function readBy<T>({ read }: Rule<T>, value: unknown): T | null {
   try {
     return read(value);
@@ -133,7 +133,7 @@ export function readBy<T>({ read }: Rule<T>, value: unknown): T | null {
   }
 }
 
-/** The sentence about a value that breaks its rule. Never shows the value; never throws. */
+/** The message about a value that breaks its rule. Never shows the value; never throws. */
 export function problemOf({ expected }: Rule, field: string, value: unknown): string {
   if (typeof expected === 'string') return `${field} must be ${expected}, but it is ${describe(value)}`;
   try {
@@ -169,7 +169,7 @@ function personPropertiesOf(value: unknown): PersonProperties | null {
   return { set: merged(own, copyOf($set)), setOnce: copyOf($set_once), anonDistinctId };
 }
 
-/** `above` wins; undefined if both are. */
+/** `above` takes precedence; undefined if both are undefined. */
 export function merged(below: Properties | undefined, above: Properties | undefined): Properties | undefined {
   return below !== undefined && above !== undefined ? { ...below, ...above } : (above ?? below);
 }
@@ -177,7 +177,7 @@ export function merged(below: Properties | undefined, above: Properties | undefi
 function propertyNamesOf(value: unknown): string[] | null {
   if (!Array.isArray(value) || value.length > MAX_UNSET_NAMES) return null;
   const names: string[] = [];
-  // By index: an iterator of the caller's own need not end.
+  // By index, because a custom iterator may never end.
   for (let index = 0; index < value.length && index < MAX_UNSET_NAMES; index += 1) {
     const name: unknown = value[index];
     if (!isNonBlank(name)) return null;

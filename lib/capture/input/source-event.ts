@@ -1,9 +1,9 @@
-/** A checked event, in the forms that PostHog takes. */
+/** A checked event with normalized values. */
 export interface SourceEvent {
   readonly event: string;
   /** undefined: from the context. */
   readonly distinctId: string | undefined;
-  /** The caller's own object: `buildEvent` reads it once, as it copies it. */
+  /** The caller's own object: `buildEvent` copies it, so that it is read once. */
   readonly properties: Readonly<Record<string, unknown>> | undefined;
   readonly groups: Readonly<Record<string, string>> | undefined;
   /** RFC 3339 UTC; undefined: now. */
@@ -11,7 +11,7 @@ export interface SourceEvent {
   /** Lower case; undefined: a new one. */
   readonly uuid: string | undefined;
   readonly disableGeoip: boolean | undefined;
-  /** The event's `options`, by their property names. */
+  /** The event's `options`, by their names as properties. */
   readonly switches: Readonly<Record<string, unknown>> | undefined;
   /** True if `$process_person_profile: false` would make PostHog ignore the event. */
   readonly needsProfile: boolean;
@@ -25,10 +25,10 @@ export type Checked =
 /** Shared by all inputs without a warning. */
 export const NO_WARNINGS: readonly string[] = Object.freeze([]);
 
-/** Characters of a refused event's name that are reported. */
+/** Maximum length of a refused event's name in reports. */
 const MAX_REPORTED_NAME = 200;
 
-/** @param event the name for the report, as far as it is known */
+/** @param event the name for reports, if it is known */
 export function refuse(event: unknown, problem: string): Checked {
   return { ok: false, event: typeof event === 'string' ? event.slice(0, MAX_REPORTED_NAME) : '', problem };
 }

@@ -18,7 +18,7 @@ import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } fro
 
 type Properties = Record<string, unknown>;
 
-/** Characters of a group's name in the distinct id of its events: even with four bytes each they fit. */
+/** Maximum length of a generated distinct id of a group: it fits even with three bytes per character. */
 const MAX_GROUP_ID_LENGTH = 64;
 
 export function checkIdentify(input: unknown): Checked {

@@ -3,8 +3,8 @@ import { type LoggerService } from '@nestjs/common';
 import { LogLimiter } from './log-limiter.js';
 
 /**
- * The log of one instance: at most one line per kind and minute, so that neither an outage nor bad input floods it. Only what
- * follows the colon of a kind may come from input.
+ * The log of one instance: at most one line per kind and minute, so that neither an outage nor bad input floods it. Only the
+ * part of a kind after the colon may come from input.
  */
 export class CaptureLog {
   readonly #logger: LoggerService;

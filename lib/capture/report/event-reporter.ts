@@ -13,8 +13,8 @@ import { ownText } from '../event/event-stamps.js';
 import { CaptureLog } from './capture-log.js';
 
 /**
- * Follows the events of an instance, drops before delivery included. Called synchronously, so it must return at once and capture
- * nothing; a watcher that throws is removed.
+ * Follows the events of an instance, including those dropped before delivery. Called synchronously, so it must return quickly and
+ * must not capture. A watcher that throws is removed.
  */
 export interface EventWatcher extends Partial<DeliveryObserver> {
   /** Part of a call was omitted or replaced; its event goes on. Called during the call. */
@@ -34,7 +34,7 @@ export const QUEUE_REMEDY =
 /** Remedy for a store that fails. */
 export const STORE_REMEDY = "check its disk's free space, its maxBytes, and whether this process may write there";
 
-/** Remedies per reason; undefined for drops that somebody asked for, which deserve no warning. */
+/** undefined for drops that the application asked for: they are logged at level debug. */
 const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
   invalid: 'fix the call',
   opted_out: undefined,
@@ -49,8 +49,8 @@ const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
 };
 
 /**
- * Reports on the events of one instance: counts drops, then tells the watchers, the log and the application's callbacks. No
- * line contains a property or the key.
+ * Reports on the events of one instance: counts drops, then notifies the watchers, writes the log and calls the
+ * application's callbacks. No line contains a property or the key.
  */
 export class EventReporter implements DeliveryObserver {
   readonly #log: CaptureLog;
@@ -90,28 +90,28 @@ export class EventReporter implements DeliveryObserver {
 
   /** Part of a call was omitted or replaced; its event goes on. */
   warned(warning: string, event: string): void {
-    if (this.#watchers.size > 0) this.#tell('warned', warning, event);
+    if (this.#watchers.size > 0) this.#notify('warned', warning, event);
     this.warn(`input: ${warning}`, `Event ${JSON.stringify(event)}: ${warning}.`);
   }
 
   queued(event: QueuedEvent): void {
-    if (this.#watchers.size > 0) this.#tell('queued', event);
+    if (this.#watchers.size > 0) this.#notify('queued', event);
   }
 
   sending(events: readonly QueuedEvent[], attempt: number): void {
-    if (this.#watchers.size > 0) this.#tell('sending', events, attempt);
+    if (this.#watchers.size > 0) this.#notify('sending', events, attempt);
   }
 
   answered(request: AnsweredRequest): void {
-    if (this.#watchers.size > 0) this.#tell('answered', request);
+    if (this.#watchers.size > 0) this.#notify('answered', request);
   }
 
   retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void {
-    if (this.#watchers.size > 0) this.#tell('retrying', events, delayMs, failure);
+    if (this.#watchers.size > 0) this.#notify('retrying', events, delayMs, failure);
   }
 
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void {
-    if (this.#watchers.size > 0) this.#tell('delivered', events, attempts, durationMs);
+    if (this.#watchers.size > 0) this.#notify('delivered', events, attempts, durationMs);
     const { onDelivery } = this.#callbacks;
     if (!onDelivery) return;
     const delivery = { uuids: events.map(({ id }) => ownText(id)), attempts, durationMs };
@@ -122,13 +122,13 @@ export class EventReporter implements DeliveryObserver {
     this.#total += 1;
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
     const drop: EventDrop = { reason, event, uuid: uuid === null ? null : ownText(uuid), detail };
-    if (this.#watchers.size > 0) this.#tell('dropped', drop);
+    if (this.#watchers.size > 0) this.#notify('dropped', drop);
     const remedy = REMEDIES[reason];
     const text = `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`;
     if (remedy === undefined) this.#log.debug(`dropped: ${reason}`, text);
     else this.warn(`dropped: ${reason}`, `${text}. Remedy: ${remedy}.`);
     const { onDrop } = this.#callbacks;
-    // A callback that captures may cause another drop, and so on: that one is only counted and logged.
+    // A drop caused by the callback itself is only counted and logged: it could go on forever.
     if (!onDrop || this.#inOnDrop) return;
     this.#inOnDrop = true;
     this.#call('onDrop', () => onDrop(drop));
@@ -139,14 +139,14 @@ export class EventReporter implements DeliveryObserver {
     const { message, remedy } = failure;
     this.warn(
       `cooling down: ${message}`,
-      `${message}. ${pending} events are kept and will be sent when PostHog answers. Remedy: ${remedy}.`,
+      `${message}. ${pending} events are kept and will be sent when PostHog responds. Remedy: ${remedy}.`,
     );
-    if (this.#watchers.size > 0) this.#tell('coolingDown', failure, coolDownMs, pending);
+    if (this.#watchers.size > 0) this.#notify('coolingDown', failure, coolDownMs, pending);
   }
 
   resumed(pending: number): void {
-    this.note('resumed', `PostHog answers again; ${pending} events are on their way.`);
-    if (this.#watchers.size > 0) this.#tell('resumed', pending);
+    this.note('resumed', `PostHog responds again. ${pending} events will be sent.`);
+    if (this.#watchers.size > 0) this.#notify('resumed', pending);
   }
 
   storeFailed(problem: string): void {
@@ -154,21 +154,21 @@ export class EventReporter implements DeliveryObserver {
       'store failed',
       `The store fails: ${problem}. Events captured from now on are in memory only, until the store works again. Remedy: ${STORE_REMEDY}.`,
     );
-    if (this.#watchers.size > 0) this.#tell('storeFailed', problem);
+    if (this.#watchers.size > 0) this.#notify('storeFailed', problem);
   }
 
   storeWorks(): void {
-    this.note('store works', 'The store works again and holds everything that is pending.');
-    if (this.#watchers.size > 0) this.#tell('storeWorks');
+    this.note('store works', 'The store works again and has all pending events.');
+    if (this.#watchers.size > 0) this.#notify('storeWorks');
   }
 
   storeWarned(warning: string): void {
     this.warn(`store: ${warning}`, warning);
-    if (this.#watchers.size > 0) this.#tell('storeWarned', warning);
+    if (this.#watchers.size > 0) this.#notify('storeWarned', warning);
   }
 
   /** Only called if there are watchers: it allocates. */
-  #tell<Name extends keyof EventWatcher>(name: Name, ...args: Parameters<Required<EventWatcher>[Name]>): void {
+  #notify<Name extends keyof EventWatcher>(name: Name, ...args: Parameters<Required<EventWatcher>[Name]>): void {
     for (const watcher of this.#watchers) {
       try {
         const method: unknown = watcher[name];

@@ -1,6 +1,6 @@
 /** At most one line per kind in this time. */
 const INTERVAL_MS = 60_000;
-/** Kinds of one topic; further ones share a limit, as input may invent any number of kinds. */
+/** Maximum number of kinds per topic, because kinds may come from input; further kinds share a limit. */
 const MAX_KINDS = 100;
 
 interface Kind {
@@ -47,7 +47,7 @@ export class LogLimiter {
    * @returns the number of lines of this kind held back before this one, or null if this one must be held back too
    */
   pass(kind: string): number | null {
-    // The wall clock, set back, would hold lines for as long.
+    // Monotonic: if the wall clock were set back, lines would be held back for as long.
     const now = performance.now();
     const line = this.#topicOf(kind).find(kind, now);
     if (now < line.until) {

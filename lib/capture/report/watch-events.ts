@@ -12,8 +12,8 @@ export function allowWatching(capture: CaptureService, reporter: EventReporter):
 /**
  * Watches the events of an instance from now on. Events that are already pending are seen when they are sent.
  *
- * @param capture has nothing to watch if it is a test's stand-in
- * @returns a function that ends it
+ * @param capture a test's stand-in for the service has nothing to watch
+ * @returns a function that removes the watcher
  */
 export function watchEvents(capture: CaptureService, watcher: EventWatcher): () => void {
   return reporters.get(capture)?.watch(watcher) ?? (() => undefined);

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { type Readable } from 'node:stream';
 
 /** A position between two lines. */
-export interface Place {
+export interface Position {
   /** Number of lines before it, including blank ones. */
   readonly number: number;
   /** Number of bytes before it. */
@@ -12,8 +12,8 @@ export interface Place {
 /** The text of a line without its line end, or the reason why it cannot be read. */
 type Content = { readonly text: string } | { readonly problem: string };
 
-/** One line of a file that is not blank, and the position after it. */
-export type Line = Place & Content;
+/** A line that is not blank, and the position after it. */
+export type Line = Position & Content;
 
 const NEWLINE = 0x0a;
 const BYTE_ORDER_MARK = '\uFEFF';
@@ -23,7 +23,7 @@ const BYTE_ORDER_MARK = '\uFEFF';
  *
  * @param from the position at which the stream starts
  */
-export async function* readLines(stream: Readable, from: Place, maxBytes: number): AsyncGenerator<Line> {
+export async function* readLines(stream: Readable, from: Position, maxBytes: number): AsyncGenerator<Line> {
   let { number, end } = from;
   let parts: Buffer[] = [];
   let bytes = 0;

@@ -1,15 +1,15 @@
-import { type Place } from './lines.js';
+import { type Position } from './lines.js';
 
 export type Fate = 'delivered' | 'rejected';
 
 /** A line that is not settled, or that waits for an earlier line to settle. */
-interface OpenLine extends Place {
+interface OpenLine extends Position {
   fate: Fate | null;
   isChanged: boolean;
 }
 
 /** The position up to which all lines are settled, with the results of these lines. */
-export interface Settled extends Place {
+export interface Settled extends Position {
   /** Lines that PostHog accepted. */
   readonly delivered: number;
   /** Lines in the report of rejected lines. */
@@ -47,7 +47,7 @@ export class OpenLines {
     return this.#byUuid.size;
   }
 
-  add({ number, end }: Place, uuid: string): void {
+  add({ number, end }: Position, uuid: string): void {
     const line = { number, end, fate: null, isChanged: false };
     this.#lines.push(line);
     this.#byUuid.set(uuid, line);
@@ -60,7 +60,7 @@ export class OpenLines {
   }
 
   /** Adds a line that is not sent. */
-  reject({ number, end }: Place): void {
+  reject({ number, end }: Position): void {
     this.#lines.push({ number, end, fate: 'rejected', isChanged: false });
     this.#advance();
   }

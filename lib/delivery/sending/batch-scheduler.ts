@@ -20,7 +20,7 @@ export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, Re
 }
 
 interface Request {
-  /** One each: a shared signal accumulates listeners like the Set that `SmallSet` replaces. */
+  /** Not shared: a shared signal accumulates listeners like the Set that `SmallSet` replaces. */
   readonly abort: AbortController;
   readonly over: Promise<void>;
 }

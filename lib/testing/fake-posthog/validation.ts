@@ -21,7 +21,7 @@ export interface EventResult {
   readonly details?: string;
 }
 
-/** One event of an accepted batch. */
+/** An event of an accepted batch. */
 export interface ValidatedEvent {
   readonly wire: JsonObject;
   /** Position in the batch. */
@@ -49,7 +49,7 @@ export interface Validation {
 export type RequestBody =
   { readonly text: string } | { readonly unreadable: RuleViolation & { readonly status: number } };
 
-/** One of PostHog's two ingestion endpoints. */
+/** An ingestion endpoint of PostHog. */
 export interface Protocol {
   readonly format: CaptureFormat;
   readonly maxWireBytes: number;
@@ -95,7 +95,7 @@ export class ViolationCollector {
 }
 
 /**
- * How PostHog handles an event that violates a rule.
+ * The consequence of violating a rule.
  *
  * - `refused`: responds with 400 to the whole batch
  * - `dropped`: discards the event, which only v1 reports

@@ -71,7 +71,7 @@ function copyOf(properties: Readonly<Record<string, unknown>>): Record<string, u
   }
 }
 
-/** One field of the event, from a value or a callback of the decorator; undefined when there is no valid one. */
+/** A field of the event, from a value or a callback of the decorator; undefined if it is missing or invalid. */
 function fieldFrom<T>(
   tracked: TrackedEvent,
   option: 'distinctId' | 'groups' | 'properties',

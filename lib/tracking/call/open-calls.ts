@@ -56,7 +56,6 @@ class InterceptedCall implements OpenCall {
   }
 }
 
-/** One invocation of a decorated method. */
 export interface Invocation {
   readonly self: unknown;
   readonly method: unknown;

@@ -6,12 +6,12 @@ import { didYouMean } from '../../shared/did-you-mean.js';
 import { isObject } from '../../shared/untrusted-values.js';
 
 /**
- * How a call ended. `denied`: a guard rejected it, whatever the status; `error`: it threw, the response had a status of 400 or more,
+ * The outcome of a call. `denied`: a guard rejected it, whatever the status; `error`: it threw, the response had a status of 400 or more,
  * or the response broke off; `aborted`: the client disconnected before the end.
  */
 export type Outcome = 'success' | 'error' | 'denied' | 'aborted';
 
-/** One tracked call, as passed to callbacks. */
+/** A tracked call, as passed to callbacks. */
 export interface TrackContext {
   readonly transport: Transport;
   readonly outcome: Outcome;

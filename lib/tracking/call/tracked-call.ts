@@ -15,7 +15,7 @@ export interface CallStart {
   readonly capture: TrackingApp['capture'];
 }
 
-/** One call of a decorated method. It ends once: later ends are ignored. */
+/** A call of a decorated method. It ends once: later ends are ignored. */
 export class TrackedCall implements CallObserver {
   readonly #start: CallStart;
   readonly #startedAt = performance.now();

@@ -17,7 +17,6 @@ export interface TrackingApp {
   readonly warn: (kind: string, text: string) => void;
 }
 
-/** One instance of the module, as tracking uses it. */
 export interface TrackingInstance {
   readonly capture: CaptureService;
   readonly settings: TrackingSettings;

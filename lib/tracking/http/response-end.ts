@@ -1,6 +1,5 @@
 import { AttachedState } from '../../shared/attached-state.js';
 
-/** How a response ended. */
 export interface ResponseEnd {
   /** `aborted`: the client disconnected before the last byte; `broken`: the server destroyed the response. */
   readonly how: 'complete' | 'aborted' | 'broken';

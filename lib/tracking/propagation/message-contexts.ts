@@ -13,7 +13,7 @@ import {
 import { planOf } from '../call/tracked-methods.js';
 import { executionScope } from './call-scopes.js';
 
-/** One entry per running application that gives its messages a context. */
+/** The running applications that open a context for each message. */
 export const contextsWanted = processSingleton('contexts-wanted', () => new Set<object>());
 
 const ignoreWarning = (): void => undefined;
