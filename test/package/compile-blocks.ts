@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import ts from 'typescript';
 import { type CodeBlock, ROOT } from './code-blocks.js';
 
@@ -34,9 +35,9 @@ function examplesOf(blocks: readonly CodeBlock[]): Example[] {
     const { page, line, file, code } = block;
     const folder = `${ROOT}test/runners/example-${page.replaceAll(/\W/g, '-')}`;
     if (!block.continues) {
-      path = `${folder}/${file ?? ''}`;
+      path = `${folder}/${file ?? `line-${line}.ts`}`;
       // A page may show the same file twice: the first one is what others import.
-      if (file === undefined || examples.has(path)) path = `${folder}/line-${line}.ts`;
+      if (examples.has(path)) path = `${posix.dirname(path)}/line-${line}.ts`;
     }
     // Lines count as on the page.
     const before = examples.get(path)?.text ?? '';

@@ -10,8 +10,13 @@ import { codeBlocks, PAGES, ROOT } from './code-blocks.js';
 
 const blocks = codeBlocks('docs/testing.md');
 
-/** Only ES modules need the endings of files. */
-const plain = (code: string): string => code.replace(/(from '\.[^']*)\.js'/g, "$1'").trim();
+/** Without what differs between an application and test/runners: endings that only ES modules need, folders, names of files. */
+const plain = (code: string): string =>
+  code
+    .replace(/^\/\/ \S+\.ts\n/, '')
+    .replaceAll(/(from '\.[^']*)\.js'/g, "$1'")
+    .replaceAll("from '../src/", "from './")
+    .trim();
 
 describe('docs/testing.md', () => {
   // scripts/test-package.mjs runs them all in applications of their own.
