@@ -19,10 +19,10 @@ for (const [kind, type] of [
 for (const file of ['collection.json', 'nest-add.schema.json']) {
   cpSync(`${ROOT}lib/setup/${file}`, `${ROOT}dist/cjs/setup/${file}`);
 }
-// In the CommonJS build, location.cjs.ts replaces location.ts.
-for (const room of ['stores', 'live']) {
+// In the CommonJS build, x.cjs.ts replaces x.ts.
+for (const module of ['stores/location', 'live/location', 'shared/require-peers']) {
   for (const ending of ['js', 'd.ts']) {
-    renameSync(`${ROOT}dist/cjs/${room}/location.cjs.${ending}`, `${ROOT}dist/cjs/${room}/location.${ending}`);
+    renameSync(`${ROOT}dist/cjs/${module}.cjs.${ending}`, `${ROOT}dist/cjs/${module}.${ending}`);
   }
 }
 chmodSync(`${ROOT}dist/esm/cli/main.js`, 0o755);

@@ -87,6 +87,15 @@ if (process.features.require_module) {
   await module.close();
 }
 
+// Without a peer, or with one that cannot be required, the CommonJS build names the remedy.
+const withoutConfig = `const Module = require('node:module'); const load = Module._load;
+  Module._load = (name, ...rest) => { if (name === '@nestjs/config') throw new Error('not here'); return load(name, ...rest); };
+  require('nestjs-posthog-capture');`;
+await assert.rejects(
+  run(ROOT, 'node', ['-e', withoutConfig]),
+  /cannot load its peer @nestjs\/config: not here[^]*Nest 10 and 11: npm install @nestjs\/axios@4 @nestjs\/config@4/,
+);
+
 const archive = await packed();
 const [{ files, size, unpackedSize }] = Object.values(
   JSON.parse((await run(ROOT, 'npm', ['pack', '--dry-run', '--json', '--ignore-scripts'])).stdout),

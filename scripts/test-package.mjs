@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { CLI_KINDS } from '../test/package/cli-kinds.mjs';
 import { COMPILERS, KINDS } from '../test/package/kinds.mjs';
 import { runApplication } from '../test/package/run-application.mjs';
+import { runCliApplication } from '../test/package/run-cli-application.mjs';
 import { runTests } from '../test/package/run-tests.mjs';
 import { RUNNERS } from '../test/package/runners.mjs';
 import { installTools } from '../test/package/tools.mjs';
@@ -18,18 +20,21 @@ const core = words.length === 0 && !everything;
 const chosen = (kinds) => kinds.filter((kind) => (core ? kind.core : words.every((word) => kind.name.includes(word))));
 const kinds = chosen(KINDS);
 const runners = chosen(RUNNERS);
-assert.ok(kinds.length + runners.length > 0, `no kind matches ${words.join(' and ')}`);
+const cliKinds = chosen(CLI_KINDS);
+const count = kinds.length + runners.length + cliKinds.length;
+assert.ok(count > 0, `no kind matches ${words.join(' and ')}`);
 /** The core runs on the Node.js of this process only. */
 const nodesOf = (kind) => (core ? kind.nodes.slice(0, 1).map(() => undefined) : kind.nodes);
 
 const tools = await installTools(
   kinds.map(({ compiler }) => COMPILERS[compiler]),
-  new Set([...kinds, ...runners].flatMap(nodesOf).filter((node) => node !== undefined)),
+  new Set([...[...kinds, ...runners].flatMap(nodesOf), ...cliKinds.map(({ node }) => node)].filter(Boolean)),
 );
 const failed = [];
 for (const version of new Set(kinds.map((kind) => kind.nest))) await checkApplications(version);
 for (const runner of runners) await check(runner, () => runTests(runner, tools, nodesOf(runner)));
-console.log(`test:package: ${kinds.length + runners.length - failed.length} kinds passed, ${failed.length} failed`);
+for (const kind of cliKinds) await check(kind, () => runCliApplication(kind, tools));
+console.log(`test:package: ${count - failed.length} kinds passed, ${failed.length} failed`);
 for (const name of failed) console.log(`✗ ${name}`);
 if (failed.length > 0) process.exitCode = 1;
 

@@ -1,3 +1,4 @@
+import '../shared/require-peers.js';
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { ModuleRef } from '@nestjs/core';

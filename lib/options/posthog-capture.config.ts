@@ -1,3 +1,4 @@
+import '../shared/require-peers.js';
 import { registerAs } from '@nestjs/config';
 import { readVariables } from './environment.js';
 import { type PostHogCaptureModuleOptions } from './posthog-capture.options.js';

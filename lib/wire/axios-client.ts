@@ -1,3 +1,4 @@
+import '../shared/require-peers.js';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
