@@ -29,12 +29,7 @@ export async function runCliApplication(kind, tools) {
   const registry = await startRegistry(folder);
   const path = npm === undefined ? '' : `${await npmFolder(npm)}${delimiter}`;
   const env = { ...QUICK, PATH: `${path}${join(node.path, '..')}${delimiter}${process.env.PATH}` };
-  const command = async (line, more = registry.env) => {
-    const t = Date.now();
-    const r = await run(folder, 'sh', ['-c', line], { env: { ...env, ...more } });
-    console.log(line.slice(0, 60), Date.now() - t);
-    return r;
-  };
+  const command = (line, more = registry.env) => run(folder, 'sh', ['-c', line], { env: { ...env, ...more } });
   try {
     // Its own packages from the cache, which knows the address of the configured registry.
     await command('npm install', {});
