@@ -13,7 +13,7 @@ import { closeAll, KEY, onClose } from '../support/harness.js';
 
 afterEach(closeAll);
 
-/** Node's own client, and axios, which is taken where anything is asked for. */
+/** Node's own client, and axios, which is used if any option requires it. */
 const CLIENTS = [
   ['node', undefined],
   ['axios', {}],
@@ -57,13 +57,13 @@ function senderTo(host: string, settings: object | undefined, requestTimeoutMs =
   });
 }
 
-/** Packed it is more than the system holds of a request that nobody reads. */
+/** Larger than the socket buffers, even compressed. */
 const LARGE = JSON.stringify(Array.from({ length: 2_000_000 }, (_, n) => Math.imul(n, 2_654_435_761)));
 
 const attempt = { number: 1, signal: new AbortController().signal };
 
 describe.each(['v0', 'v1'])('%s', (format) => {
-  it('is the same request whichever client sends it', async () => {
+  it('both clients send the same request', async () => {
     const seen: object[] = [];
     const url = await serve((request, response) => {
       const chunks: Buffer[] = [];
@@ -86,7 +86,7 @@ describe.each(['v0', 'v1'])('%s', (format) => {
   });
 });
 
-/** What a client would like to get is its own business. */
+/** Accept headers may differ between clients. */
 const isShared = (header: string): boolean => !header.startsWith('accept');
 
 describe.each(CLIENTS)('%s', (name, settings) => {
@@ -97,7 +97,7 @@ describe.each(CLIENTS)('%s', (name, settings) => {
     ['deflate', deflateSync(refusal)],
     ['br', brotliCompressSync(refusal)],
     ['identity', Buffer.from(refusal)],
-  ])('reads an answer that is packed: %s', async (encoding, body) => {
+  ])('reads a response with content encoding %s', async (encoding, body) => {
     const url = await serve((request, response) => {
       request.resume();
       request.on('end', () => response.writeHead(200, { 'Content-Encoding': encoding }).end(body));
@@ -107,9 +107,9 @@ describe.each(CLIENTS)('%s', (name, settings) => {
   });
 
   it.each([
-    ['is no gzip', Buffer.from('{"results":{}}')],
-    ['breaks off', gzipSync(refusal).subarray(0, 20)],
-  ])('takes the status where the packed answer %s', async (_what, body) => {
+    ['is not gzip', Buffer.from('{"results":{}}')],
+    ['is incomplete', gzipSync(refusal).subarray(0, 20)],
+  ])('uses the status if the compressed response %s', async (_what, body) => {
     const url = await serve((request, response) => {
       request.resume();
       request.on('end', () => {
@@ -122,9 +122,9 @@ describe.each(CLIENTS)('%s', (name, settings) => {
   });
 
   it.each([
-    ['unpacked', {}],
-    ['packed', { 'Content-Encoding': 'gzip' }],
-  ])('takes the status when the time is over before an answer ends: %s', async (_what, headers) => {
+    ['uncompressed', {}],
+    ['compressed', { 'Content-Encoding': 'gzip' }],
+  ])('uses the status if the response body times out: %s', async (_what, headers) => {
     const closed: Promise<unknown>[] = [];
     const url = await serve((request, response) => {
       closed.push(once(response, 'close'));
@@ -133,12 +133,12 @@ describe.each(CLIENTS)('%s', (name, settings) => {
     });
     const outcome = await senderTo(url, settings, 100).send(batchOf('v1'), attempt);
     expect(outcome).toMatchObject({ kind: 'settled', code: 200 });
-    // Nobody reads on.
+    // The rest is not read.
     await Promise.all(closed);
     expect(closed).toHaveLength(1);
   });
 
-  it('takes the status where an answer breaks off, or its packing is unknown', async () => {
+  it('uses the status if the response is incomplete or has an unknown encoding', async () => {
     const answers: ((response: ServerResponse) => void)[] = [
       (response) =>
         response.writeHead(200, { 'Content-Length': 100 }).write('{', () => response.socket?.resetAndDestroy()),
@@ -156,14 +156,14 @@ describe.each(CLIENTS)('%s', (name, settings) => {
   });
 
   it.each([
-    // Of what is refused, nobody needs the rest: one who does not read it would hold the connection for ever.
+    // The rest of a refused request is not sent, because a server that does not read would block the connection.
     [413, 'tooLarge', 'a part'],
-    // Who takes it may do so at leisure.
+    // An accepted request is sent completely.
     [200, 'settled', 'all'],
-  ])('takes a status that comes before the body is sent: %i', async (status, kind, sent) => {
+  ])('uses a status that arrives before the request was sent: %i', async (status, kind, sent) => {
     const requests: IncomingMessage[] = [];
     const url = await serve((request, response) => {
-      // All of the answer, but not its end, after which Node would read the body.
+      // The complete response without ending it, because Node would then read the request body.
       requests.push(request.pause());
       response.writeHead(status, { 'Content-Length': 9 }).write('too large');
     });
@@ -177,7 +177,7 @@ describe.each(CLIENTS)('%s', (name, settings) => {
     expect(await seen).toBe(sent);
   });
 
-  it('ends a request that gets no answer in time', async () => {
+  it('aborts a request without a response in time', async () => {
     const closed: Promise<unknown>[] = [];
     const url = await serve((request, response) => {
       closed.push(once(response, 'close'));
@@ -189,12 +189,12 @@ describe.each(CLIENTS)('%s', (name, settings) => {
     expect(closed).toHaveLength(1);
   });
 
-  it('ends a request whose answer is a switch to another protocol', async () => {
+  it('fails a request whose response switches protocols', async () => {
     const url = await serve((request, response) => {
       request.resume();
       request.on('end', () => response.writeHead(101, { Connection: 'Upgrade', Upgrade: 'websocket' }).end());
     });
-    // Node throws such an answer away. Its own client learns of that; axios waits for another one.
+    // Node discards such a response. Its own client reports an error; axios waits until the timeout.
     const own = name === 'node';
     const message = own ? /closed without a response.* protocol \(ECONNRESET\)$/ : /timed out after 100 ms$/;
     expect(await senderTo(url, settings, own ? 5000 : 100).send(batchOf('v1'), attempt)).toMatchObject({
@@ -204,7 +204,7 @@ describe.each(CLIENTS)('%s', (name, settings) => {
     });
   });
 
-  it('sends on one connection, whatever the answers', async () => {
+  it('reuses one connection, whatever the responses', async () => {
     const ports = new Set<number | undefined>();
     const statuses = [200, 413, 503, 200];
     const left = statuses.values();
@@ -219,7 +219,7 @@ describe.each(CLIENTS)('%s', (name, settings) => {
   });
 });
 
-/** In a process of its own, because Jest keeps Node's modules as they were. Prints how many requests went through what took the place of Node's own. */
+/** Runs in its own process, because Jest isolates Node's modules. Prints the number of requests through the patched functions. */
 const REPLACED_BETWEEN_REQUESTS = `
   import http from 'node:http';
   import { syncBuiltinESMExports } from 'node:module';
@@ -239,7 +239,7 @@ const REPLACED_BETWEEN_REQUESTS = `
   console.log(seen);
 `;
 
-it('looks up what sends a request each time: tests and instrumentation replace it, and put it back', async () => {
+it('looks up http.request for each request, so that tests and instrumentation can patch it', async () => {
   const lib = await compileLib();
   onClose(() => lib.remove());
   let arrived = 0;

@@ -9,7 +9,7 @@ afterEach(closeAll);
 const UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const OURS = { $lib: 'nestjs-posthog-capture', $lib_version: LIBRARY_VERSION, $is_server: true, $geoip_disable: true };
 
-it('v0: the key and the send time in the body, events with all they need', async () => {
+it('v0: key and send time in the body, complete events', async () => {
   const { capture, posthog } = await start({ superProperties: {} });
   capture.capture({
     event: 'page_view',
@@ -51,7 +51,7 @@ it('v0: the key and the send time in the body, events with all they need', async
   expect(posthog.violations).toEqual([]);
 });
 
-it('v1: a bearer token, a request id, and options beside the properties', async () => {
+it('v1: a bearer token, a request id, and options next to the properties', async () => {
   const { capture, posthog } = await start({ captureMode: 'v1', superProperties: {} });
   capture.capture({
     event: 'page_view',
@@ -119,7 +119,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.events[0]?.properties.$geoip_disable).toBe(expected);
   });
 
-  it('special events have the shapes that PostHog knows', async () => {
+  it('special events have the format of PostHog', async () => {
     const { capture, posthog } = await start({ captureMode, superProperties: { $process_person_profile: false } });
     capture.identify({ distinctId: 'u1', set: { plan: 'pro' }, setOnce: { first: 1 }, anonDistinctId: 'anon' });
     capture.identify({ distinctId: 'u2', properties: { plan: 'free' } });
@@ -196,12 +196,12 @@ it.each([
   ['Thu, 01 Jan 2026 00:00:20 GMT', 0],
   ['2026', 10_000],
   [undefined, 10_000],
-])('a date in Retry-After counts from the Date of the answer (%s)', (date, expected) => {
+])('a date in Retry-After is relative to the Date header of the response (%s)', (date, expected) => {
   const headers = { 'retry-after': 'Thu, 01 Jan 2026 00:00:10 GMT', date };
   expect(retryAfterMs(headers, Date.parse('2026-01-01T00:00:00Z'))).toBe(expected);
 });
 
-it('v1: what the server takes from headers stays out of the properties', async () => {
+it('v1: values that the server reads from headers are not in the properties', async () => {
   const { capture, posthog } = await start({ captureMode: 'v1' });
   capture.capture({ event: 'e', distinctId: 'u', properties: { $lib_custom: 1, $library: 2, $libs: 3 } });
   await capture.flush();
@@ -214,8 +214,8 @@ it.each<[string, string, string]>([
   ['a reason', 'event_name_too_long', 'event_name_too_long'],
   ['the key', `token ${KEY} may not`, 'token *** may not'],
   ['a value', 'mail ada@example.com is none', 'the details are not shown because they quote the event'],
-  ['the key where it would be cut', `${'x'.repeat(160)}${KEY}`, `${'x'.repeat(160)}***`],
-])('v1: of a refused event it is told why, without secrets: %s', async (_, details, told) => {
+  ['the key at the cut', `${'x'.repeat(160)}${KEY}`, `${'x'.repeat(160)}***`],
+])('v1: the reason of a refused event is reported without secrets: %s', async (_, details, told) => {
   const { capture, posthog, drops, lines } = await start({ captureMode: 'v1' });
   posthog.fail({ results: () => ({ result: 'drop', details }) });
   capture.capture({ event: 'e', distinctId: 'u', properties: { mail: 'ada@example.com' } });

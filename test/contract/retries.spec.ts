@@ -4,7 +4,7 @@ import { captureMany, closeAll, expectBalanced, start } from '../support/harness
 afterEach(closeAll);
 
 describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
-  it.each([408, 429, 500, 502, 503, 504, 599])('tries again after %i, with the same events', async (status) => {
+  it.each([408, 429, 500, 502, 503, 504, 599])('retries after %i with the same events', async (status) => {
     const { capture, posthog } = await start({ captureMode });
     posthog.fail({ status });
     const uuid = capture.capture({ event: 'page_view', distinctId: 'user_123' });
@@ -15,7 +15,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(capture.stats().retries).toBe(1);
   });
 
-  it.each([301, 401, 403, 404, 405, 410, 418])('sends nothing more after %i, and keeps the events', async (status) => {
+  it.each([301, 401, 403, 404, 405, 410, 418])('stops sending after %i and keeps the events', async (status) => {
     const { capture, posthog, lines } = await start({ captureMode, coolDownMs: 60_000 });
     posthog.failAlways({ status });
     captureMany(capture, 3);
@@ -28,7 +28,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.events).toHaveLength(3);
   });
 
-  it('makes four requests with maxRetries 3, under growing waits, and reports what is pending and why', async () => {
+  it('makes four requests with maxRetries 3 and growing delays, and reports pending events and the error', async () => {
     const { capture, posthog } = await start({
       captureMode,
       retryBaseMs: 100,
@@ -43,7 +43,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     const times = posthog.requests.map((request) => request.receivedAt);
     expect(times).toHaveLength(4);
     const waits = times.slice(1).map((time, index) => time - (times[index] ?? 0));
-    // Half to full step, less a little: timers may fire early.
+    // Half to full step, with a tolerance, because timers may fire early.
     expect(waits[0]).toBeGreaterThanOrEqual(48);
     expect(waits[1]).toBeGreaterThanOrEqual(98);
     expect(waits[2]).toBeGreaterThanOrEqual(198);
@@ -53,7 +53,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   it.each([
     ['seconds', () => '1'],
     ['a date', () => new Date(Date.now() + 2000).toUTCString()],
-  ])('takes Retry-After in %s for a minimum that pauses everything', async (_, retryAfter) => {
+  ])('Retry-After in %s is a minimum delay for all requests', async (_, retryAfter) => {
     const { capture, posthog } = await start({ captureMode, retryMaxMs: 5000 });
     posthog.fail({ status: 429, retryAfter: retryAfter() });
     capture.capture({ event: 'first', distinctId: 'a' });
@@ -64,7 +64,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     for (const time of later) expect(time - refused).toBeGreaterThanOrEqual(950);
   });
 
-  it('turns an absurd Retry-After into a bounded cool-down', async () => {
+  it('limits a huge Retry-After to the cool-down', async () => {
     const { capture, posthog } = await start({ captureMode, coolDownMs: 20 });
     posthog.fail({ status: 503, retryAfter: 999_999_999 });
     capture.capture({ event: 'kept', distinctId: 'a' });
@@ -73,13 +73,13 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it.each([
-    ['a connection reset before it was read', { reset: 'before' }, 2],
-    ['a connection reset after it was stored', { reset: 'after' }, 2],
-    ['no answer at all', { hang: true }, 2],
-    ['a success that is not JSON', { invalidJson: true }, 1],
-    ['a success that breaks off', { halfAnswer: true }, 1],
-    ['a success whose body is slow', { slowBodyMs: 30 }, 1],
-  ] as const)('delivers through %s', async (_, fault, requests) => {
+    ['a connection reset before the request was read', { reset: 'before' }, 2],
+    ['a connection reset after the batch was stored', { reset: 'after' }, 2],
+    ['no response', { hang: true }, 2],
+    ['a success response that is not JSON', { invalidJson: true }, 1],
+    ['an incomplete success response', { halfAnswer: true }, 1],
+    ['a slow success response', { slowBodyMs: 30 }, 1],
+  ] as const)('delivers despite %s', async (_, fault, requests) => {
     const { capture, posthog } = await start({ captureMode, requestTimeoutMs: 500 });
     posthog.fail(fault);
     capture.capture({ event: 'page_view', distinctId: 'user_123' });
@@ -89,7 +89,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.violations).toEqual([]);
   });
 
-  it('follows no redirect', async () => {
+  it('does not follow redirects', async () => {
     const { capture, posthog } = await start({ captureMode, coolDownMs: 60_000 });
     posthog.fail({ redirect: `${posthog.url}/elsewhere` });
     capture.capture({ event: 'page_view', distinctId: 'user_123' });
@@ -97,7 +97,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.requests).toHaveLength(1);
   });
 
-  it('halves what is too large until it fits', async () => {
+  it('halves a batch that is too large until it fits', async () => {
     const { capture, posthog } = await start({ captureMode });
     posthog.failAlways({ maxEvents: 10 });
     captureMany(capture, 100);
@@ -114,7 +114,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(drops).toEqual([expect.objectContaining({ reason: 'too_large', event: 'huge' })]);
   });
 
-  it('loses only the poisoned event of a batch that is refused', async () => {
+  it('drops only the invalid event of a refused batch', async () => {
     const { capture, posthog, drops } = await start({ captureMode });
     posthog.failAlways({ poison: (event) => event.event === 'event_37' });
     captureMany(capture, 100);
@@ -124,7 +124,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expectBalanced(capture);
   });
 
-  it.each([400, 413])('sees that a server answers %d to everything, and keeps everything', async (status) => {
+  it.each([400, 413])('keeps all events if the server responds with %d to everything', async (status) => {
     const { capture, posthog, lines } = await start({ captureMode, coolDownMs: 60_000 });
     posthog.failAlways({ status });
     captureMany(capture, 100);
@@ -140,7 +140,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expectBalanced(capture);
   });
 
-  it('stops dropping refused events that come alone when the server accepts none', async () => {
+  it('stops dropping refused single events if the server accepts none', async () => {
     const { capture, posthog } = await start({ captureMode, coolDownMs: 60_000 });
     posthog.failAlways({ status: 400 });
     for (let count = 0; count < 12; count += 1) {
@@ -152,7 +152,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(await capture.flush()).toMatchObject({ delivered: 4, pending: 0 });
   });
 
-  it('gets past any number of poisoned events while others are accepted', async () => {
+  it('drops any number of invalid events while others are accepted', async () => {
     const { capture, posthog } = await start({ captureMode });
     posthog.failAlways({ poison: ({ properties }) => Number(properties.index) < 60 });
     captureMany(capture, 100);
@@ -162,14 +162,14 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expectBalanced(capture);
   });
 
-  it('gets past the poisoned events of one person, too', async () => {
+  it('drops the invalid events of one person as well', async () => {
     const { capture, posthog } = await start({ captureMode });
     posthog.failAlways({ poison: ({ properties }) => Number(properties.index) < 30 });
     captureMany(capture, 100, 1);
     expect(await capture.flush()).toMatchObject({ delivered: 70, pending: 0, dropped: { rejected: 30 } });
   });
 
-  it('keeps each person in order while it looks for the poisoned ones', async () => {
+  it('keeps the order of each person while it isolates invalid events', async () => {
     const { capture, posthog } = await start({ captureMode });
     posthog.failAlways({ poison: ({ properties }) => Number(properties.index) < 30 });
     captureMany(capture, 100, 40);
@@ -182,14 +182,14 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     }
   });
 
-  it('drops what is over quota', async () => {
+  it('drops events over the quota', async () => {
     const { capture, posthog } = await start({ captureMode });
     posthog.fail({ status: 402 });
     captureMany(capture, 2);
     expect(await capture.flush()).toMatchObject({ delivered: 0, pending: 0, dropped: { quota: 2 } });
   });
 
-  it('sends uncompressed after 415, later and not at once', async () => {
+  it('sends uncompressed after 415, on the next attempt', async () => {
     const { capture, posthog } = await start({ captureMode, coolDownMs: 60_000 });
     posthog.fail({ status: 415 });
     capture.capture({ event: 'page_view', distinctId: 'user_123' });
@@ -199,8 +199,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 });
 
-describe('v1 answers for each event', () => {
-  it('sends again only what it is asked for, under the same request id', async () => {
+describe('v1 results per event', () => {
+  it('retries only the requested events, with the same request id', async () => {
     const { capture, posthog } = await start({ captureMode: 'v1' });
     posthog.fail({ results: (_, index) => ({ result: index % 2 === 0 ? 'ok' : 'retry' }), retryAfter: 0 });
     const uuids = captureMany(capture, 6);
@@ -216,9 +216,9 @@ describe('v1 answers for each event', () => {
   it.each([
     ['warning', true],
     ['limited', true],
-    ['something new', true],
+    ['an unknown result', true],
     ['drop', false],
-  ] as const)('after %s the event is delivered: %s', async (result, delivered) => {
+  ] as const)('the result %s means delivered: %s', async (result, delivered) => {
     const { capture, posthog, drops } = await start({ captureMode: 'v1' });
     posthog.fail({ results: () => ({ result, details: 'for a reason' }) });
     capture.capture({ event: 'page_view', distinctId: 'user_123' });

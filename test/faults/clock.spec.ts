@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
-  it(`fixes times at the capture, whatever the clock does afterwards (FAULT_SEED=${SEED})`, async () => {
+  it(`keeps the capture time of events, however the clock changes (FAULT_SEED=${SEED})`, async () => {
     const random = new Seeded();
     const books = new Books();
     const { capture, posthog } = await start({
@@ -54,7 +54,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     }
   });
 
-  it('waits as long as the server asks for by its own clock', async () => {
+  it('waits for Retry-After by the clock of the server', async () => {
     const { capture, posthog } = await start({ captureMode, retryMaxMs: 5000, coolDownMs: 60_000 });
     posthog.fail({ status: 503, retryAfter: new Date(Date.now() + 1000).toUTCString() });
     clock.aheadMs = -HOUR_MS;
@@ -65,7 +65,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 });
 
-it('calls no event old because the clock was set forward', async () => {
+it('does not expire events when the clock is set forward', async () => {
   const { capture, posthog, drops } = await start({ maxEventAgeMs: HOUR_MS, flushIntervalMs: 60_000 });
   captureMany(capture, 3);
   clock.aheadMs = DAY_MS;
@@ -74,7 +74,7 @@ it('calls no event old because the clock was set forward', async () => {
   expect(drops).toEqual([]);
 });
 
-it('calls an event old when it is, though the clock was set back', async () => {
+it('expires events when the clock is set back', async () => {
   const { capture, posthog } = await start({ maxEventAgeMs: 20, flushIntervalMs: 60_000 });
   captureMany(capture, 3);
   clock.aheadMs = -DAY_MS;
@@ -89,7 +89,7 @@ it.each([
   ['sends', 'short', -DAY_MS, { delivered: 3 }],
   ['sends', 'short', HOUR_MS / 2, { delivered: 3 }],
   ['drops', 'long', DAY_MS, { dropped: 3 }],
-])('%s what an earlier process captured a %s time ago by the clock (%i ms)', async (_, __, aheadMs, outcome) => {
+])('%s events that an earlier process captured a %s time ago (clock %i ms ahead)', async (_, __, aheadMs, outcome) => {
   const memory = new SharedMemory();
   const options = { store: new MemoryEventStore(memory), maxEventAgeMs: HOUR_MS, flushIntervalMs: 60_000 };
   const first = await start({ ...options, shutdownTimeoutMs: 0 });
@@ -103,11 +103,11 @@ it.each([
   expectBalanced(capture);
 });
 
-it('makes no uuid twice, though the clock passes the same moments again and again', async () => {
+it('never repeats a uuid, even if the clock repeats the same moments', async () => {
   const { capture, posthog } = await start({ maxBatchEvents: 1000 });
   const now = Date.now();
   const uuids = Array.from({ length: 20_000 }, (_, index) => {
-    // Back by as much as passed, and a little.
+    // Set the clock back by slightly more than the elapsed time.
     clock.aheadMs += now - Date.now() - (index % 3);
     return capture.capture({ event: 'step', distinctId: `person_${index % 50}` });
   });

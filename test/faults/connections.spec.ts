@@ -31,7 +31,7 @@ async function posthogAt(port = 0): Promise<FakePostHog> {
   return posthog;
 }
 
-/** Listens on loopback until the test is over. Returns the port. */
+/** Listens on loopback until the end of the test. Returns the port. */
 async function listen(server: Server): Promise<number> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -48,14 +48,14 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** The end of a wire: what comes in goes to PostHog, and back. */
+/** Forwards a connection to PostHog. */
 function forward(socket: Socket, posthog: FakePostHog): void {
   const upstream = connect(posthog.port, '127.0.0.1');
   socket.on('error', () => upstream.destroy()).pipe(upstream);
   upstream.on('error', () => socket.destroy()).pipe(socket);
 }
 
-/** Nothing gets through: everything stays, and one line says why. */
+/** Expects that all events are kept and one log line has the reason. */
 async function expectKept({ books, capture, lines }: Followed, error: RegExp, remedy = 'check POSTHOG_HOST') {
   for (let index = 0; index < 50; index += 1) books.captureOne(`person_${index % 7}`);
   expect(await capture.flush()).toMatchObject({
@@ -72,7 +72,7 @@ async function expectKept({ books, capture, lines }: Followed, error: RegExp, re
 }
 
 describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
-  it('keeps everything while nobody listens, and sends it once somebody does', async () => {
+  it('keeps all events while the port is closed, and sends them once it is open', async () => {
     const port = await freePort();
     const application = await follow({ captureMode, host: `http://127.0.0.1:${port}` });
     await expectKept(application, /^PostHog connection error: .*ECONNREFUSED/);
@@ -83,7 +83,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.duplicates).toEqual([]);
   });
 
-  it('keeps everything while its host has no address, and sends it once it has one', async () => {
+  it('keeps all events while the host cannot be resolved, and sends them once it can', async () => {
     const posthog = await posthogAt();
     let found = false;
     const lookup: Lookup = (hostname, _options, answer) => {
@@ -98,27 +98,27 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     application.books.check(posthog);
   });
 
-  it('gives up an attempt whose lookup never answers', async () => {
+  it('ends an attempt whose DNS lookup does not finish', async () => {
     const lookup: Lookup = () => undefined;
     const host = 'http://posthog.invalid';
     const application = await follow({ captureMode, host, http: { lookup }, requestTimeoutMs: 20, maxRetries: 1 });
     await expectKept(application, /^PostHog request timed out after 20 ms/);
   });
 
-  it('keeps everything while a connection ends in the handshake', async () => {
+  it('keeps all events while connections end during the TLS handshake', async () => {
     const port = await listen(createServer((socket) => socket.once('data', () => socket.destroy())));
     const application = await follow({ captureMode, host: `https://127.0.0.1:${port}` });
     await expectKept(application, /^PostHog connection error: .*(ECONNRESET|disconnected|socket hang up)/);
   });
 
-  it('keeps everything while the other side speaks no TLS', async () => {
+  it('keeps all events while the server does not support TLS', async () => {
     const posthog = await posthogAt();
     const application = await follow({ captureMode, host: `https://127.0.0.1:${posthog.port}` });
     await expectKept(application, /^PostHog connection error: .*(EPROTO|wrong version number|packet length)/);
     expect(posthog.requests).toEqual([]);
   });
 
-  it('trusts no certificate that it was not told to trust, and sends what it kept for one that it was', async () => {
+  it('refuses an untrusted certificate, and sends the kept events once it is trusted', async () => {
     const posthog = await posthogAt();
     const identity = selfSigned();
     const port = await listen(createTlsServer(identity, (socket) => forward(socket, posthog)));
@@ -139,7 +139,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     application.books.check(posthog);
   });
 
-  it('delivers over connections of which each ends right after its first answer', async () => {
+  it('delivers over connections that each end after their first response', async () => {
     const posthog = await posthogAt();
     const ending = createServer((socket) => {
       const upstream = connect(posthog.port, '127.0.0.1');
@@ -154,7 +154,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(capture.stats()).toMatchObject({ delivered: 400, dropped: 0 });
   });
 
-  it.each([301, 302, 303, 307, 308])('takes its events and its key nowhere else after %i', async (status) => {
+  it.each([301, 302, 303, 307, 308])('does not follow a redirect with status %i', async (status) => {
     const [posthog, elsewhere] = [await posthogAt(), await posthogAt()];
     posthog.failAlways({ status, headers: { location: `${elsewhere.url}/batch/` } });
     const application = await follow({ captureMode, host: posthog.url });
@@ -166,7 +166,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.duplicates).toEqual([]);
   });
 
-  it('believes the head of an answer whose body takes longer than a request may', async () => {
+  it('uses the status of a response whose body takes longer than the request timeout', async () => {
     const posthog = await posthogAt();
     const { books, capture } = await follow({ captureMode, host: posthog.url, requestTimeoutMs: 1000 });
     posthog.failAlways({ slowBodyMs: 60_000 });
@@ -176,7 +176,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     books.check(posthog);
   });
 
-  it('believes the head of a refusal that never ends', async () => {
+  it('uses the status of a refusal whose body never ends', async () => {
     const refusing = createServer((socket) => {
       const head = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 60\r\ncontent-length: 1000\r\n\r\nsorry';
       socket.once('data', () => socket.write(head));
@@ -186,7 +186,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     await expectKept(application, /^PostHog API error: HTTP 503/, 'nothing to do unless it lasts');
   });
 
-  it('halves a request that is refused for its size before it is read', async () => {
+  it('halves a batch that is refused for its size before the body was read', async () => {
     const posthog = await posthogAt();
     const gateway = createServer((socket) => {
       let forwarded: Socket | null = null;
@@ -194,7 +194,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
       socket.on('data', (chunk) => {
         const length = Number(/content-length: (\d+)/i.exec(chunk.toString('latin1'))?.[1] ?? 0);
         if (length > 1_200_000) {
-          // It reads no more of it, and waits for the client to see the answer.
+          // Stops reading and waits until the client has received the response.
           socket.pause();
           socket.end('HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
           return;
@@ -216,10 +216,10 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it.each([
-    ['no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
-    ['a head that does not end', `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}`],
-    ['nothing', ''],
-  ])('keeps everything while the answer is %s', async (_, answer) => {
+    ['not HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ['an endless header', `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}`],
+    ['empty', ''],
+  ])('keeps all events while the response is %s', async (_, answer) => {
     const host = `http://127.0.0.1:${await listen(createServer((socket) => socket.once('data', () => socket.end(answer))))}`;
     const application = await follow({ captureMode, host });
     application.books.captureOne('person');
@@ -229,7 +229,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     });
   });
 
-  it('delivers over a wire of which every third request breaks', async () => {
+  it('delivers while every third request is interrupted', async () => {
     const posthog = await posthogAt();
     const random = new Seeded();
     const wire = await startFlakyWire({ targetPort: posthog.port, random, probability: 1 / 3, silence: false });

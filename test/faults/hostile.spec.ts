@@ -21,10 +21,10 @@ import {
 } from '../support/hostile-calls.js';
 import { build, matches, MONSTERS, NOTHING, type Recipe, revoked, written } from '../support/hostile-values.js';
 
-/** Sequences of calls per configuration. More of them, or others: HOSTILE_RUNS=5000 HOSTILE_SEED=7 npm test -- hostile */
+/** Sequences of calls per configuration. For more or other ones: HOSTILE_RUNS=5000 HOSTILE_SEED=7 npm test -- hostile */
 const RUNS = Number(process.env.HOSTILE_RUNS ?? 50);
 const SEED = Number(process.env.HOSTILE_SEED ?? 1);
-/** Long enough to find the smallest sequence that fails. */
+/** Time to find the smallest failing sequence. */
 const TIMEOUT_MS = 60_000 + RUNS * 1000;
 /** The fields of all inputs. */
 const FIELDS = [
@@ -44,7 +44,7 @@ const FIELDS = [
   'groupType',
   'groupKey',
 ];
-/** Of the processor, for a single call. */
+/** Maximum CPU time of a single call. */
 const MAX_CALL_MS = 3000;
 
 const PROTOTYPES = [
@@ -66,11 +66,11 @@ const PROTOTYPES = [
 const prototypes = (): unknown[] => PROTOTYPES.flatMap((one) => fingerprint(one.prototype, 1));
 const untouched = prototypes();
 
-/** Fields that a detail may name. */
+/** Fields that a drop detail may name. */
 const NAMED =
   /event|distinctId|distinct_id|alias|properties|property|groups|groupType|groupKey|timestamp|options|disableGeoip|set|unset|anonDistinctId|input|toCaptureEvent|field|\$\w+/;
 
-/** What was captured, and what must have arrived. */
+/** The captured events and those that must have arrived. */
 class Expectations {
   readonly uuids: string[] = [];
   readonly good: number[] = [];
@@ -78,7 +78,7 @@ class Expectations {
   readonly waits: Promise<unknown>[] = [];
 }
 
-/** Makes the calls, and fails as soon as one throws, answers what it must not, or changes what it was given. */
+/** Makes the calls. Fails if a call throws, returns an invalid value or changes its arguments. */
 function make(capture: CaptureService, all: readonly Call[], expectations: Expectations): void {
   const { good, odd } = expectations;
   for (const call of all) {
@@ -141,7 +141,7 @@ function makeOne(
   }
 }
 
-/** What must hold after each sequence of calls, however hostile. */
+/** Expectations after each sequence of calls. */
 async function expectHarmless(
   { capture, posthog, drops }: Harness,
   { uuids, good, odd, waits }: Expectations,
@@ -173,7 +173,7 @@ async function expectHarmless(
   expect(({} as Record<string, unknown>).polluted).toBeUndefined();
 }
 
-/** Forgets what earlier sequences did. */
+/** Resets the state of earlier sequences. */
 function forget({ posthog, drops }: Harness): void {
   posthog.clear();
   drops.length = 0;
@@ -194,7 +194,7 @@ describe.each(CONFIGURATIONS)('$captureMode, $compression', (configuration) => {
   afterAll(closeAll);
 
   it(
-    'no call throws, PostHog refuses nothing, and what is good arrives whole and in order',
+    'no call throws, PostHog refuses nothing, and valid events arrive complete and in order',
     async () => {
       await fc.assert(
         fc.asyncProperty(calls, async (all) => {
@@ -211,14 +211,14 @@ describe.each(CONFIGURATIONS)('$captureMode, $compression', (configuration) => {
 });
 
 it(
-  'nothing that a configuration does reaches the caller, nor PostHog',
+  'failing callbacks and loggers affect neither the caller nor PostHog',
   async () => {
     await fc.assert(
       fc.asyncProperty(filters, superProperties, calls, async (hostile, shared, all) => {
         const harness = await startHostile(hostile, build(shared) as Record<string, unknown>);
         const expectations = new Expectations();
         make(harness.capture, all, expectations);
-        // Whatever the filters left of them.
+        // The filters may have dropped some.
         expectations.odd.length = 0;
         await expectHarmless(harness, expectations);
         await closeAll();
@@ -229,7 +229,7 @@ it(
   TIMEOUT_MS,
 );
 
-/** Its filters leave good events alone; its callbacks and its logger fail in every way. */
+/** Filters that keep valid events, and callbacks and a logger that fail in every way. */
 async function startHostile(hostile: readonly Filter[], shared: Record<string, unknown>): Promise<Harness> {
   let turn = 0;
   const fail = (): unknown => {
@@ -249,7 +249,7 @@ async function startHostile(hostile: readonly Filter[], shared: Record<string, u
     onDelivery: fail,
     onDrop: (drop) => {
       drops.push(drop);
-      // A callback may capture as well; what that drops is told to nobody.
+      // A callback may capture as well; drops of these events are not reported.
       harness.capture.capture({ event: '' });
       return fail();
     },
@@ -257,16 +257,16 @@ async function startHostile(hostile: readonly Filter[], shared: Record<string, u
   return { ...harness, drops };
 }
 
-describe('without end or measure', () => {
+describe('endless and huge values', () => {
   let harness: Harness;
   beforeAll(async () => {
-    // The work on an event is bounded by its size, so this is a matter of how long the test takes.
+    // The work per event is bounded by its size, so a smaller limit only shortens the test.
     harness = await start({ captureMode: 'v1', maxEventBytes: 50_000 });
   });
   afterAll(closeAll);
 
   it.each(Object.keys(MONSTERS))(
-    '%s takes no method long, and reaches nobody',
+    '%s blocks no method and is never sent',
     async (name) => {
       forget(harness);
       const { capture, posthog } = harness;

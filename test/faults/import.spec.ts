@@ -10,7 +10,7 @@ import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
 import { KEY } from '../support/harness.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
-/** Lines of the file. A long run: `FAULT_EVENTS=100000 npm test -- test/faults/import`. */
+/** Number of lines in the file. A long run: `FAULT_EVENTS=100000 npm test -- test/faults/import`. */
 const LINES = Number(process.env.FAULT_EVENTS ?? 4000);
 const BAD_EVERY = 500;
 
@@ -31,7 +31,7 @@ afterAll(async () => {
   await lib.remove();
 });
 
-it(`an import that is killed again and again stores every line once (FAULT_SEED=${SEED})`, async () => {
+it(`an import that is killed repeatedly stores every line once (FAULT_SEED=${SEED})`, async () => {
   const random = new Seeded();
   const path = join(folder, 'events.ndjson');
   const lines = Array.from({ length: LINES }, (_, index) =>

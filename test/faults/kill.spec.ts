@@ -9,10 +9,10 @@ import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
 import { KEY } from '../support/harness.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
-/** Processes killed over each store. A long run: `FAULT_KILLS=50 FAULT_SEED=7 npm test -- test/faults/kill`. */
+/** Number of processes killed per store. A long run: `FAULT_KILLS=50 FAULT_SEED=7 npm test -- test/faults/kill`. */
 const KILLS = Number(process.env.FAULT_KILLS ?? 8);
 
-// Processes take their time to start where others work, too.
+// Starting processes is slow on a busy machine.
 jest.setTimeout(60_000);
 
 let lib: CompiledLib;
@@ -35,7 +35,7 @@ afterEach(async () => {
   await rm(path, { recursive: true, force: true });
 });
 
-/** Starts an application over the store. */
+/** Starts an application with the store. */
 function start(task: 'capture' | 'drain', options: object = {}, storeOptions: object = {}, limits = ''): Child {
   const all = { host: posthog.url, ...options, storeOptions: { path, ...storeOptions } };
   return children.start({ lib, task, options: all, limits });
@@ -57,12 +57,12 @@ const FAULTS: [Fault, ...Fault[]] = [
   { delayMs: 30 },
 ];
 
-/** Every event that was captured is stored, under one merge key, and no batch held it twice. */
+/** Expects that every captured event is stored once and that no batch contained it twice. */
 function expectStored(captured: readonly string[]): void {
   const stored = new Set(posthog.rows.map(({ uuid }) => uuid));
   expect(captured.filter((uuid) => !stored.has(uuid))).toEqual([]);
   expect(posthog.rows).toHaveLength(stored.size);
-  // What was given up arrives late, perhaps after what followed it.
+  // An aborted request may arrive late, after the following one.
   expect(posthog.violations.filter(({ rule }) => !/attempt|timestamp_reused|sent_at_reused/.test(rule))).toEqual([]);
 }
 
@@ -70,12 +70,12 @@ it.each([
   ['v0', 'tick'],
   ['v1', 'capture'],
 ] as const)(
-  `stores every event that was captured by processes that were killed (%s, per %s, FAULT_SEED=${SEED})`,
+  `stores every event captured by killed processes (%s, per %s, FAULT_SEED=${SEED})`,
   async (captureMode, durability) => {
     const random = new Seeded();
     posthog.failWhen(() => (random.chance(1 / 3) ? random.pick(FAULTS) : null));
     const killed: Child[] = [];
-    // Two at a time, so that one adopts what the other leaves, perhaps while it is killed itself.
+    // Two at a time, so that one adopts the events of the other, possibly while it is killed itself.
     const killOne = async (): Promise<void> => {
       const child = start('capture', { captureMode }, { durability });
       killed.push(child);
@@ -98,7 +98,7 @@ it.each([
   60_000 + KILLS * 10_000,
 );
 
-it('loses nothing when processes that share a store are killed side by side', async () => {
+it('loses nothing when processes that share a store are killed', async () => {
   posthog.failAlways({ status: 503 });
   const group = [start('capture'), start('capture'), start('capture')];
   for (const child of group) {
@@ -108,7 +108,7 @@ it('loses nothing when processes that share a store are killed side by side', as
   }
   const captured = group.flatMap((child) => child.captured());
   posthog.failAlways(null);
-  // What takes too long is sent again, and would look as if both had it.
+  // A retried request would look as if both processes had the events.
   const patient = { requestTimeoutMs: 30_000 };
   const [one, two] = (await Promise.all([drain(patient), drain(patient)])) as { recovered: number }[];
   expect(one!.recovered + two!.recovered).toBeGreaterThanOrEqual(captured.length);
@@ -119,17 +119,17 @@ it('loses nothing when processes that share a store are killed side by side', as
 it.each([
   ['while it runs', 300],
   ['at boot', 1],
-])('goes on in memory when the disk is full %s, and says so once', async (_, blocks) => {
-  // A limit to the size of files, which is a disk that is full to a process that may write no larger ones.
+])('continues in memory when the disk is full %s, with one warning', async (_, blocks) => {
+  // Simulates a full disk with a limit on the size of files.
   const child = start('capture', { shutdownTimeoutMs: 20_000 }, {}, `trap '' XFSZ; ulimit -f ${blocks};`);
-  // A process that PostHog has never answered gives up at its end after one attempt.
+  // A process that never received a response makes only one attempt at shutdown.
   await posthog.waitForEvents(1, { timeoutMs: 30_000 });
   posthog.failAlways({ status: 503 });
   await child.said(1500);
   posthog.failAlways(null);
   child.process.kill('SIGTERM');
   await child.ended;
-  // What the store has it need not have sent, if PostHog was slow at the end.
+  // Events in the store may be unsent if PostHog was slow at the end.
   await drain({});
   expect(child.warnings.filter((line) => line.startsWith('The store fails'))).toEqual([
     expect.stringMatching(/^The store fails: .+\. Events captured from now on are in memory only/),

@@ -11,10 +11,10 @@ import { type FlakyWire, startFlakyWire } from '../support/flaky-wire.js';
 import { boot, closeAll, KEY, onClose } from '../support/harness.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
-/** Events of each run. A long run: `FAULT_EVENTS=60000 FAULT_SEED=7 npm test -- test/faults/mixed`. */
+/** Number of events per run. A long run: `FAULT_EVENTS=60000 FAULT_SEED=7 npm test -- test/faults/mixed`. */
 const EVENTS = Number(process.env.FAULT_EVENTS ?? 2000);
 
-/** Says what a run that was asked for came to. */
+/** Print statistics if a seed was given. */
 const LOUD = process.env.FAULT_SEED !== undefined;
 const DRAIN_TIMEOUT_MS = 60_000 + 4 * EVENTS;
 
@@ -23,7 +23,7 @@ afterEach(closeAll);
 type Lookup = NonNullable<AxiosRequestConfig['lookup']>;
 type FaultMaker = (random: Seeded, timeoutMs: number) => Fault;
 
-/** Every way in which a server fails that is told apart by HTTP. The wire below has its own. */
+/** All failures at the HTTP level. The flaky wire adds those of connections. */
 const FAULTS: readonly [FaultMaker, ...FaultMaker[]] = [
   (random) => ({ status: random.pick([408, 429, 500, 502, 503, 504]), store: random.chance(1 / 3) }),
   (random) => ({ status: random.pick([429, 503]), retryAfter: random.pick(['0', '1', '0.02']) }),
@@ -43,15 +43,15 @@ const FAULTS: readonly [FaultMaker, ...FaultMaker[]] = [
   (random) => ({ maxEvents: 1 + random.below(20) }),
 ];
 
-/** A server that is slower than the client waits. */
+/** Responses slower than the request timeout. */
 const TIMEOUTS: typeof FAULTS = [
   () => ({ hang: true }),
-  // Stored after the client gave up, and perhaps after it has sent the same again.
+  // Stored after the timeout of the client, possibly after its retry.
   (random, timeoutMs) => ({ delayMs: timeoutMs + random.below(150) }),
   (_, timeoutMs) => ({ slowBodyMs: 2 * timeoutMs }),
 ];
 
-/** A server of v1 that takes some events of a batch and wants others again. */
+/** A v1 server that accepts some events of a batch and asks for others again. */
 const RESULTS: typeof FAULTS = [
   (random) => ({
     results: () => ({ result: random.pick(['ok', 'retry', 'warning', 'limited']) }),
@@ -59,7 +59,7 @@ const RESULTS: typeof FAULTS = [
   }),
 ];
 
-/** Options at random: what holds must hold for all of them. */
+/** Random options. */
 function optionsFrom(random: Seeded) {
   const maxBatchEvents = random.pick([20, 100, Math.ceil(EVENTS / 50)]);
   return {
@@ -72,7 +72,7 @@ function optionsFrom(random: Seeded) {
     retryBaseMs: 2,
     retryMaxMs: random.pick([10, 40, 1500]),
     coolDownMs: random.pick([1, 20, 100]),
-    // The server is this process, too: it must be able to keep up.
+    // The server runs in this process and must keep up.
     requestTimeoutMs: 100 + 2 * maxBatchEvents,
   } satisfies PostHogCaptureModuleOptions;
 }
@@ -83,12 +83,12 @@ interface World {
   readonly options: PostHogCaptureModuleOptions;
 }
 
-/** A server that fails a third of all requests, at the end of a wire that breaks, under a name that is not always found. */
+/** A server that fails a third of all requests, behind an unreliable connection and unreliable DNS. */
 async function failingWorld(captureMode: 'v0' | 'v1', asksAgain: boolean, random: Seeded): Promise<World> {
   const posthog = await FakePostHog.start({ apiKey: KEY, maxRemembered: 20 * EVENTS + 10_000 });
   onClose(() => posthog.close());
   const tuning = optionsFrom(random);
-  // A 2xx that is not heard in time is a success all the same (PostHog's rule): whoever asks again must be heard.
+  // By PostHog's rule, a 2xx is a success even if its body times out, so a server that asks for retries must respond in time.
   const requestTimeoutMs = asksAgain ? 10_000 : tuning.requestTimeoutMs;
   const special = asksAgain ? RESULTS : TIMEOUTS;
   posthog.failWhen(() => {
@@ -111,7 +111,7 @@ it.each([
   { salt: 2, captureMode: 'v1', store: 'memory', asksAgain: true },
   { salt: 3, captureMode: 'v1', store: 'lmdb', asksAgain: false },
 ] as const)(
-  `stores every event though a third of all requests fail (FAULT_SEED=${SEED}): $captureMode, $store`,
+  `stores every event while a third of all requests fail (FAULT_SEED=${SEED}): $captureMode, $store`,
   async ({ salt, captureMode, store, asksAgain }) => {
     const random = new Seeded(4 * SEED + salt);
     const { posthog, wire, options } = await failingWorld(captureMode, asksAgain, random);

@@ -13,13 +13,13 @@ async function follow(options: PostHogCaptureModuleOptions): Promise<Harness & {
   return { ...harness, books };
 }
 
-/** Whether each request came after the answer to the one before it. */
+/** Returns true if no requests overlapped. */
 function oneByOne({ requests }: FakePostHog): boolean {
   return requests.slice(0, -1).every(({ status }) => status !== null);
 }
 
 describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
-  it('outlives dozens of cool-downs with one request each, and then delivers everything in order', async () => {
+  it('survives dozens of cool-downs with one request each, then delivers everything in order', async () => {
     const { books, capture, posthog, lines } = await follow({
       captureMode,
       maxRetries: 2,
@@ -30,7 +30,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     const answers = [{ status: 500 }, { status: 503, retryAfter: 3600 }, { status: 502 }, { status: 401 }] as const;
     let sideBySide = false;
     posthog.failWhen(({ index }) => {
-      // The first batches leave side by side, and have found out together that nothing gets through.
+      // The first batches are sent concurrently and fail together.
       if (index > 9) sideBySide ||= !oneByOne(posthog);
       return answers[index % answers.length] ?? null;
     });
@@ -41,7 +41,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     }
     expect(sideBySide).toBe(false);
     expect(capture.stats()).toMatchObject({ captured: 240, pending: 240, dropped: 0, delivered: 0 });
-    // One line a minute for each kind of trouble.
+    // One line per minute for each kind of failure.
     expect(lines.length).toBeLessThanOrEqual(4);
     posthog.failWhen(null);
     await books.drain();
@@ -53,40 +53,43 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   it.each([
     ['count', 500, 10_000_000],
     ['bytes', 10_000, 100_000],
-  ])('keeps the newest within its bound by %s, and says which went', async (_, maxQueueEvents, maxQueueBytes) => {
-    const { books, capture, posthog, lines } = await follow({
-      captureMode,
-      maxQueueEvents,
-      maxQueueBytes,
-      maxRetries: 1,
-      coolDownMs: 20,
-      maxBatchEvents: 50,
-    });
-    posthog.failAlways({ status: 503 });
-    const uuids: (string | null)[] = [];
-    for (let index = 0; index < 8000; index += 1) {
-      uuids.push(books.captureOne(`person_${index % 300}`));
-      const { pending, pendingBytes } = capture.stats();
-      if (pending > maxQueueEvents || pendingBytes > maxQueueBytes) throw new Error('more than its bound');
-      if (index % 500 === 0) await posthog.waitForRequests(posthog.requests.length + 1);
-    }
-    expect(uuids).not.toContain(null);
-    const { pending, dropped, droppedByReason } = capture.stats();
-    expect(dropped).toBe(8000 - pending);
-    expect(droppedByReason).toEqual({ queue_full: dropped });
-    expect(books.dropped('queue_full')).toBe(dropped);
-    expect(lines.filter((line) => line.includes('queue_full'))).toHaveLength(1);
-    posthog.failAlways(null);
-    await books.drain();
-    books.check(posthog);
-    // Those in flight when the bound was met are older than the rest; at most two batches of them.
-    const stored = new Set(posthog.rows.map(({ uuid }) => uuid));
-    const newest = uuids.slice(-(pending - 100));
-    expect(newest.filter((uuid) => !stored.has(uuid ?? ''))).toEqual([]);
-  });
+  ])(
+    'keeps the newest events within the limit by %s, and reports the dropped ones',
+    async (_, maxQueueEvents, maxQueueBytes) => {
+      const { books, capture, posthog, lines } = await follow({
+        captureMode,
+        maxQueueEvents,
+        maxQueueBytes,
+        maxRetries: 1,
+        coolDownMs: 20,
+        maxBatchEvents: 50,
+      });
+      posthog.failAlways({ status: 503 });
+      const uuids: (string | null)[] = [];
+      for (let index = 0; index < 8000; index += 1) {
+        uuids.push(books.captureOne(`person_${index % 300}`));
+        const { pending, pendingBytes } = capture.stats();
+        if (pending > maxQueueEvents || pendingBytes > maxQueueBytes) throw new Error('the limit is exceeded');
+        if (index % 500 === 0) await posthog.waitForRequests(posthog.requests.length + 1);
+      }
+      expect(uuids).not.toContain(null);
+      const { pending, dropped, droppedByReason } = capture.stats();
+      expect(dropped).toBe(8000 - pending);
+      expect(droppedByReason).toEqual({ queue_full: dropped });
+      expect(books.dropped('queue_full')).toBe(dropped);
+      expect(lines.filter((line) => line.includes('queue_full'))).toHaveLength(1);
+      posthog.failAlways(null);
+      await books.drain();
+      books.check(posthog);
+      // Events in flight when the limit was reached are kept although they are older; at most two batches.
+      const stored = new Set(posthog.rows.map(({ uuid }) => uuid));
+      const newest = uuids.slice(-(pending - 100));
+      expect(newest.filter((uuid) => !stored.has(uuid ?? ''))).toEqual([]);
+    },
+  );
 });
 
-it('holds bulk work back during an outage, and loses nothing of it', async () => {
+it('ready() pauses bulk work during an outage, and nothing is lost', async () => {
   const { books, capture, posthog } = await follow({ maxQueueEvents: 100, maxRetries: 0, coolDownMs: 20 });
   posthog.failAlways({ status: 503 });
   const work = async (): Promise<void> => {
@@ -105,7 +108,7 @@ it('holds bulk work back during an outage, and loses nothing of it', async () =>
   expect(capture.stats()).toMatchObject({ delivered: 600, dropped: 0 });
 });
 
-it('answers thousands of waiting calls as soon as their time is over', async () => {
+it('resolves thousands of waiting calls at their timeout', async () => {
   const { capture, posthog } = await follow({});
   posthog.failAlways({ hang: true });
   const before = performance.now();
@@ -115,7 +118,7 @@ it('answers thousands of waiting calls as soon as their time is over', async () 
   const capturedMs = performance.now() - before;
   const results = await Promise.all(calls);
   expect(results.filter(({ error }) => error !== 'PostHog request timed out after 300 ms')).toEqual([]);
-  // To end a call costs no more than to begin it, however many there are.
+  // Ending a call must cost no more than starting it, however many there are.
   expect(performance.now() - before).toBeLessThan(1000 + 4 * capturedMs);
   expect(capture.stats()).toMatchObject({ pending: 0, pendingBytes: 0, droppedByReason: { undelivered: 20_000 } });
 });

@@ -8,7 +8,7 @@ import { Children } from '../support/children.js';
 import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
 import { KEY } from '../support/harness.js';
 
-// Processes take their time to start where others work, too.
+// Starting processes is slow on a busy machine.
 jest.setTimeout(60_000);
 
 let lib: CompiledLib;
@@ -33,11 +33,11 @@ afterEach(async () => {
 
 const uuids = (): string[] => posthog.rows.map(({ uuid }) => uuid).sort();
 
-describe('SIGTERM in the middle of a send', () => {
+describe('SIGTERM during a request', () => {
   it.each([
-    ['waits for the answer', { delayMs: 300 }],
-    ['sends again what was refused', { status: 503, delayMs: 100 }],
-    ['sends again what was cut off', { reset: 'before', delayMs: 100 }],
+    ['waits for the response', { delayMs: 300 }],
+    ['retries a refused batch', { status: 503, delayMs: 100 }],
+    ['retries an interrupted batch', { reset: 'before', delayMs: 100 }],
   ] as const)('%s, and sends the rest', async (_, fault) => {
     posthog.fail([fault, fault]);
     const options = { host: posthog.url, requestTimeoutMs: 5000 };
@@ -51,7 +51,7 @@ describe('SIGTERM in the middle of a send', () => {
     expect(posthog.violations).toEqual([]);
   });
 
-  it('gives up what is never answered when its time is over, and says what was lost', async () => {
+  it('gives up at shutdownTimeoutMs without a response, and reports the lost events', async () => {
     posthog.failAlways({ hang: true });
     const options = { host: posthog.url, requestTimeoutMs: 60_000, shutdownTimeoutMs: 500 };
     const child = children.start({ lib, task: 'capture', options });
@@ -64,7 +64,7 @@ describe('SIGTERM in the middle of a send', () => {
     expect(child.warnings.join('\n')).toMatch(/Shut down: 0 events were delivered, \d+ were lost\./);
   });
 
-  it('leaves what is never answered in the store, and the next process sends it', async () => {
+  it('leaves events without a response in the store, and the next process sends them', async () => {
     posthog.failAlways({ hang: true });
     const options = { host: posthog.url, shutdownTimeoutMs: 500, storeOptions: { path } };
     const child = children.start({ lib, task: 'capture', options: { ...options, requestTimeoutMs: 60_000 } });
@@ -79,8 +79,8 @@ describe('SIGTERM in the middle of a send', () => {
   });
 });
 
-it('holds its memory within bounds, however much is captured while PostHog is down', async () => {
-  // The heap has no room for all of them: some 600 bytes each, and an application that takes 30 MB.
+it('bounds memory during an outage', async () => {
+  // The heap is too small for all events of about 600 bytes; the application needs 30 MB.
   const [flood, maxQueueEvents] = [150_000, 25_000];
   const options = { host: 'http://127.0.0.1:9', flood, maxQueueEvents, shutdownTimeoutMs: 0 };
   const child = children.start({ lib, task: 'flood', options, nodeFlags: ['--max-old-space-size=70'] });

@@ -18,7 +18,7 @@ const FAULTS: [Fault, ...Fault[]] = [
 
 describe.each(['v0', 'v1'] as const)('close(), %s', (captureMode) => {
   it.each([0, 1, 3])(
-    `loses nothing while its time lasts, though half of all requests fail, maxRetries %i (FAULT_SEED=${SEED})`,
+    `loses nothing within shutdownTimeoutMs while half of all requests fail, maxRetries %i (FAULT_SEED=${SEED})`,
     async (maxRetries) => {
       const random = new Seeded();
       const books = new Books();
@@ -42,7 +42,7 @@ describe.each(['v0', 'v1'] as const)('close(), %s', (captureMode) => {
   );
 });
 
-it('sends what is left when PostHog comes back within its time', async () => {
+it('sends the remaining events when PostHog recovers within shutdownTimeoutMs', async () => {
   const { app, capture, posthog } = await start({ coolDownMs: 60_000, shutdownTimeoutMs: 15_000 });
   captureMany(capture, 1);
   await capture.flush();
@@ -59,7 +59,7 @@ it('sends what is left when PostHog comes back within its time', async () => {
   expectBalanced(capture);
 });
 
-it('does not wait for a PostHog that never answered', async () => {
+it('does not wait for a PostHog that has never responded', async () => {
   const { app, capture, posthog } = await start({ coolDownMs: 60_000, shutdownTimeoutMs: 60_000 });
   posthog.failAlways({ status: 503 });
   captureMany(capture, 50);
@@ -69,9 +69,9 @@ it('does not wait for a PostHog that never answered', async () => {
 });
 
 it.each([
-  ['before', 1],
-  ['meanwhile, too,', 2],
-])('asks once more when PostHog asked %s for a longer pause than is left', async (_, times) => {
+  ['before shutdown', 1],
+  ['before and during shutdown', 2],
+])('makes one more attempt if Retry-After, received %s, exceeds the remaining time', async (_, times) => {
   const { app, capture, posthog } = await start({ retryMaxMs: 60_000, shutdownTimeoutMs: 15_000 });
   posthog.fail(Array.from({ length: times }, () => ({ status: 429, retryAfter: 30 })));
   captureMany(capture, 10);
@@ -82,7 +82,7 @@ it.each([
   expect(posthog.requests).toHaveLength(times + 1);
 });
 
-it('has sent what was captured while its store was closed', async () => {
+it('sends events that were captured while the store was closing', async () => {
   const store = new MemoryEventStore();
   const books = new Books();
   const { app, capture, posthog } = await start({ store, ...books.listeners });
@@ -94,15 +94,15 @@ it('has sent what was captured while its store was closed', async () => {
     books.captureOne('later');
   };
   await app.close();
-  // Nest ends the process now.
+  // At this point Nest ends the process.
   expect(capture.stats()).toMatchObject({ delivered: 3, pending: 0 });
   books.check(posthog);
 });
 
 it.each([
-  ['stays in the store', () => new MemoryEventStore(), '1 stay in the store for the next start, 0 were lost'],
-  ['is lost', () => undefined, '1 were lost'],
-])('says what %s of what was captured while it closes', async (_, store, words) => {
+  ['stay in the store', () => new MemoryEventStore(), '1 stay in the store for the next start, 0 were lost'],
+  ['are lost', () => undefined, '1 were lost'],
+])('reports events captured during shutdown that %s', async (_, store, words) => {
   const { app, capture, posthog, lines } = await start({ store: store(), shutdownTimeoutMs: 500 });
   posthog.fail([{ delayMs: 50 }, { hang: true }]);
   captureMany(capture, 1);

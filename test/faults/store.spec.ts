@@ -7,27 +7,26 @@ import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js
 import { SEED, Seeded } from '../support/seeded.js';
 import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
-// Time is simulated here, as a store is given seconds to answer and is left alone for as long when it fails.
+// Time is simulated, because the store has timeouts and pauses of seconds.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
 afterEach(() => {
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
 
-/** One process. */
 interface Life {
   killed: boolean;
   dropped: number;
 }
 
-/** Keeps events, or does not, and says so, or not, sooner or later. */
+/** A store that keeps or loses events and resolves, rejects or hangs at random. */
 class FlakyStore implements EventStore {
   readonly #inner: MemoryEventStore;
 
   constructor(
     memory: SharedMemory,
     private readonly random: Seeded,
-    /** A process that was killed does nothing more. */
+    /** A killed process does nothing. */
     private readonly life: Life,
   ) {
     this.#inner = new MemoryEventStore(memory);
@@ -92,7 +91,7 @@ const OPTIONS = {
   shutdownTimeoutMs: 2000,
 };
 
-/** Everything about events, over all processes. */
+/** Tracks all events across all processes. */
 class World {
   readonly memory = new SharedMemory();
   readonly accepted = new Map<string, QueuedEvent>();
@@ -108,7 +107,7 @@ class World {
     if (new Set(ids).size < ids.length) this.flaws.push('a batch holds one id twice');
     await later(this.random.below(300));
     if (this.outage || this.random.chance(1 / 3)) {
-      // Perhaps it was stored all the same.
+      // It may have been stored nevertheless.
       return { kind: 'retryable', failure: { message: 'no', remedy: 'none' } };
     }
     return { kind: 'settled', rejected: [], retry: [] };
@@ -135,18 +134,18 @@ class World {
     };
   }
 
-  /** Events that nobody has answered for. */
+  /** Events that are neither delivered nor dropped. */
   open(): string[] {
     return [...this.accepted.keys()].filter((id) => !this.delivered.has(id) && !this.dropped.has(id));
   }
 
-  /** Those that a later process will find. */
+  /** Events that a later process will recover. */
   kept(): Set<string> {
     return new Set([...this.memory.events.keys()].map(({ id }) => id));
   }
 }
 
-/** One process: captures for a while, and closes or is killed. */
+/** One process: captures for a while, then closes or is killed. */
 async function live(world: World, end: 'close' | 'kill'): Promise<void> {
   const { random, memory } = world;
   const life: Life = { killed: false, dropped: 0 };
@@ -177,7 +176,7 @@ async function live(world: World, end: 'close' | 'kill'): Promise<void> {
     expectBalance();
   }
   if (end === 'kill') {
-    // What was not kept is gone, and nobody can say so.
+    // Events that the store did not keep are gone, and no process can report that.
     life.killed = true;
     for (const record of memory.events.values()) record.owner = null;
     const kept = world.kept();
@@ -189,13 +188,13 @@ async function live(world: World, end: 'close' | 'kill'): Promise<void> {
   const report = await closing;
   expectBalance();
   const kept = world.kept();
-  // What is said to stay does stay, and the rest was reported.
+  // Events reported as kept are kept; the rest was reported as dropped.
   expect(world.open().filter((id) => !kept.has(id))).toEqual([]);
   expect(pipeline.stats().pending).toBe(report.pending);
 }
 
 it.each(Array.from({ length: 20 }, (_, index) => SEED * 100 + index))(
-  'accounts for every event over a store that fails at random (seed %i)',
+  'accounts for every event with a store that fails at random (seed %i)',
   async (seed) => {
     const world = new World(new Seeded(seed));
     jest.spyOn(Math, 'random').mockImplementation(() => world.random.next());
