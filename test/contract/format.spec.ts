@@ -122,7 +122,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   it('special events have the format of PostHog', async () => {
     const { capture, posthog } = await start({ captureMode, superProperties: { $process_person_profile: false } });
     capture.identify({ distinctId: 'u1', set: { plan: 'pro' }, setOnce: { first: 1 }, anonDistinctId: 'anon' });
-    capture.identify({ distinctId: 'u2', properties: { plan: 'free' } });
+    const deprecated = { distinctId: 'u2', properties: { plan: 'free' } };
+    capture.identify(deprecated);
     capture.alias({ distinctId: 'u1', alias: 'u1-old' });
     capture.groupIdentify({ groupType: 'company', groupKey: 7, set: { size: 3 } });
     capture.setPersonProperties({ distinctId: 'u1', set: { a: 1 } });

@@ -72,7 +72,7 @@ describe('SIGTERM during a request', () => {
     child.process.kill('SIGTERM');
     await child.ended;
     expect(child.dropped()).toEqual([]);
-    expect(child.warnings.join('\n')).toMatch(/\d+ stay in the store for the next start, 0 were lost/);
+    expect(child.warnings.join('\n')).toMatch(/\d+ remain in the store for the next start, 0 were lost/);
     posthog.failAlways(null);
     await children.start({ lib, task: 'drain', options }).ended;
     expect(uuids()).toEqual(child.captured().sort());

@@ -100,7 +100,7 @@ it('sends events that were captured while the store was closing', async () => {
 });
 
 it.each([
-  ['stay in the store', () => new MemoryEventStore(), '1 stay in the store for the next start, 0 were lost'],
+  ['remain in the store', () => new MemoryEventStore(), '1 remain in the store for the next start, 0 were lost'],
   ['are lost', () => undefined, '1 were lost'],
 ])('reports events captured during shutdown that %s', async (_, store, words) => {
   const { app, capture, posthog, lines } = await start({ store: store(), shutdownTimeoutMs: 500 });
