@@ -42,8 +42,11 @@ class Receiver {
       if (this.#inFlight.has(key)) this.flaws.push(`${key} is in flight twice`);
       this.#inFlight.set(key, batch);
     }
-    const abort = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    let onAbort = (): void => undefined;
+    const abort = new Promise<void>((resolve) => (onAbort = resolve));
+    signal.addEventListener('abort', onAbort, { once: true });
     await Promise.race([wait(this.#random.below(2000)), abort]);
+    signal.removeEventListener('abort', onAbort);
     for (const key of keys) this.#inFlight.delete(key);
     if (signal.aborted) return { kind: 'retryable', failure: FAILURE };
     const outcome = this.#outcome(batch.events);

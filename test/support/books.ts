@@ -8,32 +8,32 @@ import {
 import { type FakePostHog, type RecordedRequest, type StoredEvent } from 'nestjs-posthog-capture/testing';
 import { expectBalanced } from './harness.js';
 
-/** What became of an event, as the application was told. */
+/** The fate of an event, as reported to the application. */
 type Fate = 'delivered' | DropReason;
 
-/** What was captured, in an order of its own per person. */
+/** A captured event; each person has an order of their own. */
 interface Captured {
   readonly person: string;
   readonly index: number;
 }
 
-/** What must hold in the end, besides the rules that always do. */
+/** Expectations at the end, besides the rules that always hold. */
 export interface Expected {
-  /** How many events stay in a store. Default: 0, every event has its fate. */
+  /** Number of events left in a store. Default: 0, every event has its fate. */
   readonly pending?: number;
   /**
-   * Reasons for which an event may be reported that is stored all the same: an attempt before may have got through
-   * unheard. Default: `undelivered` alone.
+   * Drop reasons of events that may be stored nevertheless, because the answer to an earlier attempt was lost. Default: only
+   * `undelivered`.
    */
   readonly perhapsStored?: readonly DropReason[];
-  /** Whether each person's events must have been stored in the order of their capture. Default: true. */
+  /** Each person's events must be stored in the order of their capture. Default: true. */
   readonly inOrder?: boolean;
 }
 
 /**
- * Follows one application from outside: what it captured, what it said of each event, and what PostHog has. The rules of
- * every test with faults: what was captured equals what was stored plus what was reported, nothing is stored under two
- * merge keys, no batch holds one uuid twice, and the counts balance at every moment.
+ * Follows one application from outside: the events it captured, the fates it reported, and the events that PostHog has. The
+ * rules of every test with faults: captured = stored + reported as dropped, nothing is stored under two merge keys, no batch
+ * contains a uuid twice, and the counts balance at every moment.
  */
 export class Books {
   readonly #captured = new Map<string, Captured>();
@@ -43,7 +43,7 @@ export class Books {
   #capture: CaptureService | null = null;
   #indices = 0;
 
-  /** Options of the application that is followed. */
+  /** Options for the application. */
   readonly listeners: PostHogCaptureModuleOptions = {
     onDelivery: ({ uuids }) => {
       for (const uuid of uuids) this.#settle(uuid, 'delivered');
@@ -55,23 +55,22 @@ export class Books {
     },
   };
 
-  /** From now on the counts of this service are looked at. */
+  /** Checks the counts of this service from now on. */
   follow(capture: CaptureService): void {
     this.#capture = capture;
   }
 
-  /** How many events were captured. */
+  /** Number of captured events. */
   get captured(): number {
     return this.#captured.size;
   }
 
-  /** How many were reported as dropped. */
+  /** Number of events reported as dropped. */
   dropped(reason?: DropReason): number {
     const drops = [...this.#fates.values()].filter((fate) => fate !== 'delivered');
     return drops.filter((fate) => reason === undefined || fate === reason).length;
   }
 
-  /** Captures one event of a person, and remembers it. */
   captureOne(person: string, event: Partial<CaptureEvent> = {}): string | null {
     const index = this.#indices++;
     const uuid = this.#service.capture({ event: 'step', distinctId: person, ...event, properties: { index } });
@@ -80,7 +79,7 @@ export class Books {
     return uuid;
   }
 
-  /** Sends one event and waits for the answer; what the answer says must be what the listeners were told. */
+  /** Sends one event and waits for the result, which must match the reported fate. */
   async captureNow(person: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<void> {
     const index = this.#indices++;
     const { uuid, success } = await this.#service.captureNow(
@@ -89,12 +88,12 @@ export class Books {
     );
     this.#note(uuid, { person, index });
     if (uuid !== null && success !== (this.#fates.get(uuid) === 'delivered')) {
-      this.#flaws.push(`captureNow answered ${success}, and the listeners heard ${this.#fates.get(uuid)}`);
+      this.#flaws.push(`captureNow returned ${success}, and the reported fate is ${this.#fates.get(uuid)}`);
     }
     this.sample();
   }
 
-  /** Looks whether the counts balance now. */
+  /** Fails unless the counts balance now. */
   sample(): void {
     if (this.#capture) expectBalanced(this.#capture);
   }
@@ -109,7 +108,7 @@ export class Books {
     }
   }
 
-  /** Compares all that was captured with all that PostHog has. */
+  /** Compares the captured events with those that PostHog has. */
   check(posthog: FakePostHog, { pending = 0, perhapsStored = ['undelivered'], inOrder = true }: Expected = {}): void {
     this.sample();
     const arrivals = new Map<string, StoredEvent>();
@@ -191,7 +190,7 @@ const RULES_OF_ORDER: ReadonlySet<string> = new Set([
   'sent_at_reused',
 ]);
 
-/** An attempt that was given up may arrive after the one that followed it: attempts are compared by their number instead. */
+/** An aborted attempt may arrive after the next one, so attempts are compared by their number instead. */
 function violationsOf({ violations, requests }: FakePostHog): readonly unknown[] {
   const series = new Map<string, Set<string>>();
   const repeated = requests.filter(({ headers }) => {

@@ -2,30 +2,30 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type Seeded } from './seeded.js';
 
-/** What can happen to one request on its way, below HTTP. */
+/** Faults of one request, below HTTP. */
 type Break = 'at once' | 'in the request' | 'in the head of the answer' | 'after the answer' | 'silence';
 
 export interface FlakyWireOptions {
   readonly targetPort: number;
   readonly random: Seeded;
-  /** The part of all requests that meet a fault, from 0 to 1. */
+  /** Share of requests with a fault, from 0 to 1. */
   readonly probability: number;
-  /** Whether answers may be swallowed: their client waits until its time is over. */
+  /** Responses may be swallowed, so that the client runs into its timeout. */
   readonly silence: boolean;
 }
 
-/** A way to a server on loopback that breaks. */
+/** An unreliable proxy to a server on loopback. */
 export interface FlakyWire {
   readonly port: number;
-  /** How many requests met a fault. */
+  /** Number of requests with a fault. */
   readonly broken: number;
   close(): Promise<void>;
 }
 
 /**
- * Stands between a client and a server, and fails a part of the requests: connections that are reset when a request comes,
- * in the middle of it, within the head of the answer, or right after the answer, when the client keeps them for the next
- * request; and such as swallow the answer.
+ * Proxies between a client and a server, and fails a share of the requests: connections are reset when a request arrives, in
+ * the middle of it, within the head of the response, or right after the response, when the client keeps them for the next
+ * request; and some responses are swallowed.
  */
 export async function startFlakyWire(options: FlakyWireOptions): Promise<FlakyWire> {
   const { targetPort, random, probability, silence } = options;
@@ -37,7 +37,7 @@ export async function startFlakyWire(options: FlakyWireOptions): Promise<FlakyWi
     const upstream = connect(targetPort, '127.0.0.1');
     for (const socket of [client, upstream]) {
       sockets.add(socket);
-      // What breaks is the point.
+      // Expected.
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
