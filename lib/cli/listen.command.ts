@@ -64,8 +64,10 @@ Press Ctrl-C to stop.
 
 function describeEvent({ event, distinct_id: distinctId, properties, receivedAt }: StoredEvent): string {
   const name = column(event);
-  const shown = Object.fromEntries(Object.entries(properties).filter(([key]) => !HIDDEN_PROPERTIES.includes(key)));
-  return `${clock(receivedAt)}  ${name}  ${column(distinctId)}  ${JSON.stringify(shown)}`;
+  const shown = Object.entries(properties).filter(([key]) => !HIDDEN_PROPERTIES.includes(key));
+  const isOwn = ([key]: [string, unknown]): boolean => !key.startsWith('$');
+  const ordered = Object.fromEntries([...shown.filter(isOwn), ...shown.filter((entry) => !isOwn(entry))]);
+  return `${clock(receivedAt)}  ${name}  ${column(distinctId)}  ${JSON.stringify(ordered)}`;
 }
 
 function column(text: string): string {

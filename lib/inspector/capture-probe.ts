@@ -15,6 +15,8 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   readonly detach: () => void;
   readonly #capture: CaptureService;
   readonly #feed: EventFeed;
+  /** Names of the pending events, by id. */
+  readonly #pending = new Map<string, string>();
   #before: CaptureStats;
   #durations: number[] = [];
   #failed = 0;
@@ -30,6 +32,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   queued(event: QueuedEvent): void {
     this.#feed.count(event.name, 'captured');
+    this.#await(event);
     this.#add(event, 'queued');
   }
 
@@ -37,6 +40,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     for (const event of events) {
       // Captured before the page was opened, or already removed from the feed.
       if (!this.#feed.has(event.id)) this.#add(event, 'sending');
+      this.#await(event);
       this.#feed.move(event.id, 'sending', { attempts: attempt });
     }
   }
@@ -56,6 +60,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   delivered(events: readonly QueuedEvent[]): void {
     for (const { id, name } of events) {
+      this.#settle(id);
       this.#feed.count(name, 'delivered');
       this.#feed.move(id, 'delivered');
     }
@@ -65,12 +70,13 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     const note = `${reason}: ${detail}`;
     const name = event.trim() === '' ? '(no name)' : event;
     this.#feed.count(name, 'dropped');
+    if (uuid !== null) this.#settle(uuid);
     if (uuid !== null && this.#feed.has(uuid)) {
       this.#feed.move(uuid, 'dropped', { note });
       return;
     }
     const id = uuid ?? `refused-${++this.#refusedEarly}`;
-    this.#feed.add({ id, name, text: null, bytes: 0, at: Date.now() }, 'dropped', note);
+    this.#feed.add({ id, name, text: null, bytes: 0, at: Date.now() }, 'dropped', { note });
   }
 
   state(): LiveState {
@@ -113,6 +119,17 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     this.#durations = [];
     this.#failed = 0;
     return sample;
+  }
+
+  #await({ id, name }: QueuedEvent): void {
+    if (this.#pending.has(id)) return;
+    this.#pending.set(id, name);
+    this.#feed.count(name, 'pending');
+  }
+
+  #settle(id: string): void {
+    const name = this.#pending.get(id);
+    if (name !== undefined && this.#pending.delete(id)) this.#feed.count(name, 'pending', -1);
   }
 
   #add({ id, name, payload, bytes, capturedAt }: QueuedEvent, fate: string): void {

@@ -50,6 +50,7 @@ export function captureSource(capture: CaptureService, name: string | undefined)
     ],
     counters: [
       { key: 'captured', label: 'Captured' },
+      { key: 'pending', label: 'Pending' },
       { key: 'delivered', label: 'Delivered' },
       { key: 'dropped', label: 'Dropped' },
     ],

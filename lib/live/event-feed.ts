@@ -19,6 +19,8 @@ export interface NewEvent {
   readonly at: number;
 }
 
+type Counts = Record<string, number>;
+
 interface Entry extends NewEvent {
   fate: string;
   note: string;
@@ -31,7 +33,8 @@ const TEXT_LENGTH = 8192;
 const NOTE_LENGTH = 500;
 const MAX_NAMES = 200;
 const NAMES_SENT = 50;
-const OTHER_NAMES = '(other names)';
+/** Names that were seen once are grouped above this number. */
+const MAX_ONE_OFF_NAMES = 5;
 
 /**
  * A bounded list of the events that the page shows, and the changes since the last call of `takeChanges`. Text is masked once, when it
@@ -44,7 +47,9 @@ export class EventFeed {
   #length = 0;
   #added = new Set<string>();
   #moved = new Set<string>();
-  readonly #names = new Map<string, Record<string, number>>();
+  readonly #names = new Map<string, Counts>();
+  /** Counts of the names above `MAX_NAMES`. */
+  readonly #otherNames: Counts = {};
   #namesChanged = false;
 
   constructor(limits: FeedLimits, mask: (text: string) => MaskedText) {
@@ -56,10 +61,16 @@ export class EventFeed {
     return this.#entries.has(id);
   }
 
+  /** Returns the state of an event, or undefined if it was never added or was removed. */
+  find(id: string): { fate: string; attempts: number } | undefined {
+    const entry = this.#entries.get(id);
+    return entry && { fate: entry.fate, attempts: entry.attempts };
+  }
+
   /** Adds an event at the end. Replaces an event with the same id. */
-  add(event: NewEvent, fate: string, note = ''): void {
+  add(event: NewEvent, fate: string, { note = '', attempts = 0 }: { note?: string; attempts?: number } = {}): void {
     this.#remove(event.id);
-    this.#entries.set(event.id, { ...event, fate, note: cut(note, NOTE_LENGTH), attempts: 0, shown: null });
+    this.#entries.set(event.id, { ...event, fate, note: cut(note, NOTE_LENGTH), attempts, shown: null });
     this.#length += lengthOf(event);
     this.#added.add(event.id);
     for (const id of this.#entries.keys()) {
@@ -76,12 +87,14 @@ export class EventFeed {
     if (!this.#added.has(id)) this.#moved.add(id);
   }
 
-  count(name: string, key: string): void {
+  count(name: string, key: string, by = 1): void {
     const short = cut(name, NAME_LENGTH);
-    const known = this.#names.has(short) || this.#names.size < MAX_NAMES ? short : OTHER_NAMES;
-    const counts = this.#names.get(known) ?? {};
-    counts[key] = (counts[key] ?? 0) + 1;
-    this.#names.set(known, counts);
+    let counts = this.#names.get(short);
+    if (counts === undefined) {
+      counts = this.#names.size < MAX_NAMES ? {} : this.#otherNames;
+      if (counts !== this.#otherNames) this.#names.set(short, counts);
+    }
+    counts[key] = (counts[key] ?? 0) + by;
     this.#namesChanged = true;
   }
 
@@ -90,14 +103,23 @@ export class EventFeed {
     return [...this.#entries.values()].map((entry) => this.#show(entry));
   }
 
-  /** The most frequent names first. */
+  /** The most frequent names first, then groups: names that were seen once, and all above a limit. */
   names(): LiveName[] {
-    const total = (counts: Readonly<Record<string, number>>): number =>
-      Object.values(counts).reduce((sum, count) => sum + count, 0);
-    return [...this.#names]
+    const names = [...this.#names]
       .map(([name, counts]) => ({ name, counts }))
-      .sort((one, other) => total(other.counts) - total(one.counts))
-      .slice(0, NAMES_SENT);
+      .sort((one, other) => occurrences(other.counts) - occurrences(one.counts));
+    const oneOff = names.filter(({ counts }) => occurrences(counts) <= 1);
+    const groups: LiveName[] = [];
+    if (oneOff.length > MAX_ONE_OFF_NAMES) {
+      names.length -= oneOff.length;
+      groups.push({ name: `other one-off names (${oneOff.length})`, counts: sumOf(oneOff), isGroup: true });
+    }
+    const others = Object.keys(this.#otherNames).length > 0 ? [{ counts: this.#otherNames }] : [];
+    if (names.length + groups.length + others.length > NAMES_SENT || others.length > 0) {
+      others.push(...names.splice(NAMES_SENT - groups.length - 1));
+      groups.push({ name: 'all other names', counts: sumOf(others), isGroup: true });
+    }
+    return [...names, ...groups];
   }
 
   /** Returns the changes since the last call. */
@@ -148,6 +170,17 @@ export class EventFeed {
     this.#moved.delete(id);
     this.#length -= lengthOf(entry);
   }
+}
+
+/** An event adds one to several counts of its name, such as captured and delivered. */
+function occurrences(counts: Readonly<Counts>): number {
+  return Math.max(...Object.values(counts));
+}
+
+function sumOf(names: readonly { readonly counts: Readonly<Counts> }[]): Counts {
+  const sum: Counts = {};
+  for (const { counts } of names) for (const [key, count] of Object.entries(counts)) sum[key] = (sum[key] ?? 0) + count;
+  return sum;
 }
 
 function lengthOf({ text }: NewEvent): number {

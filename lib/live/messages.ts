@@ -84,6 +84,8 @@ export interface LiveEvent extends LiveProgress {
 export interface LiveName {
   readonly name: string;
   readonly counts: Readonly<Record<string, number>>;
+  /** Set if the counts are those of several names. */
+  readonly isGroup?: true;
 }
 
 /** The first message to a viewer, and the next message to a viewer that fell behind. */

@@ -42,9 +42,11 @@ describe('posthog-capture listen', () => {
     await listening(async (url, terminal) => {
       expect(terminal.stdout).toContain(`POSTHOG_HOST=${url} POSTHOG_API_KEY=phc_local\n`);
       expect(terminal.stdout).toContain(`the page ${url}/\n`);
-      await send(url, { properties: { plan: 'pro', $lib: 'nestjs-posthog-capture' } });
+      await send(url, { properties: { $lib: 'nestjs-posthog-capture', $request_method: 'POST', plan: 'pro' } });
       await terminal.printed('page_view');
-      expect(lastLine(terminal)).toMatch(/^\d\d:\d\d:\d\d {2}page_view +user_123 +\{"plan":"pro"\}$/);
+      expect(lastLine(terminal)).toMatch(
+        /^\d\d:\d\d:\d\d {2}page_view +user_123 +\{"plan":"pro","\$request_method":"POST"\}$/,
+      );
       expect((await snapshotOf(`${url}/stream`)).events).toMatchObject([{ name: 'page_view', fate: 'stored' }]);
     });
   });

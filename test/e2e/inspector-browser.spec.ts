@@ -40,7 +40,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     capture.capture({ event: 'order_placed', distinctId: 'ann', properties: { total: 42, email: 'ann@example.com' } });
     await row(page, 'order_placed').filter({ hasText: 'delivered' }).filter({ hasText: 'total: 42' }).waitFor();
     await state(page, 'PostHog responds; nothing waiting').waitFor();
-    await page.locator('#names tbody tr', { hasText: /^order_placed11·$/ }).waitFor();
+    await page.locator('#names tbody tr', { hasText: /^order_placed1·1·$/ }).waitFor();
 
     posthog.failAlways({ status: 503 });
     capture.capture({ event: 'signed_up', distinctId: 'bob' });
@@ -73,6 +73,29 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     const [sent] = (await posthog.waitForEvents(2)).filter(({ event }) => event === 'plain');
     const shown: unknown = JSON.parse((await page.locator('#json').textContent()) ?? '');
     expect(shown).toMatchObject({ uuid: sent?.uuid, properties: sent?.properties });
+  });
+
+  it("shows an event's own properties before those of PostHog", async () => {
+    const { page, capture } = await open();
+    capture.capture({ event: 'paid', distinctId: 'ann', properties: { $current_url: '/a', total: 5 } });
+    const preview = row(page, 'paid').locator('.more');
+    await preview.filter({ hasText: 'total: 5' }).waitFor();
+    expect(await preview.textContent()).toMatch(/total: 5 {2}\$current_url: "\/a"/);
+  });
+
+  it('counts pending events by name, and groups names that were seen once', async () => {
+    const { page, capture, posthog } = await open({}, { posthog: { maxRetries: 0, coolDownMs: 60_000 } });
+    posthog.failAlways({ status: 503 });
+    for (let n = 0; n < 3; n++) capture.capture({ event: 'order_placed', distinctId: 'ann' });
+    for (let n = 0; n < 7; n++) capture.capture({ event: `order_${n}`, distinctId: 'ann' });
+    const rows = page.locator('#names tbody tr');
+    await rows.filter({ hasText: /^order_placed33··$/ }).waitFor();
+    await rows.filter({ hasText: /^other one-off names \(7\)77··$/ }).waitFor();
+    posthog.failAlways(null);
+    await capture.flush();
+    await rows.filter({ hasText: /^order_placed3·3·$/ }).waitFor();
+    await rows.filter({ hasText: /^other one-off names \(7\)7·7·$/ }).waitFor();
+    expect(await rows.filter({ hasText: 'one-off' }).getByRole('button').count()).toBe(0);
   });
 
   it('filters by fate and searches names, ids and any text', async () => {
@@ -229,6 +252,15 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     await row(page, 'dropped').waitFor();
     expect(await page.evaluate(PAINTED_BY_THEME)).toBe(colorScheme);
     expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
+  });
+
+  it.each([
+    ['a desktop', { width: 1280, height: 800 }],
+    ['a phone', { width: 390, height: 844 }],
+  ])('has readable charts with legends on %s', async (_, viewport) => {
+    const { page } = await open({ viewport });
+    expect((await page.locator('.plot').first().boundingBox())?.height).toBeGreaterThanOrEqual(80);
+    expect(await page.locator('.legend').first().isVisible()).toBe(true);
   });
 
   it('fits a phone, where the details cover the page', async () => {

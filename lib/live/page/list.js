@@ -241,7 +241,9 @@ function preview({ text, isCut }) {
     const { properties } = isCut ? { properties: text } : JSON.parse(text);
     if (typeof properties === 'string') return visible(properties.slice(0, PREVIEW_LENGTH));
     const shown = Object.entries(properties ?? {}).filter(([key]) => !USUAL.has(key));
-    const parts = shown.slice(0, 12).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+    const own = shown.filter(([key]) => !key.startsWith('$'));
+    const ordered = [...own, ...shown.filter(([key]) => key.startsWith('$'))];
+    const parts = ordered.slice(0, 12).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
     return visible(parts.join('  ').slice(0, PREVIEW_LENGTH));
   } catch {
     return visible(text.slice(0, PREVIEW_LENGTH));

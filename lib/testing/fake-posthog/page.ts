@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { type EventFeed } from '../../live/event-feed.js';
 import { type LiveProbe, type LiveSource } from '../../live/live-view.js';
 import { type LiveLayout, type LiveSample, type LiveState, type LiveHint } from '../../live/messages.js';
@@ -119,7 +119,6 @@ class PageProbe implements LiveProbe {
 
     stored.forEach((event, index) => {
       this.#add(request, index, storedFields(event), why === '' ? 'stored' : 'altered', why);
-      this.#feed.count(event.event, 'stored');
     });
     const kept = new Set(stored.map(({ uuid }) => uuid));
     const lost = batchOf(request).filter(({ uuid }) => !(typeof uuid === 'string' && kept.has(uuid.toLowerCase())));
@@ -127,26 +126,38 @@ class PageProbe implements LiveProbe {
     const note = why === '' ? response : `${response}; ${why}`;
     lost.forEach((event, index) => {
       this.#add(request, stored.length + index, event, 'refused', note);
-      this.#feed.count(nameOf(event), 'refused');
     });
     if (stored.length + lost.length > 0) return;
     const name = `${request.method} ${request.path}`;
-    this.#feed.add(
-      { id: `request-${request.index}`, name, text: null, bytes: 0, at: request.receivedAt },
-      'refused',
+    this.#feed.add({ id: `request-${request.index}`, name, text: null, bytes: 0, at: request.receivedAt }, 'refused', {
       note,
-    );
+    });
   }
 
   #add(request: RecordedRequest, index: number, event: Readonly<JsonObject>, fate: string, note: string): void {
     const { apiKey } = this.#parts;
     const json = jsonOf(event);
     const text = apiKey === null ? json : json.replaceAll(apiKey, '***');
-    // The uuid alone is not unique: an event may be sent twice.
-    const id = `${String(event.uuid)}/${request.index}.${index}`;
+    const id = idOf(event) ?? `${String(event.uuid)}/${request.index}.${index}`;
+    const name = nameOf(event);
+    const before = this.#feed.find(id);
+    // A retry replaces the refused attempt.
+    if (before?.fate === 'refused') this.#feed.count(name, 'refused', -1);
+    this.#feed.count(name, fate === 'refused' ? 'refused' : 'stored');
+    const isRepeated = before !== undefined && before.fate !== 'refused';
+    const notes = [note, ...(isRepeated ? ['stored before'] : [])].filter((part) => part !== '').join('; ');
+    const attempts = (before?.attempts ?? 0) + 1;
     const bytes = Buffer.byteLength(text);
-    this.#feed.add({ id, name: nameOf(event), text, bytes, at: request.receivedAt }, fate, note);
+    this.#feed.add({ id, name, text, bytes, at: request.receivedAt }, fate, { note: notes, attempts });
   }
+}
+
+/** Returns the same id for every attempt to send an event; null if the event has no valid uuid. */
+function idOf({ uuid, event, distinct_id: distinctId }: Readonly<JsonObject>): string | null {
+  if (typeof uuid !== 'string') return null;
+  const identity = jsonOf([uuid.toLowerCase(), event, distinctId]);
+  const hash = createHash('sha256').update(identity).digest('base64url').slice(0, 12);
+  return `${uuid.toLowerCase().slice(0, 36)}/${hash}`;
 }
 
 function isRefusal({ status }: RecordedRequest): boolean {

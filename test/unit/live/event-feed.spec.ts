@@ -76,7 +76,7 @@ describe('the feed of a page', () => {
     const feed = feedOf();
     const endless = 'n'.repeat(1_000_000);
     const text = JSON.stringify({ distinct_id: endless });
-    feed.add({ id: 'a', name: endless, text, bytes: text.length, at: 0 }, 'dropped', endless);
+    feed.add({ id: 'a', name: endless, text, bytes: text.length, at: 0 }, 'dropped', { note: endless });
     feed.count(endless, 'captured');
     expect(JSON.stringify([feed.events(), feed.names()]).length).toBeLessThan(12_000);
   });
@@ -92,20 +92,68 @@ describe('the feed of a page', () => {
 
   it('has no text for an event that was never serialized', () => {
     const feed = feedOf();
-    feed.add({ id: 'a', name: 'a', text: null, bytes: 0, at: 0 }, 'dropped', 'invalid: no name');
+    feed.add({ id: 'a', name: 'a', text: null, bytes: 0, at: 0 }, 'dropped', { note: 'invalid: no name' });
     expect(feed.events()).toMatchObject([{ text: '', who: '', note: 'invalid: no name' }]);
     expect(feed.detail('a')).toEqual({ id: 'a', text: null });
   });
 
-  it('counts the most frequent names and groups the rest', () => {
+  it('finds the fate and the attempts of an event', () => {
     const feed = feedOf();
-    for (let name = 0; name < 1000; name++) feed.count(`name ${name}`, 'captured');
-    for (let time = 0; time < 5; time++) feed.count('name 7', 'delivered');
+    expect(feed.find('a')).toBeUndefined();
+    feed.add(event('a'), 'sending');
+    feed.move('a', 'retrying', { attempts: 2 });
+    expect(feed.find('a')).toEqual({ fate: 'retrying', attempts: 2 });
+  });
+
+  it('lists the most frequent names first', () => {
+    const feed = feedOf();
+    feed.count('rare', 'captured');
+    for (let time = 0; time < 3; time++) feed.count('frequent', 'captured');
+    expect(feed.takeChanges().names).toEqual([
+      { name: 'frequent', counts: { captured: 3 } },
+      { name: 'rare', counts: { captured: 1 } },
+    ]);
+    expect(feed.takeChanges().names).toBeUndefined();
+  });
+
+  it('counts down what is no longer the case', () => {
+    const feed = feedOf();
+    feed.count('a', 'pending');
+    feed.count('a', 'pending');
+    feed.count('a', 'pending', -1);
+    expect(feed.names()).toEqual([{ name: 'a', counts: { pending: 1 } }]);
+  });
+
+  it('groups names that were seen once, if there are more than five of them', () => {
+    const feed = feedOf();
+    for (let time = 0; time < 2; time++) feed.count('frequent', 'captured');
+    const once = (name: string): void => {
+      for (const key of ['captured', 'delivered']) feed.count(name, key);
+    };
+    for (let name = 1; name <= 5; name++) once(`order_${name}`);
+    expect(feed.names()).toHaveLength(6);
+    once('order_6');
+    expect(feed.names()).toEqual([
+      { name: 'frequent', counts: { captured: 2 } },
+      { name: 'other one-off names (6)', counts: { captured: 6, delivered: 6 }, isGroup: true },
+    ]);
+    once('order_3');
+    expect(feed.names().map(({ name }) => name)).toEqual([
+      'frequent',
+      'order_3',
+      'order_1',
+      'order_2',
+      'order_4',
+      'order_5',
+      'order_6',
+    ]);
+  });
+
+  it('counts a bounded number of names', () => {
+    const feed = feedOf();
+    for (let name = 0; name < 1000; name++) for (let time = 0; time < 2; time++) feed.count(`name ${name}`, 'captured');
     const names = feed.names();
     expect(names).toHaveLength(50);
-    expect(names[0]).toEqual({ name: '(other names)', counts: { captured: 800 } });
-    expect(names[1]).toEqual({ name: 'name 7', counts: { captured: 1, delivered: 5 } });
-    expect(feed.takeChanges().names).toEqual(names);
-    expect(feed.takeChanges().names).toBeUndefined();
+    expect(names.at(-1)).toEqual({ name: 'all other names', counts: { captured: 1902 }, isGroup: true });
   });
 });

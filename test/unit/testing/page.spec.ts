@@ -34,7 +34,7 @@ describe('the live page of FakePostHog', () => {
     const strict = await FakePostHog.start({ apiKey: 'phc_secret' });
     const event = validEvent({ properties: { mistake: 'phc_secret' } });
     await capture(strict, 'v0', [event], { root: { api_key: 'phc_secret' } });
-    await capture(strict, 'v0', [event], { root: { api_key: 'phc_other' } });
+    await capture(strict, 'v0', [validEvent()], { root: { api_key: 'phc_other' } });
     const snapshot = await snapshotOf(`${strict.url}/stream`);
     const { text } = await send(strict, { method: 'GET', path: '/' });
     await strict.close();
@@ -84,10 +84,20 @@ describe('the live page of FakePostHog', () => {
     expect(event?.note).toMatch(/^HTTP 404; path: /);
   });
 
-  it('lists an event twice if it was stored twice', async () => {
+  it('shows an event that is sent again once, with the number of times', async () => {
     const event = validEvent();
-    await capture(posthog, 'v0', [event, event]);
+    posthog.fail({ status: 503 });
     await capture(posthog, 'v0', [event]);
+    expect(await shown()).toMatchObject([{ fate: 'refused', attempts: 1, note: 'HTTP 503' }]);
+    await capture(posthog, 'v0', [event]);
+    expect(await shown()).toMatchObject([{ fate: 'stored', attempts: 2, note: '' }]);
+    await capture(posthog, 'v1', [event]);
+    expect(await shown()).toMatchObject([{ fate: 'stored', attempts: 3, note: 'stored before' }]);
+  });
+
+  it('lists different events with the same uuid separately', async () => {
+    const event = validEvent();
+    await capture(posthog, 'v0', [event, { ...event, event: 'other' }, { ...event, distinct_id: 'user_2' }]);
     const ids = (await shown()).map(({ id }) => id);
     expect(new Set(ids).size).toBe(3);
   });
