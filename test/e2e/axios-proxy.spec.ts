@@ -72,7 +72,7 @@ describe('axios 1.16.0 and an https host', () => {
     expect(await boot({ http: { proxy: false } })).toBe('booted');
   });
 
-  it('boot with an http host, which nobody encrypts', async () => {
+  it('boot with an http host, which is never encrypted', async () => {
     process.env.HTTPS_PROXY = 'http://127.0.0.1:3128';
     expect(await boot({ host: 'http://127.0.0.1:9', http: { proxy: PROXY } })).toBe('booted');
   });

@@ -14,7 +14,7 @@ import { doubling, revoked, spiteful } from '../support/hostile-values.js';
 afterEach(closeAll);
 
 describe('context', () => {
-  it('says who acts, through all that it starts, and concurrent ones never mix', async () => {
+  it('provides the person for everything it starts, and concurrent contexts never mix', async () => {
     const { capture, posthog } = await start();
     await Promise.all(
       ['a', 'b', 'c'].map((person) =>
@@ -35,7 +35,7 @@ describe('context', () => {
     }
   });
 
-  it('what the event says wins over the context, the context over super properties', async () => {
+  it('the event takes precedence over the context, and the context over super properties', async () => {
     const { capture, posthog } = await start({ superProperties: { from: 'super', base: 1 } });
     capture.withContext({ distinctId: 'ctx', properties: { from: 'context', mid: 2 } }, () => {
       capture.capture({ event: 'one', distinctId: 'own', properties: { from: 'event' } });
@@ -48,7 +48,7 @@ describe('context', () => {
     ]);
   });
 
-  it('gives the personless events of one context one id, and others their own', async () => {
+  it('gives the personless events of one context the same id, and of each other context another', async () => {
     const { capture, posthog } = await start();
     capture.withContext({}, () => {
       capture.capture({ event: 'one' });
@@ -62,7 +62,7 @@ describe('context', () => {
     expect(posthog.events.every(({ properties }) => properties.$process_person_profile === false)).toBe(true);
   });
 
-  it('opted out captures nothing and accounts for it', async () => {
+  it('captures nothing for a person who opted out, and counts the drop', async () => {
     const { capture, posthog } = await start();
     capture.withContext({ distinctId: 'a', optedOut: true }, () => {
       expect(capture.capture({ event: 'secret' })).toBeNull();
@@ -72,7 +72,7 @@ describe('context', () => {
     expect(capture.stats()).toMatchObject({ captured: 1, droppedByReason: { opted_out: 1 } });
   });
 
-  it('travels through JSON', async () => {
+  it('survives a round trip through JSON', async () => {
     const { capture } = await start();
     const exported = capture.withContext({ distinctId: 7, groups: { team: 'x' } }, () =>
       JSON.stringify(capture.context.export()),
@@ -88,7 +88,7 @@ describe('context', () => {
 });
 
 describe('beforeSend', () => {
-  it('several run in order, and what they return is sent', async () => {
+  it('several filters run in order, and their result is sent', async () => {
     const { capture, posthog } = await start({
       beforeSend: [
         (event) => ({ ...event, properties: { ...event.properties, seen: ['one'] } }),
@@ -103,7 +103,7 @@ describe('beforeSend', () => {
     expect(posthog.events[0]?.properties.seen).toEqual(['one', 'two']);
   });
 
-  it('cannot change what the caller holds', async () => {
+  it('cannot change the objects of the caller', async () => {
     const { capture } = await start({
       beforeSend: (event) => {
         (event.properties.user as Record<string, unknown>).email = 'hidden';
@@ -142,7 +142,7 @@ describe('beforeSend', () => {
   });
 });
 
-it('an event is what it was when it was captured', async () => {
+it('an event does not change after it was captured', async () => {
   const { capture, posthog } = await start();
   const properties = { nested: { value: 1 } };
   capture.capture({ event: 'a', distinctId: 'a', properties });
@@ -214,7 +214,7 @@ it('hostile input never throws, and the good events around it arrive', async () 
   expectBalanced(capture);
 });
 
-it('warns of unknown fields, names what was meant, and the event still goes', async () => {
+it('warns of unknown fields, suggests the right name, and still sends the event', async () => {
   const { capture, posthog, lines } = await start();
   for (let index = 0; index < 3; index += 1)
     capture.capture({ event: 'a', distinctId: 'a', porperties: {} } as CaptureEvent);
@@ -270,7 +270,7 @@ it('beforeSend may make an event small enough', async () => {
   expect(posthog.events[0]?.properties).toEqual({ small: true });
 });
 
-it('says what it left out or replaced of an event that goes all the same', async () => {
+it('warns of omitted or replaced values, and still sends the event', async () => {
   const { capture, posthog, lines } = await start({
     beforeSend: (event) => ({ ...event, uuid: 'none' }),
   });
@@ -286,7 +286,7 @@ it('says what it left out or replaced of an event that goes all the same', async
   expect(lines.join()).not.toContain('secret');
 });
 
-it('drops an event of PostHog’s own that PostHog would take and lose', async () => {
+it('drops a special event that PostHog would accept and ignore', async () => {
   const { capture, posthog, drops } = await start();
   for (const event of ['$identify', '$create_alias', '$groupidentify', '$exception'])
     expect(capture.capture({ event })).toBeNull();
@@ -301,7 +301,7 @@ it('drops an event of PostHog’s own that PostHog would take and lose', async (
   expect(drops.map(({ reason }) => reason)).toEqual(Array(5).fill('invalid'));
 });
 
-it('withContext without a function runs nothing, says so, and throws nothing', async () => {
+it('withContext without a function does nothing but log a warning', async () => {
   const { capture, lines } = await start();
   expect(capture.withContext({ distinctId: 'a' }, undefined as never)).toBeUndefined();
   expect(lines).toEqual([expect.stringContaining('withContext()')]);
@@ -352,7 +352,7 @@ it.each<[string, (config: { data?: unknown; headers?: unknown }) => unknown]>([
   expectBalanced(capture);
 });
 
-it('disable() and enable() switch the instance, and what is disabled is not counted', async () => {
+it('disable() and enable() switch the instance, which counts nothing while disabled', async () => {
   const { capture, posthog } = await start();
   capture.disable();
   expect(capture.disabled).toBe(true);
@@ -364,7 +364,7 @@ it('disable() and enable() switch the instance, and what is disabled is not coun
   expect(capture.stats().captured).toBe(1);
 });
 
-it('onDelivery tells which events arrived, and a callback that throws harms nobody', async () => {
+it('onDelivery is called with the delivered events, and may throw', async () => {
   const delivered: string[] = [];
   const { capture, lines } = await start({
     onDelivery: ({ uuids }) => {
@@ -390,7 +390,7 @@ it('a CaptureResult is the same under JSON.stringify and Nest’s serializer', a
   expect(result.uuid).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-it('takes a CaptureEventDto as it is', async () => {
+it('accepts a CaptureEventDto', async () => {
   const { capture, posthog } = await start();
   const dto = Object.assign(new CaptureEventDto(), {
     event: 'a',
@@ -401,7 +401,7 @@ it('takes a CaptureEventDto as it is', async () => {
   expect(posthog.events[0]?.timestamp).toBe('2026-01-31T12:00:00.123456Z');
 });
 
-it('no line holds the key or a payload, whatever goes wrong', async () => {
+it('no log line contains the key or a payload, whatever goes wrong', async () => {
   const { capture, posthog, lines, drops } = await start({ coolDownMs: 1, maxRetries: 0 });
   posthog.fail([
     { status: 401 },

@@ -71,7 +71,7 @@ describe('posthog-capture init', () => {
     expect([read('source/main.ts'), read('package.json')]).toEqual([MAIN, APPLICATION['package.json']]);
   });
 
-  it('says what is left to do', async () => {
+  it('prints the steps that are left to do', async () => {
     write({ ...APPLICATION, 'source/main.ts': 'void start();\n' });
     const { code, stderr } = await init('--skip-install', '--source-root', 'source');
     expect(code).toBe(1);
@@ -79,7 +79,7 @@ describe('posthog-capture init', () => {
     expect(read('source/main.ts')).toBe('void start();\n');
   });
 
-  it('says so when the packages cannot be installed', async () => {
+  it('prints a message if the packages cannot be installed', async () => {
     write({ ...APPLICATION, '.npmrc': 'registry=http://127.0.0.1:9/\nfetch-retries=0\noffline=true\n' });
     const { code, stderr } = await init();
     expect(code).toBe(1);

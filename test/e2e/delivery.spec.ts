@@ -9,7 +9,7 @@ import { boot, captureMany, closeAll, expectBalanced, KEY, start } from '../supp
 afterEach(closeAll);
 
 describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
-  it('delivers 20,000 events that were captured in one go, though the application closes at once', async () => {
+  it('delivers 20,000 events captured in one turn, although the application closes immediately', async () => {
     const { app, capture, posthog } = await start({ captureMode });
     captureMany(capture, 20_000, 700);
     await app.close();
@@ -18,7 +18,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(capture.stats()).toMatchObject({ captured: 20_000, delivered: 20_000, pending: 0, dropped: 0 });
   });
 
-  it('never puts two events of one uuid into one request, whoever gave them the uuid', async () => {
+  it('never sends two events with the same uuid in one request, wherever the uuid comes from', async () => {
     let own: string | null = null;
     const { capture, posthog } = await start({
       captureMode,
@@ -38,7 +38,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.requests).toHaveLength(3);
   });
 
-  it('keeps each person in order while half of all requests fail', async () => {
+  it('keeps the order of each person while half of all requests fail', async () => {
     const { capture, posthog } = await start({
       captureMode,
       maxBatchEvents: 7,
@@ -76,7 +76,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 });
 
-it('outlives an outage longer than all retries, with few requests, and then delivers everything', async () => {
+it('survives an outage longer than all retries, with few requests, and then delivers everything', async () => {
   const { capture, posthog } = await start({ coolDownMs: 60_000 });
   posthog.failAlways({ status: 503 });
   captureMany(capture, 1000);
@@ -96,7 +96,7 @@ it('outlives an outage longer than all retries, with few requests, and then deli
   expectBalanced(capture);
 });
 
-it('goes on by itself when the cool-down is over', async () => {
+it('resumes automatically when the cool-down is over', async () => {
   const { capture, posthog, lines } = await start();
   posthog.fail(Array.from({ length: 5 }, () => ({ status: 503 })));
   captureMany(capture, 10);
@@ -106,7 +106,7 @@ it('goes on by itself when the cool-down is over', async () => {
   expect(lines).toContainEqual(expect.stringContaining('responds again'));
 });
 
-it('sends different persons side by side, and one person never beside himself', async () => {
+it('sends the events of different persons concurrently, and those of one person sequentially', async () => {
   const { capture, posthog } = await start({ flushAt: 1, flushIntervalMs: 1 });
   posthog.fail({ delayMs: 300 });
   capture.capture({ event: 'slow', distinctId: 'a' });
@@ -117,7 +117,7 @@ it('sends different persons side by side, and one person never beside himself', 
   expect(posthog.events.map(({ event }) => event)).toEqual(['beside', 'slow', 'behind']);
 });
 
-it('makes room by dropping the oldest, and accounts for it', async () => {
+it('drops the oldest event of a full queue, and counts the drop', async () => {
   const { capture, drops, lines } = await start({ maxQueueEvents: 10, flushIntervalMs: 60_000 });
   const uuids = captureMany(capture, 15);
   expect(uuids.every((uuid) => uuid !== null)).toBe(true);
@@ -127,7 +127,7 @@ it('makes room by dropping the oldest, and accounts for it', async () => {
   expectBalanced(capture);
 });
 
-it('ready() holds bulk work back, so that nothing overflows', async () => {
+it('ready() slows bulk work down, so that the queue never overflows', async () => {
   const { capture, posthog } = await start({ maxQueueEvents: 40, flushAt: 10, maxBatchEvents: 10 });
   for (let index = 0; index < 1000; index += 1) {
     await capture.ready();
@@ -138,7 +138,7 @@ it('ready() holds bulk work back, so that nothing overflows', async () => {
   expect(capture.stats()).toMatchObject({ dropped: 0, delivered: 1000 });
 });
 
-it('drops what is older than maxEventAgeMs instead of sending it', async () => {
+it('drops events older than maxEventAgeMs instead of sending them', async () => {
   const { capture, posthog } = await start({ maxEventAgeMs: 1, flushIntervalMs: 60_000 });
   capture.capture({ event: 'old', distinctId: 'a' });
   const captured = Date.now();
@@ -148,7 +148,7 @@ it('drops what is older than maxEventAgeMs instead of sending it', async () => {
 });
 
 describe('captureNow', () => {
-  it('answers for a dead host within its retries, and close() keeps its time', async () => {
+  it('fails for an unreachable host after its retries, and close() respects its time limit', async () => {
     const dead = await FakePostHog.start();
     await dead.close();
     const { app, capture } = await boot({ host: dead.url, shutdownTimeoutMs: 300 });
@@ -165,7 +165,7 @@ describe('captureNow', () => {
     expectBalanced(capture);
   });
 
-  it('shares a request among calls that come together', async () => {
+  it('sends concurrent calls in one request', async () => {
     const { capture, posthog } = await start();
     const results = await Promise.all(
       Array.from({ length: 50 }, (_, index) => capture.captureNow({ event: 'page_view', distinctId: `user_${index}` })),
@@ -189,7 +189,7 @@ describe('captureNow', () => {
     expectBalanced(capture);
   });
 
-  it('says what PostHog said', async () => {
+  it('returns the error of PostHog', async () => {
     const { capture, posthog } = await start();
     posthog.fail([{ status: 401 }]);
     const refused = await capture.captureNow({ event: 'page_view', distinctId: 'user_123' });
@@ -200,7 +200,7 @@ describe('captureNow', () => {
     expect(JSON.stringify(sent)).toBe('{"success":true,"event":"page_view","distinct_id":"user_123","error":null}');
   });
 
-  it('keeps its time limit and honours its signal', async () => {
+  it('respects its time limit and its signal', async () => {
     const { capture, posthog } = await start();
     posthog.failAlways({ hang: true });
     expect((await capture.captureNow({ event: 'a', distinctId: 'a' }, { timeoutMs: 40 })).error).toBe(
@@ -214,7 +214,7 @@ describe('captureNow', () => {
     expect(capture.stats()).toMatchObject({ pending: 0, droppedByReason: { undelivered: 2 } });
   });
 
-  it('is not held by a cool-down, and its success ends it', async () => {
+  it('is sent during a cool-down, and its success ends it', async () => {
     const { capture, posthog } = await start({ coolDownMs: 60_000, maxRetries: 0 });
     posthog.fail({ status: 503 });
     captureMany(capture, 3);
@@ -224,7 +224,7 @@ describe('captureNow', () => {
   });
 });
 
-it('sends what a later shutdown hook captures', async () => {
+it('sends events that a later shutdown hook captures', async () => {
   const posthog = await FakePostHog.start();
   @Injectable()
   class LateHook implements OnApplicationShutdown {
@@ -242,7 +242,7 @@ it('sends what a later shutdown hook captures', async () => {
   await posthog.close();
 });
 
-it('does not give up at shutdown for one unlucky batch', async () => {
+it('does not give up at shutdown because of one failed batch', async () => {
   const { app, capture, posthog } = await start({ maxRetries: 0, coolDownMs: 60_000 });
   posthog.fail([{ status: 503 }, { status: 503 }]);
   captureMany(capture, 3000);
@@ -251,7 +251,7 @@ it('does not give up at shutdown for one unlucky batch', async () => {
   expect(capture.stats()).toMatchObject({ delivered: 3000, dropped: 0, pending: 0 });
 });
 
-it('tells of drops when the books balance', async () => {
+it('reports drops only when the counts balance', async () => {
   const sums: number[] = [];
   const { capture } = await start({
     maxQueueBytes: 4000,
@@ -269,7 +269,7 @@ it('tells of drops when the books balance', async () => {
   expect(sums.every((sum) => sum === 0)).toBe(true);
 });
 
-it('with shutdownTimeoutMs 0 closes without sending, and takes nothing more', async () => {
+it('with shutdownTimeoutMs 0 closes without sending, and accepts no more events', async () => {
   const { app, capture, posthog } = await start({ shutdownTimeoutMs: 0 });
   captureMany(capture, 3);
   await app.close();
@@ -289,8 +289,8 @@ it('enabled: false is a silent no-op without a key', async () => {
   expect(posthog.requests).toHaveLength(0);
 });
 
-describe('what waits is not forgotten', () => {
-  it('flush() sends what waits behind its person', async () => {
+describe('waiting events and callers', () => {
+  it('flush() sends events that wait for another event of their person', async () => {
     const { capture, posthog } = await start({ flushIntervalMs: 60_000 });
     posthog.fail({ delayMs: 80 });
     capture.capture({ event: 'first', distinctId: 'a' });
@@ -311,7 +311,7 @@ describe('what waits is not forgotten', () => {
     expect(capture.stats()).toMatchObject({ delivered: 1, pending: 0 });
   });
 
-  it('close() waits for what is captured while it drains', async () => {
+  it('close() waits for events captured while it drains', async () => {
     const { app, capture, posthog } = await start({ flushIntervalMs: 60_000 });
     posthog.fail({ delayMs: 80 });
     capture.capture({ event: 'first', distinctId: 'a' });
@@ -322,14 +322,14 @@ describe('what waits is not forgotten', () => {
     expect(posthog.events.map(({ event }) => event)).toEqual(['first', 'during']);
   });
 
-  it('ready() releases everybody, also when those released capture nothing', async () => {
+  it('ready() releases all callers, even if the released ones capture nothing', async () => {
     const { capture } = await start({ maxQueueEvents: 10 });
     captureMany(capture, 10);
     await Promise.all(Array.from({ length: 100 }, () => capture.ready()));
     expect(capture.stats()).toMatchObject({ dropped: 0 });
   });
 
-  it('a probe that finds only expired events is none', async () => {
+  it('a probe is not sent if all its events have expired', async () => {
     const { capture, posthog, lines } = await start({ maxEventAgeMs: 1, maxRetries: 0, coolDownMs: 5 });
     posthog.failAlways({ status: 503 });
     capture.capture({ event: 'old', distinctId: 'a' });
@@ -339,7 +339,7 @@ describe('what waits is not forgotten', () => {
   });
 });
 
-it('captureNow does not send later what its caller was told has failed', async () => {
+it('captureNow never sends an event after reporting its failure', async () => {
   const { capture, posthog } = await start({ retryBaseMs: 1000, retryMaxMs: 1000 });
   posthog.fail({ status: 503 });
   const [gone, kept] = await Promise.all([
@@ -351,7 +351,7 @@ it('captureNow does not send later what its caller was told has failed', async (
 });
 
 it.each([[null], [{ timeoutMs: null }], [{ timeoutMs: 10n }], [{ signal: {} }], [{ signal: null }], [5]])(
-  'waiting calls never reject, whatever their options are: %p',
+  'waiting calls never reject, whatever their options: %p',
   async (options) => {
     const { capture } = await start();
     expect(await capture.captureNow({ event: 'a', distinctId: 'a' }, options as never)).toMatchObject({
@@ -363,7 +363,7 @@ it.each([[null], [{ timeoutMs: null }], [{ timeoutMs: 10n }], [{ signal: {} }], 
   },
 );
 
-it('an onDrop that captures what is dropped again does not go on for ever', async () => {
+it('an onDrop whose own events are dropped does not recurse endlessly', async () => {
   let calls = 0;
   const { capture } = await start({
     onDrop: () => {
@@ -376,7 +376,7 @@ it('an onDrop that captures what is dropped again does not go on for ever', asyn
   expect(capture.stats()).toMatchObject({ captured: 2, dropped: 2 });
 });
 
-it('input cannot make one log line per event', async () => {
+it('input cannot cause a log line per event', async () => {
   const { capture, lines } = await start();
   for (let index = 0; index < 500; index += 1) {
     capture.capture({ event: 'a', distinctId: 'a', [`field_${index}`]: 1 });
@@ -384,7 +384,7 @@ it('input cannot make one log line per event', async () => {
   expect(lines.length).toBeLessThanOrEqual(101);
 });
 
-it('input cannot hide an outage, nor a loss', async () => {
+it('input cannot hide an outage or a loss', async () => {
   const { capture, posthog, lines, app } = await start({ maxRetries: 0, shutdownTimeoutMs: 50 });
   for (let index = 0; index < 500; index += 1) {
     capture.capture({ event: 'a', distinctId: 'a', [`field_${index}`]: 1 });

@@ -8,7 +8,7 @@ afterEach(closeAll);
 const LATE = { flushIntervalMs: 60_000, flushAt: 500, coolDownMs: 60_000 };
 
 describe('requests', () => {
-  it('are counted by their status, and those without one by what went wrong', async () => {
+  it('are counted by status, or by the failure if there is none', async () => {
     const { capture, posthog } = await start({ ...LATE, maxRetries: 1, requestTimeoutMs: 1500 });
     expect(capture.stats().requests).toEqual({ total: 0, byStatus: {}, p50Ms: null, p90Ms: null, p99Ms: null });
     capture.capture({ event: 'a', distinctId: 'ann' });
@@ -27,7 +27,7 @@ describe('requests', () => {
     expect(posthog.requests).toHaveLength(6);
   });
 
-  it('are timed: half of them, most of them, nearly all of them', async () => {
+  it('have a median, a 90th and a 99th percentile of their duration', async () => {
     const { capture, posthog } = await start(LATE);
     posthog.failWhen(({ index }) => (index >= 8 ? { delayMs: 300 } : null));
     for (let index = 0; index < 10; index += 1) await capture.captureNow({ event: 'a', distinctId: 'ann' });
@@ -38,7 +38,7 @@ describe('requests', () => {
     expect(p99Ms).toBeGreaterThanOrEqual(p90Ms as number);
   });
 
-  it('that are aborted by the end of the application are no failures of PostHog', async () => {
+  it('aborted by the shutdown do not count as failures of PostHog', async () => {
     const { app, capture, posthog } = await start({ ...LATE, shutdownTimeoutMs: 30 });
     posthog.failAlways({ hang: true });
     capture.capture({ event: 'a', distinctId: 'ann' });
@@ -48,7 +48,7 @@ describe('requests', () => {
 });
 
 describe('the oldest pending event', () => {
-  it('ages while it waits, is on its way, or waits again, and is gone when nothing is pending', async () => {
+  it('ages while it waits, is in flight, or waits for a retry, and is null when nothing is pending', async () => {
     const { capture, posthog } = await start({ ...LATE, maxRetries: 0, maxQueueEvents: 9, maxEventAgeMs: 60_000 });
     expect(capture.stats().limits).toEqual({
       maxQueueEvents: 9,
@@ -75,7 +75,7 @@ describe('the oldest pending event', () => {
     expect(age()).toBeNull();
   });
 
-  it('may be one whose caller waits', async () => {
+  it('may be the event of a captureNow', async () => {
     const { capture, posthog } = await start(LATE);
     let age: number | null = null;
     posthog.failWhen(() => {
@@ -87,7 +87,7 @@ describe('the oldest pending event', () => {
     expect(capture.stats().oldestPendingMs).toBeNull();
   });
 
-  it('has its age from an earlier process', async () => {
+  it('keeps its age from an earlier process', async () => {
     const memory = new SharedMemory();
     const first = await start({ ...LATE, maxRetries: 0, store: new MemoryEventStore(memory) });
     first.posthog.failAlways({ status: 503 });
@@ -103,8 +103,8 @@ describe('the oldest pending event', () => {
   });
 });
 
-describe('trouble', () => {
-  it('is named with its remedy and its end while it lasts', async () => {
+describe('the last failure', () => {
+  it('is reported with its remedy and the end of the cool-down while it lasts', async () => {
     const { capture, posthog } = await start({ ...LATE, maxRetries: 0 });
     expect(capture.stats()).toMatchObject({ coolDownUntil: null, lastFailure: null, storeFailing: false });
     posthog.failAlways({ status: 503 });
@@ -123,7 +123,7 @@ describe('trouble', () => {
     expect(capture.stats()).toMatchObject({ coolDownUntil: null, lastFailure: null });
   });
 
-  it.each([401, 404])('of a kind that does not pass says so: %i', async (status) => {
+  it.each([401, 404])('is marked if retries will not help: %i', async (status) => {
     const { capture, posthog } = await start({ ...LATE, maxRetries: 0 });
     posthog.failAlways({ status });
     capture.capture({ event: 'a', distinctId: 'ann' });
@@ -134,7 +134,7 @@ describe('trouble', () => {
     });
   });
 
-  it('tells of a receiver that refuses one event after the other', async () => {
+  it('reports a receiver that refuses one event after the other', async () => {
     const { capture, posthog } = await start(LATE);
     posthog.failAlways({ status: 400 });
     captureMany(capture, 40);
@@ -143,7 +143,7 @@ describe('trouble', () => {
     expectBalanced(capture);
   });
 
-  it('with the store is told', async () => {
+  it('of the store is reported', async () => {
     const store = new MemoryEventStore();
     store.append = () => {
       throw new Error('disk full');
@@ -155,7 +155,7 @@ describe('trouble', () => {
   });
 });
 
-it('balances and counts nothing of delivery where a recorder stands in for it', async () => {
+it('balances with a recorder in place of delivery, which counts no requests', async () => {
   const { capture } = await record();
   capture.capture({ event: 'a', distinctId: 'ann' });
   await capture.flush();
@@ -163,8 +163,8 @@ it('balances and counts nothing of delivery where a recorder stands in for it', 
   expect(capture.stats()).toMatchObject({ delivered: 1, requests: { total: 0 }, oldestPendingMs: null });
 });
 
-describe('the end', () => {
-  it('is told in one line where something was sent', async () => {
+describe('the shutdown', () => {
+  it('logs one line if something was sent', async () => {
     const { app, capture, lines } = await start(LATE);
     captureMany(capture, 3);
     capture.capture({ event: '', distinctId: 'ann' });
@@ -174,7 +174,7 @@ describe('the end', () => {
     expect(lines.filter((line) => line.startsWith('Shut down'))).toHaveLength(1);
   });
 
-  it('is not told where nothing was', async () => {
+  it('logs nothing if nothing was sent', async () => {
     const { app, lines } = await start(LATE);
     await app.close();
     expect(lines).toEqual([]);

@@ -27,7 +27,7 @@ function listen(capture: CaptureService): { told: string[]; end: () => void } {
   return { told, end: watchEvents(capture, watcher) };
 }
 
-it('shows an event from the queue to the answer, with the payload that is sent', async () => {
+it('shows an event from the queue to the response, with the payload that is sent', async () => {
   const { capture, posthog } = await start();
   const { told } = listen(capture);
   const payloads: string[] = [];
@@ -220,7 +220,7 @@ it('removes a watcher that throws, with one warning, and affects neither events 
   expect(lines.filter((line) => line.includes('An event watcher threw and was removed'))).toHaveLength(1);
 });
 
-it('shows events that a store brings back during the watch', async () => {
+it('shows events recovered from a store while it watches', async () => {
   const memory = new SharedMemory();
   const first = await start({ store: new MemoryEventStore(memory), flushIntervalMs: 60_000, maxRetries: 0 });
   first.posthog.failAlways({ status: 503 });

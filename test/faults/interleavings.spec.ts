@@ -75,7 +75,7 @@ const PAIRS = [failed, pause].flatMap((first) =>
 );
 
 it.each(PAIRS)(
-  'goes on without a flush when one batch waits (%s), another is answered (%s), and a third event follows at once',
+  'continues without a flush when one batch waits (%s), another is answered (%s), and a third event follows at once',
   async (_first, _second, first, second) => {
     const stuck: string[] = [];
     for (const third of [...ANSWERS, null]) {

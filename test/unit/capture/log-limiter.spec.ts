@@ -46,7 +46,7 @@ describe('LogLimiter', () => {
     expect(limiter.pass('input: one more')).toBe(100 + 19);
   });
 
-  it('a flood of one sort does not hide another', () => {
+  it('a flood of one topic does not hide another', () => {
     const limiter = new LogLimiter();
     flood(limiter, 150);
     for (const kind of ['stalled: HTTP 401', 'store failed', 'dropped: rejected', 'shutdown'])

@@ -235,7 +235,7 @@ describe('a store in use', () => {
   });
 });
 
-it('keeps in memory the events that arrive while it closes: the store would not be told their fate', async () => {
+it('keeps events that arrive while it closes in memory, because their removal would not reach the store', async () => {
   const memory = new SharedMemory();
   const store: EventStore = new MemoryEventStore(memory);
   const keep = store.append.bind(store);

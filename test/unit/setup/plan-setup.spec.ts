@@ -194,7 +194,7 @@ describe('an application', () => {
     expect(changes.get('package.json')).toContain('"@nestjs/config": "^12.0.0"');
   });
 
-  it('shows what is left to do', () => {
+  it('lists the steps that are left to do', () => {
     const files = application({
       'src/main.ts': 'void start();\n',
       'src/app.module.ts': 'export const AppModule = make();\n',
@@ -206,7 +206,7 @@ describe('an application', () => {
     );
   });
 
-  it('says so when a peer is of another version of Nest', () => {
+  it('warns of a peer for another version of Nest', () => {
     const { manual } = plan(application({ 'package.json': manifestOf('^11.0.0', { '@nestjs/config': '^12.0.1' }) }));
     expect(manual).toEqual([expect.stringContaining('npm install @nestjs/config@4')]);
   });

@@ -9,14 +9,14 @@ import { GzipPool } from '../../../lib/wire/gzip-pool.js';
 const noise = (bytes: number): string => randomBytes(bytes).toString('base64');
 
 describe('GzipPool', () => {
-  it('compresses texts sequentially, each on its own', async () => {
+  it('compresses strings sequentially, each on its own', async () => {
     const pool = new GzipPool();
     for (const text of ['first', '', 'Zürich \u{1F600}', 'x'.repeat(3_000_000), noise(300_000), 'last']) {
       expect(zlib.gunzipSync(await pool.pack(text)).toString()).toBe(text);
     }
   });
 
-  it('compresses many texts concurrently, each on its own', async () => {
+  it('compresses many strings concurrently, each on its own', async () => {
     const pool = new GzipPool();
     const texts = Array.from({ length: 40 }, (_unused, index) => `${index} ${noise(index * 5000)}`);
     for (let round = 0; round < 3; round += 1) {
@@ -25,7 +25,7 @@ describe('GzipPool', () => {
     }
   });
 
-  it('does not change a result when it compresses the next text', async () => {
+  it('does not change a result when it compresses the next string', async () => {
     const pool = new GzipPool();
     const [first, second] = [noise(100_000), noise(100_000)];
     const packed = await pool.pack(first);
@@ -33,7 +33,7 @@ describe('GzipPool', () => {
     expect(zlib.gunzipSync(packed).toString()).toBe(first);
   });
 
-  it('rejects if a stream fails, and compresses the next text', async () => {
+  it('rejects if a stream fails, and compresses the next string', async () => {
     const pool = new GzipPool();
     const gzips = Object.getPrototypeOf(zlib.createGzip()) as Transform;
     const { write } = gzips;
