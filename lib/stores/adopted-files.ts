@@ -1,14 +1,12 @@
 import { existsSync } from 'node:fs';
 import { backoffMs } from '../delivery/sending/retry-policy.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { type Recovery, type RecoveryRequest } from '../delivery/durability/event-store.js';
+import { type Capacity, type Recovery } from '../delivery/durability/event-store.js';
 import { EventFile } from './event-file.js';
 import { inspectFiles } from './inspect-files.js';
 import { type LmdbPackage } from './lmdb.js';
 import { RecordFile } from './record-file.js';
 import { type StoreDirectory } from './store-directory.js';
-
-type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
 /** Delay before the next inspection after one was killed: one of the files may exhaust the memory each time. */
 const INSPECTION_BACKOFF = { retryBaseMs: 10_000, retryMaxMs: 5 * 60_000 };
@@ -38,7 +36,7 @@ export class AdoptedFiles {
     return this.#files.flatMap((file) => file.pending);
   }
 
-  async recover(directory: StoreDirectory, room: Room): Promise<Recovery> {
+  async recover(directory: StoreDirectory, capacity: Capacity): Promise<Recovery> {
     const { files, foreign } = await directory.leftovers();
     if (foreign > this.#foreign) this.#warnings.push(FOREIGN);
     this.#foreign = foreign;
@@ -47,7 +45,7 @@ export class AdoptedFiles {
       if (path !== null) this.#unknown.push(path);
     }
     await this.#inspect(directory);
-    const events = this.#read(room);
+    const events = this.#read(capacity);
     this.#finish(directory);
     const warnings = this.#warnings;
     this.#warnings = [];
@@ -73,7 +71,7 @@ export class AdoptedFiles {
     // Somebody may have deleted one.
     this.#unknown = this.#unknown.filter((path) => existsSync(path));
     if (this.#unknown.length === 0 || performance.now() < this.#inspectAt) return;
-    const { whole, damaged, unknown, endedBy } = await inspectFiles(this.#unknown);
+    const { intact, damaged, unknown, endedBy } = await inspectFiles(this.#unknown);
     this.#killed = endedBy === null ? 0 : this.#killed + 1;
     if (endedBy !== null) {
       this.#inspectAt = performance.now() + backoffMs(this.#killed, INSPECTION_BACKOFF);
@@ -90,7 +88,7 @@ export class AdoptedFiles {
         `The store contained a damaged file. It was set aside as ${JSON.stringify(aside)}; its events are not sent.`,
       );
     }
-    for (const path of whole) {
+    for (const path of intact) {
       this.#files.push(new EventFile(new RecordFile(this.#lmdb, path), this.#project, 1));
       this.#known(path);
     }
@@ -101,12 +99,12 @@ export class AdoptedFiles {
     this.#unknown = this.#unknown.filter((other) => other !== path);
   }
 
-  #read({ maxEvents, maxBytes }: Room): QueuedEvent[] {
+  #read({ maxEvents, maxBytes }: Capacity): QueuedEvent[] {
     const events: QueuedEvent[] = [];
     let bytes = 0;
     for (const file of this.#files) {
-      const room = { maxEvents: maxEvents - events.length, maxBytes: maxBytes - bytes };
-      for (const event of file.read(room, events.length === 0)) {
+      const rest = { maxEvents: maxEvents - events.length, maxBytes: maxBytes - bytes };
+      for (const event of file.read(rest, events.length === 0)) {
         events.push(event);
         bytes += event.bytes;
       }

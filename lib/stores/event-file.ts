@@ -1,10 +1,8 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { type RecoveryRequest } from '../delivery/durability/event-store.js';
+import { type Capacity } from '../delivery/durability/event-store.js';
 import { BlockWriter, readBlock, readGaps, writeGaps } from './event-block.js';
 import { type EventPlace, EventPlaces } from './event-places.js';
 import { type RecordFile, type StoredRecord } from './record-file.js';
-
-type Room = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
 /** Events that are committed together. */
 interface Block {
@@ -202,7 +200,7 @@ export class EventFile {
    *
    * @param atLeastOne returns the first event even if it exceeds `maxBytes`
    */
-  read({ maxEvents, maxBytes }: Room, atLeastOne: boolean): readonly QueuedEvent[] {
+  read({ maxEvents, maxBytes }: Capacity, atLeastOne: boolean): readonly QueuedEvent[] {
     const claimed: QueuedEvent[] = [];
     let bytes = 0;
     do {

@@ -4,7 +4,7 @@ import { FILE_SETTINGS, prepareLock } from './record-file.js';
 
 export interface Inspection {
   /** Can be opened, read and emptied. */
-  readonly whole: readonly string[];
+  readonly intact: readonly string[];
   readonly damaged: readonly string[];
   /** Not inspected. The last one was being inspected when the process was killed, and may be the cause. */
   readonly unknown: readonly string[];
@@ -20,29 +20,29 @@ const CRASHES = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE', 'SI
 const CONTROL_C_EXIT = 0xc000013a;
 
 /**
- * Distinguishes whole files of records from damaged ones. Mapping a damaged file may crash a process (SIGSEGV, SIGBUS) or keep it busy
+ * Distinguishes intact files of records from damaged ones. Mapping a damaged file may crash a process (SIGSEGV, SIGBUS) or keep it busy
  * forever, so another process tries them. That process may also be killed from outside: by a terminal or service manager that ends the
  * whole process group, or by a system that is out of memory. Rejects if a lock cannot be written or the process cannot be started.
  */
 export async function inspectFiles(paths: readonly string[]): Promise<Inspection> {
-  const whole: string[] = [];
+  const intact: string[] = [];
   const damaged: string[] = [];
   for (const path of paths) prepareLock(path);
   let left = paths;
   while (left.length > 0) {
-    const { whole: count, endedBy } = await tryFiles(left);
-    whole.push(...left.slice(0, count));
+    const { intact: count, endedBy } = await tryFiles(left);
+    intact.push(...left.slice(0, count));
     const next = left.slice(count, count + 1);
     left = left.slice(count + 1);
-    if (endedBy !== null) return { whole, damaged, unknown: [...left, ...next], endedBy };
+    if (endedBy !== null) return { intact, damaged, unknown: [...left, ...next], endedBy };
     damaged.push(...next);
   }
-  return { whole, damaged, unknown: [], endedBy: null };
+  return { intact, damaged, unknown: [], endedBy: null };
 }
 
 interface Attempt {
-  /** Number of whole files before the first that is not. */
-  readonly whole: number;
+  /** Number of intact files before the first that is not. */
+  readonly intact: number;
   /** Signal from outside, which is no evidence about the next file; null if that file is damaged. */
   readonly endedBy: string | null;
 }
@@ -64,7 +64,7 @@ function tryFiles(paths: readonly string[]): Promise<Attempt> {
         // If the process could not be started, the code is the name of a system error.
         if (error && typeof error.code === 'string')
           reject(new Error(`cannot start a process to inspect its files: ${error.code}`, { cause: error }));
-        else resolve({ whole: stdout.length, endedBy: error && endedBy(error) });
+        else resolve({ intact: stdout.length, endedBy: error && endedBy(error) });
       },
     );
     child.unref();
@@ -77,7 +77,7 @@ function endedBy({ killed, signal, code }: ExecFileException): string | null {
   return killed || !signal || CRASHES.has(signal) ? null : signal;
 }
 
-/** Runs in the other process, so it must not use anything else of this module. Prints one dot per whole file, and changes none. */
+/** Runs in the other process, so it must not use anything else of this module. Prints one dot per intact file, and changes none. */
 function readAndEmpty(
   lmdb: LmdbPackage,
   statSync: (path: string) => { readonly size: number },

@@ -27,7 +27,7 @@ export class RecordFile {
   readonly path: string;
   readonly #database: Database;
 
-  /** Opens a file that is known to be whole, or empty. */
+  /** Opens a file that is known to be intact, or empty. */
   constructor(lmdb: LmdbPackage, path: string) {
     prepareLock(path);
     this.path = path;

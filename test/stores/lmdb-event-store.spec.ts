@@ -135,7 +135,7 @@ describe('damaged files', () => {
 });
 
 describe('the process that inspects files', () => {
-  /** Replaces it with a shell script that reports one whole file per dot and then kills itself. Returns a function that counts its runs. */
+  /** Replaces it with a shell script that reports one intact file per dot and then kills itself. Returns a function that counts its runs. */
   async function isKilledBy(signal: string, dots = ''): Promise<() => Promise<number>> {
     const log = join(path, 'asked');
     const script = join(path, 'looks');
@@ -197,7 +197,7 @@ describe('the process that inspects files', () => {
     const owners = await Promise.all([opened(), opened(), opened()]);
     for (const [index, { store }] of owners.entries()) await store.append([eventOf(index)]);
     await Promise.all(owners.map(({ store }) => store.close()));
-    // The first file is whole, and the second kills the process.
+    // The first file is intact, and the second kills the process.
     const asked = await isKilledBy('KILL', '.');
     const { store, events } = await opened();
     expect([events.length, await asked()]).toEqual([1, 1]);

@@ -1,5 +1,5 @@
 import { type DeliveryObserver, type QueuedEvent, type SendBatch } from '../delivery.js';
-import { type EventStore, type Recovery, type RecoveryRequest } from './event-store.js';
+import { type Capacity, type EventStore, type Recovery } from './event-store.js';
 import { SmallSet } from '../queue/collections.js';
 import { backgroundTimer, type Timer } from '../timers.js';
 
@@ -14,9 +14,6 @@ export interface Durability {
 }
 
 type StoreObserver = Pick<DeliveryObserver, 'storeFailed' | 'storeWorks' | 'storeWarned'>;
-
-/** Maximum of events to recover. */
-export type Capacity = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 
 /** A call that takes longer counts as failed: sending must not wait for the store. */
 const TIMEOUT_MS = 5000;

@@ -15,6 +15,9 @@ export interface RecoveryRequest {
   readonly onLost?: (error: unknown, events: readonly QueuedEvent[]) => void;
 }
 
+/** Maximum of events to recover. */
+export type Capacity = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
+
 /** The result of `recover`. */
 export interface Recovery {
   /** Oldest first. They belong to this process until `remove`. */

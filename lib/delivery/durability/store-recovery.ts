@@ -1,6 +1,7 @@
 import { type QueuedEvent } from '../delivery.js';
 import { backgroundTimer, type Timer } from '../timers.js';
-import { type Capacity, type DurableBuffer } from './durable-buffer.js';
+import { type DurableBuffer } from './durable-buffer.js';
+import { type Capacity } from './event-store.js';
 
 /** Interval at which events of processes that have ended meanwhile are looked for. */
 const LOOK_AGAIN_MS = 10_000;

@@ -12,7 +12,7 @@ export interface EventOutcome {
   readonly result: EventResult;
 }
 
-export interface HttpResponse {
+export interface PlannedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -23,7 +23,7 @@ export interface ResponsePlan {
   /** Events to store before the response is sent. */
   readonly store: readonly StoredEvent[];
   /** null: none is sent. */
-  readonly response: HttpResponse | null;
+  readonly response: PlannedResponse | null;
   readonly mode: 'whole' | 'half' | 'reset' | 'hang' | { readonly slowMs: number };
 }
 
@@ -107,7 +107,7 @@ function withPoison(validated: ValidatedRequest, poison: (event: StoredEvent) =>
   return { ...validated, outcomes: validated.outcomes.map((one) => (isPoison(one) ? { ...one, ...drop } : one)) };
 }
 
-function statusResponse(format: CaptureFormat, fault: StatusFault, normal: HttpResponse | null): HttpResponse {
+function statusResponse(format: CaptureFormat, fault: StatusFault, normal: PlannedResponse | null): PlannedResponse {
   const { status, body = null } = fault;
   let response = errorResponse(format, status, `scripted ${status}`);
   if (typeof body === 'string') response = plainText(status, body);
@@ -117,15 +117,15 @@ function statusResponse(format: CaptureFormat, fault: StatusFault, normal: HttpR
 }
 
 /** v0 errors are plain text, v1 errors are JSON. */
-function errorResponse(format: CaptureFormat, status: number, message: string): HttpResponse {
+function errorResponse(format: CaptureFormat, status: number, message: string): PlannedResponse {
   return format === 'v0' ? plainText(status, message) : json(status, { error: 'error', error_description: message });
 }
 
-function plainText(status: number, body: string): HttpResponse {
+function plainText(status: number, body: string): PlannedResponse {
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
 }
 
-function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): PlannedResponse {
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
 }
 
@@ -152,7 +152,7 @@ export async function sendResponse(outgoing: ServerResponse, plan: ResponsePlan,
   }
 }
 
-function writeHead(outgoing: ServerResponse, response: HttpResponse, length: number): void {
+function writeHead(outgoing: ServerResponse, response: PlannedResponse, length: number): void {
   outgoing.writeHead(response.status, { ...response.headers, 'content-length': length });
 }
 
