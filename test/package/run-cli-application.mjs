@@ -17,7 +17,7 @@ const QUICK = {
   npm_config_yes: 'true',
 };
 /** What an application is made with and does not need here: half of its packages. */
-const UNNEEDED = /eslint|prettier|oxlint|globals|ts-loader|ts-node|source-map-support|coverage|mau/;
+const UNNEEDED = /eslint|prettier|oxlint|globals|ts-loader|source-map-support|coverage|mau/;
 /** What the setup changes, or adds. */
 const CHANGED = ['package.json', '.env.example', 'src/main.ts', 'src/app.module.ts'];
 
@@ -89,12 +89,7 @@ async function makeApplication(cli, modules) {
     // What the CLI asks for on a terminal.
     const schematics = join(maker, 'node_modules/@angular-devkit/schematics-cli/bin/schematics.js');
     const answers = ['--name=application', '--type=cjs', '--language=ts', '--package-manager=npm', '--no-interactive'];
-    await run(parent, 'node', [
-      schematics,
-      `${maker}/node_modules/@nestjs/schematics:application`,
-      ...answers,
-      '--dry-run=false',
-    ]);
+    await run(parent, 'node', [schematics, '@nestjs/schematics:application', ...answers]);
   } else {
     await run(parent, 'node', [join(maker, 'node_modules/@nestjs/cli/bin/nest.js'), ...args]);
   }
