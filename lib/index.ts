@@ -44,6 +44,8 @@ export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
 export {
   type Outcome,
+  type Outcomes,
+  type TrackCallback,
   type TrackContext,
   type Tracked,
   type TrackEventOptions,

@@ -153,16 +153,16 @@ export const FAILED = Symbol('failed');
 export function callSync<T>(
   callback: (argument: T) => unknown,
   argument: T,
-  onFailure: (problem: 'threw' | 'returned a promise') => void,
+  onFailure: (problem: 'threw' | 'returned a promise', thrown?: unknown) => void,
 ): unknown {
-  let problem: Parameters<typeof onFailure>[0] = 'returned a promise';
+  let failure: Parameters<typeof onFailure> = ['returned a promise'];
   try {
     const result = callback(argument);
     if (!types.isPromise(result)) return result;
     result.catch(() => undefined);
-  } catch {
-    problem = 'threw';
+  } catch (error) {
+    failure = ['threw', error];
   }
-  onFailure(problem);
+  onFailure(...failure);
   return FAILED;
 }

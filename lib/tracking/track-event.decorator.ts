@@ -1,6 +1,6 @@
 import { UseInterceptors } from '@nestjs/common';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
-import { checkTrackEvent, type TrackEventOptions } from './call/track-event.options.js';
+import { checkTrackEvent, type Outcomes, type TrackEventOptions } from './call/track-event.options.js';
 import { planOf, wrapMethod } from './call/tracked-methods.js';
 import { invokeMethod } from './invoke-method.js';
 import { TrackEventInterceptor } from './track-event.interceptor.js';
@@ -17,7 +17,10 @@ import { injectTracker } from './tracker.js';
  * @param options person, properties, and the calls to capture. Default: successful calls, with the person of the context
  * @throws PostHogConfigurationError when the class is loaded, for an invalid event name or invalid options
  */
-export function TrackEvent(event: string, options: TrackEventOptions = {}): MethodDecorator {
+export function TrackEvent<On extends Outcomes = 'success'>(
+  event: string,
+  options: TrackEventOptions<On> = {},
+): MethodDecorator {
   return (target, name, descriptor: PropertyDescriptor | undefined) => {
     const where = `@TrackEvent(${typeof event === 'string' ? JSON.stringify(event) : typeof event}) on ${String(name)}()`;
     if (typeof target === 'function' || typeof descriptor?.value !== 'function') {

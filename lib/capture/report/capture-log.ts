@@ -14,10 +14,12 @@ export class CaptureLog {
     this.#logger = logger;
   }
 
-  warn(kind: string, text: string): void {
+  /** @param text or a function that is only called if the line is logged */
+  warn(kind: string, text: string | (() => string)): void {
     const held = this.#limiter.pass(kind);
     if (held === null) return;
-    this.#write('warn', held > 0 ? `${text} (${held} more since the last such line)` : text);
+    const line = typeof text === 'string' ? text : text();
+    this.#write('warn', held > 0 ? `${line} (${held} more since the last such line)` : line);
   }
 
   info(kind: string, text: string): void {

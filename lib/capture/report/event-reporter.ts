@@ -80,7 +80,8 @@ export class EventReporter implements DeliveryObserver {
     return () => void this.#watchers.delete(watcher);
   }
 
-  warn(kind: string, text: string): void {
+  /** @param text or a function that is only called if the line is logged */
+  warn(kind: string, text: string | (() => string)): void {
     this.#log.warn(kind, text);
   }
 

@@ -1,5 +1,6 @@
 import { distinctIdOf } from '../../context/distinct-id.js';
 import { type GroupKeys, groupKeysOf } from '../../context/group-keys.js';
+import { describeThrown } from '../../shared/describe-thrown.js';
 import { callSync, copyOwn, FAILED, isObject } from '../../shared/untrusted-values.js';
 import { isSampled } from './sampling.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
@@ -83,7 +84,7 @@ function fieldFrom<T>(
   const given = resultOf(tracked, option, context, settings);
   if (given === FAILED || given === undefined || given === null) return undefined;
   const value = readCarefully(read, given);
-  if (value === null) warnOf(tracked, option, `must be ${text}`, settings);
+  if (value === null) warnOf(tracked, option, settings, () => [`must be ${text}`]);
   return value ?? undefined;
 }
 
@@ -104,14 +105,32 @@ function resultOf(
 ): unknown {
   const given: unknown = tracked[option];
   if (typeof given !== 'function') return given;
-  return callSync(given as (context: TrackContext) => unknown, context, (problem) =>
-    warnOf(tracked, option, problem === 'threw' ? problem : `${problem}, but must be synchronous`, settings),
+  const callback = given as (context: TrackContext) => unknown;
+  return callSync(callback, context, (problem, thrown) =>
+    warnOf(tracked, option, settings, () =>
+      problem === 'threw'
+        ? [`threw ${describeThrown(thrown, callback)}`, remedyFor(callback, context)]
+        : [`${problem}, but must be synchronous`],
+    ),
   );
 }
 
-function warnOf({ event }: TrackedEvent, option: string, problem: string, { warn }: TrackingSettings): void {
-  warn(
-    `track: ${event} ${option}`,
-    `@TrackEvent(${JSON.stringify(event)}): ${option} ${problem}. The event is captured without it.`,
-  );
+/** Most such callbacks read `result` of a call that has none. */
+function remedyFor(callback: (context: TrackContext) => unknown, { outcome, result }: TrackContext): string {
+  if (outcome === 'success' || result !== undefined) return '';
+  if (!/\bresult\b/.test(Function.prototype.toString.call(callback))) return '';
+  return ` Remedy: result is undefined unless the outcome is success, and the outcome was ${outcome}: read it as result?.name.`;
+}
+
+/** @param describe only called if a line is logged */
+function warnOf(
+  { event }: TrackedEvent,
+  option: string,
+  { warn }: TrackingSettings,
+  describe: () => readonly [problem: string, remedy?: string],
+): void {
+  warn(`track: ${event} ${option}`, () => {
+    const [problem, remedy = ''] = describe();
+    return `@TrackEvent(${JSON.stringify(event)}): ${option} ${problem}. The event is captured without it.${remedy}`;
+  });
 }

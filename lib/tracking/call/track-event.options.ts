@@ -11,16 +11,21 @@ import { isObject } from '../../shared/untrusted-values.js';
  */
 export type Outcome = 'success' | 'error' | 'denied' | 'aborted';
 
-/** A tracked call, as passed to callbacks. */
-export interface TrackContext {
+/** Type of the option `on` of `@TrackEvent`. */
+export type Outcomes = Outcome | readonly Outcome[] | 'any';
+
+/** A tracked call, as passed to callbacks. With an `on` that allows more than `success`, `result` may be undefined. */
+export interface TrackContext<On extends Outcomes = 'success'> {
   readonly transport: Transport;
   readonly outcome: Outcome;
   /** The method's own arguments, after pipes; empty when it was not reached. */
   readonly args: readonly LooseValue[];
   /** The request as Express or Fastify has it; absent where there is none. */
   readonly request?: LooseValue;
-  /** The result of the method, or the last value of its Observable. */
-  readonly result?: LooseValue;
+  /** The result of the method, or the last value of its Observable; undefined unless the outcome is `success`. */
+  readonly result?: [On] extends ['success' | readonly 'success'[]]
+    ? LooseValue
+    : Readonly<Record<string, LooseValue>> | undefined;
   /** The error of the method, a pipe or a stream; absent where only Nest can know it, as with an async generator that broke off. */
   readonly error?: unknown;
   /** HTTP only; absent when the response was over before there was a status. */
@@ -31,20 +36,28 @@ export interface TrackContext {
   readonly execution?: ExecutionContext;
 }
 
-/** A value, or a synchronous function that returns it. */
-export type Tracked<T> = T | ((context: TrackContext) => T | null | undefined);
+/**
+ * A synchronous callback of `@TrackEvent`. The conditional type lets TypeScript infer `On` from the option `on` only, and not from the
+ * parameter of a callback.
+ */
+export type TrackCallback<T, On extends Outcomes = Outcomes> = (
+  context: [On] extends [infer Given extends Outcomes] ? TrackContext<Given> : never,
+) => T;
+
+/** A value, or a callback that returns it. */
+export type Tracked<T, On extends Outcomes = Outcomes> = T | TrackCallback<T | null | undefined, On>;
 
 /** Options of `@TrackEvent`. */
-export interface TrackEventOptions {
+export interface TrackEventOptions<On extends Outcomes = Outcomes> {
   /** The person. Default: from the context. */
-  distinctId?: Tracked<string | number>;
+  distinctId?: Tracked<string | number, On>;
   /** Group type to group key. */
-  groups?: Tracked<Record<string, string | number>>;
-  properties?: Tracked<Record<string, unknown>>;
+  groups?: Tracked<Record<string, string | number>, On>;
+  properties?: Tracked<Record<string, unknown>, On>;
   /** The outcomes to capture. Default: `success`. */
-  on?: Outcome | readonly Outcome[] | 'any';
+  on?: On;
   /** Returns false to skip this call; if it fails, the event is captured. Default: all calls. */
-  when?: (context: TrackContext) => boolean;
+  when?: TrackCallback<boolean, On>;
   /** Share of persons whose events are captured, 0 to 1: either all events of a person or none. Default: 1. */
   sampleRate?: number;
   /** Name of the instance that captures. Default: the default instance. */

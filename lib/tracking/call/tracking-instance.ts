@@ -26,8 +26,8 @@ export interface TrackingSettings {
   /** Requests and messages are given a context. */
   readonly context: boolean;
   readonly requests: boolean | RequestTrackingOptions;
-  /** Logs at most one line per kind and minute. */
-  readonly warn: (kind: string, text: string) => void;
+  /** Logs at most one line per kind and minute; a function is only called for a line that is logged. */
+  readonly warn: (kind: string, text: string | (() => string)) => void;
 }
 
 /** Beside the service, because a test may provide a stand-in under its token, which has no settings. */
@@ -48,7 +48,7 @@ function standInSettings(): TrackingSettings {
     context: true,
     requests: false,
     warn: (kind, text) => {
-      if (limiter.pass(kind) !== null) logger.warn(text);
+      if (limiter.pass(kind) !== null) logger.warn(typeof text === 'string' ? text : text());
     },
   };
 }

@@ -9,6 +9,7 @@ async function bootWith(options: TrackEventOptions, more: TrackEventOptions[] = 
   @Injectable()
   class Service {
     run(input: unknown): unknown {
+      if (input instanceof Error) throw input;
       return input;
     }
   }
@@ -123,6 +124,26 @@ describe('callbacks of @TrackEvent', () => {
     for (let n = 0; n < 50; n += 1) run();
     expect(lines).toHaveLength(1);
     expect(capture.stats().captured).toBe(50);
+  });
+
+  it('that throw: the warning shows what and where, and the remedy', async () => {
+    const { run, lines } = await bootWith({ on: 'any', properties: ({ result }) => ({ total: result!.total }) });
+    expect(() => run(new Error('secret'))).toThrow('secret');
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^@TrackEvent\("done"\): properties threw TypeError: Cannot read properties of undefined \(reading 'total'\) at test\/e2e\/tracking\/callbacks\.spec\.ts:\d+\. The event is captured without it\. Remedy: result is undefined unless the outcome is success, and the outcome was error: read it as result\?\.name\.$/,
+      ),
+    ]);
+  });
+
+  it('that throw cost the description of one error per minute', async () => {
+    let reads = 0;
+    const properties = (): never => {
+      throw Object.defineProperty(new Error('secret'), 'stack', { get: () => String(++reads) });
+    };
+    const { run } = await bootWith({ properties });
+    for (let n = 0; n < 50; n += 1) run();
+    expect(reads).toBe(1);
   });
 
   it('may return nothing, and a property whose getter throws is null', async () => {
