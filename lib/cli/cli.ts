@@ -18,7 +18,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
     'run',
     {
       usage: RUN_USAGE,
-      takes: { values: ['event', 'distinct-id', 'properties', 'timestamp', 'uuid', 'host', 'input'] },
+      takes: { values: ['event', 'distinct-id', 'properties', 'timestamp', 'uuid', 'host', 'input'], file: 'input' },
       run: async ({ values }, terminal) => (await import('./run.command.js')).run(values, terminal),
     },
   ],

@@ -10,6 +10,8 @@ export interface FlagNames {
   readonly switches?: readonly string[];
   /** Name of the positional argument in the help. Default: no positional argument. */
   readonly argument?: string;
+  /** The flag of `values` that takes a file, for commands without a positional argument. */
+  readonly file?: string;
 }
 
 export interface Flags {
@@ -50,9 +52,7 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
         argument = token.value;
         continue;
       }
-      throw new UsageError(
-        `unexpected argument ${quote(token.value)}: put a flag before the value, such as --${names[0]}`,
-      );
+      throw new UsageError(`unexpected argument ${quote(token.value)}: ${remedyFor(token.value, takes, values)}`);
     }
     if (switches.includes(token.name)) {
       if (token.value !== undefined) throw new UsageError(`--${token.name} takes no value`);
@@ -68,6 +68,12 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
     values.set(token.name, token.value);
   }
   return { help: false, values, switches: given, argument };
+}
+
+function remedyFor(value: string, { values: names, file }: FlagNames, given: ReadonlyMap<string, string>): string {
+  if (file === undefined || !/^-$|\.json$|[\\/]/i.test(value))
+    return `put a flag before the value, such as --${names[0]}`;
+  return given.has(file) ? `--${file} takes one file` : `did you mean --${file} ${printable(value)}?`;
 }
 
 function unknownFlag(written: string, name: string, names: readonly string[]): string {

@@ -3,6 +3,8 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { CaptureService } from '../capture/capture.service.js';
 import { type CaptureEventDto } from '../capture/input/capture-event.dto.js';
 import { type CaptureResult } from '../capture/capture-result.js';
+import { watchEvents } from '../capture/report/watch-events.js';
+import { type SendFailure } from '../delivery/delivery.js';
 import { PostHogCaptureModule } from '../module/posthog-capture.module.js';
 import { boot, loggerTo } from './boot.js';
 import { isObject } from '../shared/untrusted-values.js';
@@ -32,14 +34,46 @@ async function send(event: CaptureEventDto, host: string | undefined, terminal: 
     if (!text.includes('(undelivered)')) terminal.err(`posthog-capture run: warning: ${text}\n`);
   };
   const app = await boot(PostHogCaptureModule.forRoot({ host, logger: loggerTo(warn) }));
+  const capture = app.get(CaptureService);
+  const failures = new FailureLines(terminal, host !== undefined);
+  watchEvents(capture, { retrying: (_events, delayMs, failure) => failures.print(failure, delayMs) });
   try {
-    const result = await app.get(CaptureService).captureNow(event.toCaptureEvent(), { signal: terminal.signal });
+    const result = await capture.captureNow(event.toCaptureEvent(), { signal: terminal.signal });
+    // PostHog refuses every event, for instance because of the key: there is no retry.
+    const { lastFailure } = capture.stats();
+    if (lastFailure !== null) failures.print(lastFailure, null);
     terminal.out(`${JSON.stringify(result)}\n`);
     return result;
   } finally {
     await app.close();
   }
 }
+
+/** Prints failed requests on standard error, each remedy once. */
+class FailureLines {
+  readonly #terminal: Terminal;
+  readonly #hasHostFlag: boolean;
+  readonly #remedies = new Set<string>();
+  #retries = 0;
+
+  constructor(terminal: Terminal, hasHostFlag: boolean) {
+    this.#terminal = terminal;
+    this.#hasHostFlag = hasHostFlag;
+  }
+
+  /** @param delayMs until the retry; null: there is none */
+  print({ message, remedy }: SendFailure, delayMs: number | null): void {
+    const sentences = [message];
+    if (!this.#remedies.has(remedy)) {
+      this.#remedies.add(remedy);
+      sentences.push(`Remedy: ${this.#hasHostFlag ? remedy.replaceAll('POSTHOG_HOST', '--host') : remedy}`);
+    }
+    if (delayMs !== null) sentences.push(`Retry ${++this.#retries} in ${duration(delayMs)}`);
+    this.#terminal.err(`posthog-capture run: ${printable(sentences.join('. '))}.\n`);
+  }
+}
+
+const duration = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1000)} s`);
 
 /** PostHog accepts events of about 1 MB, so a larger file is a mistake. */
 const MAX_JOB_CHARACTERS = 16 * 1024 * 1024;

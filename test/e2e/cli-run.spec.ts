@@ -64,23 +64,55 @@ describe('posthog-capture run', () => {
     expect(posthog.violations).toEqual([]);
   });
 
-  it('prints only the result and exits with 1 when PostHog refuses the key', async () => {
+  it('prints the result, the remedy on standard error, and exits with 1 when PostHog refuses the key', async () => {
     process.env.POSTHOG_API_KEY = 'phc_another_key';
     const { code, stdout, stderr } = await run(PAGE_VIEW);
     expect(stdout).toBe(
       '{"success":false,"event":"page_view","distinct_id":"user_123","error":"PostHog API error: HTTP 401"}\n',
     );
     expect(code).toBe(1);
-    expect(stderr).toBe('');
+    expect(stderr).toBe(
+      'posthog-capture run: PostHog API error: HTTP 401. Remedy: check that POSTHOG_API_KEY is the project API key (phc_…) of a project at POSTHOG_HOST.\n',
+    );
     expect(posthog.events).toEqual([]);
   });
 
-  it('prints only the result and exits with 1 when PostHog cannot be reached', async () => {
+  it('prints the result, each retry with the remedy on standard error, and exits with 1 when PostHog cannot be reached', async () => {
     const url = await deadUrl();
-    const { code, stdout } = await run([...PAGE_VIEW, '--host', url]);
+    const { code, stdout, stderr } = await run([...PAGE_VIEW, '--host', url]);
     const error = `PostHog connection error: connect ECONNREFUSED ${url.slice('http://'.length)}`;
     expect(stdout).toBe(`{"success":false,"event":"page_view","distinct_id":"user_123","error":"${error}"}\n`);
     expect(code).toBe(1);
+    const [first, ...others] = stderr.trimEnd().split('\n');
+    expect(first).toMatch(
+      /^posthog-capture run: PostHog connection error: connect ECONNREFUSED [\d.:]+\. Remedy: check --host, and that this machine can reach it\. Retry 1 in \d+ ms\.$/,
+    );
+    expect(others).toEqual([
+      expect.stringMatching(/^posthog-capture run: PostHog connection error: .*\. Retry 2 in \d+ ms\.$/),
+      expect.stringMatching(/^posthog-capture run: PostHog connection error: .*\. Retry 3 in \d+ ms\.$/),
+    ]);
+  });
+
+  it('prints a failure and its remedy at once, before the retry', async () => {
+    process.env.POSTHOG_RETRY_BASE_MS = '60000';
+    process.env.POSTHOG_RETRY_MAX_MS = '60000';
+    posthog.failAlways({ status: 503 });
+    const terminal = new ScriptedTerminal();
+    const ended = run(PAGE_VIEW, terminal);
+    await terminal.printedError('Retry 1 in');
+    expect(terminal.stdout).toBe('');
+    expect(terminal.stderr).toMatch(
+      /^posthog-capture run: PostHog API error: HTTP 503\. Remedy: [^\n]+\. Retry 1 in \d+ s\.\n$/,
+    );
+    terminal.interrupt();
+    expect((await ended).code).toBe(130);
+  });
+
+  it('prints the remedy of a single failure, and succeeds', async () => {
+    posthog.fail([{ status: 503 }]);
+    const { code, stdout, stderr } = await run(PAGE_VIEW);
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('"success":true') });
+    expect(stderr).toMatch(/^posthog-capture run: PostHog API error: HTTP 503\. Remedy: [^\n]+ ms\.\n$/);
   });
 
   it('sends an event with every flag', async () => {
@@ -143,7 +175,15 @@ describe('posthog-capture run', () => {
       ['the key as a flag', ['--api-key', 'phc_x'], 'unknown flag --api-key'],
       ['a flag without value', ['--event', '--distinct-id', 'u'], '--event needs a value'],
       ['a last flag without value', ['--distinct-id', 'u', '--event'], '--event needs a value'],
-      ['a stray argument', ['page_view'], 'unexpected argument "page_view"'],
+      [
+        'a stray argument',
+        ['page_view'],
+        'unexpected argument "page_view": put a flag before the value, such as --event',
+      ],
+      ['a file without its flag', ['ok.json'], 'unexpected argument "ok.json": did you mean --input ok.json?'],
+      ['a path without its flag', ['jobs/ok'], 'unexpected argument "jobs/ok": did you mean --input jobs/ok?'],
+      ['standard input without its flag', ['-'], 'unexpected argument "-": did you mean --input -?'],
+      ['a second file', ['--input', 'a.json', 'b.json'], 'unexpected argument "b.json": --input takes one file'],
       [
         'properties that are not JSON',
         [...PAGE_VIEW, '--properties', '{plan:pro}'],

@@ -34,6 +34,7 @@ export class ScriptedTerminal implements Terminal {
   readonly err = (text: string): void => {
     watch('standard error', text);
     this.stderr += text;
+    for (const look of this.#waiting) look();
   };
 
   get signal(): AbortSignal {
@@ -46,9 +47,18 @@ export class ScriptedTerminal implements Terminal {
 
   /** Resolves as soon as standard output contains `text`. */
   printed(text: string): Promise<void> {
+    return this.#until(() => this.stdout.includes(text));
+  }
+
+  /** Resolves as soon as standard error contains `text`. */
+  printedError(text: string): Promise<void> {
+    return this.#until(() => this.stderr.includes(text));
+  }
+
+  #until(isPrinted: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if (!this.stdout.includes(text)) return;
+        if (!isPrinted()) return;
         this.#waiting.delete(look);
         resolve();
       };
