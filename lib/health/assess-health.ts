@@ -14,6 +14,7 @@ export interface CaptureHealthThresholds {
   readonly maxPendingAgeMs?: number;
 }
 
+/** A problem of an instance, in one sentence, and the remedy. */
 export interface HealthProblem {
   readonly message: string;
   readonly remedy: string;

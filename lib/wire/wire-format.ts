@@ -1,10 +1,10 @@
 import { type Batch, type BatchOutcome } from '../delivery/delivery.js';
 import { type PostHogEvent } from './posthog-event.js';
 
-export const CAPTURE_MODES = ['v0', 'v1'] as const;
+export const CAPTURE_MODES = ['v0', 'v1'] as const satisfies readonly CaptureMode[];
 
 /** PostHog's capture APIs: see option `captureMode`. */
-export type CaptureMode = (typeof CAPTURE_MODES)[number];
+export type CaptureMode = 'v0' | 'v1';
 
 export interface RequestContext {
   readonly apiKey: string;
