@@ -152,7 +152,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(events.find((event) => event.id === id)?.note).toContain('HTTP 503');
     expect(events.find((event) => event.id !== id)).toMatchObject({ fate: 'dropped', text: '' });
     expect(events.find((event) => event.id !== id)?.note).toMatch(/^invalid: /);
-    expect(names.find(({ name }) => name === 'paid')?.counts).toEqual({ captured: 1 });
+    expect(names.find(({ name }) => name === 'paid')?.counts).toEqual({ captured: 1, pending: 1 });
     posthog.failAlways(null);
     await capture.flush();
     await stream.until(({ data: { state } }) => state?.text === 'PostHog responds; nothing waiting');
