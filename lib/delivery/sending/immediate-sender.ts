@@ -18,7 +18,7 @@ export interface ImmediateSenderOptions extends LeaseLimits, RetryPolicy {
   readonly concurrency: number;
 }
 
-export interface ImmediateSenderEvents {
+export interface ImmediateSenderCallbacks {
   /** The receiver answered: it is reachable and accepts the key. */
   onAnswer(): void;
   /** A request is over. */
@@ -90,7 +90,7 @@ export class ImmediateSender {
   readonly #options: ImmediateSenderOptions;
   readonly #sender: WrappedSender;
   readonly #settlement: Settlement;
-  readonly #events: ImmediateSenderEvents;
+  readonly #callbacks: ImmediateSenderCallbacks;
   readonly #calls = new Set<Call>();
   /** Calls that wait for a request, in order. */
   readonly #queue = new Set<Call>();
@@ -101,12 +101,12 @@ export class ImmediateSender {
     options: ImmediateSenderOptions,
     sender: WrappedSender,
     settlement: Settlement,
-    events: ImmediateSenderEvents,
+    callbacks: ImmediateSenderCallbacks,
   ) {
     this.#options = options;
     this.#sender = sender;
     this.#settlement = settlement;
-    this.#events = events;
+    this.#callbacks = callbacks;
   }
 
   /** All calls that wait for their result. */
@@ -190,7 +190,7 @@ export class ImmediateSender {
     this.#requests += 1;
     // With its own count of refusals: each caller gets its error, and nothing is kept.
     for await (const attempt of deliverBatch(lease, this.#sender, { unproven: 0 }, lease.abort.signal)) {
-      if (attempt.answered) this.#events.onAnswer();
+      if (attempt.answered) this.#callbacks.onAnswer();
       this.#settlement.settle(lease, attempt);
       const left = lease.wanted(attempt.left);
       const { failure, retryAfterMs = 0 } = attempt;
@@ -205,7 +205,7 @@ export class ImmediateSender {
     const message = lease.lastFailure?.message ?? this.#sender.messages.aborted;
     for (const call of lease.calls) this.#drop(call, 'undelivered', message);
     this.#requests -= 1;
-    this.#events.onReturn();
+    this.#callbacks.onReturn();
     this.#schedule();
   }
 
