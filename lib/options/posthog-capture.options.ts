@@ -295,7 +295,7 @@ export class PostHogCaptureOptions {
   readonly store?: EventStore | string;
 
   /**
-   * Properties that are added to every event. Those of the context and of the event take precedence.
+   * Properties that are added to every event. Properties of the context and of the event take precedence.
    *
    * Default: none. Set in code only.
    */

@@ -48,7 +48,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     apiKey: KEY,
     host: posthog.url,
     flushIntervalMs: 5,
-    // Events reach PostHog in the order of their capture, whoever they belong to.
+    // Events reach PostHog in the order of their capture, for all persons together.
     concurrency: 1,
     ...watchedOptions(posthogOptions ?? {}, lines),
   });

@@ -33,13 +33,13 @@ export interface ExceptionProperties {
  * outermost call first. Never throws. At most 20 errors; messages are cut at 8192 characters.
  */
 export function exceptionProperties(thrown: unknown): ExceptionProperties {
-  const caught = describeThrown(thrown);
+  const caught = exceptionEntry(thrown);
   const list = [caught];
   const seen = new Set([thrown]);
   let cause = causeOf(thrown);
   while (!isMissing(cause) && !seen.has(cause) && list.length < MAX_ERRORS) {
     seen.add(cause);
-    list.push(describeThrown(cause));
+    list.push(exceptionEntry(cause));
     cause = causeOf(cause);
   }
   return {
@@ -50,7 +50,7 @@ export function exceptionProperties(thrown: unknown): ExceptionProperties {
   };
 }
 
-function describeThrown(thrown: unknown): ExceptionEntry {
+function exceptionEntry(thrown: unknown): ExceptionEntry {
   const message = fieldOf(thrown, 'message');
   const stack = fieldOf(thrown, 'stack');
   const synthetic = !isErrorLike(thrown, message, stack);

@@ -6,7 +6,7 @@ import { type Flags } from '../flags.js';
 import { messageOf, UsageError } from '../terminal.js';
 import { type ImportState, StateFile } from './state-file.js';
 
-/** The file name that stands for standard input. */
+/** The file name for standard input. */
 export const STANDARD_INPUT = '-';
 
 const BEGINNING = { number: 0, end: 0, delivered: 0, rejected: 0, changed: 0 };

@@ -233,7 +233,7 @@ it('leaves events out of a split batch when their callers have given up', async 
   expect(sent).toEqual([['short', 'long'], ['long']]);
 });
 
-/** One batch is told to pause for 20 s, then another is refused, which starts a cool-down of 2 s. */
+/** Retry-After pauses one batch for 20 s, then another is refused, which starts a cool-down of 2 s. */
 async function pausedAndCooling(coolingDown: DeliveryObserver['coolingDown'] = noop) {
   const failure = { message: 'no', remedy: 'none' };
   const sent: string[] = [];
