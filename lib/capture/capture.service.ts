@@ -14,6 +14,7 @@ import {
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
 import { type EventIntake, type Taken } from './event/event-intake.js';
+import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
 import { checkEvent } from './input/check-event.js';
 import { type Checked, type SourceEvent } from './input/source-event.js';
@@ -228,7 +229,10 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     this.#parts.onStart?.();
   }
 
-  /** Called by Nest. Sends pending events within `shutdownTimeoutMs`. Idempotent; never rejects. */
+  /**
+   * Called by Nest. Waits for calls that end with the application, and sends pending events, both within `shutdownTimeoutMs`. Idempotent;
+   * never rejects.
+   */
   onApplicationShutdown(): Promise<DeliveryReport> {
     return (this.#ending ??= this.#end());
   }
@@ -237,7 +241,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     const { pipeline, onClose } = this.#parts;
     onClose?.();
     if (!pipeline) return NOTHING_DONE;
-    const report = await pipeline.close();
+    const report = await pipeline.close(openCallsEnded(this));
     this.#logShutdown(report);
     return report;
   }

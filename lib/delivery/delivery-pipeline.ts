@@ -151,16 +151,18 @@ export class DeliveryPipeline implements Delivery {
    * Sends the pending events within `shutdownTimeoutMs`. Gives up early if sending stalls and either the store has all of them or
    * nothing was ever delivered. Events that arrive within that time are still accepted and sent.
    */
-  close(): Promise<DeliveryReport> {
-    return (this.#closing ??= this.#close());
+  close(callsEnded?: Promise<unknown>): Promise<DeliveryReport> {
+    return (this.#closing ??= this.#close(callsEnded));
   }
 
-  async #close(): Promise<DeliveryReport> {
+  async #close(callsEnded?: Promise<unknown>): Promise<DeliveryReport> {
     const { shutdownTimeoutMs } = this.#options;
     this.#closeAt = performance.now() + shutdownTimeoutMs;
     this.#recovery?.stop();
     const statement = this.#openStatement();
+    const isOver = await this.#waitForCalls(callsEnded, shutdownTimeoutMs / 2);
     let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
+    if (how === 'settled' && !isOver) await this.#waitForCalls(callsEnded, this.#timeLeftMs);
     // Before it is closed, the store must remove all events whose fate is known.
     while (how === 'settled' && this.#isPending) how = await this.#drain(this.#openStatement().settled);
     if (how === 'settled') {
@@ -175,6 +177,16 @@ export class DeliveryPipeline implements Delivery {
     this.#capacityWaiters.releaseAll();
     const report = statement.report(error);
     return report.dropped.shutdown === undefined ? report : { ...report, error };
+  }
+
+  /** Returns false if calls are still open after `timeoutMs`. Their events are accepted and sent meanwhile. */
+  async #waitForCalls(callsEnded: Promise<unknown> | undefined, timeoutMs: number): Promise<boolean> {
+    if (callsEnded === undefined || timeoutMs <= 0) return true;
+    const ended = callsEnded.then(
+      () => true,
+      () => true,
+    );
+    return within(ended, timeoutMs, false);
   }
 
   /**

@@ -243,8 +243,12 @@ export interface Delivery {
   /** Resolves when there is capacity for more events, when closed, or after `timeoutMs`. */
   ready(timeoutMs?: number): Promise<void>;
 
-  /** Sends the pending events, then closes. Idempotent. */
-  close(): Promise<DeliveryReport>;
+  /**
+   * Sends the pending events, then closes. Idempotent.
+   *
+   * @param callsEnded resolves when work that may still capture events has ended. Not awaited beyond the time limit
+   */
+  close(callsEnded?: Promise<unknown>): Promise<DeliveryReport>;
 }
 
 /**

@@ -15,7 +15,7 @@ import { observeStream } from './call/observe-result.js';
 import { openCalls } from './call/open-calls.js';
 import { TrackedCall } from './call/tracked-call.js';
 import { planOf } from './call/tracked-methods.js';
-import { endOf, onResponseEnd, type RawResponse } from './http/response-end.js';
+import { endOf, type RawResponse } from './http/response-end.js';
 import { endWithResponse, noteResult } from './http/response-outcome.js';
 import { executionScope } from './propagation/call-scopes.js';
 import { isTracker, Tracker } from './tracker.js';
@@ -93,7 +93,7 @@ export class TrackEventInterceptor implements NestInterceptor {
     );
 
     if (response === undefined) return observeStream(stream, call, 'abandon');
-    if (earlier === undefined) onResponseEnd(response, (end) => endWithResponse(call, end));
+    if (earlier === undefined) tracker.onResponseEnd(response, (end) => endWithResponse(call, end));
     return stream;
   }
 }

@@ -1,11 +1,13 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Optional } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
+import { awaitCallsAtShutdown } from '../capture/open-calls.js';
 import { processClass, processSingleton } from '../shared/process-singleton.js';
 import { captureCall } from './call/capture-call.js';
 import { type TrackContext, type TrackedEvent } from './call/track-event.options.js';
 import { settingsOf, type TrackingApp, type TrackingInstance } from './call/tracking-instance.js';
 import { HttpTracking } from './http/http-tracking.js';
+import { type RawResponse, type ResponseEnd } from './http/response-end.js';
 import { contextsWanted, freeStreamCalls, prepareMessages } from './propagation/message-contexts.js';
 
 /** The trackers of all applications in this process. Weak, because a test may forget to close its application. */
@@ -49,6 +51,7 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
       return;
     }
     this.#instances.set(name, instance);
+    awaitCallsAtShutdown(capture, () => this.#http.callsEnded());
     if (settings.context) {
       this.#opensContexts = true;
       contextsWanted.add(this.#self);
@@ -60,6 +63,11 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
 
   get opensContexts(): boolean {
     return this.#opensContexts;
+  }
+
+  /** Calls the listener once when a response ends. Must not throw. */
+  onResponseEnd(response: RawResponse, listener: (end: ResponseEnd) => void): void {
+    this.#http.onResponseEnd(response, listener);
   }
 
   wanted(events: readonly TrackedEvent[]): readonly TrackedEvent[] {

@@ -1,8 +1,30 @@
+import { once } from 'node:events';
+import { createServer, get, type RequestListener } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import {
+  CaptureService,
+  PostHogCaptureModule,
+  type PostHogCaptureModuleOptions,
+  TrackEvent,
+} from 'nestjs-posthog-capture';
 import { type Fault } from 'nestjs-posthog-capture/testing';
 import { Books } from '../support/books.js';
-import { captureMany, closeAll, expectBalanced, start } from '../support/harness.js';
+import {
+  captureMany,
+  closeAll,
+  expectBalanced,
+  type Harness,
+  KEY,
+  onClose,
+  start,
+  startPostHog,
+  watchedOptions,
+} from '../support/harness.js';
 import { MemoryEventStore } from '../support/memory-event-store.js';
 import { SEED, Seeded } from '../support/seeded.js';
 
@@ -111,5 +133,63 @@ it.each([
   captureMany(capture, 1);
   await closing;
   expect(lines.at(-1)).toBe(`Shut down: 1 events were delivered, ${words}.`);
+  expectBalanced(capture);
+});
+
+/** An application whose HTTP server is its own, and not closed by Nest, as in Nest's recipe for several servers. */
+async function serveBySelf(options: PostHogCaptureModuleOptions): Promise<Harness & { respond: () => void }> {
+  let respond = (): void => undefined;
+  const posthog = await startPostHog();
+  const lines: string[] = [];
+  const drops: Harness['drops'] = [];
+  @Controller()
+  class Orders {
+    @Get()
+    @TrackEvent('order')
+    @TrackEvent('order_any', { on: 'any' })
+    wait(): Promise<string> {
+      return new Promise((resolve) => (respond = () => resolve('done')));
+    }
+  }
+  @Module({
+    imports: [PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, ...watchedOptions(options, lines) })],
+    controllers: [Orders],
+  })
+  class AppModule {}
+  const app = await NestFactory.create(AppModule, new ExpressAdapter(), { logger: false, abortOnError: false });
+  onClose(() => app.close());
+  await app.init();
+  const server = createServer(app.getHttpAdapter().getInstance() as RequestListener).listen(0, '127.0.0.1');
+  onClose(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+  await once(server, 'listening');
+  const request = get({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', agent: false });
+  request.on('error', () => undefined);
+  await once(server, 'request');
+  return { app, capture: app.get(CaptureService), posthog, lines, drops, respond: () => respond() };
+}
+
+it('waits for the responses that are open', async () => {
+  const { app, capture, posthog, respond } = await serveBySelf({ shutdownTimeoutMs: 15_000 });
+  capture.capture({ event: 'early', distinctId: 'user_1' });
+  const closing = app.close();
+  // The queue is sent meanwhile.
+  await posthog.waitForEvents(1);
+  respond();
+  await closing;
+  expect(posthog.events.map(({ event }) => event).sort()).toEqual(['early', 'order', 'order_any']);
+  expectBalanced(capture);
+});
+
+it('waits no longer than shutdownTimeoutMs for a response that does not end', async () => {
+  const { app, capture, posthog } = await serveBySelf({ shutdownTimeoutMs: 300 });
+  capture.capture({ event: 'early', distinctId: 'user_1' });
+  const before = performance.now();
+  await app.close();
+  expect(performance.now() - before).toBeLessThan(5000);
+  expect(posthog.events.map(({ event }) => event)).toEqual(['early']);
   expectBalanced(capture);
 });

@@ -1,3 +1,5 @@
+import { Socket } from 'node:net';
+import { setImmediate } from 'node:timers';
 import { type ModulesContainer } from '@nestjs/core';
 import { rawOf } from '../../context/call-source.js';
 import { currentScope, within } from '../../context/context-scope.js';
@@ -6,13 +8,18 @@ import { type TrackingApp, type TrackingInstance } from '../call/tracking-instan
 import { requestScope } from '../propagation/call-scopes.js';
 import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
 import { captureRequest, type RequestTracking, requestTrackingOf } from './request-events.js';
-import { onResponseEnd, type RawResponse } from './response-end.js';
+import { onResponseEnd, type RawResponse, type ResponseEnd } from './response-end.js';
 import { endWithResponse } from './response-outcome.js';
 import { enterCall, leaveCall } from './route-calls.js';
 import { forgetGuards, hasPassedGuards, prepareRoutes, type TrackedRoute, trackedRouteOf } from './routes.js';
 
 const LATE =
   'PostHogCaptureModule was loaded when the application was already listening, and Fastify accepts no more hooks: requests have no context and no event of their own. Import it in the root module.';
+
+/** Node closes a connection at the end of a turn of the event loop. */
+const TURNS_TO_CLOSE = 3;
+/** Not the current one, which fake timers may have replaced. */
+const nextTurn = setImmediate;
 
 /** A request in a route. */
 interface Visit {
@@ -29,6 +36,7 @@ export class HttpTracking {
   readonly #adapter: () => HttpAdapter | undefined;
   readonly #requests: { readonly instance: TrackingInstance; readonly tracking: RequestTracking }[] = [];
   readonly #visits = new WeakMap<object, Visit>();
+  readonly #openResponses = new Set<RawResponse>();
   #isHooked = false;
   #tracksRoutes = false;
 
@@ -84,6 +92,22 @@ export class HttpTracking {
     });
   }
 
+  /** Calls the listener once when a response ends. See `onResponseEnd`. */
+  onResponseEnd(response: RawResponse, listener: (end: ResponseEnd) => void): void {
+    // Only a real connection always ends.
+    const isReal = (response.socket ?? response.req?.socket) instanceof Socket;
+    onResponseEnd(response, listener, isReal ? this.#openResponses : undefined);
+  }
+
+  /** Resolves when all responses that are open now have ended, and their connections have closed. */
+  async callsEnded(): Promise<void> {
+    // A server is closed before the connections that it has destroyed emit `close`, which ends calls and streams of the application.
+    for (let turn = 0; turn < TURNS_TO_CLOSE; turn += 1) await new Promise((resolve) => nextTurn(resolve));
+    await Promise.all(
+      [...this.#openResponses].map((response) => new Promise<unknown>((resolve) => onResponseEnd(response, resolve))),
+    );
+  }
+
   #hookRequests(framework: NonNullable<ReturnType<typeof frameworkOf>>): void {
     if (this.#isHooked || !(this.#app.opensContexts || this.#requests.length > 0)) return;
     this.#isHooked = true;
@@ -108,7 +132,7 @@ export class HttpTracking {
     const raw = rawOf<RawResponse>(response);
     if (raw === undefined) return;
     const startedAt = performance.now();
-    onResponseEnd(raw, (end) => {
+    this.onResponseEnd(raw, (end) => {
       for (const { instance, tracking } of this.#requests) {
         currentScope.run(requestScope(request).scope, () =>
           captureRequest(request, end, startedAt, instance, tracking),
@@ -135,7 +159,7 @@ export class HttpTracking {
     this.#visits.set(rawRequest, visit);
     forgetGuards(rawRequest);
     const call = new TrackedCall({ events, source, scope, capture: this.#app.capture });
-    onResponseEnd(raw, (end) => {
+    this.onResponseEnd(raw, (end) => {
       // Fastify passes a request on by its own means: to the handler for requests not found.
       const isElsewhere =
         visit.hasLeft || this.#visits.get(rawRequest) !== visit || Reflect.get(request, 'is404') === true;

@@ -38,8 +38,10 @@ const watched = new AttachedState<Watched>('response-end');
  *
  * `end` is replaced until it is called, as response middleware commonly does, because Node's `finish` event comes too late. So is
  * `destroy`, because the `close` event does not tell which side closed.
+ *
+ * @param open has the response until it ends
  */
-export function onResponseEnd(response: RawResponse, listener: Listener): void {
+export function onResponseEnd(response: RawResponse, listener: Listener, open?: Set<RawResponse>): void {
   const known = watched.get(response);
   if (known !== undefined) {
     known.waiting.push(listener);
@@ -47,9 +49,11 @@ export function onResponseEnd(response: RawResponse, listener: Listener): void {
   }
   const state: Watched = { waiting: [listener], end: undefined };
   watched.set(response, state);
+  open?.add(response);
   const finish = (how: ResponseEnd['how'], error?: unknown): void => {
     const statusCode = how !== 'complete' && !response.headersSent ? undefined : response.statusCode;
     state.end ??= { how, statusCode, error };
+    open?.delete(response);
     for (const notify of state.waiting.splice(0)) notify(state.end);
   };
   response.once('close', () => finish('aborted'));
