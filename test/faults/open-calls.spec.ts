@@ -62,7 +62,7 @@ async function endDuring(
   await ended;
   expect(child.signalCode).toBe('SIGTERM');
   return posthog.events
-    .map(({ event, properties }) => `${event} ${String(properties.$outcome ?? '-')}`)
+    .map(({ event, properties }) => `${event} ${JSON.stringify(properties.$outcome ?? null)}`)
     .sort((one, other) => one.localeCompare(other));
 }
 
