@@ -61,6 +61,8 @@ type Answer =
       readonly kind: 'settled';
       readonly rejected: readonly { readonly id: string; readonly detail: string }[];
       readonly retry: readonly string[];
+      /** Why the events in `retry` must be sent again, unless the receiver asked for them. */
+      readonly failure?: SendFailure | undefined;
       readonly retryAfterMs?: number;
     }
   /** Perhaps nothing was accepted; the same batch may be sent again. */

@@ -96,7 +96,7 @@ function axiosClient(http: () => HttpService, releaseConnections: () => void): H
 
 async function readResponse(response: AxiosResponse<unknown>, signal: AbortSignal): Promise<HttpResponse> {
   const { status, headers, data } = response;
-  const body = data instanceof Readable ? await readBody(data, signal) : textOf(data);
+  const body = data instanceof Readable ? await readBody(data, signal) : { text: textOf(data), isComplete: true };
   endRefused(response.request, status);
   return { status, headers, body };
 }
@@ -115,7 +115,7 @@ function refusalIn(error: unknown): HttpResponse | undefined {
       return undefined;
     if (response.data instanceof Readable) response.data.destroy();
     const headers = (response.headers as Record<string, unknown> | undefined) ?? {};
-    return { status: response.status, headers, body: '' };
+    return { status: response.status, headers, body: { text: '', isComplete: false } };
   } catch {
     return undefined;
   }

@@ -70,7 +70,10 @@ export class BatchSender implements Sender {
     const response = await this.#client.post(packed, signal);
     const retryAfter = retryAfterMs(response.headers, Date.now());
     if (response.status >= 200 && response.status < 300)
-      return { ...withoutKey(format.interpret(response.body, batch, retryAfter), apiKey), code: response.status };
+      return {
+        ...withoutKey(format.interpret(response, batch, { retryAfterMs: retryAfter, names }), apiKey),
+        code: response.status,
+      };
     // Later requests are uncompressed. This attempt is not repeated: a server that keeps changing its mind would be hammered.
     if (response.status === 415) this.#compression = 'none';
     return outcomeOfStatus(response.status, retryAfter, names);

@@ -1,9 +1,10 @@
-import { type BatchOutcome } from '../delivery/delivery.js';
+import { type BatchOutcome, type SendFailure } from '../delivery/delivery.js';
 import { isObject, setOwn } from '../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { INGESTION_SWITCHES } from './ingestion-switches.js';
 import { type PostHogEvent } from './posthog-event.js';
 import { quotes } from './describe-error.js';
+import { withoutResults } from './status-table.js';
 import { joinPayloads, type WireFormat } from './wire-format.js';
 
 /** Properties in v0, and the options that replace them in v1. */
@@ -63,36 +64,42 @@ export const eventsV1: WireFormat = {
       `"batch":[${joinPayloads(batch)}]}`,
   }),
 
-  interpret(body, batch, retryAfterMs): BatchOutcome {
-    const results = resultsOf(body);
+  interpret({ status, body }, batch, { retryAfterMs, names }): BatchOutcome {
+    const results = status === 200 && body.isComplete ? resultsOf(body.text) : NO_RESULTS;
     const rejected: { id: string; detail: string }[] = [];
     const retry: string[] = [];
+    let failure: SendFailure | undefined;
     for (const { id, payload } of batch.events) {
       const result = results.get(id);
+      if (result === undefined) failure ??= withoutResults(status, names);
       // Any other result counts as accepted: a newer server may have results that are unknown here.
-      if (result?.result === 'drop') rejected.push({ id, detail: describeRejection(result.details, payload) });
-      else if (result?.result === 'retry') retry.push(id);
+      if (result === undefined || result.result === 'retry') retry.push(id);
+      else if (result.result === 'drop') rejected.push({ id, detail: describeRejection(result.details, payload) });
     }
-    return { kind: 'settled', rejected, retry, retryAfterMs };
+    return { kind: 'settled', rejected, retry, retryAfterMs, failure };
   },
 };
 
 interface EventResult {
-  readonly result?: unknown;
+  readonly result: string;
   readonly details?: unknown;
 }
 
-/** Empty for an unreadable body: retrying after a broken success would never end. */
+const NO_RESULTS: ReadonlyMap<string, EventResult> = new Map();
+
+/** By uuid. Empty if the body cannot be read. */
 function resultsOf(body: string): ReadonlyMap<string, EventResult> {
   try {
     const response: unknown = JSON.parse(body);
-    if (!isObject(response) || !isObject(response.results)) return new Map();
-    return new Map(
-      Object.entries(response.results).filter((entry): entry is [string, EventResult] => isObject(entry[1])),
-    );
+    if (!isObject(response) || !isObject(response.results)) return NO_RESULTS;
+    return new Map(Object.entries(response.results).filter(isResult));
   } catch {
-    return new Map();
+    return NO_RESULTS;
   }
+}
+
+function isResult(entry: [string, unknown]): entry is [string, EventResult] {
+  return isObject(entry[1]) && typeof entry[1].result === 'string';
 }
 
 function describeRejection(details: unknown, payload: string): string {

@@ -11,8 +11,14 @@ export interface HttpResponse {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, unknown>>;
-  /** '' if it is incomplete, cannot be decompressed, or is larger than any response of PostHog. */
-  readonly body: string;
+  readonly body: ResponseBody;
+}
+
+export interface ResponseBody {
+  /** All of it, or the part that arrived. */
+  readonly text: string;
+  /** false if it broke off, did not end in time, cannot be decompressed, or is larger than any response of PostHog. */
+  readonly isComplete: boolean;
 }
 
 /** Redirects are responses like any other: following one would lose the body. */
@@ -28,15 +34,21 @@ export interface HttpClient {
 /** Far more than any response of PostHog. */
 const MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 
-/** Reads a response body as a string; '' if it is incomplete or too large, or the signal aborts. Never rejects. */
-export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown }, signal: AbortSignal): Promise<string> {
+/** Reads a response body until it ends, fails or is too large, or the signal aborts. Never rejects. */
+export function readBody(
+  stream: NodeJS.ReadableStream & { destroy(): unknown },
+  signal: AbortSignal,
+): Promise<ResponseBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const stop = (): void => {
+    const finish = (isComplete: boolean): void => {
       signal.removeEventListener('abort', stop);
+      resolve({ text: chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString(), isComplete });
+    };
+    const stop = (): void => {
       stream.destroy();
-      resolve('');
+      finish(false);
     };
     signal.addEventListener('abort', stop, { once: true });
     stream.on('data', (chunk: Buffer | string) => {
@@ -45,10 +57,7 @@ export function readBody(stream: NodeJS.ReadableStream & { destroy(): unknown },
       if (bytes > MAX_RESPONSE_BYTES) stop();
       else chunks.push(part);
     });
-    stream.once('end', () => {
-      signal.removeEventListener('abort', stop);
-      resolve(chunks.length === 1 ? String(chunks[0]) : Buffer.concat(chunks).toString());
-    });
+    stream.once('end', () => finish(true));
     // Kept after the end: an error without a listener would crash the process.
     stream.on('error', stop);
     stream.once('close', stop);

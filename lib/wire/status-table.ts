@@ -30,6 +30,24 @@ export function outcomeOfStatus(status: number, retryAfterMs: number | undefined
   }
 }
 
+/** A 2xx of the v0 API that PostHog cannot have sent. */
+export function notFromPostHog(status: number, { host }: RemedyNames): SendFailure {
+  return {
+    message: `PostHog API error: HTTP ${status}, but the response is not from PostHog`,
+    remedy: `check ${host}: another server, a proxy or a login page responds there`,
+  };
+}
+
+/** A 2xx of the v1 API without a result for each event. */
+export function withoutResults(status: number, { host, captureMode }: RemedyNames): SendFailure {
+  return {
+    message: `PostHog API error: HTTP ${status} without a result for each event`,
+    remedy:
+      'events without a result are kept and sent again; ' +
+      `if it lasts, check ${host} and any proxy in between, or set ${captureMode}=v0`,
+  };
+}
+
 function remedyFor(status: number, { apiKey, host, captureMode }: RemedyNames): string {
   if (status === 401) return `check that ${apiKey} is the project API key (phc_…) of a project at ${host}`;
   if (status === 402) return QUOTA_REMEDY;

@@ -1,5 +1,7 @@
 import { type Batch, type BatchOutcome } from '../delivery/delivery.js';
+import { type HttpResponse } from './http-client.js';
 import { type PostHogEvent } from './posthog-event.js';
+import { type RemedyNames } from './status-table.js';
 
 export const CAPTURE_MODES = ['v0', 'v1'] as const satisfies readonly CaptureMode[];
 
@@ -13,6 +15,12 @@ export interface RequestContext {
   readonly attempt: number;
   /** Start of this attempt, RFC 3339 in UTC. */
   readonly sentAt: string;
+}
+
+export interface ResponseContext {
+  /** Value of `Retry-After`. */
+  readonly retryAfterMs: number | undefined;
+  readonly names: RemedyNames;
 }
 
 /** An HTTP POST before compression, without the headers that all formats share. */
@@ -32,8 +40,8 @@ export interface WireFormat {
   decode(encoded: unknown): PostHogEvent;
   /** Payloads are inserted unchanged. */
   request(batch: Batch, context: RequestContext): WireRequest;
-  /** Determines the result of each event after a 2xx. `body` is '' if it could not be read. */
-  interpret(body: string, batch: Batch, retryAfterMs: number | undefined): BatchOutcome;
+  /** Determines the result of each event after a 2xx, which may not be from PostHog. */
+  interpret(response: HttpResponse, batch: Batch, context: ResponseContext): BatchOutcome;
 }
 
 /** The elements of a JSON array, without its brackets. */

@@ -76,8 +76,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     ['a connection reset before the request was read', { reset: 'before' }, 2],
     ['a connection reset after the batch was stored', { reset: 'after' }, 2],
     ['no response', { hang: true }, 2],
-    ['a success response that is not JSON', { invalidJson: true }, 1],
-    ['an incomplete success response', { halfAnswer: true }, 1],
+    // Only the results of v1 tell what was stored.
+    ['an incomplete success response', { halfAnswer: true }, captureMode === 'v0' ? 1 : 2],
     ['a slow success response', { slowBodyMs: 30 }, 1],
   ] as const)('delivers despite %s', async (_, fault, requests) => {
     const { capture, posthog } = await start({ captureMode, requestTimeoutMs: 500 });

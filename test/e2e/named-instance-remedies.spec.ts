@@ -38,6 +38,7 @@ async function failingBilling(fault: Fault) {
 it.each<[string, Fault, string]>([
   ['refuses every event', { status: 400 }, 'POSTHOG_BILLING_HOST'],
   ['is not PostHog', { status: 404 }, 'POSTHOG_BILLING_HOST'],
+  ['responds with a page', { status: 200, body: '<!doctype html>' }, 'POSTHOG_BILLING_HOST'],
   ['does not know the key', { status: 401 }, 'POSTHOG_BILLING_API_KEY'],
   ['cannot be reached', { reset: 'before' }, 'POSTHOG_BILLING_HOST'],
 ])('a server that %s: log, stats() and health name the variable of the instance', async (_, fault, variable) => {

@@ -166,13 +166,14 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(posthog.duplicates).toEqual([]);
   });
 
-  it('uses the status of a response whose body takes longer than the request timeout', async () => {
+  it('delivers if the body of a response takes longer than the request timeout', async () => {
     const posthog = await posthogAt();
     const { books, capture } = await follow({ captureMode, host: posthog.url, requestTimeoutMs: 1000 });
-    posthog.failAlways({ slowBodyMs: 60_000 });
+    posthog.fail({ slowBodyMs: 60_000 });
     for (let index = 0; index < 20; index += 1) books.captureOne(`person_${index}`);
     expect(await capture.flush()).toMatchObject({ delivered: 20, pending: 0 });
-    expect(posthog.requests).toHaveLength(1);
+    // The status of v0 is enough; the results of v1 are missing.
+    expect(posthog.requests).toHaveLength(captureMode === 'v0' ? 1 : 2);
     books.check(posthog);
   });
 

@@ -154,7 +154,7 @@ class BatchDelivery {
 
   #settledFates(
     events: readonly QueuedEvent[],
-    { rejected, retry, retryAfterMs }: Extract<BatchOutcome, { kind: 'settled' }>,
+    { rejected, retry, retryAfterMs, failure: reason }: Extract<BatchOutcome, { kind: 'settled' }>,
   ): Fates {
     // Nothing but "again" does not show that the receiver accepts events.
     const answered = retry.length < events.length;
@@ -173,7 +173,7 @@ class BatchDelivery {
       else if (again.has(event.id)) left.push(event);
       else delivered.push(event);
     }
-    const failure = left.length > 0 ? this.#sender.messages.askedAgain : null;
+    const failure = left.length > 0 ? (reason ?? this.#sender.messages.askedAgain) : null;
     return { delivered, dropped, left, failure, retryAfterMs, answered };
   }
 

@@ -140,7 +140,7 @@ export async function sendResponse(outgoing: ServerResponse, plan: ResponsePlan,
     outgoing.socket?.resetAndDestroy();
     return;
   }
-  const body = Buffer.from(response.body);
+  const body = Buffer.from(response.status === 204 ? '' : response.body);
   writeHead(outgoing, response, body.length);
   if (mode === 'whole') {
     outgoing.end(body);
