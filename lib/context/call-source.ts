@@ -1,6 +1,8 @@
 import { IncomingMessage } from 'node:http';
 import { types } from 'node:util';
 import { type ArgumentsHost, type ExecutionContext } from '@nestjs/common';
+import { AttachedState } from '../shared/attached-state.js';
+import { processSingleton } from '../shared/process-singleton.js';
 
 /** Transport of a call. `provider` is a method of a plain provider: a job, a schedule, an event or command handler. */
 export type Transport = 'http' | 'graphql' | 'rpc' | 'ws' | 'provider';
@@ -38,7 +40,7 @@ export interface RequestFields {
   /** Fastify's request wraps Node's. */
   readonly raw?: unknown;
   /** Express */
-  readonly route?: { readonly path?: unknown } | null;
+  readonly route?: { readonly path?: unknown; readonly stack?: readonly { readonly handle?: unknown }[] } | null;
   /** Fastify */
   readonly routeOptions?: { readonly url?: unknown } | null;
 }
@@ -94,17 +96,42 @@ function valueInAnyCase(headers: Record<string, unknown>, name: string): unknown
   return undefined;
 }
 
+/** Nest's middleware and its handler for requests not found have routes of their own on Express. */
+const noHandlers = processSingleton('no-handlers', () => new WeakSet());
+/** The route of a request that all handlers have passed on. */
+const leftRoute = new AttachedState<object>('left-route');
+
+export function markAsNoHandler(layer: object): void {
+  noHandlers.add(layer);
+}
+
+/** No handler has responded to a request of Express. */
+export function markAsUnmatched(request: RequestFields): void {
+  if (typeof request.route === 'object' && request.route !== null) leftRoute.set(request, request.route);
+}
+
+/** With this route, @fastify/cors responds to preflight requests. Nest's own routes begin with a slash. */
+const PREFLIGHT_ROUTE = '*';
+
 /**
- * The template of the route that serves a request (`/users/:id`, with global prefix and version); undefined until the router has
- * chosen one, and for requests that match none.
+ * The template of the route of the handler that serves a request (`/users/:id`, with global prefix and version); undefined until the
+ * router has chosen one, and for requests that match none.
  */
 export function routeOf(request: RequestFields): string | undefined {
   const fastify = request.routeOptions?.url;
-  if (typeof fastify === 'string') return fastify;
+  if (typeof fastify === 'string') return fastify === PREFLIGHT_ROUTE ? undefined : fastify;
+  if (isHandlerless(request)) return undefined;
   const templates = [request.route?.path].flat().filter((one) => typeof one === 'string' || types.isRegExp(one));
   if (templates.length === 0) return undefined;
   const base = typeof request.baseUrl === 'string' ? request.baseUrl : '';
   return `${base}${templates.join('|')}`;
+}
+
+function isHandlerless(request: RequestFields): boolean {
+  const { route } = request;
+  if (typeof route !== 'object' || route === null) return false;
+  const handler = route.stack?.[0]?.handle;
+  return (typeof handler === 'function' && noHandlers.has(handler)) || leftRoute.get(request) === route;
 }
 
 /** The requested path, without the query. */

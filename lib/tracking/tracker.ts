@@ -8,6 +8,7 @@ import { type TrackContext, type TrackedEvent } from './call/track-event.options
 import { settingsOf, type TrackingApp, type TrackingInstance } from './call/tracking-instance.js';
 import { HttpTracking } from './http/http-tracking.js';
 import { type RawResponse, type ResponseEnd } from './http/response-end.js';
+import { giveBackCalls } from './http/route-calls.js';
 import { contextsWanted, freeStreamCalls, prepareMessages } from './propagation/message-contexts.js';
 
 /** The trackers of all applications in this process. Weak, because a test may forget to close its application. */
@@ -33,7 +34,6 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     this.#http = new HttpTracking(this, () => host?.httpAdapter);
     // Before Nest reads their metadata to register handlers.
     freeStreamCalls(modules);
-    this.#http.prepareRoutes(modules);
     running.add(this.#self);
     genuine.add(this);
     applications.generation += 1;
@@ -56,7 +56,6 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
       this.#opensContexts = true;
       contextsWanted.add(this.#self);
       prepareMessages(this.#modules);
-      this.#http.prepareRoutes(this.#modules);
     }
     this.#http.register(instance);
   }
@@ -100,12 +99,20 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     return false;
   }
 
+  /** Must be called just before Nest registers middleware and routes. */
+  prepareRoutes(): void {
+    this.#http.prepareRoutes(this.#modules);
+  }
+
   onModuleInit(): void {
     applications.generation += 1;
+    giveBackCalls(this.#modules);
     this.#http.hookRoutes();
   }
 
   onApplicationShutdown(): void {
+    // If the boot failed in between.
+    giveBackCalls(this.#modules);
     running.delete(this.#self);
     contextsWanted.delete(this.#self);
   }

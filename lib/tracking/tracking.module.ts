@@ -1,4 +1,4 @@
-import { Global, Module, type Provider } from '@nestjs/common';
+import { Global, Inject, Module, type NestModule, type Provider } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { processClass } from '../shared/process-singleton.js';
@@ -6,7 +6,18 @@ import { Tracker } from './tracker.js';
 
 @Global()
 @Module({ providers: [Tracker], exports: [Tracker] })
-class TrackingModuleClass {}
+class TrackingModuleClass implements NestModule {
+  readonly #tracker: Tracker;
+
+  constructor(@Inject(Tracker) tracker: Tracker) {
+    this.#tracker = tracker;
+  }
+
+  /** Called by Nest just before it registers middleware and routes. */
+  configure(): void {
+    this.#tracker.prepareRoutes();
+  }
+}
 
 /** Gives an application its tracker, visible in all its modules. Nest creates it once, even if several instances import it. */
 export const TrackingModule = processClass('TrackingModule', TrackingModuleClass);

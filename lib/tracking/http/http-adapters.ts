@@ -2,6 +2,8 @@
 export interface HttpAdapter {
   getType?(): string;
   getInstance(): unknown;
+  createMiddlewareFactory?(method: number): unknown;
+  setNotFoundHandler?(handler: object, ...rest: unknown[]): unknown;
 }
 
 type Next = (error?: unknown) => void;
@@ -56,6 +58,26 @@ export function runFirst(express: ExpressApplication, middleware: Middleware): v
   const { stack } = routerOf(express);
   const layer = stack.pop();
   if (layer) stack.unshift(layer);
+}
+
+/** Calls the listener with what Nest registers from now on besides handlers, on Express: middleware, and its handler for requests not found. */
+export function onNoHandler(adapter: HttpAdapter, listener: (layer: object) => void): void {
+  const setNotFound = adapter.setNotFoundHandler?.bind(adapter);
+  const create = adapter.createMiddlewareFactory?.bind(adapter);
+  if (setNotFound !== undefined) {
+    adapter.setNotFoundHandler = (handler, ...rest) => {
+      listener(handler);
+      return setNotFound(handler, ...rest);
+    };
+  }
+  if (create === undefined) return;
+  adapter.createMiddlewareFactory = (method) => {
+    const register = create(method) as (path: string, middleware: object) => unknown;
+    return (path: string, middleware: object) => {
+      listener(middleware);
+      return register(path, middleware);
+    };
+  };
 }
 
 /**

@@ -1,12 +1,20 @@
 import { Socket } from 'node:net';
 import { setImmediate } from 'node:timers';
 import { type ModulesContainer } from '@nestjs/core';
-import { rawOf } from '../../context/call-source.js';
+import { markAsNoHandler, markAsUnmatched, rawOf } from '../../context/call-source.js';
 import { currentScope, within } from '../../context/context-scope.js';
 import { TrackedCall } from '../call/tracked-call.js';
 import { type TrackingApp, type TrackingInstance } from '../call/tracking-instance.js';
 import { requestScope } from '../propagation/call-scopes.js';
-import { aroundRoutes, frameworkOf, hookRequests, hookRoutes, type HttpAdapter, runFirst } from './http-adapters.js';
+import {
+  aroundRoutes,
+  frameworkOf,
+  hookRequests,
+  hookRoutes,
+  type HttpAdapter,
+  onNoHandler,
+  runFirst,
+} from './http-adapters.js';
 import { captureRequest, type RequestTracking, requestTrackingOf } from './request-events.js';
 import { onResponseEnd, type RawResponse, type ResponseEnd } from './response-end.js';
 import { endWithResponse } from './response-outcome.js';
@@ -45,12 +53,13 @@ export class HttpTracking {
     this.#adapter = adapter;
   }
 
-  /** Must be called before Nest registers the routes, and again when the application begins to open contexts. */
+  /** Must be called when all modules are known and the adapter is, just before Nest registers middleware and routes. */
   prepareRoutes(modules: ModulesContainer): void {
     const adapter = this.#adapter();
-    // A testing module has no adapter yet; it most likely gets a known one.
-    const isKnown = adapter === undefined || frameworkOf(adapter) !== undefined;
-    if (prepareRoutes(modules, this.#app.opensContexts && isKnown)) this.#tracksRoutes = true;
+    const framework = frameworkOf(adapter);
+    if (adapter !== undefined && framework !== undefined && 'express' in framework)
+      onNoHandler(adapter, markAsNoHandler);
+    if (prepareRoutes(modules, this.#app.opensContexts && framework !== undefined)) this.#tracksRoutes = true;
   }
 
   /** The adapter may not exist yet: a testing module is compiled before it becomes an application. */
@@ -67,6 +76,12 @@ export class HttpTracking {
     const framework = frameworkOf(this.#adapter());
     if (framework === undefined) return;
     this.#hookRequests(framework);
+    if ('express' in framework) {
+      framework.express.use((request, _response, next) => {
+        markAsUnmatched(request);
+        next();
+      });
+    }
     if (!this.#tracksRoutes) return;
     if ('fastify' in framework) {
       hookRoutes(framework.fastify, (config, request, reply, done) => {

@@ -1,11 +1,12 @@
 import 'reflect-metadata';
 import { type Type } from '@nestjs/common';
+import { type ModulesContainer } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { RouterExplorer } from '@nestjs/core/router/router-explorer.js';
 import { rawOf } from '../../context/call-source.js';
 import { type ContextScope, innermost, within } from '../../context/context-scope.js';
 import { AttachedState } from '../../shared/attached-state.js';
-import { enhancersOf, isMessageHandler, ownInterceptors, setEnhancers } from '../call/nest-metadata.js';
+import { enhancersOf, isMessageHandler, methodsOf, ownInterceptors, setEnhancers } from '../call/nest-metadata.js';
 import { type CallObserver, observeResult } from '../call/observe-result.js';
 import { type OpenCall } from '../call/open-calls.js';
 import { TrackedCall } from '../call/tracked-call.js';
@@ -28,7 +29,7 @@ const TAKEN = Symbol.for('nestjs-posthog-capture:taken-interceptors');
 const routesKnowTheirHandlers = 'copyMetadataToCallback' in RouterExplorer.prototype;
 
 /**
- * Takes the interceptor from a handler whose route can open the call, or gives it back. Must run before Nest registers the route.
+ * Takes the interceptor from a handler whose route can open the call, or gives it back. Must run just before Nest registers the route.
  *
  * @returns true if the route has to open the call
  */
@@ -41,6 +42,19 @@ export function takeCallIntoRoute(handler: Method, plan: MethodPlan, mayOpenCall
     Reflect.defineMetadata(TAKEN, opensCall ? interceptors : [], handler);
   }
   return opensCall;
+}
+
+/**
+ * Gives handlers back their interceptors. Must run when Nest has registered the routes: another application with the same handlers looks
+ * for interceptors when it reads its modules, and could not add one later.
+ */
+export function giveBackCalls(modules: ModulesContainer): void {
+  for (const handler of methodsOf(modules)) {
+    const taken = Reflect.getOwnMetadata(TAKEN, handler) as readonly unknown[] | undefined;
+    if (taken === undefined || taken.length === 0) continue;
+    setEnhancers('interceptors', handler, [...taken, ...enhancersOf('interceptors', handler)]);
+    Reflect.defineMetadata(TAKEN, [], handler);
+  }
 }
 
 /** A success does not depend on guards and pipes. Other interceptors of the method may run around ours or inside it, and may fail. */
