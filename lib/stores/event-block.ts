@@ -84,14 +84,34 @@ function writeRow(
   return start + ROW_BYTES;
 }
 
-/** Returns null if the block is damaged or belongs to another project. */
-export function readBlock(block: Buffer, project: string): readonly QueuedEvent[] | null {
+interface BlockStart {
+  readonly version: unknown;
+  readonly project: unknown;
+  readonly count: unknown;
+  /** Offset of the table. */
+  readonly table: number;
+}
+
+/** Returns null if the checksum is wrong. */
+function readStart(block: Buffer): BlockStart | null {
   const sum = block.toString('latin1', 0, CHECKSUM_CHARACTERS);
   const actual = checksum(block.subarray(LINE_START));
   if (sum !== actual && sum !== NO_CHECKSUM && actual !== NO_CHECKSUM) return null;
   const table = block.indexOf(LINE_END) + 1;
-  const [version, owner, count] = parseList(block.toString('utf8', LINE_START, table));
-  if (version !== VERSION || owner !== project || !isCount(count)) return null;
+  const [version, project, count] = parseList(block.toString('utf8', LINE_START, table));
+  return { version, project, count, table };
+}
+
+/** The block is intact, but another version of this package wrote it. In every version, it starts with a checksum and a version. */
+export function isOfOtherVersion(block: Buffer): boolean {
+  const version = readStart(block)?.version;
+  return isCount(version) && version !== VERSION;
+}
+
+/** Returns null if the block is damaged, of another version or of another project. */
+export function readBlock(block: Buffer, project: string): readonly QueuedEvent[] | null {
+  const { version, project: owner, count, table } = readStart(block) ?? {};
+  if (version !== VERSION || owner !== project || !isCount(count) || table === undefined) return null;
   const tableEnd = table + count * ROW_BYTES;
   if (tableEnd > block.length) return null;
   const rows = Array.from({ length: count }, (_, index) => readRow(block, table + index * ROW_BYTES));
