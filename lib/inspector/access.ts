@@ -6,7 +6,57 @@ import { isLoopback, hasLoopbackHost } from '../live/request-origin.js';
 type RawRequest = IncomingMessage & { readonly originalUrl?: string };
 
 const COOKIE = 'posthog_inspector';
-const FORWARDING_HEADERS = /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|cf-connecting-ip|true-client-ip)$/;
+/** Headers that proxies, load balancers, CDNs and tunnels add, and browsers do not. */
+const FORWARDING_HEADERS = new Set([
+  'ali-cdn-real-ip',
+  'cdn-loop',
+  'client-ip',
+  'do-connecting-ip',
+  'forwarded',
+  'incap-client-ip',
+  'rndr-id',
+  'true-client-ip',
+  'via',
+  'x-client-ip',
+  'x-cloud-trace-context',
+  'x-cluster-client-ip',
+  'x-host',
+  'x-nginx-proxy',
+  'x-proto',
+  'x-proxyuser-ip',
+  'x-real-ip',
+  'x-remote-addr',
+  'x-remote-ip',
+  'x-request-start',
+  'x-rewrite-url',
+  'x-scheme',
+  'x-true-client-ip',
+  'x-varnish',
+]);
+const FORWARDING_PREFIXES = [
+  'akamai-',
+  'cf-',
+  'cloudfront-',
+  'fastly-',
+  'fly-',
+  'ngrok-',
+  'tailscale-',
+  'wl-proxy-',
+  'x-akamai-',
+  'x-amz-cf-',
+  'x-amzn-',
+  'x-appengine-',
+  'x-arr-',
+  'x-azure-',
+  'x-envoy-',
+  'x-fd-',
+  'x-forwarded',
+  'x-nf-',
+  'x-original-',
+  'x-proxy-',
+  'x-sucuri-',
+  'x-vercel-',
+];
 
 /** Returns true if the socket's remote address is this machine. Forwarding headers are ignored. */
 export function isFromLoopback({ socket }: IncomingMessage): boolean {
@@ -20,9 +70,12 @@ export function isFromLoopback({ socket }: IncomingMessage): boolean {
 export function isDirectToLoopback(request: IncomingMessage): boolean {
   const { headers, httpVersion } = request;
   // HTTP/1.0 indicates a proxy without forwarding headers, such as nginx with its default configuration.
-  if (httpVersion === '1.0' || Object.keys(headers).some((name) => FORWARDING_HEADERS.test(name))) return false;
+  if (httpVersion === '1.0' || Object.keys(headers).some(isForwarding)) return false;
   return hasLoopbackHost(request);
 }
+
+const isForwarding = (name: string): boolean =>
+  FORWARDING_HEADERS.has(name) || FORWARDING_PREFIXES.some((prefix) => name.startsWith(prefix));
 
 /** Accepts the token as query parameter, as bearer token, or through the cookie that the page sets. */
 export function hasToken(token: string, request: IncomingMessage): boolean {

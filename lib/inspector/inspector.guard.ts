@@ -8,7 +8,7 @@ import {
   NotFoundException,
   UnauthorizedException,
 } from '@nestjs/common';
-import { isCrossSite } from '../live/request-origin.js';
+import { isForeign } from '../live/request-origin.js';
 import { leaveUntracked } from '../tracking/http/request-events.js';
 import { isDirectToLoopback, hasToken, isFromLoopback } from './access.js';
 import { INSPECTOR, type Inspector, rawRequest } from './inspector.js';
@@ -34,7 +34,9 @@ export class InspectorGuard implements CanActivate {
       throw new ForbiddenException(
         'Without a token or a guard, the inspector is available on localhost only, and not through a proxy.',
       );
-    if (isCrossSite(request)) throw new ForbiddenException('The inspector refuses requests from pages of other sites.');
+    const resource = context.getHandler().name === 'page' ? 'page' : 'data';
+    if (isForeign(request, resource))
+      throw new ForbiddenException('The inspector refuses requests from pages of other sites, and frames.');
     if (token !== null && !hasToken(token, request))
       throw new UnauthorizedException('The inspector requires its token: open the page once with ?token=…');
     return true;

@@ -5,7 +5,7 @@ import { didYouMean } from '../shared/did-you-mean.js';
 
 /** Options of the inspector that may come from a factory. `undefined` means the default. */
 export interface PostHogCaptureInspectorOptions {
-  /** Serves the page. Default: true, but false if NODE_ENV is `production` and there is neither a `token` nor a `guard`. */
+  /** Serves the page. Default: true if NODE_ENV is `development` or `test`, or if there is a `token` or a `guard`; otherwise false. */
   enabled?: boolean | undefined;
   /**
    * Secret that opens the page, at least 16 characters. Open the page once with `?token=…`, which sets a cookie, or send it as
@@ -74,7 +74,9 @@ export function resolveSettings(
   const path = `/${given.replace(/^\/+|\/+$/g, '')}`;
   const { token, mask, maxEvents, allowRemote = false } = options;
   const isProtected = token !== undefined || guard !== undefined;
-  const isProduction = process.env.NODE_ENV === 'production';
+  const { NODE_ENV: environment = '' } = process.env;
+  const isProduction = environment.trim().toLowerCase() === 'production';
+  const isLocal = environment === 'development' || environment === 'test';
   const problems = Object.keys(options).flatMap(unknownOption);
   // A string from the environment, such as 'false', would count as true.
   for (const option of ['enabled', 'allowRemote'] as const) {
@@ -95,11 +97,15 @@ export function resolveSettings(
       name,
     );
   }
-  const isOn = options.enabled ?? (!isProduction || isProtected);
+  const isOn = options.enabled ?? (isLocal || isProtected);
   const keys = [...(token === undefined ? [] : ['a token']), ...(guard === undefined ? [] : ['a guard'])].join(' and ');
   const reach = allowRemote ? 'from all machines' : 'from this machine only';
   const reason =
-    options.enabled === false ? 'the option enabled is false' : 'in production it requires a token or a guard';
+    options.enabled === false
+      ? 'the option enabled is false'
+      : isProduction
+        ? 'in production it requires a token or a guard'
+        : 'NODE_ENV is neither development nor test. Set it, or the option enabled: true, or configure a token or a guard';
   return {
     isOn,
     path,

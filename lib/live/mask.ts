@@ -16,10 +16,13 @@ export interface MaskedText {
 
 /** Top-level fields that are never hidden. */
 const ENVELOPE = new Set(['event', 'uuid', 'timestamp', 'properties', 'options']);
+/** Properties with another id of the same person. */
+const OTHER_IDS = new Set(['alias', '$anon_distinct_id', '$user_id']);
 const HIDDEN_JSON = `"${HIDDEN}"`;
 
 /**
- * Returns a function that masks the JSON of an event: property values at any depth, and the distinct id if the mask has `distinct_id`.
+ * Returns a function that masks the JSON of an event: property values at any depth, and the distinct id if the mask has `distinct_id`, with
+ * other ids of the person.
  * Text without hidden values is returned unchanged. If a mask function throws, the value is hidden. Invalid JSON is hidden completely.
  */
 export function masker(mask: Mask = []): (text: string) => MaskedText {
@@ -29,7 +32,9 @@ export function masker(mask: Mask = []): (text: string) => MaskedText {
       const event: unknown = JSON.parse(text);
       const hidden = { count: 0 };
       const shown = maskValue(event, [], (name, path) => {
-        const isHidden = !(path.length === 0 && ENVELOPE.has(name)) && hides(name, path);
+        const isHidden =
+          !(path.length === 0 && ENVELOPE.has(name)) &&
+          (hides(name, path) || (OTHER_IDS.has(name) && hides('distinct_id', [])));
         if (isHidden) hidden.count += 1;
         return isHidden;
       });

@@ -17,7 +17,8 @@ const SCRIPTS = ['text.js', 'charts.js', 'names.js', 'list.js', 'detail.js', 'co
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store, no-transform',
   'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
+  // The stream is served to this page only: see request-origin.ts.
+  'referrer-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
 };
 

@@ -13,15 +13,29 @@ export function hasLoopbackHost({ headers }: IncomingMessage): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || isLoopback(host.replace(/^\[(.*)\]$/, '$1'));
 }
 
-/** Returns true for a request from a page of another site, according to the browser's headers. Other clients do not send them. */
-export function isCrossSite({ headers }: IncomingMessage): boolean {
-  const { origin, host } = headers;
+/** `page`: may be opened by an address or a link. `data`: is read by the page, and starts or shows the recording of events. */
+export type Resource = 'page' | 'data';
+
+/**
+ * Returns true for a request that a browser makes for a page of another site, or in a frame, according to its headers. Other clients do
+ * not send them. Old browsers, and browsers that use neither HTTPS nor localhost, send no `Sec-Fetch-` headers: for data, the Referer must
+ * be the page.
+ */
+export function isForeign({ headers }: IncomingMessage, resource: Resource): boolean {
+  const { origin, host, referer } = headers;
   const site = headers['sec-fetch-site'];
-  const isNavigation = headers['sec-fetch-mode'] === 'navigate';
-  if (origin !== undefined && originHost(origin) !== host) return true;
-  return !isNavigation && (site === 'cross-site' || site === 'same-site');
+  if (origin !== undefined && hostOf(origin) !== host) return true;
+  if (site === undefined) {
+    const isBrowser = BROWSER.test(headers['user-agent'] ?? '');
+    return resource === 'data' && isBrowser && (referer === undefined || hostOf(referer) !== host);
+  }
+  if (headers['sec-fetch-mode'] === 'navigate') return resource === 'data' || headers['sec-fetch-dest'] !== 'document';
+  return site !== 'same-origin';
 }
 
-function originHost(origin: string): string | null {
-  return URL.canParse(origin) ? new URL(origin).host : null;
+/** All browsers, and few other clients. */
+const BROWSER = /^Mozilla\//;
+
+function hostOf(url: string): string | null {
+  return URL.canParse(url) ? new URL(url).host : null;
 }

@@ -101,7 +101,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-store, no-transform',
       'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
     });
     const policy = answer.headers.get('content-security-policy') ?? '';
     expect(policy).toMatch(
@@ -217,6 +217,9 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
       expect(await statusOf(address, { 'x-forwarded-for': '10.0.0.1' })).toBe(403);
       expect(await statusOf(address, { origin: 'https://attacker.example' })).toBe(403);
       expect(await statusOf(address, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).toBe(403);
+      const opened = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
+      expect(await statusOf(address, { ...opened, 'sec-fetch-dest': 'iframe' })).toBe(403);
+      expect(await statusOf(address, { ...opened, 'sec-fetch-dest': 'document' })).toBe(path === '' ? 200 : 403);
     }
   });
 

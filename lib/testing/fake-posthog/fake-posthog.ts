@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { LiveView } from '../../live/live-view.js';
-import { isCrossSite, hasLoopbackHost } from '../../live/request-origin.js';
+import { hasLoopbackHost, isForeign } from '../../live/request-origin.js';
 import { type Fault, FaultScript } from './faults.js';
 import { Ingestion } from './ingestion.js';
 import { Memory } from './memory.js';
@@ -30,6 +30,8 @@ const DEFAULT_MAX_REMEMBERED = 100_000;
 const DEFAULT_TIMEOUT_MS = 5000;
 /** Paths that show events, and are therefore served to local clients only. */
 const OWN_PAGES = new Set(['/', '/stream', '/event', '/events']);
+/** Read by the page, not opened. */
+const PAGE_DATA = new Set(['/stream', '/event']);
 
 /**
  * A local PostHog on 127.0.0.1, for end-to-end tests and development. It implements both of PostHog's capture APIs, at
@@ -240,10 +242,10 @@ export class FakePostHog {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (isRead && OWN_PAGES.has(path ?? '') && !hasLoopbackHost(request)) {
       response.writeHead(403).end('This page is available at localhost and 127.0.0.1 only.');
+    } else if (isRead && OWN_PAGES.has(path ?? '') && isForeign(request, PAGE_DATA.has(path ?? '') ? 'data' : 'page')) {
+      response.writeHead(403).end('This page is not available to other sites, nor in frames.');
     } else if (isRead && path === '/') {
       this.#liveView().servePage(response);
-    } else if (isRead && (path === '/stream' || path === '/event') && isCrossSite(request)) {
-      response.writeHead(403).end();
     } else if (request.method === 'GET' && path === '/stream') {
       this.#liveView().serveStream(response);
     } else if (isRead && path === '/event') {

@@ -11,7 +11,7 @@ import { OrdersModule } from './orders/orders.module.js';
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
     PostHogCaptureModule.forRoot(), // reads POSTHOG_API_KEY, POSTHOG_HOST, … from the environment or .env
-    PostHogCaptureInspectorModule.forRoot(), // shows events live at /_posthog
+    PostHogCaptureInspectorModule.forRoot({ enabled: process.env.NODE_ENV !== 'production' }), // shows events live at /_posthog
     OrdersModule,
   ],
   controllers: [HomeController, CaptureController],

@@ -1,7 +1,7 @@
 import { type IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { isDirectToLoopback, cookieFor, hasToken, isFromLoopback } from '../../../lib/inspector/access.js';
-import { isCrossSite } from '../../../lib/live/request-origin.js';
+import { isForeign, type Resource } from '../../../lib/live/request-origin.js';
 
 const TOKEN = 'a-token-of-some-length';
 
@@ -44,30 +44,56 @@ describe('access to the inspector', () => {
   );
 
   it.each([
-    ['its own page', { host: 'localhost:3000', 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }, false],
-    ['a typed address', { host: 'localhost:3000', 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }, false],
-    [
-      'a link on another site',
-      { host: 'localhost:3000', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
-      false,
-    ],
-    ['a client other than a browser', { host: 'localhost:3000' }, false],
-    [
-      "another site's script",
-      { host: 'localhost:3000', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
-      true,
-    ],
-    [
-      'another port of this machine',
-      { host: 'localhost:3000', 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' },
-      true,
-    ],
-    ['an old browser on another site', { host: 'localhost:3000', origin: 'https://attacker.example' }, true],
-    ['a sandboxed frame', { host: 'localhost:3000', origin: 'null' }, true],
-    ['an old browser on its own page', { host: 'localhost:3000', origin: 'http://localhost:3000' }, false],
-  ])('from %s is checked for its site', (_, headers, expected) =>
-    expect(isCrossSite(request(headers as Record<string, string>))).toBe(expected),
+    'Fastly-Client-IP',
+    'X-Cluster-Client-IP',
+    'X-Original-Forwarded-For',
+    'X-Azure-ClientIP',
+    'X-Azure-SocketIP',
+    'Fly-Client-IP',
+    'X-Envoy-External-Address',
+    'X-Original-URL',
+    'CDN-Loop',
+    'X-Scheme',
+    'Tailscale-User-Login',
+    'X-Amzn-Trace-Id',
+    'CF-Ray',
+    'X-Vercel-Id',
+  ])('through a proxy that adds %s is not direct', (header) =>
+    expect(isDirectToLoopback(request({ host: 'localhost', [header.toLowerCase()]: 'x' }))).toBe(false),
   );
+
+  const fetched = (site: string, mode: string, dest: string): Record<string, string> => ({
+    'sec-fetch-site': site,
+    'sec-fetch-mode': mode,
+    'sec-fetch-dest': dest,
+  });
+  const old = { 'user-agent': 'Mozilla/5.0 (Macintosh) Version/15.0 Safari/605.1.15' };
+
+  it.each<[string, Record<string, string>, Resource[]]>([
+    ["the page's own stream", fetched('same-origin', 'cors', 'empty'), ['page', 'data']],
+    ['a typed address', fetched('none', 'navigate', 'document'), ['page']],
+    ['a link on another site', fetched('cross-site', 'navigate', 'document'), ['page']],
+    ['a link on the own site', fetched('same-origin', 'navigate', 'document'), ['page']],
+    ['a frame on another site', fetched('cross-site', 'navigate', 'iframe'), []],
+    ['a frame on the own site', fetched('same-origin', 'navigate', 'iframe'), []],
+    ['an object on another port', fetched('same-site', 'navigate', 'object'), []],
+    ["another site's script", fetched('cross-site', 'no-cors', 'script'), []],
+    ["another site's image", fetched('cross-site', 'no-cors', 'image'), []],
+    ['another port of this machine', fetched('same-site', 'cors', 'empty'), []],
+    ['a browser extension', fetched('none', 'cors', 'empty'), []],
+    ['a client other than a browser', {}, ['page', 'data']],
+    ['fetch of Node.js', { 'sec-fetch-mode': 'cors', 'user-agent': 'node' }, ['page', 'data']],
+    ['an old browser', old, ['page']],
+    ['an old browser on its own page', { ...old, referer: 'http://localhost:3000/_posthog' }, ['page', 'data']],
+    ['a frame in an old browser', { ...old, referer: 'https://attacker.example/' }, ['page']],
+    ['an old browser on another site', { ...old, origin: 'https://attacker.example' }, []],
+    ['a sandboxed frame', { origin: 'null' }, []],
+    ['an own form', { origin: 'http://localhost:3000' }, ['page', 'data']],
+  ])('from %s is checked for its site', (_, headers, expected) => {
+    const given = request({ host: 'localhost:3000', ...headers });
+    const resources = ['page', 'data'] as const;
+    expect(resources.filter((resource) => !isForeign(given, resource))).toEqual(expected);
+  });
 
   it('accepts the token as a bearer token, in the query and through its cookie', () => {
     const [cookie = ''] = cookieFor(TOKEN, request({})).split(';');

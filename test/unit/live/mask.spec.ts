@@ -56,6 +56,38 @@ describe('the mask', () => {
     ['hides the distinct id', ['distinct_id'], { ...EVENT, distinct_id: HIDDEN }],
   ])('%s', (_, mask, expected) => expect(shown(mask)).toEqual(expected));
 
+  it.each<[string, Mask]>([
+    ['distinct_id', ['distinct_id']],
+    ['Distinct_*', ['Distinct_*']],
+    ['a function', (name) => name === 'distinct_id'],
+  ])('hides the other ids of the person with the distinct id: %s', (_, mask) => {
+    const properties = {
+      distinct_id: 'a',
+      alias: 'b',
+      $anon_distinct_id: 'c',
+      $user_id: 'a',
+      $set: { alias: 'b' },
+      plan: 'pro',
+    };
+    expect(shown(mask, { event: '$create_alias', distinct_id: 'a', properties })).toEqual({
+      event: '$create_alias',
+      distinct_id: HIDDEN,
+      properties: {
+        distinct_id: HIDDEN,
+        alias: HIDDEN,
+        $anon_distinct_id: HIDDEN,
+        $user_id: HIDDEN,
+        $set: { alias: HIDDEN },
+        plan: 'pro',
+      },
+    });
+  });
+
+  it('shows the other ids if the distinct id is shown', () => {
+    const properties = { alias: 'b', $anon_distinct_id: 'c' };
+    expect(shown(['email'], { ...EVENT, properties })).toEqual({ ...EVENT, properties });
+  });
+
   it('works with a global regular expression, which has state', () => {
     const mask = masker([/secret/g]);
     const text = '{"properties":{"secret":1,"b":{"secret":2},"c":[{"secret":3}]}}';

@@ -144,11 +144,15 @@ describe('the live page of FakePostHog', () => {
     expect(text).not.toContain('innerHTML');
     expect(headers).toMatchObject({
       'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
       'cache-control': 'no-store, no-transform',
     });
     expect((await get('/stream', { origin: 'https://attacker.example' })).status).toBe(403);
     expect((await get('/event?id=x', { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+    const inFrame = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' };
+    for (const path of ['/', '/stream', '/event?id=x', '/events']) expect((await get(path, inFrame)).status).toBe(403);
+    const typed = { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    for (const path of ['/', '/events']) expect((await get(path, typed)).status).toBe(200);
     // DNS rebinding: a name of the attacker that resolves to 127.0.0.1.
     for (const path of ['/', '/stream', '/event?id=x', '/events']) {
       expect((await get(path, { host: 'rebound.example' })).status).toBe(403);
