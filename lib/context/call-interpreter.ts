@@ -1,6 +1,6 @@
 import { AttachedState } from '../shared/attached-state.js';
 import { type Warn } from '../shared/unknown-fields.js';
-import { callSync, FAILED } from '../shared/untrusted-values.js';
+import { callSync, FAILED, idText } from '../shared/untrusted-values.js';
 import { type CallSource, requestOf, routeOf } from './call-source.js';
 import {
   type CaptureContext,
@@ -127,7 +127,8 @@ export class CallInterpreter {
       reading.identity = undefined;
       return NO_CONTEXT;
     }
-    reading.identity = checkContext(typeof result === 'object' ? result : { distinctId: result }, (warning) =>
+    const isContext = typeof result === 'object' && idText(result) === null;
+    reading.identity = checkContext(isContext ? result : { distinctId: result }, (warning) =>
       this.#warn(`identity: ${warning}`),
     );
     return reading.identity;

@@ -1,7 +1,7 @@
 import { type Warn, warnOfUnknownFields } from '../shared/unknown-fields.js';
-import { copyOwn, describe, isMissing, isObject, quoteName, setOwn } from '../shared/untrusted-values.js';
-import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from './distinct-id.js';
-import { groupKeyOf, type GroupKeys } from './group-keys.js';
+import { contentOf, copyOwn, describe, isMissing, isObject } from '../shared/untrusted-values.js';
+import { DISTINCT_ID_RULE, distinctIdOf, illegalDistinctIdWarning } from './distinct-id.js';
+import { GROUPS_RULE, groupKeysOf } from './group-keys.js';
 
 /** The current user, and what all events have in common meanwhile. */
 export interface CaptureContext {
@@ -40,9 +40,6 @@ const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut'];
 /** PostHog truncates the session id of its own header to this length. */
 const MAX_SESSION_ID_LENGTH = 1000;
 
-/** Further invalid groups are only counted. */
-const MAX_NAMED = 5;
-
 type Draft = { -readonly [Field in keyof CheckedContext]: CheckedContext[Field] };
 
 /**
@@ -72,8 +69,7 @@ function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn)
 
   if (!isMissing(distinctId)) {
     const id = distinctIdOf(distinctId);
-    if (id === null)
-      ignore('distinctId', `a string of at most ${MAX_DISTINCT_ID_BYTES} bytes or a finite number`, distinctId);
+    if (id === null) ignore('distinctId', DISTINCT_ID_RULE, distinctId);
     else {
       checked.distinctId = id;
       const warning = illegalDistinctIdWarning('distinctId', id);
@@ -86,33 +82,18 @@ function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn)
   else if (!isMissing(sessionId))
     ignore('sessionId', `a string of at most ${MAX_SESSION_ID_LENGTH} characters`, sessionId);
 
-  if (isObject(groups)) checked.groups = readGroups(groups, warn);
-  else if (!isMissing(groups)) ignore('groups', 'an object of group types and keys', groups);
+  const keys = isMissing(groups) ? null : groupKeysOf(groups, (warning) => warn(`${warning} (in a context)`));
+  if (keys !== null) checked.groups = keys;
+  else if (!isMissing(groups)) ignore('groups', GROUPS_RULE, groups);
 
-  if (isObject(properties)) {
+  const content = contentOf(properties);
+  if (content !== null) {
     const copy = {};
     checked.properties = copy;
-    copyOwn(copy, properties);
+    copyOwn(copy, content);
   } else if (!isMissing(properties)) ignore('properties', 'an object of names and values', properties);
 
   warnOfUnknownFields(input, FIELDS, warn);
-}
-
-function readGroups(groups: Record<string, unknown>, warn: Warn): GroupKeys {
-  const checked: GroupKeys = {};
-  let ignored = 0;
-  for (const type of Object.keys(groups)) {
-    const key = groupKeyOf(groups[type]);
-    if (key !== null && type.trim() !== '') {
-      setOwn(checked, type, key);
-    } else {
-      ignored += 1;
-      if (ignored <= MAX_NAMED)
-        warn(`group ${quoteName(type)} of a context was ignored: type and key must be non-blank strings`);
-    }
-  }
-  if (ignored > MAX_NAMED) warn(`${ignored - MAX_NAMED} more groups of a context were ignored`);
-  return checked;
 }
 
 /** Fields of `above` replace those of `below`; groups and properties are merged. */

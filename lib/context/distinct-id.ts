@@ -1,8 +1,11 @@
 import { storable } from '../json/storable-text.js';
-import { fitsBytes, numberText } from '../shared/untrusted-values.js';
+import { fitsBytes, idText } from '../shared/untrusted-values.js';
 
 /** PostHog drops an event whose distinct id has more bytes of UTF-8 than this. */
 export const MAX_DISTINCT_ID_BYTES = 200;
+
+/** Completes "a distinct id must be …". */
+export const DISTINCT_ID_RULE = `a non-blank string or a finite number, at most ${MAX_DISTINCT_ID_BYTES} bytes long`;
 
 /** PostHog's list: the nil uuid, and lower-case words that come from a bug or identify nobody. */
 const ILLEGAL: ReadonlySet<string> = new Set([
@@ -30,12 +33,12 @@ const ILLEGAL: ReadonlySet<string> = new Set([
 const LONGEST_ILLEGAL = Math.max(...[...ILLEGAL].map((id) => id.length));
 
 /**
- * The distinct id as PostHog stores it: a trimmed string, or the digits of a finite number or a bigint. null for anything else, for a
- * blank string, and for one of more than 200 bytes.
+ * The distinct id as PostHog stores it: a trimmed string, or that of a number or an object that stands for one (see `idText`). null for
+ * anything else, for a blank string, and for one of more than 200 bytes. Never throws.
  */
 export function distinctIdOf(value: unknown): string | null {
-  const text = typeof value === 'string' ? value.trim() : numberText(value);
-  if (text === null || text === '' || text.length > MAX_DISTINCT_ID_BYTES) return null;
+  const text = idText(value)?.trim();
+  if (text === undefined || text === '' || text.length > MAX_DISTINCT_ID_BYTES) return null;
   const id = storable(text);
   return fitsBytes(id, MAX_DISTINCT_ID_BYTES) ? id : null;
 }

@@ -1,36 +1,57 @@
-import { describe, isNonBlank, isObject, numberText, quoteName, setOwn } from '../shared/untrusted-values.js';
+import { type Warn } from '../shared/unknown-fields.js';
+import { contentOf, describe, idText, isNonBlank, quoteName, readField, setOwn } from '../shared/untrusted-values.js';
 
 /** Group types and keys as events carry them. */
 export type GroupKeys = Record<string, string>;
 
-/** A non-blank string, or the digits of a finite number or a bigint; null for anything else. */
+/** Completes "groups must be …". */
+export const GROUPS_RULE = 'an object of group types and group keys, such as { company: "acme" }';
+
+/** Further invalid groups are only counted. */
+const MAX_NAMED = 5;
+/** A project of PostHog has at most five group types. */
+const MAX_GROUPS = 1000;
+
+/** A non-blank string, or that of a number or an object that stands for one (see `idText`); null for anything else. Never throws. */
 export function groupKeyOf(value: unknown): string | null {
-  if (typeof value === 'string') return isNonBlank(value) ? value : null;
-  return numberText(value);
+  const text = idText(value);
+  return isNonBlank(text) ? text : null;
 }
 
-/** Groups with every key as a string; null unless every type and key is valid. */
-export function groupKeysOf(value: unknown): GroupKeys | null {
-  if (!isObject(value)) return null;
+/**
+ * The valid groups, with every key as a string. Warns of the others, which are left out. null for a value that is no object; throws for a
+ * proxy that throws.
+ */
+export function groupKeysOf(value: unknown, warn: Warn): GroupKeys | null {
+  const given = contentOf(value);
+  if (given === null) return null;
   const groups: GroupKeys = {};
-  for (const type of Object.keys(value)) {
-    const key = groupKeyOf(value[type]);
-    if (key === null || type.trim() === '') return null;
-    setOwn(groups, type, key);
+  let taken = 0;
+  let invalid = 0;
+  for (const type in given) {
+    if (!Object.hasOwn(given, type)) continue;
+    if (taken + invalid === MAX_GROUPS) {
+      warn(`only the first ${MAX_GROUPS} groups were read`);
+      break;
+    }
+    const key = readField(given, type);
+    const text = groupKeyOf(key);
+    if (text !== null && type.trim() !== '') {
+      setOwn(groups, type, text);
+      taken += 1;
+    } else {
+      invalid += 1;
+      if (invalid <= MAX_NAMED) warn(problemOf(type, key));
+    }
   }
+  if (invalid > MAX_NAMED) warn(`${invalid - MAX_NAMED} more groups were left out`);
   return groups;
 }
 
-/** Describes the first mistake in a value that `groupKeysOf` refuses; null if there is none. */
-export function groupKeysProblem(value: unknown, field: string): string | null {
-  const rule = 'must map group types to group keys, such as { company: "acme" }';
-  if (!isObject(value)) return `${field} ${rule}, but it is ${describe(value)}`;
-  for (const type of Object.keys(value)) {
-    if (type.trim() === '') return `${field} ${rule}, but a group type is blank`;
-    const key = value[type];
-    if (groupKeyOf(key) === null) {
-      return `${field} ${rule}, each a string or a finite number, but the key of ${quoteName(type)} is ${describe(key)}`;
-    }
-  }
-  return null;
+function problemOf(type: string, key: unknown): string {
+  const problem =
+    type.trim() === ''
+      ? 'the group type is blank'
+      : `its key must be a non-blank string or a finite number, but it is ${describe(key)}`;
+  return `group ${quoteName(type)} was left out: ${problem}`;
 }

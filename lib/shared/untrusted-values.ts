@@ -62,6 +62,32 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   }
 }
 
+/**
+ * The object whose fields are the content of a value: of an instance of a class with a method `toJSON` (a document of Mongoose or Sequelize)
+ * its result. A literal's own `toJSON` is not called. null if that is no object. Never throws.
+ */
+export function contentOf(value: unknown): Record<string, unknown> | null {
+  if (!isObject(value)) return null;
+  const toJson = isLiteral(value) ? undefined : fieldOf(value, 'toJSON');
+  const content = typeof toJson === 'function' ? resultOf(toJson, value, '') : value;
+  return isObject(content) ? content : null;
+}
+
+function isLiteral(value: object): boolean {
+  try {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    return prototype === Object.prototype || prototype === null;
+  } catch {
+    return false;
+  }
+}
+
+/** FAILED if the method throws or returns a promise. */
+function resultOf(method: object, target: object, ...args: unknown[]): unknown {
+  const call = (): unknown => Reflect.apply(method as () => unknown, target, args);
+  return callSync(call, undefined, () => undefined);
+}
+
 export function isMissing(value: unknown): value is null | undefined {
   return value === undefined || value === null;
 }
@@ -84,6 +110,31 @@ const TOO_MANY_DIGITS = 10n ** BigInt(MAX_DIGITS);
 export function numberText(value: unknown): string | null {
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : null;
   return typeof value === 'bigint' && value < TOO_MANY_DIGITS && value > -TOO_MANY_DIGITS ? String(value) : null;
+}
+
+const ID_METHODS = ['toJSON', 'toHexString'];
+
+/**
+ * An id as a string: a string, the digits of a finite number or a bigint, or an object that stands for one of these: a boxed value, or an
+ * object whose `toJSON` or `toHexString` returns one (an ObjectId, a UUID object). null for everything else. Never throws.
+ */
+export function idText(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' && value !== null ? idTextOf(value) : numberText(value);
+}
+
+function idTextOf(value: object): string | null {
+  // Not `String(value)`: it may be overridden.
+  if (types.isStringObject(value)) return String.prototype.valueOf.call(value);
+  if (types.isNumberObject(value)) return numberText(Number.prototype.valueOf.call(value));
+  if (types.isBigIntObject(value)) return numberText(BigInt.prototype.valueOf.call(value));
+  for (const name of ID_METHODS) {
+    const method = fieldOf(value, name);
+    const result = typeof method === 'function' ? resultOf(method, value) : undefined;
+    const text = typeof result === 'string' ? result : numberText(result);
+    if (text !== null) return text;
+  }
+  return null;
 }
 
 /** Type and size of a value, for the end of a sentence such as "but it is an array". Never shows the value; never throws. */

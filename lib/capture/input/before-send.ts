@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { type BeforeSend } from '../../options/posthog-capture.options.js';
 import { type Warn } from '../../shared/unknown-fields.js';
-import { describe, isObject, plainCopy, readField } from '../../shared/untrusted-values.js';
+import { contentOf, describe, isObject, plainCopy, readField } from '../../shared/untrusted-values.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { correctReserved, type ReservedSettings } from './reserved-properties.js';
 import { DISTINCT_ID, EVENT_NAME, readBy, type Rule, TIMESTAMP, UUID } from './rules.js';
@@ -58,14 +58,15 @@ function checked(
   const id = readBy(DISTINCT_ID, distinctId);
   if (name === null) return invalid('event', event);
   if (id === null) return invalid('distinct_id', distinctId);
-  if (!isObject(given)) return invalid('properties', given);
+  const content = contentOf(given);
+  if (content === null) return invalid('properties', given);
   const kept = (field: 'uuid' | 'timestamp', rule: Rule<string>): string => {
     const value = readField(filtered, field);
     const valid = readBy(rule, value);
     if (valid === null) warn(`${field} is not valid after beforeSend: it is ${describe(value)}; the original was kept`);
     return valid ?? original[field];
   };
-  const properties = plainCopy(given);
+  const properties = plainCopy(content);
   correctReserved(properties, settings, warn);
   return {
     event: {

@@ -2,12 +2,12 @@ import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-i
 import { isEventName } from '../../context/event-name.js';
 import { groupKeysOf } from '../../context/group-keys.js';
 import { type Warn, warnOfUnknownFields } from '../../shared/unknown-fields.js';
-import { describe, isMissing, isObject, lookAt, readField } from '../../shared/untrusted-values.js';
+import { contentOf, describe, isMissing, isObject, lookAt, readField } from '../../shared/untrusted-values.js';
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import { type CaptureEvent } from '../capture-event.js';
 import { EVENT_FIELDS, OPTION_FIELDS } from './input-fields.js';
 import { completeInput, readInput, valuesOf } from './read-input.js';
-import { UUID } from './rules.js';
+import { type Rule, UUID } from './rules.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
 import { timestampOf } from './timestamp.js';
 
@@ -64,18 +64,19 @@ function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Given 
 
 /** null if a field breaks its rule. */
 function sourceOf(given: Given, warn: Warn): SourceEvent | null {
-  const { event, properties, disableGeoip, options } = given;
-  const distinctId = optional(given.distinctId, distinctIdOf);
-  const groups = optional(given.groups, groupKeysOf);
-  const timestamp = optional(given.timestamp, timestampOf);
-  const switches = optional(options, switchesOf);
+  const { event, disableGeoip, options } = given;
+  const distinctId = optional(given.distinctId, distinctIdOf, warn);
+  const groups = optional(given.groups, groupKeysOf, warn);
+  const timestamp = optional(given.timestamp, timestampOf, warn);
+  const switches = optional(options, switchesOf, warn);
+  const properties = optional(given.properties, contentOf, warn);
   if (!isEventName(event) || distinctId === null || groups === null || timestamp === null || switches === null) {
     return null;
   }
-  if (!isMissing(properties) && !isObject(properties)) return null;
+  if (properties === null) return null;
   if (!isMissing(disableGeoip) && typeof disableGeoip !== 'boolean') return null;
 
-  const uuid = optional(given.uuid, UUID.read);
+  const uuid = optional(given.uuid, UUID.read, warn);
   if (uuid === null) warn('uuid is not a uuid and was replaced by a new one');
   const illegal = distinctId === undefined ? undefined : illegalDistinctIdWarning('distinctId', distinctId);
   if (illegal !== undefined) warn(illegal);
@@ -83,7 +84,7 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
   return {
     event,
     distinctId,
-    properties: properties ?? undefined,
+    properties,
     groups,
     timestamp,
     uuid: uuid ?? undefined,
@@ -94,10 +95,10 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
 }
 
 /** undefined if not given, null if it breaks the rule or throws. */
-function optional<T>(value: unknown, read: (value: unknown) => T | null): T | null | undefined {
+function optional<T>(value: unknown, read: Rule<T>['read'], warn: Warn): T | null | undefined {
   if (isMissing(value)) return undefined;
   try {
-    return read(value);
+    return read(value, warn);
   } catch {
     return null;
   }

@@ -32,11 +32,12 @@ export function completeInput(
   warn: Warn,
 ): void {
   const otherSpelling = isMissing(given.distinctId) ? readField(input, 'distinct_id') : undefined;
-  if (otherSpelling === undefined || distinctIdOf(otherSpelling) === null) {
+  const id = otherSpelling === undefined ? null : distinctIdOf(otherSpelling);
+  if (id === null) {
     warnOfUnknownFields(input, names, warn);
     return;
   }
-  given.distinctId = otherSpelling;
+  given.distinctId = id;
   warn('distinct_id was taken for distinctId, which is the name of the field in code');
   warnOfUnknownFields(input, [...names, 'distinct_id'], warn);
 }
@@ -53,7 +54,7 @@ export function valuesOf<F extends Fields>(
   for (const [name, { rule, presence }] of Object.entries(fields)) {
     const value = given[name];
     if (presence !== 'required' && isMissing(value)) continue;
-    const read = readBy(rule, value);
+    const read = readBy(rule, value, warn);
     if (read !== null) {
       values[name] = read;
       const warning = rule.warning?.(name, read);

@@ -1,12 +1,13 @@
 import { distinctIdOf } from '../../context/distinct-id.js';
 import { cleanCopy } from '../../json/safe-json.js';
 import { type Warn } from '../../shared/unknown-fields.js';
-import { isObject } from '../../shared/untrusted-values.js';
+import { fieldOf, isObject } from '../../shared/untrusted-values.js';
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import {
   BOOLEAN,
   GROUP_KEY,
+  GROUPS,
   GROUP_TYPE,
   problemOf,
   PROPERTIES,
@@ -25,7 +26,7 @@ const RESERVED = new Map<string, Rule>([
   ['$set', PROPERTIES],
   ['$set_once', PROPERTIES],
   ['$unset', PROPERTY_NAMES],
-  ['$groups', PROPERTIES],
+  ['$groups', GROUPS],
   ['$group_set', PROPERTIES],
   ['$group_type', GROUP_TYPE],
   ['$group_key', GROUP_KEY],
@@ -44,7 +45,8 @@ export function correctReserved(properties: Properties, { maxEventBytes }: Reser
     const rule = name.charCodeAt(0) === DOLLAR ? RESERVED.get(name) : undefined;
     const value = rule && properties[name];
     if (rule === undefined || value === undefined) continue;
-    const kept = rule === PROPERTIES ? cleanObject(value, maxEventBytes) : readBy(rule, value);
+    const object = rule === PROPERTIES || rule === GROUPS ? cleanObject(value, rule, maxEventBytes) : value;
+    const kept = rule === PROPERTIES ? object : readBy(rule, object, warn);
     if (kept !== null) {
       properties[name] = kept;
       continue;
@@ -55,7 +57,9 @@ export function correctReserved(properties: Properties, { maxEventBytes }: Reser
 }
 
 /** A copy of an object as its JSON will be, or the object itself if it is too large; null if its JSON is not an object. */
-function cleanObject(value: unknown, maxBytes: number): Properties | null {
+function cleanObject(value: unknown, rule: Rule, maxBytes: number): Properties | null {
+  // Of groups, all that JSON leaves out is to be named in a warning.
+  if (rule === GROUPS && isObject(value) && typeof fieldOf(value, 'toJSON') !== 'function') return value;
   const clean = cleanCopy(value, maxBytes);
   const content = clean === 'too_large' ? value : clean.value;
   return isObject(content) ? content : null;

@@ -1,8 +1,9 @@
 import { IsOptional, ValidateBy } from 'class-validator';
-import { distinctIdOf, illegalDistinctIdWarning, MAX_DISTINCT_ID_BYTES } from '../../context/distinct-id.js';
+import { DISTINCT_ID_RULE, distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
 import { isEventName, MAX_EVENT_NAME_BYTES } from '../../context/event-name.js';
-import { groupKeyOf, groupKeysOf, groupKeysProblem } from '../../context/group-keys.js';
-import { describe, isMissing, isNonBlank, isObject, plainCopy } from '../../shared/untrusted-values.js';
+import { groupKeyOf, type GroupKeys, GROUPS_RULE, groupKeysOf } from '../../context/group-keys.js';
+import { type Warn } from '../../shared/unknown-fields.js';
+import { contentOf, describe, isMissing, isNonBlank, isObject, plainCopy } from '../../shared/untrusted-values.js';
 import { timestampOf } from './timestamp.js';
 
 /** PostHog does not cut a longer key: it loses the group event. */
@@ -16,8 +17,10 @@ type Properties = Record<string, unknown>;
 export interface Rule<T = unknown> {
   /** class-validator's name for it. */
   readonly name: string;
-  /** Returns the normalized value, or null if it breaks the rule. May throw for a hostile value, which counts as broken. */
-  readonly read: (value: unknown) => T | null;
+  /** Returns the normalized value, or null if it breaks the rule; warns of a part that it leaves out. May throw for a hostile value,
+   * which counts as broken.
+   */
+  readonly read: (value: unknown, warn: Warn) => T | null;
   /** Completes "… must be". A function writes the whole sentence. */
   readonly expected: string | ((value: unknown, field: string) => string);
   /** A warning about a value that follows the rule. */
@@ -41,21 +44,21 @@ export const EVENT_NAME: Rule<string> = {
 export const DISTINCT_ID: Rule<string> = {
   name: 'isDistinctId',
   read: distinctIdOf,
-  expected: `a non-blank string or a finite number, at most ${MAX_DISTINCT_ID_BYTES} bytes long`,
+  expected: DISTINCT_ID_RULE,
   warning: illegalDistinctIdWarning,
 };
 
-/** Keeps the caller's object: `buildEvent` copies it, so that it is read once. */
+/** Keeps the caller's object, unless it is a document: `buildEvent` copies it, so that it is read once. */
 export const EVENT_PROPERTIES: Rule<Properties> = {
   name: 'isProperties',
-  read: where(isObject),
+  read: contentOf,
   expected: 'an object',
 };
 
 /** Copies the caller's object. */
 export const PROPERTIES: Rule<Properties> = {
   ...EVENT_PROPERTIES,
-  read: (value) => (isObject(value) ? plainCopy(value) : null),
+  read: (value) => copyOf(contentOf(value)),
 };
 
 /** posthog-node's `properties` of a person. */
@@ -81,11 +84,7 @@ export const PROPERTY_NAMES: Rule<string[]> = {
   expected: `an array of at most ${MAX_UNSET_NAMES} non-blank property names`,
 };
 
-export const GROUPS: Rule<Record<string, string>> = {
-  name: 'isGroups',
-  read: groupKeysOf,
-  expected: (value, field) => groupKeysProblem(value, field) ?? '',
-};
+export const GROUPS: Rule<GroupKeys> = { name: 'isGroups', read: groupKeysOf, expected: GROUPS_RULE };
 
 export const GROUP_TYPE: Rule<string> = {
   name: 'isText',
@@ -111,23 +110,23 @@ export const TIMESTAMP: Rule<string> = {
 const UUID_TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Lower case. */
-export const UUID: Rule<string> = {
+export const UUID = {
   name: 'isUuidText',
-  read: (value) => {
+  read: (value: unknown): string | null => {
     if (typeof value !== 'string') return null;
     const text = value.trim().toLowerCase();
     return UUID_TEXT.test(text) ? text : null;
   },
   expected: 'a uuid such as 0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e',
-};
+} satisfies Rule<string>;
 
 export const BOOLEAN: Rule<boolean> = { name: 'isSwitch', read: where(isBoolean), expected: 'true or false' };
 export const STRING: Rule<string> = { name: 'isString', read: where(isString), expected: 'a string' };
 
 /** The normalized value; null if it breaks the rule. Never throws. */
-export function readBy<T>({ read }: Rule<T>, value: unknown): T | null {
+export function readBy<T>({ read }: Rule<T>, value: unknown, warn: Warn = () => undefined): T | null {
   try {
-    return read(value);
+    return read(value, warn);
   } catch {
     return null;
   }
@@ -161,13 +160,16 @@ export function Follows(rule: Rule, presence: 'required' | 'optional'): Property
 }
 
 function personPropertiesOf(value: unknown): PersonProperties | null {
-  if (!isObject(value)) return null;
-  const { $set, $set_once, $anon_distinct_id: anonDistinctId, ...others } = plainCopy(value);
-  if (![$set, $set_once].every((part) => isMissing(part) || isObject(part))) return null;
+  const content = contentOf(value);
+  if (content === null) return null;
+  const { $set, $set_once, $anon_distinct_id: anonDistinctId, ...others } = plainCopy(content);
+  const [set, setOnce] = [$set, $set_once].map((part) => (isMissing(part) ? undefined : copyOf(contentOf(part))));
+  if (set === null || setOnce === null) return null;
   const own = Object.keys(others).length > 0 ? others : undefined;
-  const copyOf = (part: unknown): Properties | undefined => (isMissing(part) ? undefined : plainCopy(part));
-  return { set: merged(own, copyOf($set)), setOnce: copyOf($set_once), anonDistinctId };
+  return { set: merged(own, set), setOnce, anonDistinctId };
 }
+
+const copyOf = (content: Properties | null): Properties | null => (content === null ? null : plainCopy(content));
 
 /** `above` takes precedence; undefined if both are undefined. */
 export function merged(below: Properties | undefined, above: Properties | undefined): Properties | undefined {

@@ -1,7 +1,8 @@
-import { distinctIdOf } from '../../context/distinct-id.js';
-import { type GroupKeys, groupKeysOf } from '../../context/group-keys.js';
+import { DISTINCT_ID_RULE, distinctIdOf } from '../../context/distinct-id.js';
+import { type GroupKeys, GROUPS_RULE, groupKeysOf } from '../../context/group-keys.js';
 import { describeThrown } from '../../shared/describe-thrown.js';
-import { callSync, copyOwn, FAILED, isObject } from '../../shared/untrusted-values.js';
+import { type Warn } from '../../shared/unknown-fields.js';
+import { callSync, contentOf, copyOwn, FAILED } from '../../shared/untrusted-values.js';
 import { isSampled } from './sampling.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
 import { type TrackingInstance, type TrackingSettings } from './tracking-instance.js';
@@ -45,18 +46,18 @@ export function addCallProperties(
 
 interface FieldRule<T> {
   readonly text: string;
-  /** Returns null for an invalid value; may throw. */
-  readonly read: (value: unknown) => T | null;
+  /** Returns null for an invalid value, warns of a part that it leaves out; may throw. */
+  readonly read: (value: unknown, warn: Warn) => T | null;
 }
 
-const DISTINCT_ID: FieldRule<string> = {
-  text: 'a string of at most 200 bytes or a finite number',
-  read: distinctIdOf,
-};
-const GROUPS: FieldRule<GroupKeys> = { text: 'an object of group types and keys', read: groupKeysOf };
+const DISTINCT_ID: FieldRule<string> = { text: DISTINCT_ID_RULE, read: distinctIdOf };
+const GROUPS: FieldRule<GroupKeys> = { text: GROUPS_RULE, read: groupKeysOf };
 const PROPERTIES: FieldRule<Record<string, unknown>> = {
   text: 'an object of names and values',
-  read: (value) => (isObject(value) ? copyOf(value) : null),
+  read: (value) => {
+    const content = contentOf(value);
+    return content === null ? null : copyOf(content);
+  },
 };
 
 /** If a getter throws, its property is null. */
@@ -83,14 +84,16 @@ function fieldFrom<T>(
   if (tracked[option] === undefined) return undefined;
   const given = resultOf(tracked, option, context, settings);
   if (given === FAILED || given === undefined || given === null) return undefined;
-  const value = readCarefully(read, given);
+  const warn: Warn = (warning) =>
+    settings.warn(`track: ${tracked.event} ${warning}`, `@TrackEvent(${JSON.stringify(tracked.event)}): ${option}: ${warning}.`);
+  const value = readCarefully(read, given, warn);
   if (value === null) warnOf(tracked, option, settings, () => [`must be ${text}`]);
   return value ?? undefined;
 }
 
-function readCarefully<T>(read: (value: unknown) => T | null, given: unknown): T | null {
+function readCarefully<T>(read: FieldRule<T>['read'], given: unknown, warn: Warn): T | null {
   try {
-    return read(given);
+    return read(given, warn);
   } catch {
     return null;
   }

@@ -81,7 +81,7 @@ describe.each(MODES)('CaptureEventDto behind a ValidationPipe with %j', (mode) =
     ['a distinct_id of another type', { distinct_id: ['u'] }, /^distinct_id must be .* an array$/],
     ['a list of properties', { properties: [1] }, /^properties must be .* an array$/],
     ['an invalid timestamp', { timestamp: 'yesterday' }, /^timestamp must be .* ISO 8601/],
-    ['a group without key', { groups: { company: null } }, /^groups must .* "company" is null$/],
+    ['a list of groups', { groups: ['acme'] }, /^groups must .* an array$/],
     ['an unknown kind of option', { options: { product_tour_id: {} } }, /^options\.product_tour_id must be/],
     ['a list of options', { options: [] }, /^options must be .* an array$/],
     ['an invalid uuid', { uuid: 'x' }, /^uuid must be/],
@@ -109,7 +109,7 @@ describe('CaptureEventDto', () => {
       properties: secret,
       timestamp: secret,
       uuid: secret,
-      groups: { a: [secret] },
+      groups: [secret],
     };
     const messages = await messagesOf(body);
     expect(messages).toHaveLength(6);

@@ -13,7 +13,7 @@ function correct(properties: Record<string, unknown>): { kept: Record<string, un
   return { kept: rest, warnings };
 }
 
-const OBJECTS = ['$set', '$set_once', '$groups', '$group_set'];
+const OBJECTS = ['$set', '$set_once', '$group_set'];
 const SWITCHES = ['$cookieless_mode', '$ignore_sent_at', '$process_person_profile'];
 
 describe('correctReserved', () => {
@@ -41,6 +41,9 @@ describe('correctReserved', () => {
     ...OBJECTS.flatMap((name) => objects.map((row) => [name, ...row] as const)),
     ...SWITCHES.flatMap((name) => switches.map((row) => [name, ...row] as const)),
     ['$product_tour_id', 'a string', 't', 't'] as const,
+    ['$groups', 'keys', { a: 'x', b: 7 }, { a: 'x', b: '7' }] as const,
+    ['$groups', 'a Map', new Map([['a', 1n]]), { a: '1' }] as const,
+    ['$groups', 'what toJSON makes an object', { toJSON: () => ({ a: 1 }) }, { a: '1' }] as const,
     ['$unset', 'names', ['a', '\0'], ['a', '\0']] as const,
     ['$unset', 'no names', [], []] as const,
     ['$group_type', 'a string', 'company', 'company'] as const,

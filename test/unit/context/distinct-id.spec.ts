@@ -1,6 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { distinctIdOf, illegalDistinctIdWarning, isIllegalDistinctId } from '../../../lib/context/distinct-id.js';
 
+function thrower(): never {
+  throw new Error('secret');
+}
+
 describe('distinctIdOf', () => {
   it.each<[unknown, string | null]>([
     ['user_1', 'user_1'],
@@ -31,9 +35,33 @@ describe('distinctIdOf', () => {
     [Symbol('x'), null],
     [{ toString: () => 'x' }, null],
     [['x'], null],
-    [Object('x'), null],
+    [Object('x'), 'x'],
+    [Object(5), '5'],
+    [Object(5n), '5'],
+    [Object(true), null],
+    [{ toJSON: () => ' x ' }, 'x'],
+    [{ toJSON: () => 7 }, '7'],
+    [{ toJSON: () => '' }, null],
+    [{ toJSON: () => 'x'.repeat(201) }, null],
+    [{ toJSON: () => null, toHexString: () => 'ff' }, 'ff'],
+    [{ toJSON: () => ({ id: 'x' }) }, null],
+    [{ toJSON: 'x' }, null],
   ])('%p is %p', (value, expected) => {
     expect(distinctIdOf(value)).toBe(expected);
+  });
+});
+
+describe('distinctIdOf never throws', () => {
+  it.each<[string, object, string | null]>([
+    ['toJSON throws', { toJSON: thrower }, null],
+    ['toJSON throws, and toHexString does not', { toJSON: thrower, toHexString: () => 'ff' }, 'ff'],
+    ['toJSON rejects', { toJSON: () => Promise.reject(new Error('secret')) }, null],
+    ['the getter of toJSON throws', Object.defineProperty({}, 'toJSON', { get: thrower }), null],
+    ['it is a proxy that throws', new Proxy({}, { get: thrower, getPrototypeOf: thrower }), null],
+  ])('%s', async (_, value, expected) => {
+    expect(distinctIdOf(value)).toBe(expected);
+    // An unhandled rejection would fail the test here.
+    await new Promise(setImmediate);
   });
 });
 
