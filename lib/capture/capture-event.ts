@@ -1,5 +1,18 @@
+/** Fields of an event that the calls for persons, groups and errors take as well. */
+export interface EventDetails {
+  /**
+   * Time of the event: a Date, or an object of a date library (Luxon, Moment, Day.js, Temporal); a string in ISO 8601, UTC unless it has an
+   * offset; or epoch seconds (a number below 100 000 000 000) or milliseconds (above). Default: now.
+   */
+  timestamp?: Date | string | number;
+  /** Default: a new uuid of version 7. An invalid one is replaced, with a warning. */
+  uuid?: string;
+  /** true: PostHog does not locate the event by IP address. Default: the module's `disableGeoip`. */
+  disableGeoip?: boolean;
+}
+
 /** An event as application code captures it. The fields are named as in posthog-node. */
-export interface CaptureEvent {
+export interface CaptureEvent extends EventDetails {
   /** The name, e.g. `order_placed`. Not blank; at most 200 bytes of UTF-8. */
   event: string;
   /**
@@ -11,13 +24,13 @@ export interface CaptureEvent {
   properties?: Record<string, unknown>;
   /** Group type to group key, sent as `$groups`. */
   groups?: Record<string, string | number>;
-  /** Time of the event. A string is ISO 8601, in UTC unless it has an offset. Default: now. */
-  timestamp?: Date | string;
-  /** Default: a new uuid of version 7. An invalid one is replaced, with a warning. */
-  uuid?: string;
-  /** true: PostHog does not locate the event by IP address. Default: the module's `disableGeoip`. */
-  disableGeoip?: boolean;
   options?: CaptureEventOptions;
+  /** Properties of the person, as in PostHog's API. Merged into `properties.$set`, over which it takes precedence. */
+  $set?: Record<string, unknown>;
+  /** As `$set`, but does not replace existing values of the person. */
+  $set_once?: Record<string, unknown>;
+  /** Names of properties that the person loses, in addition to those of `properties.$unset`. */
+  $unset?: string[];
 }
 
 /** Per-event switches of PostHog's ingestion. Not sent unless set. */
@@ -29,7 +42,7 @@ export interface CaptureEventOptions {
 }
 
 /** Input of `CaptureService.identify`. */
-export interface IdentifyInput {
+export interface IdentifyInput extends EventDetails {
   distinctId: string | number;
   set?: Record<string, unknown>;
   /** Does not replace existing values. */
@@ -45,13 +58,13 @@ export interface IdentifyInput {
 }
 
 /** Input of `CaptureService.alias`: makes `alias` another id of `distinctId`. PostHog cannot undo a merge. */
-export interface AliasInput {
+export interface AliasInput extends EventDetails {
   distinctId: string | number;
   alias: string | number;
 }
 
 /** Input of `CaptureService.groupIdentify`. */
-export interface GroupIdentifyInput {
+export interface GroupIdentifyInput extends EventDetails {
   groupType: string;
   /** At most 400 characters. */
   groupKey: string | number;
@@ -67,7 +80,7 @@ export interface GroupIdentifyInput {
 }
 
 /** Input of `CaptureService.setPersonProperties`. */
-export interface SetPersonPropertiesInput {
+export interface SetPersonPropertiesInput extends EventDetails {
   distinctId: string | number;
   set?: Record<string, unknown>;
   /** Does not replace existing values. */
@@ -78,10 +91,16 @@ export interface SetPersonPropertiesInput {
    * @deprecated use `set` and `setOnce`
    */
   properties?: Record<string, unknown>;
+  /**
+   * posthog-node's name of `setOnce`.
+   *
+   * @deprecated use `setOnce`
+   */
+  propertiesOnce?: Record<string, unknown>;
 }
 
 /** Input of `CaptureService.unsetPersonProperties`. */
-export interface UnsetPersonPropertiesInput {
+export interface UnsetPersonPropertiesInput extends EventDetails {
   distinctId: string | number;
   /** Names of the properties to remove. */
   unset?: string[];
@@ -91,4 +110,19 @@ export interface UnsetPersonPropertiesInput {
    * @deprecated use `unset`
    */
   properties?: string[];
+}
+
+/** The second argument of `CaptureService.captureException`. */
+export interface ExceptionDetails extends EventDetails {
+  /** Default: the person of the context. */
+  distinctId?: string | number;
+  properties?: Record<string, unknown>;
+}
+
+/** Options of the calls that wait for PostHog's response. */
+export interface CaptureNowOptions {
+  /** Milliseconds, including retries. Default: 10 000 */
+  timeoutMs?: number;
+  /** Aborts the attempt. */
+  signal?: AbortSignal;
 }

@@ -6,6 +6,8 @@ import { processClass } from '../shared/process-singleton.js';
 import {
   type AliasInput,
   type CaptureEvent,
+  type CaptureNowOptions,
+  type ExceptionDetails,
   type GroupIdentifyInput,
   type IdentifyInput,
   type SetPersonPropertiesInput,
@@ -89,16 +91,43 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /**
    * Sends an event and waits for PostHog's response. Concurrent calls share a request. If the event cannot be delivered within the time
    * limit, it is dropped, and the result has the error. Never rejects.
-   *
-   * @param options.timeoutMs milliseconds, including retries. Default: 10 000
-   * @param options.signal aborts the attempt
    */
-  async captureNow(
-    event: CaptureEvent | CaptureEventDto,
-    options?: { timeoutMs?: number; signal?: AbortSignal },
-  ): Promise<CaptureResult> {
+  captureNow(event: CaptureEvent | CaptureEventDto, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkEvent(event), options);
+  }
+
+  /** `identify`, waiting for PostHog's response as `captureNow` does. */
+  identifyNow(input: IdentifyInput, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkIdentify(input), options);
+  }
+
+  /** `alias`, waiting for PostHog's response as `captureNow` does. */
+  aliasNow(input: AliasInput, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkAlias(input), options);
+  }
+
+  /** `groupIdentify`, waiting for PostHog's response as `captureNow` does. */
+  groupIdentifyNow(input: GroupIdentifyInput, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkGroupIdentify(input), options);
+  }
+
+  /** `setPersonProperties`, waiting for PostHog's response as `captureNow` does. */
+  setPersonPropertiesNow(input: SetPersonPropertiesInput, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkSetPersonProperties(input), options);
+  }
+
+  /** `unsetPersonProperties`, waiting for PostHog's response as `captureNow` does. */
+  unsetPersonPropertiesNow(input: UnsetPersonPropertiesInput, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkUnsetPersonProperties(input), options);
+  }
+
+  /** `captureException`, waiting for PostHog's response as `captureNow` does. */
+  captureExceptionNow(error: unknown, details?: ExceptionDetails, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkException(error, details), options);
+  }
+
+  async #sendNow(checked: Checked, options: unknown): Promise<CaptureResult> {
     const { pipeline } = this.#parts;
-    const checked = checkEvent(event);
     const resultOf = (distinctId: string, error: string | null, uuid: string | null): CaptureResult =>
       new CaptureResult({ event: checked.ok ? checked.source.event : checked.event, distinctId, error, uuid });
     if (!pipeline || !this.#enabled) {
@@ -149,15 +178,21 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Captures a thrown value of any type for PostHog's error tracking, with its causes and stack frames.
+   * Captures a thrown value of any type for PostHog's error tracking, with its causes and stack frames. Also takes the arguments of
+   * posthog-node: distinct id, properties and uuid.
    *
+   * @param details or a distinct id
+   * @param properties take precedence over those of `details`
+   * @param uuid takes precedence over that of `details`
    * @returns the uuid, or null if the event was dropped
    */
   captureException(
     error: unknown,
-    options?: { distinctId?: string | number; properties?: Record<string, unknown> },
+    details?: ExceptionDetails | string | number,
+    properties?: Record<string, unknown>,
+    uuid?: string,
   ): string | null {
-    return this.#enqueue(() => checkException(error, options));
+    return this.#enqueue(() => checkException(error, details, properties, uuid));
   }
 
   /**

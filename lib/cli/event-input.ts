@@ -15,6 +15,9 @@ const FIELDS = Object.keys({
   groups: true,
   disable_geoip: true,
   options: true,
+  $set: true,
+  $set_once: true,
+  $unset: true,
 } satisfies Record<Exclude<keyof CaptureEventDto, 'toCaptureEvent'>, true>);
 
 /** Converts an object to an event. `problems` has one sentence for each rule that it violates. */

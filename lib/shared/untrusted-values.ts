@@ -68,8 +68,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
  */
 export function contentOf(value: unknown): Record<string, unknown> | null {
   if (!isObject(value)) return null;
-  const toJson = isLiteral(value) ? undefined : fieldOf(value, 'toJSON');
-  const content = typeof toJson === 'function' ? resultOf(toJson, value, '') : value;
+  const isDocument = !isLiteral(value) && typeof fieldOf(value, 'toJSON') === 'function';
+  const content = isDocument ? callMethod(value, 'toJSON', '') : value;
   return isObject(content) ? content : null;
 }
 
@@ -82,10 +82,15 @@ function isLiteral(value: object): boolean {
   }
 }
 
-/** FAILED if the method throws or returns a promise. */
-function resultOf(method: object, target: object, ...args: unknown[]): unknown {
-  const call = (): unknown => Reflect.apply(method as () => unknown, target, args);
-  return callSync(call, undefined, () => undefined);
+/** Calls a method. undefined if there is none, and FAILED if it throws or returns a promise. Never throws. */
+export function callMethod(target: object, name: string, ...args: unknown[]): unknown {
+  const method = fieldOf(target, name);
+  if (typeof method !== 'function') return undefined;
+  return callSync(
+    () => Reflect.apply(method, target, args) as unknown,
+    undefined,
+    () => undefined,
+  );
 }
 
 export function isMissing(value: unknown): value is null | undefined {
@@ -116,7 +121,8 @@ const ID_METHODS = ['toJSON', 'toHexString'];
 
 /**
  * An id as a string: a string, the digits of a finite number or a bigint, or an object that stands for one of these: a boxed value, or an
- * object whose `toJSON` or `toHexString` returns one (an ObjectId, a UUID object). null for everything else. Never throws.
+ * object whose `toJSON` or `toHexString` returns one (an ObjectId, a UUID object). null for everything else, such as a Date, whose use as
+ * an id is a mistake. Never throws.
  */
 export function idText(value: unknown): string | null {
   if (typeof value === 'string') return value;
@@ -128,9 +134,10 @@ function idTextOf(value: object): string | null {
   if (types.isStringObject(value)) return String.prototype.valueOf.call(value);
   if (types.isNumberObject(value)) return numberText(Number.prototype.valueOf.call(value));
   if (types.isBigIntObject(value)) return numberText(BigInt.prototype.valueOf.call(value));
+  // A Buffer would become an array of millions of numbers, and an error of an HTTP client shows its request.
+  if (!isObject(value)) return null;
   for (const name of ID_METHODS) {
-    const method = fieldOf(value, name);
-    const result = typeof method === 'function' ? resultOf(method, value) : undefined;
+    const result = callMethod(value, name);
     const text = typeof result === 'string' ? result : numberText(result);
     if (text !== null) return text;
   }

@@ -1,5 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CaptureEventDto, type CaptureEvent, type CaptureService } from 'nestjs-posthog-capture';
+import {
+  CaptureEventDto,
+  type CaptureEvent,
+  captureEventOf,
+  type CaptureResult,
+  type CaptureService,
+} from 'nestjs-posthog-capture';
 import { type FakePostHog } from 'nestjs-posthog-capture/testing';
 import { closeAll, expectBalanced, start } from '../support/harness.js';
 
@@ -171,8 +177,8 @@ describe('a document is what its toJSON returns', () => {
       capture.withContext({ properties: user }, () => capture.capture({ event: 'e', distinctId: 'u' }));
       capture.captureException(new Error('x'), { distinctId: 'u', properties: user });
       capture.identify({ distinctId: 'u', set: user, setOnce: user });
-      capture.identify({ distinctId: 'u', properties: user });
-      capture.setPersonProperties({ distinctId: 'u', properties: { $set: user, $set_once: user } });
+      capture.identify({ distinctId: 'u', ...({ properties: user } as object) });
+      capture.setPersonProperties({ distinctId: 'u', ...({ properties: { $set: user, $set_once: user } } as object) });
       capture.groupIdentify({ groupType: 'company', groupKey: 'acme', set: user });
     });
     expect(events).toHaveLength(8);
@@ -197,5 +203,188 @@ describe('a document is what its toJSON returns', () => {
     });
     expect(events.map(({ event }) => event)).toEqual(['context', 'next']);
     expect(JSON.stringify(events)).not.toMatch(/passwordHash|own state/);
+  });
+});
+
+const UUID = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
+
+describe('$set, $set_once and $unset at the root of an event', () => {
+  const root = { $set: { plan: 'pro', seats: 5 }, $set_once: { first: 'root' }, $unset: ['trial'] };
+  const properties = {
+    kept: 1,
+    $set: { plan: 'free', name: 'Ann' },
+    $set_once: { first: 'property', source: 'web' },
+    $unset: ['old', 'trial'],
+  };
+  const merged = {
+    $set: { plan: 'pro', seats: 5, name: 'Ann' },
+    $set_once: { first: 'root', source: 'web' },
+    $unset: ['old', 'trial'],
+  };
+
+  it('are taken, and take precedence over the properties', async () => {
+    const { events, lines } = await sentBy(async (capture) => {
+      capture.capture({ event: 'code', distinctId: 'u', ...root });
+      capture.capture({ event: 'both', distinctId: 'u', properties, ...root });
+      capture.capture(Object.assign(new CaptureEventDto(), { event: 'dto', distinct_id: 'u', properties, ...root }));
+      capture.capture(captureEventOf({ event: 'plain', distinct_id: 'u', properties, ...root }));
+      await capture.captureNow({ event: 'now', distinctId: 'u', properties, ...root });
+    });
+    const byName = Object.fromEntries(events.map(({ event, properties: sent }) => [event, sent]));
+    expect(byName.code).toMatchObject(root);
+    for (const name of ['both', 'dto', 'plain', 'now']) expect(byName[name]).toMatchObject({ kept: 1, ...merged });
+    expect(lines).toEqual([]);
+    expect(properties.$set).toEqual({ plan: 'free', name: 'Ann' });
+  });
+
+  it.each<[string, unknown]>([
+    ['a string', 'secret'],
+    ['an array of numbers', [1]],
+    ['a proxy that throws', new Proxy({}, { get: thrower, ownKeys: thrower, getPrototypeOf: thrower })],
+  ])('are left out with a warning if they are %s', async (_, value) => {
+    const { events, lines } = await sentBy((capture) =>
+      capture.capture(loose({ event: 'e', distinctId: 'u', properties: { kept: 1 }, $set: value, $unset: value })),
+    );
+    expect(events[0]?.properties).toMatchObject({ kept: 1 });
+    expect(events[0]?.properties).not.toHaveProperty('$set');
+    expect(events[0]?.properties).not.toHaveProperty('$unset');
+    expect(lines.join()).toContain('$set');
+  });
+
+  it('null is not given', async () => {
+    const { events, lines } = await sentBy((capture) =>
+      capture.capture(loose({ event: 'e', distinctId: 'u', properties, $set: null, $set_once: null, $unset: null })),
+    );
+    expect(events[0]?.properties).toMatchObject(properties);
+    expect(lines).toEqual([]);
+  });
+});
+
+describe('captureException', () => {
+  it('takes the arguments of posthog-node', async () => {
+    const { events, lines } = await sentBy((capture) => {
+      expect(capture.captureException(new Error('x'), 'user_1', { order: 5 }, UUID)).toBe(UUID);
+      capture.captureException(new Error('x'), undefined, { order: 6 });
+      capture.captureException(new Error('x'), { distinctId: 'user_2', properties: { a: 1, order: 1 } }, { order: 7 });
+      capture.captureException(new Error('x'), new ObjectId() as never);
+    });
+    expect(events).toMatchObject([
+      { uuid: UUID, distinct_id: 'user_1', properties: { order: 5, $exception_message: 'x' } },
+      { properties: { order: 6, $process_person_profile: false } },
+      { distinct_id: 'user_2', properties: { a: 1, order: 7 } },
+      { distinct_id: HEX },
+    ]);
+    expect(lines).toEqual([]);
+  });
+
+  it('replaces an invalid uuid, and says so', async () => {
+    const { events, lines } = await sentBy((capture) => capture.captureException(new Error('x'), 'u', undefined, 'no'));
+    expect(events).toMatchObject([{ uuid: expect.stringMatching(/^[\da-f-]{36}$/), distinct_id: 'u' }]);
+    expect(lines).toEqual([expect.stringContaining('uuid is not a uuid')]);
+  });
+});
+
+describe('calls for persons, groups and errors', () => {
+  const details = { timestamp: new Date('2026-01-31T12:00:00Z'), disableGeoip: false };
+  const CALLS: [string, (capture: CaptureService, more: object) => unknown][] = [
+    ['identify', (capture, more) => capture.identify({ distinctId: 'u', set: { a: 1 }, ...more })],
+    ['alias', (capture, more) => capture.alias({ distinctId: 'u', alias: 'v', ...more })],
+    ['groupIdentify', (capture, more) => capture.groupIdentify({ groupType: 'company', groupKey: 'acme', ...more })],
+    [
+      'setPersonProperties',
+      (capture, more) => capture.setPersonProperties({ distinctId: 'u', set: { a: 1 }, ...more }),
+    ],
+    [
+      'unsetPersonProperties',
+      (capture, more) => capture.unsetPersonProperties({ distinctId: 'u', unset: ['a'], ...more }),
+    ],
+    ['captureException', (capture, more) => capture.captureException(new Error('x'), { distinctId: 'u', ...more })],
+  ];
+
+  it.each(CALLS)('%s takes timestamp, uuid and disableGeoip', async (_, call) => {
+    const { events, lines } = await sentBy((capture) => {
+      expect(call(capture, { ...details, uuid: UUID })).toBe(UUID);
+    });
+    expect(events).toMatchObject([{ uuid: UUID, timestamp: '2026-01-31T12:00:00.000Z' }]);
+    expect(events[0]?.properties).not.toHaveProperty('$geoip_disable');
+    expect(lines).toEqual([]);
+  });
+
+  it('setPersonProperties takes propertiesOnce', async () => {
+    const { events, lines } = await sentBy((capture) => {
+      const propertiesOnce = { first: 1, source: 'a' };
+      capture.setPersonProperties({ distinctId: 'u', setOnce: { first: 2 }, ...({ propertiesOnce } as object) });
+    });
+    expect(events).toMatchObject([{ event: '$set', properties: { $set_once: { first: 2, source: 'a' } } }]);
+    expect(lines).toEqual([]);
+  });
+
+  const NOW: [string, string, (capture: CaptureService) => Promise<CaptureResult>, string][] = [
+    ['identifyNow', '$identify', (capture) => capture.identifyNow({ distinctId: 'u', set: { a: 1 } }), 'u'],
+    ['aliasNow', '$create_alias', (capture) => capture.aliasNow({ distinctId: 'u', alias: 'v' }), 'u'],
+    [
+      'groupIdentifyNow',
+      '$groupidentify',
+      (capture) => capture.groupIdentifyNow({ groupType: 'company', groupKey: 'acme' }),
+      '$company_acme',
+    ],
+    [
+      'setPersonPropertiesNow',
+      '$set',
+      (capture) => capture.setPersonPropertiesNow({ distinctId: 'u', set: { a: 1 } }),
+      'u',
+    ],
+    [
+      'unsetPersonPropertiesNow',
+      '$set',
+      (capture) => capture.unsetPersonPropertiesNow({ distinctId: 'u', unset: ['a'] }),
+      'u',
+    ],
+    [
+      'captureExceptionNow',
+      '$exception',
+      (capture) => capture.captureExceptionNow(new Error('x'), { distinctId: 'u' }),
+      'u',
+    ],
+  ];
+
+  it.each(NOW)('%s resolves with the fate of its event', async (_, event, call, distinctId) => {
+    const { capture, posthog } = await start();
+    expect(await call(capture)).toMatchObject({ success: true, event, distinctId, error: null });
+    expect(posthog.events).toMatchObject([{ event, distinct_id: distinctId }]);
+    posthog.fail([{ status: 401 }]);
+    expect(await call(capture)).toMatchObject({ success: false, event, error: 'PostHog API error: HTTP 401' });
+    expectBalanced(capture);
+  });
+
+  it('identifyNow has the timeout and the signal of captureNow, and never rejects', async () => {
+    const { capture } = await start();
+    const signal = AbortSignal.abort();
+    expect(await capture.identifyNow({ distinctId: 'u' }, { signal })).toMatchObject({ success: false });
+    expect(await capture.identifyNow({ distinctId: '' })).toMatchObject({
+      success: false,
+      event: '$identify',
+      error: expect.stringMatching(/^Invalid event: distinctId must be/),
+    });
+    expectBalanced(capture);
+  });
+});
+
+describe('timestamps', () => {
+  it.each<[string, unknown, string]>([
+    ['a time in UTC as databases write it', '2026-01-02 03:04:05 UTC', '2026-01-02T03:04:05.000Z'],
+    ['an offset without a colon', '2026-01-02T03:04:05+0000', '2026-01-02T03:04:05.000Z'],
+    ['epoch seconds', 1767323045, '2026-01-02T03:04:05.000Z'],
+    ['epoch milliseconds', 1767323045000, '2026-01-02T03:04:05.000Z'],
+    ['a DateTime of Luxon', { toJSDate: () => new Date(1767323045000) }, '2026-01-02T03:04:05.000Z'],
+    ['a Moment', { toDate: () => new Date(1767323045000) }, '2026-01-02T03:04:05.000Z'],
+  ])('%s', async (_, timestamp, expected) => {
+    const { events, lines } = await sentBy((capture) => {
+      capture.capture(loose({ event: 'e', distinctId: 'u', timestamp }));
+      capture.capture(Object.assign(new CaptureEventDto(), { event: 'e', distinct_id: 'u', timestamp }));
+      capture.identify({ distinctId: 'u', timestamp: timestamp as string });
+    });
+    expect(events.map((event) => event.timestamp)).toEqual([expected, expected, expected]);
+    expect(lines).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { type CheckedContext } from '../../context/capture-context.js';
 import { type Warn } from '../../shared/unknown-fields.js';
+import { plainCopy } from '../../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../shared/version.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { correctReserved, type ReservedSettings } from '../input/reserved-properties.js';
@@ -63,6 +64,7 @@ function mergeProperties(
   // JSON.stringify would call it, and its result would replace all properties.
   if (typeof properties.toJSON === 'function') remove(properties, 'toJSON');
   correctReserved(properties, settings, warn);
+  if (source.root) addRoot(properties, source.root, settings, warn);
 
   if (acting.sessionId !== undefined && own.$session_id === undefined) properties.$session_id = acting.sessionId;
   if (acting.groups ?? source.groups)
@@ -78,6 +80,16 @@ function mergeProperties(
   const isOwn = isProfileGiven || source.switches?.$process_person_profile !== undefined;
   if (source.needsProfile && !isPersonless && !isOwn) remove(properties, '$process_person_profile', false);
   return properties;
+}
+
+/** PostHog reads these at the root of an event as well, but not from v1 or a batch. The root takes precedence. */
+function addRoot(properties: Properties, root: Readonly<Properties>, settings: BuilderSettings, warn: Warn): void {
+  const given: Properties = { ...root };
+  correctReserved(given, settings, warn);
+  for (const name of ['$set', '$set_once'])
+    if (given[name] !== undefined) properties[name] = { ...plainCopy(properties[name]), ...plainCopy(given[name]) };
+  const names = [properties.$unset, given.$unset].flatMap((list) => (list as string[] | undefined) ?? []);
+  if (names.length > 0) properties.$unset = [...new Set(names)];
 }
 
 /** Deleting makes an object slow, so only an existing property is deleted. */

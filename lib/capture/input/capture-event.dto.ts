@@ -11,6 +11,8 @@ import {
   EVENT_PROPERTIES,
   Follows,
   GROUPS,
+  PROPERTIES,
+  PROPERTY_NAMES,
   STRING,
   TIMESTAMP,
   UUID,
@@ -50,9 +52,9 @@ export class CaptureEventDto {
   @Follows(EVENT_PROPERTIES, 'optional')
   properties?: Record<string, unknown>;
 
-  /** Time of the event in ISO 8601; UTC if it has no offset. Default: now. */
+  /** Time of the event in ISO 8601, UTC if it has no offset, or in epoch seconds or milliseconds. Default: now. */
   @Follows(TIMESTAMP, 'optional')
-  timestamp?: string;
+  timestamp?: string | number;
 
   /** Default: a new uuid. */
   @Follows(UUID, 'optional')
@@ -71,6 +73,18 @@ export class CaptureEventDto {
   @Type(() => CaptureEventOptionsDto)
   options?: CaptureEventOptionsDto;
 
+  /** Properties of the person. Merged into `properties.$set`, over which it takes precedence. */
+  @Follows(PROPERTIES, 'optional')
+  $set?: Record<string, unknown>;
+
+  /** As `$set`, but does not replace existing values of the person. */
+  @Follows(PROPERTIES, 'optional')
+  $set_once?: Record<string, unknown>;
+
+  /** Names of properties that the person loses. */
+  @Follows(PROPERTY_NAMES, 'optional')
+  $unset?: string[];
+
   /** The event in the spelling of CaptureService. */
   toCaptureEvent(): CaptureEvent {
     return captureEventOf(this);
@@ -79,8 +93,12 @@ export class CaptureEventDto {
 
 /** Converts a CaptureEventDto, or a plain object of that shape, for CaptureService. */
 export function captureEventOf(dto: Omit<CaptureEventDto, 'toCaptureEvent'>): CaptureEvent {
-  const { event, distinct_id, properties, timestamp, uuid, groups, disable_geoip, options } = dto;
+  const { event, distinct_id, properties, timestamp, uuid, groups, disable_geoip, options, ...root } = dto;
   const captured: CaptureEvent = { event, distinctId: distinct_id, properties, timestamp, uuid, groups };
+  const { $set, $set_once, $unset } = root;
+  if ($set !== undefined) captured.$set = $set;
+  if ($set_once !== undefined) captured.$set_once = $set_once;
+  if ($unset !== undefined) captured.$unset = $unset;
   if (disable_geoip !== undefined) captured.disableGeoip = disable_geoip;
   if (options) {
     const switches = INGESTION_SWITCHES.map(({ field, option }) => [field, options[option]]);

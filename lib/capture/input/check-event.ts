@@ -53,6 +53,9 @@ function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Given 
       uuid: lookAt(input.uuid),
       disableGeoip: lookAt(input.disableGeoip),
       options: lookAt(input.options),
+      $set: lookAt(input.$set),
+      $set_once: lookAt(input.$set_once),
+      $unset: lookAt(input.$unset),
     };
   } catch {
     // Not only the rest: the values of two readings may not fit together.
@@ -77,7 +80,7 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
   if (!isMissing(disableGeoip) && typeof disableGeoip !== 'boolean') return null;
 
   const uuid = optional(given.uuid, UUID.read, warn);
-  if (uuid === null) warn('uuid is not a uuid and was replaced by a new one');
+  if (uuid === null) warn(UUID.replaced);
   const illegal = distinctId === undefined ? undefined : illegalDistinctIdWarning('distinctId', distinctId);
   if (illegal !== undefined) warn(illegal);
   if (isObject(options)) warnOfUnknownFields(options, OPTION_NAMES, warn, 'options');
@@ -90,8 +93,14 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
     uuid: uuid ?? undefined,
     disableGeoip: disableGeoip ?? undefined,
     switches,
+    root: rootOf(given),
     needsProfile: needsProfile(event),
   };
+}
+
+function rootOf({ $set, $set_once, $unset }: Given): Record<string, unknown> | undefined {
+  if (isMissing($set) && isMissing($set_once) && isMissing($unset)) return undefined;
+  return { $set: $set ?? undefined, $set_once: $set_once ?? undefined, $unset: $unset ?? undefined };
 }
 
 /** undefined if not given, null if it breaks the rule or throws. */

@@ -2,6 +2,7 @@ import {
   type AliasInput,
   type CaptureEvent,
   type CaptureEventOptions,
+  type ExceptionDetails,
   type GroupIdentifyInput,
   type IdentifyInput,
   type SetPersonPropertiesInput,
@@ -25,7 +26,7 @@ import {
   UUID,
 } from './rules.js';
 
-/** `replaceable`: a value that breaks the rule is replaced, with a warning, and the event still goes. */
+/** `replaceable`: a value that breaks the rule is replaced or left out, with a warning, and the event still goes. */
 type Presence = 'required' | 'optional' | 'replaceable';
 
 /** A field of an input and its rule. */
@@ -49,6 +50,15 @@ export type Values<F extends Fields> = {
 const required = <T>(rule: Rule<T>): Field<T, 'required'> => ({ rule, presence: 'required' });
 const optional = <T>(rule: Rule<T>): Field<T, 'optional'> => ({ rule, presence: 'optional' });
 
+const replaceable = <T>(rule: Rule<T>): Field<T, 'replaceable'> => ({ rule, presence: 'replaceable' });
+
+/** Fields of `capture()` that the other calls take as well. */
+const DETAILS = {
+  timestamp: optional(TIMESTAMP),
+  uuid: replaceable(UUID),
+  disableGeoip: optional(BOOLEAN),
+};
+
 /** `options.productTourId` and the other switches. */
 export const OPTION_FIELDS = Object.fromEntries(
   INGESTION_SWITCHES.map(({ field, type }) => [
@@ -63,11 +73,12 @@ export const EVENT_FIELDS = {
   distinctId: optional(DISTINCT_ID),
   properties: optional(EVENT_PROPERTIES),
   groups: optional(GROUPS),
-  timestamp: optional(TIMESTAMP),
-  uuid: { rule: UUID, presence: 'replaceable' },
-  disableGeoip: optional(BOOLEAN),
+  ...DETAILS,
   /** Its own fields: OPTION_FIELDS. */
   options: optional(EVENT_PROPERTIES),
+  $set: replaceable(PROPERTIES),
+  $set_once: replaceable(PROPERTIES),
+  $unset: replaceable(PROPERTY_NAMES),
 } satisfies Record<keyof CaptureEvent, Field>;
 
 export const IDENTIFY_FIELDS = {
@@ -76,11 +87,13 @@ export const IDENTIFY_FIELDS = {
   setOnce: optional(PROPERTIES),
   anonDistinctId: optional(DISTINCT_ID),
   properties: optional(PERSON_PROPERTIES),
+  ...DETAILS,
 } satisfies Record<keyof IdentifyInput, Field>;
 
 export const ALIAS_FIELDS = {
   distinctId: required(DISTINCT_ID),
   alias: required(DISTINCT_ID),
+  ...DETAILS,
 } satisfies Record<keyof AliasInput, Field>;
 
 export const GROUP_IDENTIFY_FIELDS = {
@@ -89,6 +102,7 @@ export const GROUP_IDENTIFY_FIELDS = {
   set: optional(PROPERTIES),
   distinctId: optional(DISTINCT_ID),
   properties: optional(PROPERTIES),
+  ...DETAILS,
 } satisfies Record<keyof GroupIdentifyInput, Field>;
 
 export const SET_PERSON_PROPERTIES_FIELDS = {
@@ -96,16 +110,23 @@ export const SET_PERSON_PROPERTIES_FIELDS = {
   set: optional(PROPERTIES),
   setOnce: optional(PROPERTIES),
   properties: optional(PERSON_PROPERTIES),
+  propertiesOnce: optional(PROPERTIES),
+  ...DETAILS,
 } satisfies Record<keyof SetPersonPropertiesInput, Field>;
 
 export const UNSET_PERSON_PROPERTIES_FIELDS = {
   distinctId: required(DISTINCT_ID),
   unset: optional(PROPERTY_NAMES),
   properties: optional(PROPERTY_NAMES),
+  ...DETAILS,
 } satisfies Record<keyof UnsetPersonPropertiesInput, Field>;
 
 /** The second argument of `captureException()`. */
 export const EXCEPTION_FIELDS = {
   distinctId: optional(DISTINCT_ID),
   properties: optional(PROPERTIES),
-};
+  ...DETAILS,
+} satisfies Record<keyof ExceptionDetails, Field>;
+
+/** Its third and fourth arguments, which are those of posthog-node. */
+export const EXCEPTION_ARGUMENTS = { properties: optional(PROPERTIES), uuid: replaceable(UUID) };

@@ -60,6 +60,7 @@ export function valuesOf<F extends Fields>(
       const warning = rule.warning?.(name, read);
       if (warning !== undefined) warn(warning);
     } else if (presence !== 'replaceable') problems.push(within + problemOf(rule, name, value));
+    else warn(rule.replaced ?? `${problemOf(rule, name, value)}; it was left out`);
   }
   return problems.length > 0 ? { problem: problems.join('; ') } : { values: values as Values<F> };
 }

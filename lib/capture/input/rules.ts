@@ -23,6 +23,8 @@ export interface Rule<T = unknown> {
   readonly read: (value: unknown, warn: Warn) => T | null;
   /** Completes "… must be". A function writes the whole sentence. */
   readonly expected: string | ((value: unknown, field: string) => string);
+  /** The warning about a value that breaks the rule and is replaced. */
+  readonly replaced?: string;
   /** A warning about a value that follows the rule. */
   warning?(field: string, value: T): string | undefined;
 }
@@ -104,7 +106,7 @@ export const GROUP_KEY: Rule<string> = {
 export const TIMESTAMP: Rule<string> = {
   name: 'isTimestamp',
   read: timestampOf,
-  expected: 'a valid Date or an ISO 8601 string such as 2026-01-31T12:00:00Z',
+  expected: 'a valid Date, an ISO 8601 string such as 2026-01-31T12:00:00Z, or epoch seconds or milliseconds',
 };
 
 const UUID_TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -118,6 +120,7 @@ export const UUID = {
     return UUID_TEXT.test(text) ? text : null;
   },
   expected: 'a uuid such as 0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e',
+  replaced: 'uuid is not a uuid and was replaced by a new one',
 } satisfies Rule<string>;
 
 export const BOOLEAN: Rule<boolean> = { name: 'isSwitch', read: where(isBoolean), expected: 'true or false' };

@@ -13,6 +13,8 @@ export interface SourceEvent {
   readonly disableGeoip: boolean | undefined;
   /** The event's `options`, by their names as properties. */
   readonly switches: Readonly<Record<string, unknown>> | undefined;
+  /** `$set`, `$set_once` and `$unset` from the root of the event, unchecked; undefined if none is given. */
+  readonly root: Readonly<Record<string, unknown>> | undefined;
   /** True if `$process_person_profile: false` would make PostHog ignore the event. */
   readonly needsProfile: boolean;
 }

@@ -4,6 +4,7 @@ import { describe, isMissing, isObject } from '../../shared/untrusted-values.js'
 import { exceptionProperties } from './exception-list.js';
 import {
   ALIAS_FIELDS,
+  EXCEPTION_ARGUMENTS,
   EXCEPTION_FIELDS,
   type Fields,
   GROUP_IDENTIFY_FIELDS,
@@ -28,7 +29,7 @@ export function checkIdentify(input: unknown): Checked {
     const anonymousId = given.anonDistinctId ?? anonymousIdOf(given.properties?.anonDistinctId, warn);
     if (anonymousId === given.distinctId)
       warn('anonDistinctId is the distinctId itself, so PostHog has nothing to merge');
-    return special('$identify', given.distinctId, {
+    return special('$identify', given, {
       ...(set && { $set: set }),
       ...(setOnce && { $set_once: setOnce }),
       ...(anonymousId !== undefined && { $anon_distinct_id: anonymousId }),
@@ -38,45 +39,42 @@ export function checkIdentify(input: unknown): Checked {
 
 /** PostHog cannot undo a merge, so the two ids are never swapped. */
 export function checkAlias(input: unknown): Checked {
-  return check('$create_alias', input, ALIAS_FIELDS, ({ distinctId, alias }, warn) => {
+  return check('$create_alias', input, ALIAS_FIELDS, (given, warn) => {
+    const { distinctId, alias } = given;
     if (alias === distinctId) warn('alias is the distinctId itself, so PostHog has nothing to merge');
-    return special('$create_alias', distinctId, { distinct_id: distinctId, alias });
+    return special('$create_alias', given, { distinct_id: distinctId, alias });
   });
 }
 
 export function checkGroupIdentify(input: unknown): Checked {
-  return check('$groupidentify', input, GROUP_IDENTIFY_FIELDS, ({ groupType, groupKey, distinctId, ...given }) => {
+  return check('$groupidentify', input, GROUP_IDENTIFY_FIELDS, (given) => {
+    const { groupType, groupKey } = given;
     // PostHog's own convention, cut where PostHog would drop the event.
     const groupId = `$${groupType}_${groupKey}`;
     const ownId = distinctIdOf(groupId) ?? distinctIdOf(groupId.slice(0, MAX_GROUP_ID_LENGTH)) ?? '';
     const set = { ...given.properties, ...given.set };
-    return special('$groupidentify', distinctId ?? ownId, {
-      $group_type: groupType,
-      $group_key: groupKey,
-      $group_set: set,
-    });
+    const properties = { $group_type: groupType, $group_key: groupKey, $group_set: set };
+    return special('$groupidentify', { ...given, distinctId: given.distinctId ?? ownId }, properties);
   });
 }
 
 export function checkSetPersonProperties(input: unknown): Checked {
   return check('$set', input, SET_PERSON_PROPERTIES_FIELDS, (given) => {
     const set = merged(given.properties?.set, given.set);
-    const setOnce = merged(given.properties?.setOnce, given.setOnce);
+    const setOnce = merged(merged(given.propertiesOnce, given.properties?.setOnce), given.setOnce);
     const properties = {
       ...(hasSome(set) && { $set: set }),
       ...(hasSome(setOnce) && { $set_once: setOnce }),
     };
     if (!hasSome(properties)) return 'set or setOnce must have at least one property';
-    return special('$set', given.distinctId, properties);
+    return special('$set', given, properties);
   });
 }
 
 export function checkUnsetPersonProperties(input: unknown): Checked {
-  return check('$set', input, UNSET_PERSON_PROPERTIES_FIELDS, ({ distinctId, unset = [], properties = [] }) => {
-    const names = [...unset, ...properties];
-    return names.length === 0
-      ? 'unset must name at least one property'
-      : special('$set', distinctId, { $unset: names });
+  return check('$set', input, UNSET_PERSON_PROPERTIES_FIELDS, (given) => {
+    const names = [...(given.unset ?? []), ...(given.properties ?? [])];
+    return names.length === 0 ? 'unset must name at least one property' : special('$set', given, { $unset: names });
   });
 }
 
@@ -84,14 +82,18 @@ export function checkUnsetPersonProperties(input: unknown): Checked {
  * `$exception`. The caller's properties never override those that describe the error.
  *
  * @param error anything that was thrown
- * @param input `{ distinctId, properties }`; a bare distinct id, posthog-node's second argument, is accepted with a warning
+ * @param input the details, or a distinct id as in posthog-node
+ * @param more posthog-node's third argument: properties
+ * @param uuid posthog-node's fourth argument
  */
-export function checkException(error: unknown, input: unknown): Checked {
-  const isBare = distinctIdOf(input) !== null;
-  const details = isBare ? { distinctId: input } : (input ?? {});
-  return check('$exception', details, EXCEPTION_FIELDS, ({ distinctId, properties }, warn) => {
-    if (isBare) warn('captureException takes { distinctId, properties } as its second argument');
-    return special('$exception', distinctId, { ...properties, ...exceptionProperties(error) });
+export function checkException(error: unknown, input?: unknown, more?: unknown, uuid?: unknown): Checked {
+  const details = distinctIdOf(input) === null ? (input ?? {}) : { distinctId: input };
+  return check('$exception', details, EXCEPTION_FIELDS, (given, warn) => {
+    const rest = valuesOf(EXCEPTION_ARGUMENTS, { properties: more, uuid }, warn);
+    if ('problem' in rest) return rest.problem;
+    const { values } = rest;
+    const properties = { ...given.properties, ...values.properties, ...exceptionProperties(error) };
+    return special('$exception', { ...given, uuid: values.uuid ?? given.uuid }, properties);
   });
 }
 
@@ -130,16 +132,24 @@ function anonymousIdOf(value: unknown, warn: Warn): string | undefined {
 const hasSome = (properties: Properties | undefined): boolean =>
   properties !== undefined && Object.keys(properties).length > 0;
 
-function special(event: string, distinctId: string | undefined, properties: Properties): SourceEvent {
+/** The fields of an input that are those of its event. */
+type Stamps = Pick<SourceEvent, 'timestamp' | 'uuid' | 'disableGeoip'> & { readonly distinctId: string | undefined };
+
+function special(
+  event: string,
+  { distinctId, timestamp, uuid, disableGeoip }: Stamps,
+  properties: Properties,
+): SourceEvent {
   return {
     event,
     distinctId,
     properties,
     groups: undefined,
-    timestamp: undefined,
-    uuid: undefined,
-    disableGeoip: undefined,
+    timestamp,
+    uuid,
+    disableGeoip,
     switches: undefined,
+    root: undefined,
     needsProfile: needsProfile(event),
   };
 }

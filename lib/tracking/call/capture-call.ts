@@ -85,7 +85,10 @@ function fieldFrom<T>(
   const given = resultOf(tracked, option, context, settings);
   if (given === FAILED || given === undefined || given === null) return undefined;
   const warn: Warn = (warning) =>
-    settings.warn(`track: ${tracked.event} ${warning}`, `@TrackEvent(${JSON.stringify(tracked.event)}): ${option}: ${warning}.`);
+    settings.warn(
+      `track: ${tracked.event} ${warning}`,
+      `@TrackEvent(${JSON.stringify(tracked.event)}): ${option}: ${warning}.`,
+    );
   const value = readCarefully(read, given, warn);
   if (value === null) warnOf(tracked, option, settings, () => [`must be ${text}`]);
   return value ?? undefined;

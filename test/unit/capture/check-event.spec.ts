@@ -16,6 +16,7 @@ const NOTHING_SAID: SourceEvent = {
   uuid: undefined,
   disableGeoip: undefined,
   switches: undefined,
+  root: undefined,
   needsProfile: false,
 };
 
@@ -125,7 +126,7 @@ const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
     [{ company: undefined, team: 'a' }, { team: 'a' }],
     [{ company: NaN }, {}],
     [{ company: {} }, {}],
-    [{ company: Object('acme') }, { company: 'acme' }],
+    [{ company: Object('acme') as unknown }, { company: 'acme' }],
     [{ ' ': 'acme' }, {}],
     [['acme'], REFUSED],
     ['acme', REFUSED],
@@ -240,7 +241,8 @@ describe('checkEvent', () => {
       'event must be a non-blank string of at most 200 bytes, such as "order_placed", but it is a string of 240 bytes; ' +
         'distinctId must be a non-blank string or a finite number, at most 200 bytes long, but it is an object; ' +
         'properties must be an object, but it is an array; ' +
-        'timestamp must be a valid Date or an ISO 8601 string such as 2026-01-31T12:00:00Z, but it is a string of 6 bytes',
+        'timestamp must be a valid Date, an ISO 8601 string such as 2026-01-31T12:00:00Z, or epoch seconds or milliseconds, but ' +
+        'it is a string of 6 bytes',
     );
   });
 

@@ -1,6 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { timestampOf } from '../../../lib/capture/input/timestamp.js';
 
+const DATE = new Date('2026-01-31T12:00:00Z');
+
+const thrower = (): never => {
+  throw new Error('secret');
+};
+
+/** Stands for a type of Temporal, which Node.js 20 does not have. */
+const temporal = (type: string, text: string): object => ({
+  [Symbol.toStringTag]: `Temporal.${type}`,
+  toString: () => text,
+  toJSON: () => text,
+});
+
 describe('timestampOf', () => {
   it.each<[unknown, string]>([
     [new Date('2026-01-31T12:00:00.123Z'), '2026-01-31T12:00:00.123Z'],
@@ -20,6 +33,26 @@ describe('timestampOf', () => {
     ['2026-01-31T12:00:00-0530', '2026-01-31T17:30:00.000Z'],
     ['2026-01-31T12:00:00+02', '2026-01-31T10:00:00.000Z'],
     ['2026-01-31T12:00+02:00', '2026-01-31T10:00:00.000Z'],
+    ['2026-01-31 12:00:00 UTC', '2026-01-31T12:00:00.000Z'],
+    ['2026-01-31 12:00:00.25 utc', '2026-01-31T12:00:00.25Z'],
+    ['2026-01-31 12:00:00 GMT', '2026-01-31T12:00:00.000Z'],
+    ['2026-01-31 12:00:00 +0000', '2026-01-31T12:00:00.000Z'],
+    ['2026-01-31T12:00:00+0000', '2026-01-31T12:00:00.000Z'],
+    ['2026-01-31 12:00:00 -05:30', '2026-01-31T17:30:00.000Z'],
+    [1769860800, '2026-01-31T12:00:00.000Z'],
+    [1769860800.5, '2026-01-31T12:00:00.500Z'],
+    [1769860800000, '2026-01-31T12:00:00.000Z'],
+    [1769860800000.4, '2026-01-31T12:00:00.000Z'],
+    [1769860800n, '2026-01-31T12:00:00.000Z'],
+    [1e8, '1973-03-03T09:46:40.000Z'],
+    [1e11 - 1, '5138-11-16T09:46:39.000Z'],
+    [1e11, '1973-03-03T09:46:40.000Z'],
+    [1e14 - 1, '5138-11-16T09:46:39.999Z'],
+    [{ toJSDate: () => DATE }, '2026-01-31T12:00:00.000Z'],
+    [{ toDate: () => DATE }, '2026-01-31T12:00:00.000Z'],
+    [{ toISOString: () => '2026-01-31T12:00:00.000Z' }, '2026-01-31T12:00:00.000Z'],
+    [temporal('Instant', '2026-01-31T12:00:00.123456789Z'), '2026-01-31T12:00:00.123456789Z'],
+    [temporal('ZonedDateTime', '2026-01-31T12:00:00.5+01:00[Europe/Berlin][u-ca=iso8601]'), '2026-01-31T11:00:00.5Z'],
     ['2026-01-31T23:30:00.123456789-01:00', '2026-02-01T00:30:00.123456789Z'],
     ['2026-01-31T12:00:30.1234567890123456789Z', '2026-01-31T12:00:30.123456789Z'],
     ['2026-01-31T12:00:30.1234567890123456789+02:00', '2026-01-31T10:00:30.123456789Z'],
@@ -50,7 +83,19 @@ describe('timestampOf', () => {
     ['an American date', '01/31/2026'],
     ['a date in words', 'Sat, 31 Jan 2026 12:00:00 GMT'],
     ['epoch seconds as text', '1769860800'],
-    ['epoch milliseconds', 1769860800000],
+    ['a number that may be a date', 20260131],
+    ['zero', 0],
+    ['epoch microseconds', 1769860800000000],
+    ['an infinite number', Infinity],
+    ['NaN', NaN],
+    ['a date with a zone and no time', '2026-01-31 UTC'],
+    ['a zone with several meanings', '2026-01-31 12:00:00 CST'],
+    ['an invalid DateTime of Luxon', { toJSDate: () => new Date(NaN), toISOString: () => null }],
+    ['a Temporal.PlainDateTime, which has no zone', temporal('PlainDateTime', '2026-01-31T12:00:00')],
+    ['a Temporal.PlainDate', temporal('PlainDate', '2026-01-31')],
+    ['toDate that throws', { toDate: thrower }],
+    ['toDate of a date', { toDate: () => ({ toDate: () => DATE }) }],
+    ['toISOString that rejects', { toISOString: () => Promise.reject(new Error('secret')) }],
     ['blank', ' '],
     ['a fraction without end', `2026-01-31T12:00:00.${'1'.repeat(100)}Z`],
     ['null', null],

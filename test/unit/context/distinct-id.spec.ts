@@ -46,6 +46,8 @@ describe('distinctIdOf', () => {
     [{ toJSON: () => null, toHexString: () => 'ff' }, 'ff'],
     [{ toJSON: () => ({ id: 'x' }) }, null],
     [{ toJSON: 'x' }, null],
+    [new Date(0), null],
+    [Object.assign(new Error('x'), { toJSON: () => 'x' }), null],
   ])('%p is %p', (value, expected) => {
     expect(distinctIdOf(value)).toBe(expected);
   });
