@@ -53,6 +53,8 @@ export interface SendFailure {
 export type BatchOutcome = Answer & {
   /** For statistics: the receiver's status code, or a word for why there is none. */
   readonly code?: number | string;
+  /** The attempt took two requests, which counts as two for `Attempt.number`. */
+  readonly isRepeated?: boolean;
 };
 
 /** Events of a `settled` batch that are neither in `rejected` nor in `retry` were accepted. */

@@ -1,10 +1,9 @@
 import '../shared/require-peers.js';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { HttpService } from '@nestjs/axios';
 import axios, { type AxiosRequestConfig, type AxiosResponse, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
+import { KeepAliveConnections } from './keep-alive.js';
 import { endRefused, type HttpResponse, type HttpClient, readBody } from './http-client.js';
 
 /** Default credentials of the application would replace our key. axios accepts null for none, which its types lack. */
@@ -53,18 +52,13 @@ const NETWORK_SETTINGS: ReadonlySet<string> = new Set([
  * @param settings proxy, agents and other network settings; others are ignored. Without `proxy`, axios uses that of the environment
  */
 export function privateAxiosClient(settings: AxiosRequestConfig): HttpClient {
-  const own = { httpAgent: new HttpAgent({ keepAlive: true }), httpsAgent: new HttpsAgent({ keepAlive: true }) };
+  const connections = new KeepAliveConnections();
+  const { httpAgent, httpsAgent } = connections;
   const given = Object.fromEntries(
     Object.entries(settings).filter(([name, value]) => NETWORK_SETTINGS.has(name) && value !== undefined),
   );
-  const service = new HttpService(axios.create({ ...own, ...given }));
-  return axiosClient(
-    () => service,
-    () => {
-      own.httpAgent.destroy();
-      own.httpsAgent.destroy();
-    },
-  );
+  const service = new HttpService(axios.create({ httpAgent, httpsAgent, ...given }));
+  return axiosClient(() => service, connections);
 }
 
 /**
@@ -73,10 +67,10 @@ export function privateAxiosClient(settings: AxiosRequestConfig): HttpClient {
  * @param find called for each request, because the service may not exist before the application has started. May throw
  */
 export function sharedAxiosClient(find: () => HttpService): HttpClient {
-  return axiosClient(find, () => undefined);
+  return axiosClient(find, new KeepAliveConnections());
 }
 
-function axiosClient(http: () => HttpService, releaseConnections: () => void): HttpClient {
+function axiosClient(http: () => HttpService, connections: KeepAliveConnections): HttpClient {
   return {
     prepare: () => void http(),
     async post({ url, headers, body: data }, signal) {
@@ -87,10 +81,10 @@ function axiosClient(http: () => HttpService, releaseConnections: () => void): H
       } catch (error) {
         const refusal = refusalIn(error);
         if (refusal) return refusal;
-        throw error;
+        throw isAxiosError(error) ? connections.describe(error, error.request) : error;
       }
     },
-    releaseConnections,
+    releaseConnections: () => connections.close(),
   };
 }
 

@@ -1,15 +1,16 @@
 import {
-  type Attempt,
   type Batch,
   type BatchOutcome,
   type SendBatch,
   type Sender,
   type SenderMessages,
 } from '../delivery/delivery.js';
+import { startDeadline } from '../delivery/timers.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { describeError, withoutSecret } from './describe-error.js';
 import { formatOf } from './formats.js';
 import { GzipPool } from './gzip-pool.js';
+import { ReusedConnectionClosed } from './keep-alive.js';
 import { type HttpClient, type HttpPost } from './http-client.js';
 import { outcomeOfStatus, type RemedyNames, retryAfterMs, senderMessages, timedOut } from './status-table.js';
 import { type WireRequest } from './wire-format.js';
@@ -27,7 +28,10 @@ export interface BatchSenderOptions {
 
 const USER_AGENT = `${LIBRARY_NAME}/${LIBRARY_VERSION}`;
 
-/** Sends a batch once and classifies the result. Retries are the caller's decision. */
+/**
+ * Sends a batch once and classifies the result. Retries are the caller's decision, except after a reused connection that the server had
+ * closed: then it is sent again at once, over a new connection.
+ */
 export class BatchSender implements Sender {
   readonly messages: SenderMessages;
   readonly #client: HttpClient;
@@ -45,15 +49,21 @@ export class BatchSender implements Sender {
   readonly send: SendBatch = async (batch, attempt) => {
     const deadline = new AbortController();
     const abort = (): void => deadline.abort();
-    const timer = setTimeout(abort, this.#options.requestTimeoutMs);
+    const cancelDeadline = startDeadline(abort, this.#options.requestTimeoutMs);
     attempt.signal.addEventListener('abort', abort, { once: true });
+    const failed = (error: unknown): BatchOutcome =>
+      this.#failed(error, attempt.signal.aborted ? 'aborted' : deadline.signal.aborted ? 'timeout' : 'network');
+    const repeat = async (): Promise<BatchOutcome> => {
+      const again = this.#attempt(batch, attempt.number + 1, deadline.signal);
+      return { ...(await again.catch(failed)), isRepeated: true };
+    };
     try {
       if (attempt.signal.aborted) abort();
-      return await this.#attempt(batch, attempt, deadline.signal);
+      return await this.#attempt(batch, attempt.number, deadline.signal);
     } catch (error) {
-      return this.#failed(error, attempt.signal.aborted ? 'aborted' : deadline.signal.aborted ? 'timeout' : 'network');
+      return error instanceof ReusedConnectionClosed ? await repeat() : failed(error);
     } finally {
-      clearTimeout(timer);
+      cancelDeadline();
       attempt.signal.removeEventListener('abort', abort);
     }
   };
@@ -62,7 +72,7 @@ export class BatchSender implements Sender {
     this.#client.releaseConnections();
   }
 
-  async #attempt(batch: Batch, { number }: Attempt, signal: AbortSignal): Promise<BatchOutcome> {
+  async #attempt(batch: Batch, number: number, signal: AbortSignal): Promise<BatchOutcome> {
     const format = formatOf(batch.format);
     const { apiKey, historicalMigration, names } = this.#options;
     const sentAt = new Date().toISOString();
@@ -95,7 +105,9 @@ export class BatchSender implements Sender {
     const { requestTimeoutMs, apiKey, names } = this.#options;
     const remedy = `check ${names.host}, and that this machine can reach it`;
     const message =
-      code === 'timeout' ? timedOut(requestTimeoutMs) : `PostHog connection error: ${describeError(error, apiKey)}`;
+      code === 'timeout'
+        ? timedOut(requestTimeoutMs)
+        : `PostHog connection error: ${describeError(error instanceof ReusedConnectionClosed ? error.cause : error, apiKey)}`;
     return { kind: 'retryable', failure: { message, remedy }, code };
   }
 }

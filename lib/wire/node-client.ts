@@ -3,7 +3,8 @@ import * as https from 'node:https';
 import { type Transform } from 'node:stream';
 import { urlToHttpOptions } from 'node:url';
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
-import { endRefused, type HttpResponse, type HttpClient, readBody } from './http-client.js';
+import { KeepAliveConnections } from './keep-alive.js';
+import { endRefused, type HttpClient, type HttpPost, type HttpResponse, readBody } from './http-client.js';
 
 /** For servers that compress responses unasked. */
 const DECOMPRESS: ReadonlyMap<string | undefined, () => Transform> = new Map([
@@ -15,17 +16,14 @@ const DECOMPRESS: ReadonlyMap<string | undefined, () => Transform> = new Map([
 
 /** Node's own HTTP client, with connections that are kept alive. Sends the same requests as axios, at a fraction of the cost. */
 export function nodeClient(): HttpClient {
-  const agents = {
-    'http:': new http.Agent({ keepAlive: true }),
-    'https:': new https.Agent({ keepAlive: true }),
-  };
+  const connections = new KeepAliveConnections();
   let lastUrl = '';
   let target: http.RequestOptions = {};
   /** Cached: all requests have the same URL, and parsing it takes half as long as a request. */
   const targetOf = (url: string): http.RequestOptions => {
     if (url !== lastUrl) {
       const address = urlToHttpOptions(new URL(url));
-      const agent = address.protocol === 'https:' ? agents['https:'] : agents['http:'];
+      const agent = address.protocol === 'https:' ? connections.httpsAgent : connections.httpAgent;
       target = { ...address, agent, method: 'POST' };
       lastUrl = url;
     }
@@ -33,40 +31,45 @@ export function nodeClient(): HttpClient {
   };
   return {
     prepare: () => undefined,
-    post: ({ url, headers, body }, signal) =>
-      new Promise((resolve, reject) => {
-        const target = targetOf(url);
-        // Looked up for each request, because tests and instrumentation replace it.
-        const send = target.protocol === 'https:' ? https.request : http.request;
-        const request = send({
-          ...target,
-          headers: { Accept: 'application/json', ...headers, 'Content-Length': body.length },
-        });
-        const abort = (): void => void request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));
-        const fail = (error: Error): void => {
-          signal.removeEventListener('abort', abort);
-          reject(error);
-        };
-        // Node discards a response that switches protocols, together with the connection, and emits no error.
-        const failWithoutResponse = (): void => fail(noResponse());
-        request.on('error', fail).once('close', failWithoutResponse);
-        request.once('response', (response) => {
-          signal.removeEventListener('abort', abort);
-          // The status is used even if the body fails.
-          request
-            .off('close', failWithoutResponse)
-            .off('error', fail)
-            .on('error', () => undefined);
-          readResponse(request, response, signal).then(resolve, reject);
-        });
-        signal.addEventListener('abort', abort, { once: true });
-        if (signal.aborted) abort();
-        request.end(body);
-      }),
-    releaseConnections() {
-      for (const agent of Object.values(agents)) agent.destroy();
-    },
+    post: (post, signal) => send(targetOf(post.url), post, signal, connections),
+    releaseConnections: () => connections.close(),
   };
+}
+
+function send(
+  target: http.RequestOptions,
+  { headers, body }: HttpPost,
+  signal: AbortSignal,
+  connections: KeepAliveConnections,
+): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    // Looked up for each request, because tests and instrumentation replace it.
+    const open = target.protocol === 'https:' ? https.request : http.request;
+    const request = open({
+      ...target,
+      headers: { Accept: 'application/json', ...headers, 'Content-Length': body.length },
+    });
+    const abort = (): void => void request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNABORTED' }));
+    const fail = (error: Error): void => {
+      signal.removeEventListener('abort', abort);
+      reject(connections.describe(error, request));
+    };
+    // Node discards a response that switches protocols, together with the connection, and emits no error.
+    const failWithoutResponse = (): void => fail(noResponse());
+    request.on('error', fail).once('close', failWithoutResponse);
+    request.once('response', (response) => {
+      signal.removeEventListener('abort', abort);
+      // The status is used even if the body fails.
+      request
+        .off('close', failWithoutResponse)
+        .off('error', fail)
+        .on('error', () => undefined);
+      readResponse(request, response, signal).then(resolve, reject);
+    });
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    request.end(body);
+  });
 }
 
 function noResponse(): Error {

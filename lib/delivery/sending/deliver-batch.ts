@@ -110,9 +110,12 @@ class BatchDelivery {
     const startedAt = performance.now();
     const signal = this.#signal;
     let events = this.#lease.wanted(part);
+    let repetitions = 0;
     for (let number = 1; events.length > 0; number += 1) {
       const format = events[0]?.format ?? '';
-      const outcome = await this.#sender.send({ id, createdAt, format, events }, { number, signal });
+      const attempt = { number: number + repetitions, signal };
+      const outcome = await this.#sender.send({ id, createdAt, format, events }, attempt);
+      if (outcome.isRepeated) repetitions += 1;
       if (outcome.kind === 'tooLarge') return { events, reason: 'too_large', failure: outcome.failure };
       if (outcome.kind === 'rejected') return { events, reason: 'rejected', failure: outcome.failure };
       const fates = this.#fatesOf(events, outcome);

@@ -9,7 +9,7 @@ import { type WaitingCall } from '../ledger.js';
 import { type LeaseLimits } from '../queue/event-queue.js';
 import { type Lease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
-import { backgroundTimer, deadlineTimer, Sleepers, type Timer } from '../timers.js';
+import { backgroundTimer, Sleepers, startDeadline, type Timer } from '../timers.js';
 import { deliverBatch, type WrappedSender } from './deliver-batch.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
 
@@ -133,13 +133,13 @@ export class ImmediateSender {
         event,
         lease: null,
         answer: (outcome) => {
-          clearTimeout(deadline);
+          cancelDeadline();
           signal?.removeEventListener('abort', onAbort);
           resolve(outcome);
         },
       };
       const onAbort = (): void => this.#drop(call, 'undelivered', messages.aborted);
-      const deadline = deadlineTimer(() => {
+      const cancelDeadline = startDeadline(() => {
         this.#drop(call, 'undelivered', call.lease?.lastFailure?.message ?? messages.timedOut(timeoutMs));
       }, timeoutMs);
       this.#calls.add(call);
