@@ -13,7 +13,7 @@ const MAX_DEPTH = 32;
 /** Smallest space that a record takes. */
 const MIN_RECORD_BYTES = 8;
 
-/** A part of a tree: a record, or null for a damaged node or page. */
+/** A record of a tree; null if it is damaged. */
 type Found = Exclude<Node, { child: number }> | null;
 
 interface Tree {
@@ -71,10 +71,11 @@ export class LmdbReader {
   async *records(): AsyncGenerator<LmdbRecord, void, undefined> {
     if (!this.#tree) return;
     const pages = new LmdbPages(this.#file, this.#fileBytes, this.#tree.meta.pageSize);
-    for await (const found of walk(pages, this.#tree.meta.root)) {
-      if (!found) continue;
-      const value = 'value' in found ? Buffer.from(found.value) : await pages.value(found.page, found.length);
-      yield { key: found.key, value };
+    for await (const leaf of walk(pages, this.#tree.meta.root)) {
+      for (const found of leaf.filter((record) => record !== null)) {
+        const value = 'value' in found ? Buffer.from(found.value) : await pages.value(found.page, found.length);
+        yield { key: found.key, value };
+      }
     }
   }
 }
@@ -88,21 +89,28 @@ const withDamage = (tree: Tree): Tree => ({ ...tree, damaged: Math.max(1, tree.d
 async function inspect(file: FileHandle, fileBytes: number, meta: Meta): Promise<Tree> {
   let records = 0;
   let damaged = 0;
-  for await (const found of walk(new LmdbPages(file, fileBytes, meta.pageSize), meta.root)) {
-    if (found) records += 1;
-    else damaged += 1;
+  for await (const leaf of walk(new LmdbPages(file, fileBytes, meta.pageSize), meta.root)) {
+    const intact = leaf.filter((record) => record !== null).length;
+    records += intact;
+    damaged += leaf.length - intact;
   }
   return { meta, records, damaged };
 }
 
-async function* walk(pages: LmdbPages, number: number | null, depth = 1): AsyncGenerator<Found, void, undefined> {
+/** Yields the records of each leaf. A damaged page counts as a damaged record. */
+async function* walk(
+  pages: LmdbPages,
+  number: number | null,
+  depth = 1,
+): AsyncGenerator<readonly Found[], void, undefined> {
   if (number === null) return;
   const page = depth <= MAX_DEPTH ? await pages.page(number) : null;
-  const nodes = page && readPage(page, number);
-  if (!nodes) yield null;
-  for (const node of nodes ?? []) {
+  const nodes = (page && readPage(page, number)) ?? [null];
+  const found: Found[] = [];
+  for (const node of nodes) {
     if (node && 'child' in node) yield* walk(pages, node.child, depth + 1);
-    else if (node && 'page' in node && !pages.visitValue(node.page, node.length)) yield null;
-    else yield node;
+    else if (node && 'page' in node && !pages.visitValue(node.page, node.length)) found.push(null);
+    else found.push(node);
   }
+  yield found;
 }

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { crc32 } from 'node:zlib';
+import { crc32, gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type QueuedEvent } from 'nestjs-posthog-capture';
 import { BlockWriter, writeGaps } from '../../lib/stores/event-block.js';
@@ -87,6 +87,17 @@ describe('a file of version 0.1', () => {
     expect(blocks[2]).toEqual(eventsOf(301, 98));
     expect(blocks[6]).toEqual(eventsOf(800, 100));
     expect(blocks.flat()).toHaveLength(2897);
+  });
+
+  it('is readable as a killed process left it', async () => {
+    // Written by version 0.1 itself: blocks of different sizes, from which every third event and the events 48 to 147 were removed.
+    await writeFile(path, gunzipSync(await readFile(new URL('version-0.1.mdb.gz', import.meta.url))));
+    const left = eventsOf(0, 642).filter(
+      (_, index) => index === 641 || (index % 3 !== 0 && (index < 48 || index > 147)),
+    );
+    const { events, damaged, isOfOtherVersion } = await read('abc0123456789def');
+    expect({ damaged, isOfOtherVersion }).toEqual({ damaged: 0, isOfOtherVersion: false });
+    expect(events).toEqual(left);
   });
 
   it('may be empty', async () => {
