@@ -9,7 +9,14 @@ import {
   mergeContexts,
   NO_CONTEXT,
 } from './capture-context.js';
-import { readTracingHeaders, requestPropertyReader, type RequestPropertySet } from './request-context.js';
+import { cookieNamesOf, type CookieNames } from './posthog-cookie.js';
+import {
+  hasTracingHeaders,
+  readPostHogCookie,
+  readTracingHeaders,
+  requestPropertyReader,
+  type RequestPropertySet,
+} from './request-context.js';
 
 /**
  * Determines the current user of a call: returns a distinct id, a whole context, or undefined while the user is unknown. Called for
@@ -22,6 +29,9 @@ export type Identity = (source: CallSource) => CaptureContext | string | number 
 export interface InterpreterSettings {
   readonly identity?: Identity | undefined;
   readonly tracingHeaders: boolean;
+  readonly posthogCookie: boolean;
+  /** Part of the cookie's name. */
+  readonly apiKey: string;
   readonly requestProperties: RequestPropertySet | readonly RequestPropertySet[];
 }
 
@@ -33,7 +43,7 @@ const REMEDIES = {
 /** Cached results for one call. */
 interface Reading {
   identity: CheckedContext | 'asking' | undefined;
-  /** From identity and headers; `identified` is the identity that it was made from. */
+  /** From identity and the browser; `identified` is the identity that it was made from. */
   person: CheckedContext | undefined;
   identified: CheckedContext | undefined;
   /** Of the request, when it was on `route`. */
@@ -44,8 +54,8 @@ interface Reading {
 }
 
 /**
- * Derives the context of a call from the call itself: the `identity` of the application, then PostHog's tracing headers, and properties
- * of the request. It ranks below any context set by code, and is read when an event needs it, because guards determine the user only
+ * Derives the context of a call from the call itself: the `identity` of the application, then PostHog's tracing headers or its cookie, and
+ * properties of the request. It ranks below any context set by code, and is read when an event needs it, because guards determine the user only
  * after the call has begun. Each instance has its own, with its own options. Never throws.
  */
 export class CallInterpreter {
@@ -53,11 +63,13 @@ export class CallInterpreter {
   readonly #settings: InterpreterSettings;
   readonly #warn: Warn;
   readonly #readProperties: ReturnType<typeof requestPropertyReader>;
+  readonly #cookie: CookieNames | undefined;
 
   constructor(settings: InterpreterSettings, warn: Warn) {
     this.#settings = settings;
     this.#warn = warn;
     this.#readProperties = requestPropertyReader(settings.requestProperties);
+    this.#cookie = settings.posthogCookie ? cookieNamesOf(settings.apiKey) : undefined;
   }
 
   /** Person and request properties. The same object for the same call until more is known of it. */
@@ -68,13 +80,13 @@ export class CallInterpreter {
     return (this.#readingOf(source).all ??= mergeContexts({ properties: request }, person));
   }
 
-  /** The current user by identity and headers. The same object for the same call until more is known of it. */
+  /** The current user by identity and the browser. The same object for the same call until more is known of it. */
   personOf(source: CallSource): CheckedContext {
     const reading = this.#readingOf(source);
     const identity = this.#identityOf(source, reading);
     if (reading.person === undefined || reading.identified !== identity) {
-      const headers = this.#headersOf(source);
-      reading.person = identity === NO_CONTEXT ? headers : { ...headers, ...identity };
+      const browser = this.#browserOf(source);
+      reading.person = identity === NO_CONTEXT ? browser : { ...browser, ...identity };
       reading.identified = identity;
       reading.all = undefined;
     }
@@ -134,10 +146,19 @@ export class CallInterpreter {
     return reading.identity;
   }
 
-  #headersOf(source: CallSource): CheckedContext {
-    if (!this.#settings.tracingHeaders || source.request === undefined) return NO_CONTEXT;
-    const isPersonTrusted = this.#settings.identity === undefined;
-    return this.#carefully(() => readTracingHeaders(requestOf(source), isPersonTrusted)) ?? NO_CONTEXT;
+  /** What posthog-js in the browser says of the user: headers, else the cookie. */
+  #browserOf(source: CallSource): CheckedContext {
+    const { tracingHeaders, identity } = this.#settings;
+    if ((!tracingHeaders && this.#cookie === undefined) || source.request === undefined) return NO_CONTEXT;
+    const isPersonTrusted = identity === undefined;
+    const read = (): CheckedContext => {
+      const request = requestOf(source);
+      const headers = tracingHeaders ? readTracingHeaders(request, isPersonTrusted, this.#warn) : NO_CONTEXT;
+      if (headers !== NO_CONTEXT || this.#cookie === undefined) return headers;
+      if (tracingHeaders && hasTracingHeaders(request)) return NO_CONTEXT;
+      return readPostHogCookie(request, this.#cookie, isPersonTrusted, this.#warn);
+    };
+    return this.#carefully(read) ?? NO_CONTEXT;
   }
 
   /** The application's own getters may throw, for instance a trust-proxy function. */

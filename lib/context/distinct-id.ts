@@ -44,6 +44,21 @@ export function distinctIdOf(value: unknown): string | null {
 }
 
 /**
+ * The start of an id that is too long: PostHog keeps 200 characters of it in v0, and in v1 it accepts 200 bytes. null for a blank one.
+ */
+export function cutDistinctId(text: string): string | null {
+  let id = '';
+  let bytes = 0;
+  // By code point, so that no surrogate pair is cut.
+  for (const character of storable(text)) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > MAX_DISTINCT_ID_BYTES) break;
+    id += character;
+  }
+  return distinctIdOf(id);
+}
+
+/**
  * True for an id that PostHog takes for a bug (`null`, `anonymous`, `[object Object]`, …): it creates no person for its events, and
  * refuses to merge it.
  */

@@ -1,10 +1,15 @@
+import { type Warn } from '../shared/unknown-fields.js';
 import { headerOf, pathOf, type RequestFields } from './call-source.js';
 import { type CheckedContext, NO_CONTEXT } from './capture-context.js';
-import { distinctIdOf, isIllegalDistinctId } from './distinct-id.js';
+import { cutDistinctId, distinctIdOf, isIllegalDistinctId, MAX_DISTINCT_ID_BYTES } from './distinct-id.js';
+import { type CookieNames, readBrowserState } from './posthog-cookie.js';
 
 /** Limit for values whose length the client decides. */
 const MAX_LENGTH = 1000;
 const CONTROL_CHARACTERS = /\p{Cc}/gu;
+
+const DISTINCT_ID_HEADER = 'x-posthog-distinct-id';
+const SESSION_ID_HEADER = 'x-posthog-session-id';
 
 /**
  * Reads person and session from the headers that posthog-js adds to its requests, `X-PostHog-Distinct-Id` and `X-PostHog-Session-Id`.
@@ -12,9 +17,40 @@ const CONTROL_CHARACTERS = /\p{Cc}/gu;
  *
  * @param isPersonTrusted false reads the session only: the application determines the person itself
  */
-export function readTracingHeaders(request: RequestFields, isPersonTrusted: boolean): CheckedContext {
-  const distinctId = isPersonTrusted ? headerOf(request, 'x-posthog-distinct-id', person) : undefined;
-  const sessionId = headerOf(request, 'x-posthog-session-id', clean);
+export function readTracingHeaders(request: RequestFields, isPersonTrusted: boolean, warn: Warn): CheckedContext {
+  const distinctId = isPersonTrusted
+    ? headerOf(request, DISTINCT_ID_HEADER, (value) => person(value, `the header ${DISTINCT_ID_HEADER}`, warn))
+    : undefined;
+  return contextOf(distinctId, headerOf(request, SESSION_ID_HEADER, clean));
+}
+
+/** True if posthog-js added a header to the request, even if its value is not used. */
+export function hasTracingHeaders(request: RequestFields): boolean {
+  return [DISTINCT_ID_HEADER, SESSION_ID_HEADER].some((name) => headerOf(request, name, clean) !== undefined);
+}
+
+/**
+ * Reads person and session from the cookie of posthog-js, which comes from the client like the headers.
+ *
+ * @param isPersonTrusted false reads the session only
+ */
+export function readPostHogCookie(
+  request: RequestFields,
+  names: CookieNames,
+  isPersonTrusted: boolean,
+  warn: Warn,
+): CheckedContext {
+  const state = readBrowserState(request, names, Date.now());
+  if (state === undefined) return NO_CONTEXT;
+  const { distinctId, sessionId } = state;
+  const isUsed = isPersonTrusted && distinctId !== undefined;
+  return contextOf(
+    isUsed ? person(distinctId, "PostHog's cookie", warn) : undefined,
+    sessionId === undefined ? undefined : clean(sessionId),
+  );
+}
+
+function contextOf(distinctId: string | undefined, sessionId: string | undefined): CheckedContext {
   if (distinctId === undefined) return sessionId === undefined ? NO_CONTEXT : { sessionId };
   return sessionId === undefined ? { distinctId } : { distinctId, sessionId };
 }
@@ -24,10 +60,16 @@ function clean(value: string): string | undefined {
   return text === '' ? undefined : text;
 }
 
-function person(value: string): string | undefined {
+/** @param where the source of the value, for the warning */
+function person(value: string, where: string, warn: Warn): string | undefined {
   const text = clean(value);
-  const id = text === undefined ? null : distinctIdOf(text);
-  return id !== null && !isIllegalDistinctId(id) ? id : undefined;
+  if (text === undefined) return undefined;
+  const whole = distinctIdOf(text);
+  const id = whole ?? cutDistinctId(text);
+  if (id === null || isIllegalDistinctId(id)) return undefined;
+  if (whole === null)
+    warn(`the distinct id in ${where} is longer than ${MAX_DISTINCT_ID_BYTES} bytes and was cut, as PostHog does`);
+  return id;
 }
 
 /** A set of properties that a request adds to its events. */

@@ -273,6 +273,16 @@ export class PostHogCaptureOptions {
   readonly tracingHeaders: boolean = true;
 
   /**
+   * Reads the session and, without `identity`, an identified person from the cookie of posthog-js (`ph_<key>_posthog`), for requests without
+   * the tracing headers. Nothing is read if the user has refused consent (`__ph_opt_in_out_<key>`). The cookie comes from the client and
+   * must not be trusted.
+   *
+   * Default: false. Variable: `POSTHOG_POSTHOG_COOKIE`.
+   */
+  @IsSwitch()
+  readonly posthogCookie: boolean = false;
+
+  /**
    * Properties that a request adds to its events; one of these, or an array:
    *
    * - `route`: method, route template and user agent

@@ -13,9 +13,13 @@ const http = (request: object = { headers: HEADERS }): OpenSource => ({ transpor
 
 function interpreter(settings: Partial<InterpreterSettings> = {}) {
   const warnings: string[] = [];
-  const made = new CallInterpreter({ tracingHeaders: true, requestProperties: 'none', ...settings }, (warning) =>
-    warnings.push(warning),
-  );
+  const defaults = {
+    tracingHeaders: true,
+    posthogCookie: false,
+    apiKey: 'phc_key',
+    requestProperties: 'none' as const,
+  };
+  const made = new CallInterpreter({ ...defaults, ...settings }, (warning) => warnings.push(warning));
   return { made, warnings, contexts: new ContextStorage((warning) => warnings.push(warning), made) };
 }
 

@@ -4,7 +4,9 @@ import { describe, expect, it } from '@jest/globals';
 import { headerOf, pathOf, routeOf } from '../../../lib/context/call-source.js';
 import { readTracingHeaders, requestPropertyReader } from '../../../lib/context/request-context.js';
 
-const read = (headers: unknown, isPersonTrusted = true) => readTracingHeaders({ headers }, isPersonTrusted);
+const warnings: string[] = [];
+const read = (headers: unknown, isPersonTrusted = true) =>
+  readTracingHeaders({ headers }, isPersonTrusted, (warning) => warnings.push(warning));
 
 describe('tracing headers', () => {
   it.each<[string, unknown, object]>([
@@ -25,12 +27,26 @@ describe('tracing headers', () => {
       { sessionId: 's-1' },
     ],
     ['at most 1000 characters', { 'x-posthog-session-id': 's'.repeat(1500) }, { sessionId: 's'.repeat(1000) }],
-    ['no distinct id of more than 200 bytes', { 'x-posthog-distinct-id': 'é'.repeat(101) }, {}],
     ['illegal values', { 'x-posthog-distinct-id': 'null', 'x-posthog-session-id': '' }, {}],
     ['no string', { 'x-posthog-distinct-id': 7, 'x-posthog-session-id': { id: 's-1' } }, {}],
     ['no headers', undefined, {}],
   ])('%s', (_name, headers, expected) => {
     expect(read(headers)).toEqual(expected);
+  });
+
+  it.each<[string, string, string | undefined]>([
+    ['200 characters', 'x'.repeat(200), 'x'.repeat(200)],
+    ['201 characters', 'x'.repeat(201), 'x'.repeat(200)],
+    ['1000 characters', 'x'.repeat(1000), 'x'.repeat(200)],
+    ['5000 characters', 'x'.repeat(5000), 'x'.repeat(200)],
+    ['101 characters of two bytes', 'é'.repeat(101), 'é'.repeat(100)],
+    ['characters of four bytes', `x${'🦔'.repeat(60)}`, `x${'🦔'.repeat(49)}`],
+    ['a blank where it is cut', `${'x'.repeat(199)} ${'y'.repeat(50)}`, 'x'.repeat(199)],
+  ])('a distinct id of %s', (_name, given, expected) => {
+    warnings.length = 0;
+    expect(read({ 'x-posthog-distinct-id': given })).toEqual({ distinctId: expected });
+    expect(warnings).toHaveLength(given === expected ? 0 : 1);
+    expect(warnings.join()).not.toContain('xx');
   });
 
   it('contain only the session where the application determines the person', () => {

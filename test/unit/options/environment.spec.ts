@@ -28,6 +28,7 @@ const VARIABLES: [option: string, variable: string, text: string, value: unknown
   ['historicalMigration', 'POSTHOG_HISTORICAL_MIGRATION', 'yes', true],
   ['context', 'POSTHOG_CONTEXT', 'off', false],
   ['tracingHeaders', 'POSTHOG_TRACING_HEADERS', '0', false],
+  ['posthogCookie', 'POSTHOG_POSTHOG_COOKIE', 'yes', true],
   ['requestProperties', 'POSTHOG_REQUEST_PROPERTIES', 'URL', 'url'],
   ['store', 'POSTHOG_STORE_PATH', ' ./data/posthog ', './data/posthog'],
 ];

@@ -35,6 +35,7 @@ const DEFAULTS: Record<string, unknown> = {
   context: true,
   store: undefined,
   tracingHeaders: true,
+  posthogCookie: false,
   requestProperties: 'route',
   superProperties: {},
   beforeSend: undefined,
@@ -82,7 +83,7 @@ const NUMBERS = [
   },
 ];
 
-const SWITCHES = ['enabled', 'disableGeoip', 'historicalMigration', 'context', 'tracingHeaders'];
+const SWITCHES = ['enabled', 'disableGeoip', 'historicalMigration', 'context', 'tracingHeaders', 'posthogCookie'];
 const WORDS: [string, string[]][] = [
   ['captureMode', ['v0', 'v1']],
   ['compression', ['gzip', 'none']],
