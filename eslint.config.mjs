@@ -90,8 +90,8 @@ export default tseslint.config(
     ignores: [
       'lib/wire/axios-client.ts',
       'lib/wire/axios-proxy.ts',
+      'lib/wire/http-service.ts',
       'lib/wire/private-client.ts',
-      'lib/module/http-client-of.ts',
       'lib/options/posthog-capture.options.ts',
     ],
     rules: {
@@ -103,11 +103,6 @@ export default tseslint.config(
         },
       ],
     },
-  },
-  {
-    // CommonJS, whatever the endings of their imports.
-    files: ['lib/**/*.cjs.ts'],
-    rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
   {
     files: ['lib/delivery/**/*.ts'],

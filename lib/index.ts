@@ -17,7 +17,7 @@ export {
   PostHogCaptureOptions,
   type RequestTrackingOptions,
 } from './options/posthog-capture.options.js';
-export { posthogConfig } from './options/posthog-capture.config.js';
+export { posthogConfig, type PostHogConfig } from './options/posthog-capture.config.js';
 export { PostHogConfigurationError } from './options/configuration-error.js';
 
 export { CaptureService } from './capture/capture.service.js';
@@ -67,4 +67,5 @@ export {
 } from './delivery/delivery.js';
 export { type EventStore, type Recovery, type RecoveryRequest } from './delivery/durability/event-store.js';
 export { type CaptureMode } from './wire/wire-format.js';
+export { type HttpServiceLike } from './wire/http-service.js';
 export { type PostHogEvent } from './wire/posthog-event.js';

@@ -10,10 +10,10 @@ const IS_WINDOWS = process.platform === 'win32';
 
 export const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 
-/** Optional peers, because npm would install the wrong major for the version of Nest, but required by every application. */
-const PEERS_BY_NEST = ['@nestjs/axios', '@nestjs/config'];
+/** Optional peers of which npm would install the wrong major for the version of Nest. The applications of the tests have them. */
+export const PEERS_BY_NEST = ['@nestjs/axios', '@nestjs/config'];
 
-/** Peers that an application does not need. */
+/** Other optional peers, which only some sub-paths need. */
 export const OPTIONAL_PEERS = Object.keys(manifest.peerDependenciesMeta).filter(
   (name) => !PEERS_BY_NEST.includes(name),
 );

@@ -1,7 +1,7 @@
 import { type DynamicModule, type INestApplicationContext, type LoggerService, Module } from '@nestjs/common';
-import { ConfigModule } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { loadDotEnv } from './dot-env.js';
 import { messageOf, printable, UsageError } from './terminal.js';
 
 const KEY_MISSING =
@@ -19,7 +19,8 @@ class CommandModule {}
  */
 export async function boot(capture: DynamicModule): Promise<INestApplicationContext> {
   try {
-    const module = { module: CommandModule, imports: [ConfigModule.forRoot({ isGlobal: true }), capture] };
+    await loadDotEnv();
+    const module = { module: CommandModule, imports: [capture] };
     return await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
   } catch (error) {
     throw new UsageError(bootProblem(error));
@@ -33,7 +34,7 @@ export async function boot(capture: DynamicModule): Promise<INestApplicationCont
  */
 export async function readDotEnv(): Promise<void> {
   try {
-    await ConfigModule.forRoot();
+    await loadDotEnv();
   } catch (error) {
     throw new UsageError(bootProblem(error));
   }

@@ -1,4 +1,3 @@
-import { HttpService } from '@nestjs/axios';
 import { type ModuleRef } from '@nestjs/core';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { describeName } from '../options/describe-value.js';
@@ -6,6 +5,7 @@ import { type HttpServiceToken, type PostHogCaptureOptions } from '../options/po
 import { sharedAxiosClient } from '../wire/axios-client.js';
 import { proxyProblem } from '../wire/axios-proxy.js';
 import { type HttpClient } from '../wire/http-client.js';
+import { type HttpService, isHttpService } from '../wire/http-service.js';
 import { privateClient } from '../wire/private-client.js';
 
 /**
@@ -28,7 +28,7 @@ export function httpClientOf(
   }
   const findService = (): HttpService => {
     const service = find(modules, http);
-    if (service instanceof HttpService) return service;
+    if (isHttpService(service)) return service;
     const problem = `http: the token ${describeToken(http, apiKey)} does not name an HttpService`;
     throw new PostHogConfigurationError([problem], name);
   };

@@ -1,10 +1,9 @@
-import '../shared/require-peers.js';
-import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { ConfigModule, ConfigService } from '@nestjs/config';
+import { type DynamicModule, type Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from './config-source.js';
 import { MODULE_OPTIONS_TOKEN, type PostHogCaptureModuleAsyncOptions } from './posthog-capture.module-definition.js';
 import { registerInstance, TrackingModule } from '../tracking/tracking.module.js';
 
@@ -13,22 +12,12 @@ export interface InstanceSource {
   readonly explicit: unknown;
   /** undefined for the default instance. */
   readonly name: string | undefined;
-  readonly config: ConfigService;
+  readonly config: ConfigSource;
   readonly modules: ModuleRef;
 }
 
 /** The token of the InstanceSource in the module of an instance. A string, so that it is the same in both builds. */
 export const INSTANCE_SOURCE = 'POSTHOG_CAPTURE_INSTANCE_SOURCE';
-
-const FALLBACK_CONFIG = Symbol('fallback ConfigService');
-
-/** Reads the variables in applications without a ConfigService, or whose ConfigService is not visible here. */
-@Module({
-  imports: [ConfigModule],
-  providers: [{ provide: FALLBACK_CONFIG, useExisting: ConfigService }],
-  exports: [FALLBACK_CONFIG],
-})
-class FallbackConfigModule {}
 
 /**
  * Completes the module of one instance, which provides and exports its service.
@@ -44,18 +33,18 @@ export function instanceModule(
   const token = getCaptureToken(name);
   const source: Provider = {
     provide: INSTANCE_SOURCE,
-    inject: [MODULE_OPTIONS_TOKEN, { token: ConfigService, optional: true }, FALLBACK_CONFIG, ModuleRef],
-    useFactory: (
-      explicit: unknown,
-      config: ConfigService | undefined,
-      fallback: ConfigService,
-      modules: ModuleRef,
-    ): InstanceSource => ({ explicit, name, config: config ?? fallback, modules }),
+    inject: [MODULE_OPTIONS_TOKEN, CONFIG_SOURCE, ModuleRef],
+    useFactory: (explicit: unknown, config: ConfigSource, modules: ModuleRef): InstanceSource => ({
+      explicit,
+      name,
+      config,
+      modules,
+    }),
   };
   const capture: Provider = { provide: token, inject: [INSTANCE_SOURCE], useFactory: create };
   return {
     ...definition,
-    imports: [...(definition.imports ?? []), FallbackConfigModule, TrackingModule],
+    imports: [...(definition.imports ?? []), configSourceModule(definition.imports), TrackingModule],
     providers: [...(definition.providers ?? []), source, capture, registerInstance(name)],
     exports: [...(definition.exports ?? []), token],
   };

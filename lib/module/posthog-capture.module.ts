@@ -1,4 +1,3 @@
-import '../shared/require-peers.js';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { resolveOptions } from '../options/resolve-options.js';

@@ -1,4 +1,3 @@
-import { type HttpService } from '@nestjs/axios';
 import { type Abstract, type LoggerService, type Type } from '@nestjs/common';
 import { type AxiosRequestConfig } from 'axios';
 import { ValidateIf } from 'class-validator';
@@ -24,6 +23,7 @@ import { type Identity } from '../context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
 import { type EventDrop } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
+import { type HttpServiceLike } from '../wire/http-service.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 import { CAPTURE_MODES, type CaptureMode } from '../wire/wire-format.js';
 
@@ -59,7 +59,7 @@ export interface RequestTrackingOptions {
 }
 
 /** Injection token of an `HttpService` of the application: its class, a string or a symbol. */
-export type HttpServiceToken = Type<HttpService> | Abstract<HttpService> | string | symbol;
+export type HttpServiceToken = Type<HttpServiceLike> | Abstract<HttpServiceLike> | string | symbol;
 
 /**
  * The resolved options of one instance, complete and valid. The initializers are the defaults, and the decorators are the rules:

@@ -35,7 +35,7 @@ export function nestAdd({ sourceRoot }: { sourceRoot?: string }): (tree: Tree, c
 /** @param changed the number of files that changed */
 export function nextSteps(changed: number): string {
   const done = changed === 0 ? 'Nothing to change: nestjs-posthog-capture is set up.\n' : '';
-  return `${done}Set POSTHOG_API_KEY in the environment or in .env. To see events without a PostHog project, start a local one:
+  return `${done}Set POSTHOG_API_KEY in the environment of the application. To see events without a PostHog project, start a local one:
 
   npx posthog-capture listen --port 8010
   POSTHOG_API_KEY=phc_local POSTHOG_HOST=http://127.0.0.1:8010 npm start

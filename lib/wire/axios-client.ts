@@ -1,10 +1,9 @@
-import '../shared/require-peers.js';
 import { Readable } from 'node:stream';
-import { HttpService } from '@nestjs/axios';
 import axios, { type AxiosRequestConfig, type AxiosResponse, isAxiosError } from 'axios';
 import { firstValueFrom } from 'rxjs';
 import { KeepAliveConnections } from './keep-alive.js';
 import { endRefused, type HttpResponse, type HttpClient, readBody } from './http-client.js';
+import { type HttpService } from './http-service.js';
 
 /** Default credentials of the application would replace our key. axios accepts null for none, which its types lack. */
 const NO_AUTH: object = { auth: null };
@@ -47,7 +46,7 @@ const NETWORK_SETTINGS: ReadonlySet<string> = new Set([
 ] satisfies (keyof AxiosRequestConfig)[]);
 
 /**
- * A separate HttpService, so that no interceptor of the application sees the key. Connections are kept alive.
+ * A separate axios instance, so that no interceptor of the application sees the key. Connections are kept alive.
  *
  * @param settings proxy, agents and other network settings; others are ignored. Without `proxy`, axios uses that of the environment
  */
@@ -57,8 +56,8 @@ export function privateAxiosClient(settings: AxiosRequestConfig): HttpClient {
   const given = Object.fromEntries(
     Object.entries(settings).filter(([name, value]) => NETWORK_SETTINGS.has(name) && value !== undefined),
   );
-  const service = new HttpService(axios.create({ httpAgent, httpsAgent, ...given }));
-  return axiosClient(() => service, connections);
+  const client = axios.create({ httpAgent, httpsAgent, ...given });
+  return axiosClient((config) => client.request<unknown>(config), connections);
 }
 
 /**
@@ -67,17 +66,21 @@ export function privateAxiosClient(settings: AxiosRequestConfig): HttpClient {
  * @param find called for each request, because the service may not exist before the application has started. May throw
  */
 export function sharedAxiosClient(find: () => HttpService): HttpClient {
-  return axiosClient(find, new KeepAliveConnections());
+  const request = (config: AxiosRequestConfig) => firstValueFrom(find().request(config));
+  return { ...axiosClient(request, new KeepAliveConnections()), prepare: () => void find() };
 }
 
-function axiosClient(http: () => HttpService, connections: KeepAliveConnections): HttpClient {
+function axiosClient(
+  request: (config: AxiosRequestConfig) => Promise<AxiosResponse<unknown>>,
+  connections: KeepAliveConnections,
+): HttpClient {
   return {
-    prepare: () => void http(),
+    prepare: () => undefined,
     async post({ url, headers, body: data }, signal) {
       // Interceptors may change the headers.
       const config = { ...PROTOCOL_SETTINGS, ...NO_AUTH, url, data, headers: { ...headers }, signal };
       try {
-        return await readResponse(await unlessAborted(firstValueFrom(http().request<unknown>(config)), signal), signal);
+        return await readResponse(await unlessAborted(request(config), signal), signal);
       } catch (error) {
         const refusal = refusalIn(error);
         if (refusal) return refusal;

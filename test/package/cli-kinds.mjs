@@ -2,7 +2,7 @@
 
 /**
  * `setUp`: with the line of README.md, `nest add`, or `init`. `npm`: a major version of npm instead of the one of this machine.
- * `checks`: the documented tests, and an application that starts and stops.
+ * `remedies`: also with versions of packages that the package refuses.
  */
 const application = (cli, modules, setUp, more) => ({
   name: `CLI ${cli}, ${modules}, ${setUp}${more?.npm ? `, npm ${more.npm}` : ''}`,
@@ -16,7 +16,7 @@ export const CLI_KINDS = [
   application('10', 'CommonJS', 'README.md'),
   application('10', 'CommonJS', 'nest add'),
   application('10', 'CommonJS', 'init', { npm: '10' }),
-  application('11', 'CommonJS', 'README.md', CORE),
+  application('11', 'CommonJS', 'README.md', { ...CORE, remedies: true }),
   application('11', 'CommonJS', 'README.md', { npm: '10' }),
   application('11', 'CommonJS', 'nest add'),
   application('11', 'CommonJS', 'init'),
