@@ -1,3 +1,5 @@
+import { escapeControls } from '../shared/escape-controls.js';
+
 /** Longer messages are cut: errors may quote their input at length. */
 const MAX_LENGTH = 200;
 /** The rest of a longer message is ignored. */
@@ -30,9 +32,9 @@ export function describeStoreError(
   return withoutSecret(text, secret) || 'unknown error';
 }
 
-/** The first 200 characters, with the secret masked. */
+/** The first 200 characters, with the secret masked and control characters escaped. */
 export function withoutSecret(text: string, secret: string): string {
-  return text.replaceAll(secret, '***').slice(0, MAX_LENGTH);
+  return escapeControls(text.slice(0, MAX_READ_LENGTH).replaceAll(secret, '***')).slice(0, MAX_LENGTH);
 }
 
 /** Reads fields instead of using instanceof, because Node's errors may come from another realm. */

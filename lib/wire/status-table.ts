@@ -62,15 +62,24 @@ function remedyFor(status: number, { apiKey, host, captureMode }: RemedyNames): 
 
 /**
  * Reads Retry-After (RFC 9110, section 10.2.3): seconds or an HTTP date. A date is relative to the `Date` header of the same
- * response, because the clocks may differ, or else to `now`.
+ * response, because the clocks may differ, or else to `now`. Of a repeated header (`60, 120`), the longest delay: it satisfies all.
  *
  * @param headers names in lower case
  * @returns milliseconds to wait, 0 for a past date, undefined if missing or unreadable
  */
 export function retryAfterMs(headers: Readonly<Record<string, unknown>>, now: number): number | undefined {
   const { 'retry-after': header, date } = headers;
-  if (typeof header !== 'string' && typeof header !== 'number') return undefined;
-  const text = String(header).trim();
+  const text = Array.isArray(header) ? header.join(',') : header;
+  if (typeof text !== 'string' && typeof text !== 'number') return undefined;
+  const values = (String(text).match(RETRY_AFTER_VALUE) ?? []).map((value) => delayMs(value.trim(), date, now));
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+/** One of the values of a header that a proxy joined with commas. A date contains a comma itself. */
+const RETRY_AFTER_VALUE = /\s*(?:[a-z]{3,9},)?[^,]+/gi;
+
+function delayMs(text: string, date: unknown, now: number): number | undefined {
   if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1000);
   const at = parseDate(text);
   return at === undefined ? undefined : Math.max(0, at - (parseDate(date) ?? now));

@@ -182,6 +182,12 @@ it.each([
   ['120', 120_000],
   ['0', 0],
   ['1.5', 1500],
+  // A repeated header that a proxy joined: the longest delay satisfies both.
+  ['60, 120', 120_000],
+  ['120,60', 120_000],
+  ['60, soon', 60_000],
+  ['5, Thu, 01 Jan 2026 00:00:10 GMT', 10_000],
+  ['Thu, 01 Jan 2026 00:00:10 GMT, 5', 10_000],
   ['Thu, 01 Jan 2026 00:00:10 GMT', 10_000],
   ['Thu, 01 Jan 2020 00:00:00 GMT', 0],
   ['-5', undefined],

@@ -4,6 +4,7 @@ import { toJson } from '../../json/safe-json.js';
 import { type BeforeSend } from '../../options/posthog-capture.options.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { plainCopy } from '../../shared/untrusted-values.js';
+import { wallClock } from '../../shared/wall-clock.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { type WireFormat } from '../../wire/wire-format.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
@@ -59,7 +60,7 @@ export class EventIntake {
     const distinctId = source.distinctId ?? acting.distinctId ?? '';
     if (acting.optedOut)
       return { ok: false, reason: 'opted_out', detail: 'the current person opted out', uuid: null, distinctId };
-    const now = Date.now();
+    const now = wallClock();
     const uuid = this.#uuids.next(now);
     const timestamp = this.#clock.at(now);
     const built = this.#build(source, { acting, personlessId: this.#personlessId, uuid, timestamp, warn });

@@ -1,4 +1,8 @@
+import { AbortListeners } from '../../shared/abort-listeners.js';
 import { fieldOf } from '../../shared/untrusted-values.js';
+
+/** Weak: it keeps no signal alive. */
+const LISTENERS = new AbortListeners();
 
 /** The options of calls that wait. These calls never reject, so an option that is invalid or cannot be read is ignored. */
 
@@ -26,10 +30,10 @@ export function followSignal(options: unknown): FollowedSignal | undefined {
   const ours = new AbortController();
   const abort = (): void => ours.abort();
   quietly(() => {
-    theirs.addEventListener('abort', abort, { once: true });
+    LISTENERS.add(theirs, abort);
     if (theirs.aborted) abort();
   });
-  return { signal: ours.signal, release: () => quietly(() => theirs.removeEventListener('abort', abort)) };
+  return { signal: ours.signal, release: () => quietly(() => LISTENERS.remove(theirs, abort)) };
 }
 
 function quietly(act: () => unknown): void {

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { type LoggerService } from '@nestjs/common';
+import { escapeControls } from '../../shared/escape-controls.js';
 import { LogLimiter } from './log-limiter.js';
 
 /**
@@ -33,7 +34,8 @@ export class CaptureLog {
   /** The application's logger may throw or reject; there is nowhere left to report that. */
   #write(level: 'log' | 'warn' | 'debug', text: string): void {
     try {
-      const result: unknown = this.#logger[level]?.(text);
+      // Errors, responses and names come from outside.
+      const result: unknown = this.#logger[level]?.(escapeControls(text));
       if (types.isPromise(result)) result.catch(() => undefined);
     } catch {
       // See above.

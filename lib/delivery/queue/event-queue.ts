@@ -125,8 +125,8 @@ export class EventQueue {
   }
 
   /**
-   * Removes one event if the queue is over its limits: the oldest that is not leased, the newest if there is no other, and the
-   * newest if it is larger than the whole queue.
+   * Removes one event if the queue is over its limits: the oldest that is not leased, or the newest if it is larger than the whole
+   * queue. If all others are leased, the newest stays, beyond the limit.
    */
   evict(): Evicted | null {
     const { maxQueueEvents, maxQueueBytes } = this.#limits;
@@ -136,6 +136,7 @@ export class EventQueue {
       this.#arrivals.pop();
       return this.#remove(newest, this.nextSeq);
     }
+    if (this.#leased.events > 0 && this.#held.events - this.#leased.events === 1) return null;
     return this.takeOldest();
   }
 
@@ -173,7 +174,7 @@ export class EventQueue {
           bytes + event.bytes <= maxBatchBytes &&
           event.format === first.format &&
           !lease.hasIdOf(event));
-      if (!fits) return false;
+      if (!fits || !this.#leavesRoom()) return false;
       lease.add({ event, seq, lane });
       lane.hold(lease);
       this.#leased.add(event);
@@ -202,6 +203,12 @@ export class EventQueue {
     this.#waiting.putBack(returned);
     for (const { lane } of returned) this.#releaseKey(lane);
     return returned.map(({ event }) => event);
+  }
+
+  /** An eighth of the queue is not leased: if it is full, some of its events can make room for newer ones. */
+  #leavesRoom(): boolean {
+    const leased = this.#leased.events;
+    return leased === 0 || 8 * (leased + 1) <= 7 * this.#limits.maxQueueEvents;
   }
 
   #takeWaiting(lease: QueueLease, take: Take): boolean {

@@ -145,13 +145,22 @@ describe('a full queue', () => {
     expect(queue.size).toBe(4);
   });
 
-  it('drops the newest event when all others are leased, or when it is larger than the queue', () => {
+  it('drops the newest event only when it is larger than the queue', () => {
     const queue = new EventQueue({ maxQueueEvents: 1, maxQueueBytes: 100 });
     queue.push(event('a'));
     queue.lease(BATCH);
-    expect(pushed(queue, event('b'))).toEqual(['b']);
+    expect(pushed(queue, event('b'))).toEqual([]);
+    expect(pushed(queue, event('c'))).toEqual(['b']);
     expect(pushed(queue, event('huge', 'huge', { bytes: 101 }))).toEqual(['huge']);
-    expect([queue.size, queue.bytes]).toEqual([1, 10]);
+    expect([queue.size, queue.bytes]).toEqual([2, 20]);
+  });
+
+  it('leases at most seven eighths of the limit', () => {
+    const queue = new EventQueue({ maxQueueEvents: 16, maxQueueBytes: 1000 });
+    for (let index = 0; index < 16; index += 1) queue.push(event(`${index}`));
+    expect(queue.lease(BATCH)?.events).toHaveLength(14);
+    expect(queue.lease(BATCH)).toBeNull();
+    expect(pushed(queue, event('new'))).toEqual(['14']);
   });
 });
 
