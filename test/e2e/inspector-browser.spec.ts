@@ -83,6 +83,18 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await preview.textContent()).toMatch(/total: 5 {2}\$current_url: "\/a"/);
   });
 
+  it('also shows the own properties of an event of which the list has only the first 8 KiB', async () => {
+    const { page, capture } = await open();
+    const blob = '"}x\\'.repeat(10_000);
+    const properties = { $current_url: '/a', total: 5, nested: { $a: [1, '}'] }, $set: { plan: 'pro' }, blob, late: 1 };
+    capture.capture({ event: 'paid', distinctId: 'ann', properties });
+    const preview = row(page, 'paid').locator('.more');
+    await preview.filter({ hasText: 'total: 5' }).waitFor();
+    expect(await preview.textContent()).toMatch(
+      /total: 5 {2}nested: \{"\$a":\[1,"\}"\]\} {2}blob: "\\"\}x[^]{1,100}… {2}\$/,
+    );
+  });
+
   it('counts pending events by name, and groups names that were seen once', async () => {
     const { page, capture, posthog } = await open({}, { posthog: { maxRetries: 0, coolDownMs: 60_000 } });
     posthog.failAlways({ status: 503 });

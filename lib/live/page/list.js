@@ -1,8 +1,5 @@
 /** The list of events, its filters and the selected event. */
 
-/** Properties of every event, left out of the preview. */
-const USUAL = new Set(['$lib', '$lib_version', '$is_server', '$geoip_disable']);
-const PREVIEW_LENGTH = 300;
 /** For events of which the server no longer reports the fate, for example after a restart. */
 const LOST = { id: '', label: 'unknown', tone: 'idle', isFinal: true };
 
@@ -232,20 +229,4 @@ function fateBadge({ attempts }, { label, tone, isFinal }) {
   const badge = make('span', 'fate', make('i'), label + times);
   badge.dataset.tone = tone;
   return badge;
-}
-
-/** @param {LiveEvent} event */
-function preview({ text, isCut }) {
-  if (text === '') return '';
-  try {
-    const { properties } = isCut ? { properties: text } : JSON.parse(text);
-    if (typeof properties === 'string') return visible(properties.slice(0, PREVIEW_LENGTH));
-    const shown = Object.entries(properties ?? {}).filter(([key]) => !USUAL.has(key));
-    const own = shown.filter(([key]) => !key.startsWith('$'));
-    const ordered = [...own, ...shown.filter(([key]) => key.startsWith('$'))];
-    const parts = ordered.slice(0, 12).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
-    return visible(parts.join('  ').slice(0, PREVIEW_LENGTH));
-  } catch {
-    return visible(text.slice(0, PREVIEW_LENGTH));
-  }
 }
