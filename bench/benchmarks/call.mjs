@@ -9,7 +9,7 @@ const CLIENTS = [
   client('floor: JSON.stringify', 'floor'),
   client('nestjs-posthog-capture', 'ours'),
   client('nestjs-posthog-capture, in a context', 'ours', { inContext: true }),
-  client('nestjs-posthog-capture, lmdb store', 'ours', { store: true }),
+  client('nestjs-posthog-capture, store', 'ours', { store: true }),
   client('nestjs-posthog-capture, durability: capture', 'ours', { store: true, durability: 'capture' }),
   client('posthog-node', 'posthog-node'),
   client('@segment/analytics-node', 'segment'),

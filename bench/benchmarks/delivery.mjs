@@ -10,7 +10,7 @@ const FLOOR = client('floor', 'floor');
 /** Compresses like this package. */
 const FLOOR_1 = client('floor, gzip level 1', 'floor', { level: 1 });
 const OURS = client('nestjs-posthog-capture', 'ours');
-const STORE = client('nestjs-posthog-capture, lmdb store', 'ours', { store: true });
+const STORE = client('nestjs-posthog-capture, store', 'ours', { store: true });
 const POSTHOG = client('posthog-node', 'posthog-node');
 const SEGMENT = client('@segment/analytics-node', 'segment');
 

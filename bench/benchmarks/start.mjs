@@ -11,7 +11,7 @@ const APPLICATIONS = [
   NEST,
   PEERS,
   application('nestjs-posthog-capture (loads these peers)', 'ours'),
-  application('nestjs-posthog-capture, lmdb store', 'ours, store'),
+  application('nestjs-posthog-capture, store', 'ours, store'),
   application('posthog-node', 'posthog-node'),
   application('@segment/analytics-node', 'segment'),
 ];

@@ -19,8 +19,8 @@ export async function moduleOptions({ url, mode, batch, window, storePath, durab
 }
 
 async function storeAt(path, durability) {
-  const { lmdbEventStore } = await import('nestjs-posthog-capture/lmdb');
-  return lmdbEventStore({ path, ...(durability !== undefined && { durability }) });
+  const { fileEventStore } = await import('nestjs-posthog-capture/store');
+  return fileEventStore({ path, ...(durability !== undefined && { durability }) });
 }
 
 export async function open(options) {

@@ -21,9 +21,9 @@ const VARIANTS = {
   },
   async 'ours, store'() {
     const { PostHogCaptureModule } = await import('nestjs-posthog-capture');
-    const { lmdbEventStore } = await import('nestjs-posthog-capture/lmdb');
+    const { fileEventStore } = await import('nestjs-posthog-capture/store');
     return ({ url, storePath }) => [
-      PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url, store: lmdbEventStore({ path: storePath }) }),
+      PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url, store: fileEventStore({ path: storePath }) }),
     ];
   },
   async 'posthog-node'() {

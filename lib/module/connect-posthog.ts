@@ -61,6 +61,6 @@ async function durabilityOf({
 /** A path is an LMDB store with default options. Imported only then: it needs the optional package. */
 async function openStore(store: EventStore | string): Promise<EventStore> {
   if (typeof store !== 'string') return store;
-  const { lmdbEventStore } = await import('../stores/lmdb-event-store.js');
-  return lmdbEventStore({ path: store });
+  const { fileEventStore } = await import('../stores/file-event-store.js');
+  return fileEventStore({ path: store });
 }

@@ -121,7 +121,7 @@ export const IsOptionalStore = () =>
     isValid: optional((value) =>
       typeof value === 'string' ? value.trim() !== '' : hasMethods(value, 'recover', 'append', 'remove', 'close'),
     ),
-    expected: 'a store, such as lmdbEventStore({ path }), or the path of a directory',
+    expected: 'a store, such as fileEventStore({ path }), or the path of a directory',
     parse: parseText,
     variable: 'storePath',
   });

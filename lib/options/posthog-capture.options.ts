@@ -297,7 +297,7 @@ export class PostHogCaptureOptions {
 
   /**
    * Keeps events until PostHog has accepted them, even across restarts and crashes of the process: the path of a directory,
-   * `lmdbEventStore({ path })` from `nestjs-posthog-capture/lmdb`, or your own `EventStore`. Each instance needs its own store.
+   * `fileEventStore({ path })` from `nestjs-posthog-capture/store`, or your own `EventStore`. Each instance needs its own store.
    *
    * Default: none, events are in memory only. Variable: `POSTHOG_STORE_PATH`, the path of a directory.
    */

@@ -1,131 +1,194 @@
-import { existsSync } from 'node:fs';
-import { backoffMs } from '../delivery/sending/retry-policy.js';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Capacity, type Recovery } from '../delivery/durability/event-store.js';
-import { EventFile } from './event-file.js';
-import { inspectFiles } from './inspect-files.js';
-import { type LmdbPackage } from './lmdb.js';
-import { RecordFile } from './record-file.js';
+import { type Journal } from './journal.js';
+import { isMissing } from './process-lock.js';
+import { type FoundBlock, readGeneration, readSegment } from './read-segment.js';
+import { type Block, Segment } from './segment.js';
 import { type StoreDirectory } from './store-directory.js';
 
-/** Delay before the next inspection after one was killed: one of the files may exhaust the memory each time. */
-const INSPECTION_BACKOFF = { retryBaseMs: 10_000, retryMaxMs: 5 * 60_000 };
+/** `recover` returns after this time, so that thousands of files do not delay the boot. */
+const BUDGET_MS = 1000;
 
-/** Takes over the files of dead processes and recovers their events. */
+/** An event that was found in a file, and where. */
+interface FoundEvent {
+  readonly event: QueuedEvent;
+  readonly block: Block;
+  readonly index: number;
+}
+
+/**
+ * Takes over the files of owners that have ended and recovers their events, file by file: only one of them is open at a time, and
+ * only those whose events there is capacity for are taken.
+ */
 export class AdoptedFiles {
-  readonly #lmdb: LmdbPackage;
+  readonly #directory: StoreDirectory;
+  readonly #journal: Journal;
   readonly #project: string;
-  /** Adopted, but not inspected yet. */
-  #unknown: string[] = [];
-  /** Consecutive inspections that were killed. */
-  #killed = 0;
-  /** Time of the next inspection by `performance.now()`, which no clock change affects. */
-  #inspectAt = 0;
-  #files: EventFile[] = [];
-  #foreign = 0;
-  /** For the next result of `recover`; kept if recovering fails in between. */
+  /** The current search; null if there is none. */
+  #search: AsyncGenerator<readonly FoundEvent[], void> | null = null;
+  /** Found, but there was no capacity for them. */
+  #waiting: readonly FoundEvent[] = [];
+  /** For the next result of `recover`. */
   #warnings: string[] = [];
+  /** Warnings that are given once. */
+  readonly #given = new Set<string>();
 
-  constructor(lmdb: LmdbPackage, project: string) {
-    this.#lmdb = lmdb;
+  constructor(directory: StoreDirectory, journal: Journal, project: string) {
+    this.#directory = directory;
+    this.#journal = journal;
     this.#project = project;
   }
 
-  /** Recovered events that have not been removed. */
-  get pending(): readonly QueuedEvent[] {
-    return this.#files.flatMap((file) => file.pending);
-  }
-
-  async recover(directory: StoreDirectory, capacity: Capacity): Promise<Recovery> {
-    const { files, foreign } = await directory.leftovers();
-    if (foreign > this.#foreign) this.#warnings.push(FOREIGN);
-    this.#foreign = foreign;
-    for (const file of files) {
-      const path = directory.adopt(file);
-      if (path !== null) this.#unknown.push(path);
+  async recover({ maxEvents, maxBytes }: Capacity): Promise<Recovery> {
+    const end = performance.now() + BUDGET_MS;
+    const events: QueuedEvent[] = [];
+    let bytes = 0;
+    let isFull = false;
+    while (!isFull && performance.now() < end && (this.#waiting.length > 0 || (await this.#findMore()))) {
+      let taken = 0;
+      for (const { event, block, index } of this.#waiting) {
+        isFull = events.length >= maxEvents || (bytes + event.bytes > maxBytes && events.length > 0);
+        if (isFull) break;
+        this.#journal.adopt(event, block, index);
+        events.push(event);
+        bytes += event.bytes;
+        taken += 1;
+      }
+      this.#waiting = this.#waiting.slice(taken);
     }
-    await this.#inspect(directory);
-    const events = this.#read(capacity);
-    this.#finish(directory);
     const warnings = this.#warnings;
     this.#warnings = [];
-    return { events, warnings };
+    return { events, warnings, more: !isFull && this.#search !== null };
   }
 
-  remove(event: QueuedEvent): void {
-    this.#files.some((file) => file.remove(event));
-  }
-
-  /** Writes the removals. If it throws, they are written the next time. */
-  commit(): void {
-    for (const file of this.#files) file.commit();
+  /** Adds a sentence to the next result of `recover`. */
+  warn(warning: string): void {
+    this.#warnings.push(warning);
   }
 
   async close(): Promise<void> {
-    const files = this.#files;
-    this.#files = [];
-    await Promise.all(files.map((file) => file.close()));
+    await this.#search?.return(undefined);
+    this.#search = null;
   }
 
-  async #inspect(directory: StoreDirectory): Promise<void> {
-    // Somebody may have deleted one.
-    this.#unknown = this.#unknown.filter((path) => existsSync(path));
-    if (this.#unknown.length === 0 || performance.now() < this.#inspectAt) return;
-    const { intact, damaged, unknown, endedBy } = await inspectFiles(this.#unknown);
-    this.#killed = endedBy === null ? 0 : this.#killed + 1;
-    if (endedBy !== null) {
-      this.#inspectAt = performance.now() + backoffMs(this.#killed, INSPECTION_BACKOFF);
-      this.#warnings.push(
-        `Not all files of earlier processes in the store could be inspected: the inspecting process was killed (${endedBy}). ` +
-          'Their events are kept and sent later.',
-      );
-    }
-    // Each is noted immediately: if one fails, the others can still be taken over.
-    for (const path of damaged) {
-      const aside = directory.setAside(path);
-      this.#known(path);
-      this.#warnings.push(
-        `The store contained a damaged file. It was set aside as ${JSON.stringify(aside)}; its events are not sent.`,
-      );
-    }
-    for (const path of intact) {
-      this.#files.push(new EventFile(new RecordFile(this.#lmdb, path), this.#project, 1));
-      this.#known(path);
-    }
-    this.#unknown = [...unknown];
-  }
-
-  #known(path: string): void {
-    this.#unknown = this.#unknown.filter((other) => other !== path);
-  }
-
-  #read({ maxEvents, maxBytes }: Capacity): QueuedEvent[] {
-    const events: QueuedEvent[] = [];
-    let bytes = 0;
-    for (const file of this.#files) {
-      const rest = { maxEvents: maxEvents - events.length, maxBytes: maxBytes - bytes };
-      for (const event of file.read(rest, events.length === 0)) {
-        events.push(event);
-        bytes += event.bytes;
+  /** Resolves with false if nothing was found. */
+  async #findMore(): Promise<boolean> {
+    this.#search ??= this.#findEvents();
+    try {
+      const next: IteratorResult<readonly FoundEvent[], void> = await this.#search.next();
+      if (next.done !== true) {
+        this.#waiting = next.value;
+        return true;
       }
+    } catch (error) {
+      this.#search = null;
+      throw error;
     }
-    return events;
+    this.#search = null;
+    return false;
   }
 
-  /** Closes the files whose events have all been recovered and removed. */
-  #finish(directory: StoreDirectory): void {
-    for (const file of this.#files.filter(({ done }) => done)) {
-      this.#files = this.#files.filter((other) => other !== file);
-      void file.close().catch(() => undefined);
-      if (file.damaged === 0) continue;
-      const aside = directory.setAside(file.path);
-      this.#warnings.push(
-        `The store contained ${file.damaged} damaged records. They were set aside as ${JSON.stringify(aside)}; the other events were sent.`,
-      );
+  async *#findEvents(): AsyncGenerator<readonly FoundEvent[], void> {
+    for await (const { project, files } of this.#directory.leftovers()) {
+      if (project !== this.#project) this.#warnOnce(FOREIGN);
+      else for (const name of await this.#byAge(files)) yield* this.#eventsOf(name);
     }
+  }
+
+  /** The segments of an owner, oldest first: it uses them again, so their names do not tell. */
+  async #byAge(names: readonly string[]): Promise<readonly string[]> {
+    if (names.length < 2) return names;
+    const ages = new Map<string, number>();
+    for (const name of names) {
+      const file = await this.#open(name);
+      if (!file) continue;
+      const generation = await readGeneration(file).finally(() => file.close());
+      ages.set(name, typeof generation === 'number' ? generation : 0);
+    }
+    const originOf = (name: string): string => name.slice(0, name.lastIndexOf('-', name.indexOf('.')));
+    return [...ages.keys()].sort(
+      (a, b) => originOf(a).localeCompare(originOf(b)) || (ages.get(a) ?? 0) - (ages.get(b) ?? 0),
+    );
+  }
+
+  /** Yields the events of each block. */
+  async *#eventsOf(name: string): AsyncGenerator<readonly FoundEvent[]> {
+    const file = await this.#open(name);
+    if (!file) return;
+    try {
+      const generation = await readGeneration(file);
+      if (generation === 'newer') {
+        this.#warnOnce(NEWER);
+        return;
+      }
+      const path = this.#directory.adopt(name);
+      if (path === null) return;
+      const segment = Segment.adopted(path, (await file.stat()).ino);
+      this.#journal.register({ segment, finish: null });
+      let damaged = 0;
+      for await (const found of readSegment(file, this.#project, generation)) {
+        if (found.events) yield* this.#adopt(segment, found);
+        else damaged += 1;
+      }
+      this.#journal.register({ segment, finish: () => this.#finish(segment, damaged) });
+    } finally {
+      await file.close();
+    }
+  }
+
+  *#adopt(segment: Segment, { offset, count, events, removed }: FoundBlock): Generator<readonly FoundEvent[]> {
+    if (!events || removed.length === count) return;
+    const block: Block = { segment, offset, count, removed: [...removed], removedWritten: removed.length };
+    const isRemoved = new Set(removed);
+    const found = events.map((event, index) => ({ event, block, index })).filter(({ index }) => !isRemoved.has(index));
+    segment.pending += found.length;
+    yield found;
+  }
+
+  /** All events of a file have been removed. */
+  #finish(segment: Segment, damaged: number): void {
+    if (damaged === 0) {
+      segment.discard();
+      return;
+    }
+    const aside = `${segment.path}.damaged`;
+    segment.rename(aside);
+    this.warn(
+      `The store contained ${damaged} damaged block${damaged === 1 ? '' : 's'} of events. The file was set aside as ${JSON.stringify(aside)}; its other events were sent.`,
+    );
+  }
+
+  /** Returns null if the file cannot be read by this process, which says nothing about its content. */
+  async #open(name: string): Promise<FileHandle | null> {
+    const path = join(this.#directory.path, name);
+    try {
+      return await open(path, 'r+');
+    } catch (error) {
+      if (isMissing(error)) return null;
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (!NOT_OURS.has(code)) throw error;
+      this.#warnOnce(
+        `A file of the store cannot be opened (${code}): ${JSON.stringify(path)}. It is kept; its owner's next process sends its events.`,
+      );
+      return null;
+    }
+  }
+
+  #warnOnce(warning: string): void {
+    if (this.#given.has(warning)) return;
+    this.#given.add(warning);
+    this.warn(warning);
   }
 }
+
+/** The file belongs to another user. */
+const NOT_OURS = new Set(['EACCES', 'EPERM', 'ELOOP']);
 
 const FOREIGN =
   'The store holds events of another PostHog project, captured with another key or host. They are kept and not sent. ' +
   'To send them, start once with the former key and host.';
+
+const NEWER =
+  'The store holds files of a newer version of nestjs-posthog-capture. They are kept and not sent. To send them, start once with that version.';

@@ -26,6 +26,8 @@ const ROW_BYTES = LENGTHS * LENGTH_BYTES + 8;
 /** UTF-8 bytes of one UTF-16 code unit. */
 const MAX_BYTES_PER_CHARACTER = 3;
 
+const NO_ROOM = { before: 0, after: 0 };
+
 /** Node has crc32 since 20.15 and 22.2. Without it, blocks are not checked. */
 const checksum = (bytes: Buffer): string =>
   'crc32' in zlib ? zlib.crc32(bytes).toString(16).padStart(CHECKSUM_CHARACTERS, '0') : NO_CHECKSUM;
@@ -40,8 +42,12 @@ export class BlockWriter {
     this.#project = project;
   }
 
-  /** The next call overwrites the result. */
-  write(events: readonly QueuedEvent[]): Buffer {
+  /**
+   * The next call overwrites the result.
+   *
+   * @param room bytes to leave free in the result, before and after the block
+   */
+  write(events: readonly QueuedEvent[], room = NO_ROOM): Buffer {
     const line = JSON.stringify([VERSION, this.#project, events.length]) + LINE_END;
     let names = '';
     let payloadBytes = 0;
@@ -50,10 +56,16 @@ export class BlockWriter {
       payloadBytes += bytes;
     }
     const most =
-      LINE_START + (line.length + names.length) * MAX_BYTES_PER_CHARACTER + events.length * ROW_BYTES + payloadBytes;
+      room.before +
+      room.after +
+      LINE_START +
+      (line.length + names.length) * MAX_BYTES_PER_CHARACTER +
+      events.length * ROW_BYTES +
+      payloadBytes;
     this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
     const block = most <= SCRATCH_BYTES ? this.#scratch : Buffer.allocUnsafe(most);
-    let end = block.write(`${NO_CHECKSUM} `, 'latin1');
+    const start = room.before;
+    let end = start + block.write(`${NO_CHECKSUM} `, start, 'latin1');
     end += block.write(line, end);
     const table = new DataView(block.buffer, block.byteOffset);
     for (const event of events) end = writeRow(table, end, event);
@@ -62,9 +74,8 @@ export class BlockWriter {
     for (const { payload, bytes } of events) {
       end += block.write(payload, end, payload.length === bytes ? 'latin1' : 'utf8');
     }
-    const written = block.subarray(0, end);
-    written.write(checksum(written.subarray(LINE_START)), 'latin1');
-    return written;
+    block.write(checksum(block.subarray(start + LINE_START, end)), start, 'latin1');
+    return block.subarray(0, end + room.after);
   }
 }
 

@@ -1,174 +1,160 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { mkdirSync, renameSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { backgroundTimer, deadlineTimer, type Timer } from '../delivery/timers.js';
-import { livenessOf, type ProcessIdentity, thisProcess } from './process-identity.js';
-import { lockOf } from './record-file.js';
+import { backgroundTimer, type Timer } from '../delivery/timers.js';
+import { LockDirectory, newOwner, ownerOfLock, type ProcessLock } from './process-lock.js';
 
-/** Interval at which an owner touches its file. */
+/** Interval at which an owner touches its files, and checks that they are still there. */
 const HEARTBEAT_MS = 1000;
-/** An owner whose process cannot be looked up, usually on another host, is dead after this time without a heartbeat. */
+/** An owner on another machine is dead when its heartbeat has not changed for this time. */
 const DEAD_AFTER_MS = 60_000;
-/** An owner on this host whose process cannot be looked up, such as in another container, is observed for this time. */
-const WATCH_MS = 3 * HEARTBEAT_MS;
 
-/** `<origin>.<project>.<owner>.mdb`: the process that wrote the records, their project, and the process that owns them now. */
-const FILE_NAME = /^(?<origin>[a-z\d-]+)\.(?<project>[a-f\d]+)\.(?<owner>[a-z\d-]+)\.mdb$/;
+/**
+ * `<origin>.<project>.<owner>.events`: an id of the file, the project of its events, and the owner. Version 0.1 wrote `.mdb` files, and
+ * set some aside as `.mdb.damaged` without cause.
+ */
+const FILE_NAME =
+  /^(?<origin>[a-z\d-]+)\.(?<project>[a-f\d]+)\.(?<owner>[a-z\d-]+)\.(?:(?<kind>events|mdb)|(?<former>mdb)\.damaged)$/;
 
-/** Files of dead processes. */
+type Watched = Map<string, { readonly beat: number; readonly since: number }>;
+
+/** Files of an owner that has ended. */
 export interface Leftovers {
-  /** Of this project, to be adopted, oldest first. */
+  readonly project: string;
+  /** Names of its files, oldest first. */
   readonly files: readonly string[];
-  /** Number of files of other projects. */
-  readonly foreign: number;
 }
 
 /**
- * A directory that processes share. Each process owns its files, which no other process opens while it is alive. A file changes its owner
- * by a rename, which succeeds in one process only.
+ * A directory that processes share. Every file has one owner, which holds a lock while it lives and is the only one to use the file. A file
+ * changes its owner by a rename, which succeeds in one process only and needs no space.
  */
 export class StoreDirectory {
-  readonly #path: string;
+  readonly path: string;
   readonly #project: string;
-  readonly #self: ProcessIdentity = thisProcess();
-  readonly #owner = `${Date.now().toString(36)}-${randomBytes(6).toString('hex')}`;
+  readonly #owner = newOwner();
+  #locks: LockDirectory;
+  #lock: ProcessLock;
+  #files = 0;
   #heartbeat: Timer | null = null;
   #left = false;
+  /** Heartbeats of owners on other machines, and when they were first seen, by `performance.now()`: clocks differ. */
+  #watched: Watched = new Map();
 
   /**
-   * Registers this process in the directory, which is created if it does not exist. Throws errors of the file system.
+   * Registers a new owner in the directory, which is created if it does not exist. Throws errors of the file system.
    *
-   * @param onLost called if another process took this one for dead, or the directory was deleted
+   * @param beat called every second until `leave`; must not reject
    */
-  constructor(path: string, project: string, onLost: () => void) {
-    this.#path = path;
+  constructor(path: string, project: string, beat: () => Promise<void>) {
+    this.path = path;
     this.#project = project;
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    [this.#locks, this.#lock] = this.#acquire();
+    this.#beat(beat);
+  }
+
+  /** Path of a new file of this owner. Creates the directory if it was deleted. */
+  newFile(): string {
+    this.#files += 1;
+    this.#create();
+    return this.#pathOf(`${this.#owner}-${this.#files}`);
+  }
+
+  /** Updates the heartbeat, and acquires the lock again if it was deleted. */
+  async touchLock(): Promise<void> {
+    if ((await this.#lock.touch()) || this.#left) return;
     try {
-      writeFileSync(this.#ownerFile(this.#owner), JSON.stringify(this.#self), { flag: 'wx', mode: 0o600 });
-    } catch (error) {
-      rmSync(this.#ownerFile(this.#owner), { force: true });
-      throw error;
+      const [locks, lock] = this.#acquire();
+      this.#lock.release();
+      this.#locks.close();
+      [this.#locks, this.#lock] = [locks, lock];
+    } catch {
+      // Tried again with the next heartbeat. Writing events reports the error.
     }
-    this.#beat(onLost);
   }
 
-  /** Path of the file for new records of this process. */
-  get ownFile(): string {
-    return this.#fileOf(this.#owner);
-  }
-
-  async leftovers(): Promise<Leftovers> {
-    const files: string[] = [];
-    let foreign = 0;
-    const dead = new Map<string, Promise<boolean>>([[this.#owner, Promise.resolve(false)]]);
-    for (const name of (await readdir(this.#path)).sort()) {
+  /** Yields the files of owners that have ended, oldest first. Removes the locks that they left. */
+  async *leftovers(): AsyncGenerator<Leftovers> {
+    const owners = new Map<string, { readonly project: string; readonly name: string }[]>();
+    for (const name of (await readdir(this.path)).sort()) {
       const { project, owner } = FILE_NAME.exec(name)?.groups ?? {};
-      if (owner === undefined) continue;
-      const isDead = dead.get(owner) ?? this.#isDead(owner);
-      dead.set(owner, isDead);
-      if (!(await isDead)) continue;
-      if (project === this.#project) files.push(name);
-      else foreign += 1;
+      const lockOwner = ownerOfLock(name);
+      if (owner === undefined || project === undefined) {
+        if (lockOwner !== null && !owners.has(lockOwner)) owners.set(lockOwner, []);
+        continue;
+      }
+      const files = owners.get(owner) ?? [];
+      files.push({ project, name });
+      owners.set(owner, files);
     }
-    return { files, foreign };
+    owners.delete(this.#owner);
+    const watched = this.#watched;
+    this.#watched = new Map();
+    for (const [owner, files] of owners) {
+      if (!(await this.#isDead(owner, watched))) continue;
+      if (files.length === 0) this.#locks.remove(owner);
+      for (const project of new Set(files.map((file) => file.project))) {
+        yield { project, files: files.filter((file) => file.project === project).map(({ name }) => name) };
+      }
+    }
   }
 
   /** Takes ownership of a file. Returns its new path, or null if another process was faster. */
-  adopt(file: string): string | null {
-    const { origin = '', owner = '' } = FILE_NAME.exec(file)?.groups ?? {};
-    const adopted = this.#fileOf(origin);
+  adopt(name: string): string | null {
+    const { origin = '', kind, former } = FILE_NAME.exec(name)?.groups ?? {};
+    const path = this.#pathOf(origin, kind ?? former);
     try {
-      renameSync(join(this.#path, file), adopted);
+      renameSync(join(this.path, name), path);
+      return path;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;
     }
-    tidy(lockOf(join(this.#path, file)), this.#ownerFile(owner));
-    return adopted;
   }
 
-  /** Renames a file for later analysis. Returns its new path. */
-  setAside(path: string): string {
-    const aside = `${path}.damaged`;
-    renameSync(path, aside);
-    tidy(lockOf(path));
-    return aside;
-  }
-
-  /** Unregisters this process. Others may adopt its files. */
+  /** Unregisters the owner. Others may adopt its files. */
   leave(): void {
     this.#left = true;
     if (this.#heartbeat) clearTimeout(this.#heartbeat);
-    rmSync(this.#ownerFile(this.#owner), { force: true });
+    this.#lock.release();
+    this.#locks.close();
   }
 
-  #fileOf(origin: string): string {
-    return join(this.#path, `${origin}.${this.#project}.${this.#owner}.mdb`);
+  #create(): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
   }
 
-  #ownerFile(owner: string): string {
-    return join(this.#path, `${owner}.owner`);
+  #acquire(): [LockDirectory, ProcessLock] {
+    this.#create();
+    const locks = new LockDirectory(this.path);
+    try {
+      return [locks, locks.acquire(this.#owner)];
+    } catch (error) {
+      locks.close();
+      throw error;
+    }
   }
 
-  #beat(onLost: () => void): void {
+  #pathOf(origin: string, kind = 'events'): string {
+    return join(this.path, `${origin}.${this.#project}.${this.#owner}.${kind}`);
+  }
+
+  #beat(beat: () => Promise<void>): void {
     this.#heartbeat = backgroundTimer(() => {
-      const now = new Date();
-      utimes(this.#ownerFile(this.#owner), now, now).then(
-        () => {
-          if (!this.#left) this.#beat(onLost);
-        },
-        () => {
-          if (!this.#left) onLost();
-        },
-      );
+      void beat().then(() => {
+        if (!this.#left) this.#beat(beat);
+      });
     }, HEARTBEAT_MS);
   }
 
-  async #isDead(owner: string): Promise<boolean> {
-    const file = this.#ownerFile(owner);
-    const seen = await lastBeat(file);
-    // It has left, or another process has already adopted one of its files.
-    if (seen === null) return true;
-    const identity = await readIdentity(file);
-    const liveness = identity ? livenessOf(identity, this.#self) : 'unknown';
-    if (liveness !== 'unknown') return liveness === 'dead';
-    const silentMs = Date.now() - seen;
-    if (identity?.host !== this.#self.host || identity.pidNamespace === this.#self.pidNamespace) {
-      return silentMs > DEAD_AFTER_MS;
-    }
-    if (silentMs > WATCH_MS) return true;
-    await new Promise<void>((resolve) => void deadlineTimer(resolve, WATCH_MS));
-    return (await lastBeat(file)) === seen;
-  }
-}
-
-/** Deletes obsolete files. */
-function tidy(...files: readonly string[]): void {
-  try {
-    for (const file of files) rmSync(file, { force: true });
-  } catch {
-    // The file they belong to has been renamed already, which a throw would conceal.
-  }
-}
-
-async function lastBeat(file: string): Promise<number | null> {
-  try {
-    return (await stat(file)).mtimeMs;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-/** null if the file is incomplete or not written by this package. */
-async function readIdentity(file: string): Promise<ProcessIdentity | null> {
-  try {
-    const identity = JSON.parse(await readFile(file, 'utf8')) as Partial<ProcessIdentity> | null;
-    const { host, pid, pidNamespace = null, startedAt = null } = identity ?? {};
-    return typeof host === 'string' && typeof pid === 'number' ? { host, pid, pidNamespace, startedAt } : null;
-  } catch {
-    return null;
+  async #isDead(owner: string, watched: Watched): Promise<boolean> {
+    const state = await this.#locks.stateOf(owner);
+    if (state !== 'unknown') return state === 'free';
+    const beat = await this.#locks.heartbeatOf(owner);
+    if (beat === null) return true;
+    const before = watched.get(owner);
+    const since = before?.beat === beat ? before.since : performance.now();
+    this.#watched.set(owner, { beat, since });
+    return performance.now() - since >= DEAD_AFTER_MS;
   }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent, type Recovery } from 'nestjs-posthog-capture';
-import { lmdbEventStore } from 'nestjs-posthog-capture/lmdb';
+import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 import { boot, captureMany, closeAll, expectBalanced, KEY, onClose, start } from '../support/harness.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
@@ -32,7 +32,7 @@ describe('an application with a store', () => {
   it('keeps unsent events, and sends them after the next start', async () => {
     const down = await posthogAt();
     down.failAlways({ status: 503 });
-    const options = { host: down.url, store: lmdbEventStore({ path }), shutdownTimeoutMs: 50, coolDownMs: 60_000 };
+    const options = { host: down.url, store: fileEventStore({ path }), shutdownTimeoutMs: 50, coolDownMs: 60_000 };
     const first = await boot(options);
     const uuids = captureMany(first.capture, 250, 7);
     await first.app.close();
@@ -44,7 +44,7 @@ describe('an application with a store', () => {
     // A new server at the same address: the first may still be processing a request that was aborted at the end.
     await down.close();
     const posthog = await posthogAt(Number(new URL(down.url).port));
-    const second = await boot({ ...options, store: lmdbEventStore({ path }) });
+    const second = await boot({ ...options, store: fileEventStore({ path }) });
     expect(second.capture.stats()).toMatchObject({ captured: 0, recovered: 250 });
     await second.capture.flush();
     expect(posthog.rows.map(({ uuid }) => uuid).sort()).toEqual([...uuids].sort());
@@ -192,7 +192,7 @@ describe('an application with a store', () => {
   });
 
   it('refuses a store that another instance uses, with a remedy, and accepts it when that instance is closed', async () => {
-    const options = { ...OUTAGE, store: lmdbEventStore({ path }) };
+    const options = { ...OUTAGE, store: fileEventStore({ path }) };
     const first = await boot({ ...options, apiKey: 'phc_another_project_000' });
     captureMany(first.capture, 2);
     await expect(boot(options)).rejects.toThrow(
@@ -319,7 +319,7 @@ describe('a store that fails', () => {
     [{ path: '/tmp/x', maxBytes: 0 }, /maxBytes/],
     [{ path: '/tmp/x', durability: 'never' as 'tick' }, /durability/],
   ])('refuses invalid options: %j', (options, problem) => {
-    expect(() => lmdbEventStore(options)).toThrow(problem);
+    expect(() => fileEventStore(options)).toThrow(problem);
   });
 });
 

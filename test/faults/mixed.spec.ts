@@ -107,9 +107,9 @@ async function failingWorld(captureMode: 'v0' | 'v1', asksAgain: boolean, random
 
 it.each([
   { salt: 0, captureMode: 'v0', store: 'memory', asksAgain: false },
-  { salt: 1, captureMode: 'v0', store: 'lmdb', asksAgain: false },
+  { salt: 1, captureMode: 'v0', store: 'files', asksAgain: false },
   { salt: 2, captureMode: 'v1', store: 'memory', asksAgain: true },
-  { salt: 3, captureMode: 'v1', store: 'lmdb', asksAgain: false },
+  { salt: 3, captureMode: 'v1', store: 'files', asksAgain: false },
 ] as const)(
   `stores every event while a third of all requests fail (FAULT_SEED=${SEED}): $captureMode, $store`,
   async ({ salt, captureMode, store, asksAgain }) => {
@@ -118,7 +118,7 @@ it.each([
     const path = await mkdtemp(join(tmpdir(), 'posthog-mixed-'));
     onClose(() => rm(path, { recursive: true, force: true }));
     const books = new Books();
-    const durable = store === 'lmdb' ? { store: path } : {};
+    const durable = store === 'files' ? { store: path } : {};
     const { app, capture } = await boot({ ...options, ...durable, ...books.listeners });
     books.follow(capture);
     const calls: Promise<void>[] = [];

@@ -35,7 +35,7 @@ const OLDEST = { ...JOB, nodes: ['20.0'] };
 
 /** Keeps events on disk during an outage. */
 const store = (nest, modules, compiler, more) => ({
-  name: `Nest ${nest}, ${modules}, store on lmdb, ${compiler}`,
+  name: `Nest ${nest}, ${modules}, store, ${compiler}`,
   ...{ sources: 'application', programs: ['store'], nodes: NODES, peers: true },
   ...{ nest, modules, compiler },
   ...more,

@@ -14,7 +14,7 @@ export function runsOn() {
     `${nest === 'oldest' ? 'the oldest peers allowed' : `Nest ${nest}`}, ${modules}`;
   const rows = [
     ...grouped(applications, placeOf).map(([place, its]) => [place, its.map(compiledAs), its[0].nodes]),
-    ['with a store on lmdb', stores.map(placeOf), stores[0].nodes],
+    ['with a store', stores.map(placeOf), stores[0].nodes],
     ['both builds in one process', bothBuilds.map(({ nest }) => `Nest ${nest}`), bothBuilds[0].nodes],
     ['types of all sub-paths, all packages checked', distinct(types.map(({ compiler }) => compiler)), []],
     ...grouped(RUNNERS, ({ name }) => `tests with ${/^\w+ \d+/.exec(name)[0]}`).map(([runner, its]) => [

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
-import { lmdbEventStore } from 'nestjs-posthog-capture/lmdb';
+import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 
 /** A disk, and stores over it. */
@@ -15,7 +15,7 @@ interface Disk {
 const onDisk = (durability: 'tick' | 'capture') => async (): Promise<Disk> => {
   const path = await mkdtemp(join(tmpdir(), 'event-store-'));
   return {
-    store: () => lmdbEventStore({ path, durability }),
+    store: () => fileEventStore({ path, durability }),
     remove: () => rm(path, { recursive: true, force: true }),
   };
 };
@@ -28,8 +28,8 @@ const inMemory = (): Promise<Disk> => {
 /** The contract of EventStore, which every store must pass. */
 describe.each([
   ['in memory', inMemory],
-  ['on lmdb, per tick', onDisk('tick')],
-  ['on lmdb, per capture', onDisk('capture')],
+  ['in files, per tick', onDisk('tick')],
+  ['in files, per capture', onDisk('capture')],
 ])('an event store %s', (_, create) => {
   const EVERYTHING = { project: 'abc1', maxEvents: 100_000, maxBytes: 1_000_000_000 };
   let disk: Disk;

@@ -6,13 +6,13 @@ import { NestFactory } from '@nestjs/core';
 
 const [, , lib, task, json] = process.argv;
 const { CaptureService, PostHogCaptureModule } = await import(`${lib}/index.js`);
-const { lmdbEventStore } = await import(`${lib}/stores/lmdb-event-store.js`);
+const { fileEventStore } = await import(`${lib}/stores/file-event-store.js`);
 const { storeOptions, flood, ...options } = JSON.parse(json);
 const say = (lines) => writeSync(1, lines.map((line) => `${line}\n`).join(''));
 const onDrop = ({ reason, uuid }) => task === 'capture' && say([`${reason} ${uuid}`]);
 const logger = { log: () => undefined, warn: (line) => process.stderr.write(`${line}\n`), error: () => undefined };
 const app = await NestFactory.createApplicationContext(
-  PostHogCaptureModule.forRoot({ ...options, logger, onDrop, store: storeOptions && lmdbEventStore(storeOptions) }),
+  PostHogCaptureModule.forRoot({ ...options, logger, onDrop, store: storeOptions && fileEventStore(storeOptions) }),
   { logger: false, abortOnError: false },
 );
 app.enableShutdownHooks();

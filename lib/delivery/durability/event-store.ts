@@ -24,6 +24,8 @@ export interface Recovery {
   readonly events: readonly QueuedEvent[];
   /** Sentences for an operator, about damage or events of another project. Must contain neither key nor payload. */
   readonly warnings: readonly string[];
+  /** There may be more events, and the call returned early so as not to delay the boot: call it again soon. Default: false. */
+  readonly more?: boolean;
 }
 
 /**

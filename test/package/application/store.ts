@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
-import { lmdbEventStore } from 'nestjs-posthog-capture/lmdb';
+import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 
 async function main(): Promise<void> {
   const posthog = await FakePostHog.start();
   const path = await mkdtemp(join(tmpdir(), 'posthog-store-'));
   // As an object and as a path, which loads the store automatically.
-  const stores = { object: lmdbEventStore({ path }), path };
+  const stores = { object: fileEventStore({ path }), path };
 
   posthog.failAlways({ status: 503 });
   const first = await boot(posthog.url, stores.object);
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   await rm(path, { recursive: true });
 }
 
-function boot(host: string, store: string | ReturnType<typeof lmdbEventStore>): Promise<INestApplicationContext> {
+function boot(host: string, store: string | ReturnType<typeof fileEventStore>): Promise<INestApplicationContext> {
   const module = PostHogCaptureModule.forRoot({ apiKey: 'phc_test', host, store, shutdownTimeoutMs: 500 });
   return NestFactory.createApplicationContext(module, { logger: ['error'] });
 }

@@ -303,7 +303,7 @@ describe('store', () => {
     [7, '7'],
   ])('refuses %p', (store, shown) => {
     expect(refused('store', store)).toBe(
-      `store (POSTHOG_STORE_PATH): got ${shown}; expected a store, such as lmdbEventStore({ path }), or the path of a directory`,
+      `store (POSTHOG_STORE_PATH): got ${shown}; expected a store, such as fileEventStore({ path }), or the path of a directory`,
     );
   });
 });

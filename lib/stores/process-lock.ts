@@ -1,0 +1,185 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstat, utimes } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+
+/** `unknown`: the lock is a plain file or belongs to another machine, so only its heartbeat can tell. */
+export type LockState = 'held' | 'free' | 'unknown';
+
+/** Maximum length of a socket's path in bytes: macOS allows 103, Linux 107. */
+const MAX_SOCKET_PATH = 100;
+const IS_WINDOWS = process.platform === 'win32';
+const LOCK = '.lock';
+
+/** Identifies the running kernel. The socket of a process on another machine refuses connections although the process lives. */
+const KERNEL = createHash('sha256').update(bootId()).digest('hex').slice(0, 8);
+
+/** Returns an id for a new owner, which contains the kernel it runs on. Ids sort by time. */
+export const newOwner = (): string => `${Date.now().toString(36)}-${KERNEL}-${randomBytes(6).toString('hex')}`;
+
+/** The owner of a lock file; null if the name is that of another file. */
+export const ownerOfLock = (name: string): string | null => (name.endsWith(LOCK) ? name.slice(0, -LOCK.length) : null);
+
+/**
+ * The locks of a directory, one per owner. A lock is a listening Unix domain socket: the kernel closes it when the process or worker
+ * thread ends, however that happens. A process that is stopped or busy still holds its lock, and containers of one machine see each
+ * other's, because a socket is found by its file. On Windows a lock is a named pipe. Where the file system has no sockets, it is a plain
+ * file with a heartbeat.
+ */
+export class LockDirectory {
+  readonly #path: string;
+  /** A descriptor of the directory, where its path is too long for a socket. */
+  readonly #descriptor: number | null;
+
+  /** Throws errors of the file system. */
+  constructor(path: string) {
+    this.#path = path;
+    const longest = join(path, `${newOwner()}${LOCK}.new`);
+    const tooLong = Buffer.byteLength(longest) > MAX_SOCKET_PATH;
+    this.#descriptor = tooLong && process.platform === 'linux' ? openSync(path, 'r') : null;
+  }
+
+  /** Throws errors of the file system. */
+  acquire(owner: string): ProcessLock {
+    const path = this.#pathOf(owner);
+    const temporary = `${path}.new`;
+    const server = listen(this.#addressOf(owner, '.new'));
+    try {
+      if (!server || IS_WINDOWS) writeFileSync(temporary, '', { flag: 'wx', mode: 0o600 });
+      // Named only now: a lock that does not listen is that of a dead process.
+      renameSync(temporary, path);
+      return new ProcessLock(path, server);
+    } catch (error) {
+      server?.close();
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async stateOf(owner: string): Promise<LockState> {
+    let isSocket: boolean;
+    try {
+      isSocket = (await lstat(this.#pathOf(owner))).isSocket() || IS_WINDOWS;
+    } catch (error) {
+      // Released, or its files have been adopted.
+      if (isMissing(error)) return 'free';
+      throw error;
+    }
+    if (!isSocket) return 'unknown';
+    const refusal = await connectTo(this.#addressOf(owner));
+    if (refusal === null) return 'held';
+    const nobodyListens = refusal === 'ECONNREFUSED' || (IS_WINDOWS && refusal === 'ENOENT');
+    return nobodyListens && owner.split('-')[1] === KERNEL ? 'free' : 'unknown';
+  }
+
+  /** Time of the last heartbeat by the owner's clock; null if the lock is gone. */
+  async heartbeatOf(owner: string): Promise<number | null> {
+    try {
+      return (await lstat(this.#pathOf(owner))).mtimeMs;
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Deletes the lock of a dead owner. */
+  remove(owner: string): void {
+    rmSync(this.#pathOf(owner), { force: true });
+  }
+
+  close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+  }
+
+  #pathOf(owner: string): string {
+    return join(this.#path, owner + LOCK);
+  }
+
+  #addressOf(owner: string, suffix = ''): string {
+    if (IS_WINDOWS) return `\\\\.\\pipe\\nestjs-posthog-capture-${owner}`;
+    const directory = this.#descriptor === null ? this.#path : `/proc/self/fd/${this.#descriptor}`;
+    return join(directory, owner + LOCK + suffix);
+  }
+}
+
+export class ProcessLock {
+  readonly #path: string;
+  readonly #server: Server | null;
+  readonly #inode: number | null;
+
+  constructor(path: string, server: Server | null) {
+    this.#path = path;
+    this.#server = server;
+    this.#inode = inodeOf(path);
+  }
+
+  /** Updates the heartbeat. Resolves with false if the lock was deleted or replaced. */
+  async touch(): Promise<boolean> {
+    try {
+      if ((await lstat(this.#path)).ino !== this.#inode) return false;
+      await touch(this.#path);
+      return true;
+    } catch (error) {
+      return !isMissing(error);
+    }
+  }
+
+  release(): void {
+    this.#server?.close();
+    // Not the lock that replaced it.
+    if (inodeOf(this.#path) === this.#inode) rmSync(this.#path, { force: true });
+  }
+}
+
+function inodeOf(path: string): number | null {
+  return lstatSync(path, { throwIfNoEntry: false })?.ino ?? null;
+}
+
+/** Sets the modification time to now, so that programs that delete old files spare this one. */
+export async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now);
+}
+
+/** True if a file, or the directory that contained it, no longer exists. */
+export function isMissing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** Returns null if the file system has no sockets, or the process may not create one. */
+function listen(address: string): Server | null {
+  if (!IS_WINDOWS && Buffer.byteLength(address) > MAX_SOCKET_PATH) return null;
+  const server = createServer((connection) => connection.destroy());
+  server.on('error', () => undefined);
+  // `exclusive`, or the primary process of a cluster would hold the lock of a worker. Listens before it returns.
+  server.listen({ path: address, exclusive: true });
+  server.unref();
+  return server.listening ? server : null;
+}
+
+/** Resolves with null if a process listens, or with the code of the error. */
+function connectTo(address: string): Promise<string | null> {
+  return new Promise((resolve) => {
+    const connection = connect(address);
+    connection.on('connect', () => {
+      connection.destroy();
+      resolve(null);
+    });
+    connection.on('error', ({ code = 'EUNKNOWN' }: NodeJS.ErrnoException) => {
+      // The queue of a process that is stopped or busy is full.
+      resolve(code === 'EAGAIN' ? null : code);
+    });
+  });
+}
+
+/** Shared by the containers of a machine. Where it cannot be read, the name of the host is the best there is. */
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
+  } catch {
+    return hostname();
+  }
+}
