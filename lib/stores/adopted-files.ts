@@ -97,7 +97,7 @@ export class AdoptedFiles {
     }
   }
 
-  /** The segments of an owner, oldest first: it uses them again, so their names do not tell. */
+  /** Sorts segments of one origin: they are used again, so their names do not tell their age. */
   async #byAge(names: readonly string[]): Promise<readonly string[]> {
     if (names.length < 2) return names;
     const ages = new Map<string, number>();
@@ -107,10 +107,7 @@ export class AdoptedFiles {
       const generation = await readGeneration(file).finally(() => file.close());
       ages.set(name, typeof generation === 'number' ? generation : 0);
     }
-    const originOf = (name: string): string => name.slice(0, name.lastIndexOf('-', name.indexOf('.')));
-    return [...ages.keys()].sort(
-      (a, b) => originOf(a).localeCompare(originOf(b)) || (ages.get(a) ?? 0) - (ages.get(b) ?? 0),
-    );
+    return [...ages.keys()].sort((a, b) => (ages.get(a) ?? 0) - (ages.get(b) ?? 0));
   }
 
   /** Yields the events of each block. */

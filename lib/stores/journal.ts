@@ -199,6 +199,8 @@ export class Journal {
     }
     const spare = this.#spare;
     this.#checkSize(spare ? spare.growth(bytes) : bytes);
+    // A segment is as old as its first event.
+    spare?.reset(this.#nextGeneration());
     const next = spare ?? this.#create();
     this.#spare = null;
     this.#active = next;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { lstat, utimes } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
@@ -16,8 +16,13 @@ const LOCK = '.lock';
 /** Identifies the running kernel. The socket of a process on another machine refuses connections although the process lives. */
 const KERNEL = createHash('sha256').update(bootId()).digest('hex').slice(0, 8);
 
+let lastTime = 0;
+
 /** Returns an id for a new owner, which contains the kernel it runs on. Ids sort by time. */
-export const newOwner = (): string => `${Date.now().toString(36)}-${KERNEL}-${randomBytes(6).toString('hex')}`;
+export function newOwner(): string {
+  lastTime = Math.max(Date.now(), lastTime + 1);
+  return `${lastTime.toString(36)}-${KERNEL}-${randomBytes(6).toString('hex')}`;
+}
 
 /** The owner of a lock file; null if the name is that of another file. */
 export const ownerOfLock = (name: string): string | null => (name.endsWith(LOCK) ? name.slice(0, -LOCK.length) : null);
@@ -48,6 +53,7 @@ export class LockDirectory {
     const server = listen(this.#addressOf(owner, '.new'));
     try {
       if (!server || IS_WINDOWS) writeFileSync(temporary, '', { flag: 'wx', mode: 0o600 });
+      if (server && !IS_WINDOWS) chmodSync(temporary, 0o600);
       // Named only now: a lock that does not listen is that of a dead process.
       renameSync(temporary, path);
       return new ProcessLock(path, server);

@@ -31,13 +31,13 @@ const PAGE_BYTES = 4096;
 /** Reads a file by windows, so that a large one needs little memory. */
 class FileWindow {
   readonly #file: FileHandle;
-  readonly #size: number;
+  readonly size: number;
   #bytes = Buffer.alloc(0);
   #start = 0;
 
   private constructor(file: FileHandle, size: number) {
     this.#file = file;
-    this.#size = size;
+    this.size = size;
   }
 
   static async over(file: FileHandle): Promise<FileWindow> {
@@ -48,7 +48,7 @@ class FileWindow {
   async at(start: number, length: number): Promise<Buffer> {
     if (start < this.#start || start + length > this.#start + this.#bytes.length) {
       // A damaged length may be anything.
-      const wanted = Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, this.#size - start));
+      const wanted = Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, this.size - start));
       const bytes = Buffer.allocUnsafe(wanted);
       let read = 0;
       for (;;) {
@@ -83,6 +83,8 @@ export async function* readSegment(
   const window = await FileWindow.over(file);
   const current = generation ?? (await newestGeneration(window));
   let at = HEADER_BYTES;
+  // The process was killed while it created the file.
+  if (window.size === 0) return;
   for (;;) {
     const start = await window.at(at, FRAME_BYTES);
     if (isEnd(start, current)) return;

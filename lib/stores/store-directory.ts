@@ -16,6 +16,9 @@ const DEAD_AFTER_MS = 60_000;
 const FILE_NAME =
   /^(?<origin>[a-z\d-]+)\.(?<project>[a-f\d]+)\.(?<owner>[a-z\d-]+)\.(?:(?<kind>events|mdb)|(?<former>mdb)\.damaged)$/;
 
+/** The owner that created a file, without the number of the file. */
+const originOf = (id: string): string => id.replace(/-[^-]*$/, '');
+
 type Watched = Map<string, { readonly beat: number; readonly since: number }>;
 
 /** Files of an owner that has ended. */
@@ -73,29 +76,34 @@ export class StoreDirectory {
     }
   }
 
-  /** Yields the files of owners that have ended, oldest first. Removes the locks that they left. */
+  /** Yields the files of owners that have ended, those of one origin together, oldest first. Removes locks that nobody needs. */
   async *leftovers(): AsyncGenerator<Leftovers> {
-    const owners = new Map<string, { readonly project: string; readonly name: string }[]>();
-    for (const name of (await readdir(this.path)).sort()) {
-      const { project, owner } = FILE_NAME.exec(name)?.groups ?? {};
-      const lockOwner = ownerOfLock(name);
-      if (owner === undefined || project === undefined) {
-        if (lockOwner !== null && !owners.has(lockOwner)) owners.set(lockOwner, []);
-        continue;
-      }
-      const files = owners.get(owner) ?? [];
-      files.push({ project, name });
-      owners.set(owner, files);
-    }
-    owners.delete(this.#owner);
+    const names = (await readdir(this.path)).sort();
     const watched = this.#watched;
     this.#watched = new Map();
-    for (const [owner, files] of owners) {
-      if (!(await this.#isDead(owner, watched))) continue;
-      if (files.length === 0) this.#locks.remove(owner);
-      for (const project of new Set(files.map((file) => file.project))) {
-        yield { project, files: files.filter((file) => file.project === project).map(({ name }) => name) };
+    const dead = new Map([[this.#owner, false]]);
+    const isDead = async (owner: string): Promise<boolean> => {
+      const known = dead.get(owner) ?? (await this.#isDead(owner, watched));
+      dead.set(owner, known);
+      return known;
+    };
+    const owners = new Set<string>();
+    let group: { origin: string; project: string; files: string[] } | null = null;
+    for (const name of names) {
+      const { origin = '', project = '', owner } = FILE_NAME.exec(name)?.groups ?? {};
+      if (owner === undefined) continue;
+      owners.add(owner);
+      if (!(await isDead(owner))) continue;
+      if (group?.origin !== originOf(origin) || group.project !== project) {
+        if (group) yield group;
+        group = { origin: originOf(origin), project, files: [] };
       }
+      group.files.push(name);
+    }
+    if (group) yield group;
+    for (const name of names) {
+      const owner = ownerOfLock(name);
+      if (owner !== null && !owners.has(owner) && (await isDead(owner))) this.#locks.remove(owner);
     }
   }
 

@@ -210,7 +210,7 @@ describe('an application with a store', () => {
     const { capture } = await boot({ ...OUTAGE, store: join(path, 'new') });
     captureMany(capture, 3);
     const names = await readdir(join(path, 'new'));
-    expect(names).toHaveLength(3);
+    expect(names).toHaveLength(2);
     for (const name of names) expect((await stat(join(path, 'new', name))).mode & 0o777).toBe(0o600);
     expect((await stat(join(path, 'new'))).mode & 0o777).toBe(0o700);
   });

@@ -71,7 +71,7 @@ export class DurableBuffer {
   }
 
   /** Returns events of earlier processes. The first call rejects if the store cannot be used, or belongs to another project. */
-  async recover(capacity: Capacity): Promise<readonly QueuedEvent[]> {
+  async recover(capacity: Capacity): Promise<Pick<Recovery, 'events' | 'more'>> {
     const { store, project, adapt } = this.#durability;
     const first = this.#first;
     this.#first = false;
@@ -86,16 +86,17 @@ export class DurableBuffer {
       }
       this.#fail(error, []);
     }
-    const { events, warnings } = recovery;
+    const { events, warnings, more = false } = recovery;
     for (const warning of warnings) this.#observer.storeWarned(warning);
-    return events.map((event) => {
+    const adaptAndNote = (event: QueuedEvent): QueuedEvent => {
       const adapted = adapt(event);
       if (adapted !== event) {
         this.#originals.set(adapted, event);
         this.#adapted.set(event, adapted);
       }
       return adapted;
-    });
+    };
+    return { events: events.map(adaptAndNote), more };
   }
 
   append(event: QueuedEvent): void {

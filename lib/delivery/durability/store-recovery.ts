@@ -12,6 +12,7 @@ export class StoreRecovery {
   readonly #queue: { readonly freeCapacity: Capacity };
   readonly #onRecovered: (events: readonly QueuedEvent[]) => void;
   #timer: Timer | null = null;
+  #soon: NodeJS.Immediate | null = null;
   #loading = false;
   /** The store may have more events than there was capacity for. */
   #more = false;
@@ -41,6 +42,7 @@ export class StoreRecovery {
   stop(): void {
     this.#stopped = true;
     if (this.#timer) clearTimeout(this.#timer);
+    if (this.#soon) clearImmediate(this.#soon);
   }
 
   get #isStopped(): boolean {
@@ -52,11 +54,13 @@ export class StoreRecovery {
     if (this.#loading || this.#stopped || capacity.maxEvents === 0) return;
     this.#loading = true;
     try {
-      const events = await this.#durable.recover(capacity);
+      const { events, more } = await this.#durable.recover(capacity);
       this.#more = events.length > 0;
       // These events stay in the store.
       if (this.#isStopped) return;
       if (events.length > 0) this.#onRecovered(events);
+      // Not awaited: it must not delay the boot.
+      if (more === true) this.#soon = setImmediate(() => void this.#load());
     } finally {
       this.#loading = false;
     }

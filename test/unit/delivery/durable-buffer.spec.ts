@@ -170,7 +170,9 @@ describe('a store that loses events', () => {
     shared.events.set(eventOf('1'), { project: 'one', owner: null });
     const { memory, store, lose } = losing(shared);
     const { durable } = setUp(store, (event) => ({ ...event, format: 'v1' }));
-    const [event] = await durable.recover(ROOM);
+    const {
+      events: [event],
+    } = await durable.recover(ROOM);
     lose();
     expect(durable.keeps(event!)).toBe(false);
     await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
@@ -205,10 +207,10 @@ describe('a store in use', () => {
     const store = new MemoryEventStore();
     await setUp(store).durable.recover(ROOM);
     const next = setUp(store).durable;
-    expect(await next.recover(ROOM)).toEqual([]);
+    expect((await next.recover(ROOM)).events).toEqual([]);
     await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
     await next.close();
-    expect(await another(store).recover(ROOM)).toEqual([]);
+    expect((await another(store).recover(ROOM)).events).toEqual([]);
   });
 
   it('is refused while it closes, and free when closing failed', async () => {
@@ -222,7 +224,7 @@ describe('a store in use', () => {
     await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
     fail(new Error('disk full'));
     await closing;
-    expect(await another(store).recover(ROOM)).toEqual([]);
+    expect((await another(store).recover(ROOM)).events).toEqual([]);
   });
 
   it('is free when the first recovery rejected', async () => {
@@ -231,7 +233,7 @@ describe('a store in use', () => {
     store.recover = () => Promise.reject(new Error('no such table'));
     await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow('no such table');
     store.recover = recover;
-    expect(await another(store).recover(ROOM)).toEqual([]);
+    expect((await another(store).recover(ROOM)).events).toEqual([]);
   });
 });
 
