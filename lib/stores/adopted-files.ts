@@ -1,10 +1,10 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Capacity, type Recovery } from '../delivery/durability/event-store.js';
+import { type EventSource, openSource } from './event-source.js';
 import { type Journal } from './journal.js';
 import { isMissing } from './process-lock.js';
-import { type FoundBlock, readGeneration, readSegment } from './read-segment.js';
+import { type FoundBlock } from './read-segment.js';
 import { type Block, Segment } from './segment.js';
 import { type StoreDirectory } from './store-directory.js';
 
@@ -97,41 +97,39 @@ export class AdoptedFiles {
     }
   }
 
-  /** Sorts segments of one origin: they are used again, so their names do not tell their age. */
+  /** Sorts files of one origin: segments are used again, so their names do not tell their age. */
   async #byAge(names: readonly string[]): Promise<readonly string[]> {
     if (names.length < 2) return names;
     const ages = new Map<string, number>();
     for (const name of names) {
-      const file = await this.#open(name);
-      if (!file) continue;
-      const generation = await readGeneration(file).finally(() => file.close());
-      ages.set(name, typeof generation === 'number' ? generation : 0);
+      const source = await this.#open(name);
+      await source?.close();
+      if (source) ages.set(name, source.generation);
     }
     return [...ages.keys()].sort((a, b) => (ages.get(a) ?? 0) - (ages.get(b) ?? 0));
   }
 
   /** Yields the events of each block. */
   async *#eventsOf(name: string): AsyncGenerator<readonly FoundEvent[]> {
-    const file = await this.#open(name);
-    if (!file) return;
+    const source = await this.#open(name);
+    if (!source) return;
     try {
-      const generation = await readGeneration(file);
-      if (generation === 'newer') {
-        this.#warnOnce(NEWER);
+      if (source.isOfOtherVersion) {
+        this.#warnOnce(OTHER_VERSION);
         return;
       }
       const path = this.#directory.adopt(name);
       if (path === null) return;
-      const segment = Segment.adopted(path, (await file.stat()).ino);
+      const segment = Segment.adopted(path, source.inode);
       this.#journal.register({ segment, finish: null });
       let damaged = 0;
-      for await (const found of readSegment(file, this.#project, generation)) {
+      for await (const found of source.blocks()) {
         if (found.events) yield* this.#adopt(segment, found);
         else damaged += 1;
       }
       this.#journal.register({ segment, finish: () => this.#finish(segment, damaged) });
     } finally {
-      await file.close();
+      await source.close();
     }
   }
 
@@ -150,7 +148,8 @@ export class AdoptedFiles {
       segment.discard();
       return;
     }
-    const aside = `${segment.path}.damaged`;
+    // Files of version 0.1 called `.damaged` are read once more.
+    const aside = segment.path.replace(/\.mdb$/, '.mdb.unreadable').replace(/\.events$/, '.events.damaged');
     segment.rename(aside);
     this.warn(
       `The store contained ${damaged} damaged block${damaged === 1 ? '' : 's'} of events. The file was set aside as ${JSON.stringify(aside)}; its other events were sent.`,
@@ -158,10 +157,10 @@ export class AdoptedFiles {
   }
 
   /** Returns null if the file cannot be read by this process, which says nothing about its content. */
-  async #open(name: string): Promise<FileHandle | null> {
+  async #open(name: string): Promise<EventSource | null> {
     const path = join(this.#directory.path, name);
     try {
-      return await open(path, 'r+');
+      return await openSource(path, this.#project);
     } catch (error) {
       if (isMissing(error)) return null;
       const { code = '' } = error as NodeJS.ErrnoException;
@@ -187,5 +186,6 @@ const FOREIGN =
   'The store holds events of another PostHog project, captured with another key or host. They are kept and not sent. ' +
   'To send them, start once with the former key and host.';
 
-const NEWER =
-  'The store holds files of a newer version of nestjs-posthog-capture. They are kept and not sent. To send them, start once with that version.';
+const OTHER_VERSION =
+  'The store holds files of another, probably newer version of nestjs-posthog-capture. They are kept and not sent. ' +
+  'To send them, start once with that version.';

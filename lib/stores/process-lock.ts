@@ -48,7 +48,7 @@ export class LockDirectory {
 
   /** Throws errors of the file system. */
   acquire(owner: string): ProcessLock {
-    const path = this.#pathOf(owner);
+    const path = this.pathOf(owner);
     const temporary = `${path}.new`;
     const server = listen(this.#addressOf(owner, '.new'));
     try {
@@ -67,7 +67,7 @@ export class LockDirectory {
   async stateOf(owner: string): Promise<LockState> {
     let isSocket: boolean;
     try {
-      isSocket = (await lstat(this.#pathOf(owner))).isSocket() || IS_WINDOWS;
+      isSocket = (await lstat(this.pathOf(owner))).isSocket() || IS_WINDOWS;
     } catch (error) {
       // Released, or its files have been adopted.
       if (isMissing(error)) return 'free';
@@ -80,26 +80,17 @@ export class LockDirectory {
     return nobodyListens && owner.split('-')[1] === KERNEL ? 'free' : 'unknown';
   }
 
-  /** Time of the last heartbeat by the owner's clock; null if the lock is gone. */
-  async heartbeatOf(owner: string): Promise<number | null> {
-    try {
-      return (await lstat(this.#pathOf(owner))).mtimeMs;
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
-  }
-
   /** Deletes the lock of a dead owner. */
   remove(owner: string): void {
-    rmSync(this.#pathOf(owner), { force: true });
+    rmSync(this.pathOf(owner), { force: true });
   }
 
   close(): void {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
   }
 
-  #pathOf(owner: string): string {
+  /** Path of the file of a lock. */
+  pathOf(owner: string): string {
     return join(this.#path, owner + LOCK);
   }
 
@@ -141,6 +132,16 @@ export class ProcessLock {
 
 function inodeOf(path: string): number | null {
   return lstatSync(path, { throwIfNoEntry: false })?.ino ?? null;
+}
+
+/** Time of the last heartbeat by the owner's clock; null if the file is gone. */
+export async function heartbeatOf(path: string): Promise<number | null> {
+  try {
+    return (await lstat(path)).mtimeMs;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
 }
 
 /** Sets the modification time to now, so that programs that delete old files spare this one. */

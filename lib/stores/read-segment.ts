@@ -14,8 +14,8 @@ import {
 
 /** A block that was found in a file. */
 export interface FoundBlock {
-  /** Offset of its flags in the file. */
-  readonly offset: number;
+  /** Offset of its flags in the file; null if removals cannot be written. */
+  readonly offset: number | null;
   /** null if the block is damaged. */
   readonly events: readonly QueuedEvent[] | null;
   /** Number of events. */

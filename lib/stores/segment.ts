@@ -17,8 +17,8 @@ const PAGE_BYTES = 4096;
 export interface Block {
   /** Where it is stored; null until it is written. */
   segment: Segment | null;
-  /** Offset of its flags in the file: one byte per event, 0 or REMOVED. */
-  offset: number;
+  /** Offset of its flags in the file: one byte per event, 0 or REMOVED. null if removals cannot be written. */
+  offset: number | null;
   /** Number of events. */
   count: number;
   /** Indices of the removed events. A list, because most blocks are small and removed as a whole. */
@@ -119,9 +119,10 @@ export class Segment {
     this.pending += count - block.removed.length;
   }
 
-  /** Writes which events of a block have been removed. */
+  /** Marks the removed events of a block. */
   writeRemovals(block: Block): void {
     const { offset, removed, removedWritten } = block;
+    if (offset === null) return;
     let from = Infinity;
     let to = 0;
     for (let at = removedWritten; at < removed.length; at += 1) {

@@ -1,8 +1,8 @@
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backgroundTimer, type Timer } from '../delivery/timers.js';
-import { LockDirectory, newOwner, ownerOfLock, type ProcessLock } from './process-lock.js';
+import { heartbeatOf, LockDirectory, newOwner, ownerOfLock, type ProcessLock } from './process-lock.js';
 
 /** Interval at which an owner touches its files, and checks that they are still there. */
 const HEARTBEAT_MS = 1000;
@@ -82,18 +82,18 @@ export class StoreDirectory {
     const watched = this.#watched;
     this.#watched = new Map();
     const dead = new Map([[this.#owner, false]]);
-    const isDead = async (owner: string): Promise<boolean> => {
-      const known = dead.get(owner) ?? (await this.#isDead(owner, watched));
+    const isDead = async (owner: string, isFormer = false): Promise<boolean> => {
+      const known = dead.get(owner) ?? (await this.#isDead(owner, watched, isFormer));
       dead.set(owner, known);
       return known;
     };
     const owners = new Set<string>();
     let group: { origin: string; project: string; files: string[] } | null = null;
     for (const name of names) {
-      const { origin = '', project = '', owner } = FILE_NAME.exec(name)?.groups ?? {};
+      const { origin = '', project = '', owner, kind } = FILE_NAME.exec(name)?.groups ?? {};
       if (owner === undefined) continue;
       owners.add(owner);
-      if (!(await isDead(owner))) continue;
+      if (!(await isDead(owner, kind !== 'events'))) continue;
       if (group?.origin !== originOf(origin) || group.project !== project) {
         if (group) yield group;
         group = { origin: originOf(origin), project, files: [] };
@@ -109,10 +109,11 @@ export class StoreDirectory {
 
   /** Takes ownership of a file. Returns its new path, or null if another process was faster. */
   adopt(name: string): string | null {
-    const { origin = '', kind, former } = FILE_NAME.exec(name)?.groups ?? {};
+    const { origin = '', owner = '', kind, former } = FILE_NAME.exec(name)?.groups ?? {};
     const path = this.#pathOf(origin, kind ?? former);
     try {
       renameSync(join(this.path, name), path);
+      if (path.endsWith('.mdb')) this.#removeFormer(name, owner);
       return path;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
@@ -147,6 +148,16 @@ export class StoreDirectory {
     return join(this.path, `${origin}.${this.#project}.${this.#owner}.${kind}`);
   }
 
+  #formerLock(owner: string): string {
+    return join(this.path, `${owner}.owner`);
+  }
+
+  /** Deletes what version 0.1 kept beside a file. */
+  #removeFormer(name: string, owner: string): void {
+    rmSync(join(this.path, `${name}-lock`), { force: true });
+    rmSync(this.#formerLock(owner), { force: true });
+  }
+
   #beat(beat: () => Promise<void>): void {
     this.#heartbeat = backgroundTimer(() => {
       void beat().then(() => {
@@ -155,10 +166,11 @@ export class StoreDirectory {
     }, HEARTBEAT_MS);
   }
 
-  async #isDead(owner: string, watched: Watched): Promise<boolean> {
+  /** @param isFormer version 0.1 may be the owner, which had no locks */
+  async #isDead(owner: string, watched: Watched, isFormer: boolean): Promise<boolean> {
     const state = await this.#locks.stateOf(owner);
-    if (state !== 'unknown') return state === 'free';
-    const beat = await this.#locks.heartbeatOf(owner);
+    if (state === 'held' || (state === 'free' && !isFormer)) return state === 'free';
+    const beat = await heartbeatOf(state === 'free' ? this.#formerLock(owner) : this.#locks.pathOf(owner));
     if (beat === null) return true;
     const before = watched.get(owner);
     const since = before?.beat === beat ? before.since : performance.now();
