@@ -4,8 +4,8 @@ import { type Capacity, type Recovery } from '../delivery/durability/event-store
 import { type EventSource, openSource } from './event-source.js';
 import { type Journal } from './journal.js';
 import { isMissing } from './process-lock.js';
-import { type FoundBlock } from './read-segment.js';
-import { type Block, Segment } from './segment.js';
+import { type FoundBlock } from './segments/read-segment.js';
+import { type Block, Segment } from './segments/segment.js';
 import { type StoreDirectory } from './store-directory.js';
 
 /** `recover` returns after this time, so that thousands of files do not delay the boot. */

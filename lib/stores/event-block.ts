@@ -164,11 +164,6 @@ function cut(text: string): (length: number) => string {
   return (length) => text.slice(start, (start += length));
 }
 
-/** @param gaps indices of the removed events of a block */
-export function writeGaps(gaps: readonly number[]): Buffer {
-  return Buffer.from(JSON.stringify(gaps));
-}
-
 /** Empty if unreadable: an event that is sent twice is stored once, but one that is not sent is lost. */
 export function readGaps(gaps: Buffer | undefined): ReadonlySet<unknown> {
   return new Set(gaps ? parseList(gaps.toString()) : []);

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { LmdbFormatError } from './lmdb-format.js';
-import { FormerFile } from './lmdb-take-over.js';
-import { type FoundBlock, readGeneration, readSegment } from './read-segment.js';
+import { LmdbFormatError } from './lmdb/format.js';
+import { FormerFile } from './lmdb/former-file.js';
+import { type FoundBlock, readGeneration, readSegment } from './segments/read-segment.js';
 
 /** A file of an earlier process, opened to be read. */
 export interface EventSource {

@@ -1,7 +1,7 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { BlockWriter } from './event-block.js';
 import { type EventPlace, EventPlaces } from './event-places.js';
-import { type Block, frameRoom, isEmptied, newBlock, Segment } from './segment.js';
+import { type Block, frameRoom, isEmptied, newBlock, Segment } from './segments/segment.js';
 
 /** A block that has not been written yet. */
 interface NewBlock {

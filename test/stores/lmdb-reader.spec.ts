@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { LmdbFormatError } from '../../lib/stores/lmdb-format.js';
-import { LmdbReader, type LmdbRecord } from '../../lib/stores/lmdb-reader.js';
+import { LmdbFormatError } from '../../lib/stores/lmdb/format.js';
+import { LmdbReader, type LmdbRecord } from '../../lib/stores/lmdb/reader.js';
 import { LMDB_SETTINGS, openLmdb } from '../support/lmdb.js';
 import { Seeded } from '../support/seeded.js';
 

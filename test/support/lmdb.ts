@@ -24,3 +24,6 @@ export const LMDB_SETTINGS = {
 
 export const openLmdb = (path: string, settings: object = {}): LmdbDatabase =>
   open({ ...LMDB_SETTINGS, ...settings, path });
+
+/** A list of removed events, as version 0.1 wrote it. */
+export const writeGaps = (indices: readonly number[]): Buffer => Buffer.from(JSON.stringify(indices));

@@ -9,7 +9,7 @@ import {
   writeEnd,
   writeFrameHeader,
 } from './segment-format.js';
-import { isMissing, touch } from './process-lock.js';
+import { isMissing, touch } from '../process-lock.js';
 
 const PAGE_BYTES = 4096;
 

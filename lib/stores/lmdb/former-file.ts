@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { type QueuedEvent } from '../delivery/delivery.js';
-import { isOfOtherVersion, readBlock, readGaps } from './event-block.js';
-import { LmdbFormatError } from './lmdb-format.js';
-import { LmdbReader, type LmdbRecord } from './lmdb-reader.js';
+import { type QueuedEvent } from '../../delivery/delivery.js';
+import { isOfOtherVersion, readBlock, readGaps } from '../event-block.js';
+import { LmdbFormatError } from './format.js';
+import { LmdbReader, type LmdbRecord } from './reader.js';
 
 /** A longer list of removed events is damaged: a block has at most 128 events. */
 const MAX_GAP_LIST_BYTES = 4096;

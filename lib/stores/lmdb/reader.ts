@@ -1,6 +1,6 @@
 import { type FileHandle } from 'node:fs/promises';
-import { BYTES_WITH_METAS, type Meta, type Node, readMetas, readPage } from './lmdb-format.js';
-import { LmdbPages, readAt } from './lmdb-pages.js';
+import { BYTES_WITH_METAS, type Meta, type Node, readMetas, readPage } from './format.js';
+import { LmdbPages, readAt } from './pages.js';
 
 export interface LmdbRecord {
   /** NaN if it is damaged. */

@@ -1,5 +1,5 @@
 import { type FileHandle } from 'node:fs/promises';
-import { PAGE_HEADER_BYTES } from './lmdb-format.js';
+import { PAGE_HEADER_BYTES } from './format.js';
 
 /** Read at once, because pages that were written together are adjacent. */
 const WINDOW_BYTES = 64 * 1024;
