@@ -15,7 +15,7 @@ const MAY_IMPORT = {
   delivery: [],
   wire: ['delivery', 'shared'],
   context: ['json', 'shared'],
-  options: ['context', 'wire', 'delivery', 'shared'],
+  options: ['context', 'wire', 'delivery', 'json', 'shared'],
   capture: ['options', 'context', 'wire', 'delivery', 'json', 'shared'],
   tracking: ['capture', 'options', 'context', 'shared'],
   stores: ['options', 'delivery', 'shared'],

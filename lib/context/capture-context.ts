@@ -1,5 +1,5 @@
 import { type Warn, warnOfUnknownFields } from '../shared/unknown-fields.js';
-import { contentOf, copyOwn, describe, isMissing, isObject } from '../shared/untrusted-values.js';
+import { contentOf, copyOwn, describe, isMissing, isObject, PROPERTIES_RULE } from '../shared/untrusted-values.js';
 import { DISTINCT_ID_RULE, distinctIdOf, illegalDistinctIdWarning } from './distinct-id.js';
 import { GROUPS_RULE, groupKeysOf } from './group-keys.js';
 
@@ -91,7 +91,7 @@ function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn)
     const copy = {};
     checked.properties = copy;
     copyOwn(copy, content);
-  } else if (!isMissing(properties)) ignore('properties', 'an object of names and values', properties);
+  } else if (!isMissing(properties)) ignore('properties', PROPERTIES_RULE, properties);
 
   warnOfUnknownFields(input, FIELDS, warn);
 }

@@ -8,7 +8,8 @@ export type Parse = (text: string) => unknown;
 export interface OptionRule {
   /** The name of the constraint in class-validator. */
   readonly name: string;
-  readonly isValid: (value: unknown) => boolean;
+  /** @param options all options, of which others may be invalid */
+  readonly isValid: (value: unknown, options: Readonly<Record<string, unknown>>) => boolean;
   /** Completes the sentence "got …; expected …" of the boot error. */
   readonly expected: string | ((value: unknown) => string);
   /** Absent for options that only code can set: they have no variable. */
@@ -25,7 +26,7 @@ export function optionRule(rule: OptionRule): PropertyDecorator {
   const validateOption = ValidateBy({
     name,
     validator: {
-      validate: isValid,
+      validate: (value, args) => isValid(value, (args?.object ?? {}) as Record<string, unknown>),
       defaultMessage: (args) => (typeof expected === 'string' ? expected : expected(args?.value)),
     },
   });

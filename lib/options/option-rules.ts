@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { isEventName } from '../context/event-name.js';
-import { isObject } from '../shared/untrusted-values.js';
+import { toJson } from '../json/safe-json.js';
+import { contentOf, isObject, plainCopy } from '../shared/untrusted-values.js';
 import { optionRule as rule, parseBoolean, parseInteger, parseText, parseWord, parseWords } from './option-rule.js';
 
 /** The longest delay of `setTimeout` in milliseconds; it fires a longer one immediately. */
@@ -78,7 +79,18 @@ export const IsSomeOf = (...words: string[]) =>
     parse: parseWords,
   });
 
-export const IsProperties = () => rule({ name: 'isProperties', isValid: isObject, expected: 'an object' });
+/** Larger ones would make every event too large, and cost each `capture` the time to find out. */
+export const IsSuperProperties = () =>
+  rule({
+    name: 'isSuperProperties',
+    isValid: (value, { maxEventBytes }) => {
+      const content = contentOf(value);
+      const limit = typeof maxEventBytes === 'number' ? maxEventBytes : Infinity;
+      if (content === null) return false;
+      return Object.keys(content).length === 0 || toJson(plainCopy(content), limit) !== 'too_large';
+    },
+    expected: (value) => (isObject(value) ? 'an object whose JSON is smaller than maxEventBytes' : 'an object'),
+  });
 
 export const IsOptionalCallback = () =>
   rule({ name: 'isOptionalCallback', isValid: optional(isFunction), expected: 'a function' });

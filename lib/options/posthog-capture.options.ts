@@ -2,7 +2,6 @@ import { type Abstract, type LoggerService, type Type } from '@nestjs/common';
 import { type AxiosRequestConfig } from 'axios';
 import { ValidateIf } from 'class-validator';
 import {
-  IsProperties,
   IsCount,
   IsDelay,
   IsHost,
@@ -17,6 +16,7 @@ import {
   IsProjectApiKey,
   IsRequestTracking,
   IsSomeOf,
+  IsSuperProperties,
   IsSwitch,
 } from './option-rules.js';
 import { type Identity } from '../context/call-interpreter.js';
@@ -305,11 +305,12 @@ export class PostHogCaptureOptions {
   readonly store?: EventStore | string;
 
   /**
-   * Properties that are added to every event. Properties of the context and of the event take precedence.
+   * Properties that are added to every event. Properties of the context and of the event take precedence. Their JSON must be smaller than
+   * `maxEventBytes`.
    *
    * Default: none. Set in code only.
    */
-  @IsProperties()
+  @IsSuperProperties()
   readonly superProperties: Record<string, unknown> = {};
 
   /**

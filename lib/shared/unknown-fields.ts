@@ -6,6 +6,8 @@ export type Warn = (warning: string) => void;
 
 /** Further unknown fields are only counted. */
 const MAX_NAMED = 5;
+/** Still further ones are not read. */
+const MAX_COUNTED = 1000;
 
 /** Names of fields in other SDKs, in lower case, and our names: the first one that the input may have is suggested. */
 const FIELD_SYNONYMS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -62,11 +64,15 @@ export function warnOfUnknownFields(input: object, fields: readonly string[], wa
       );
   };
   try {
-    for (const name in input) if (!fields.includes(name) && Object.hasOwn(input, name)) report(name);
+    for (const name in input) {
+      if (!fields.includes(name) && Object.hasOwn(input, name)) report(name);
+      if (unknown > MAX_COUNTED) break;
+    }
   } catch {
     // A proxy may refuse to list its fields.
   }
-  if (unknown > MAX_NAMED) warn(`${unknown - MAX_NAMED} more unknown fields were ignored`);
+  const more = Math.min(unknown, MAX_COUNTED) - MAX_NAMED;
+  if (more > 0) warn(`${unknown > MAX_COUNTED ? 'more than ' : ''}${more} more unknown fields were ignored`);
 }
 
 function remedyFor(name: string, fields: readonly string[]): string {

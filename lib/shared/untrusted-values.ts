@@ -62,15 +62,30 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   }
 }
 
+/** PostHog stores about 1 MB of an event, and a property takes at least five bytes. Copying more would block for seconds. */
+export const MAX_PROPERTIES = 200_000;
+
+/** Completes "properties must be …". */
+export const PROPERTIES_RULE = `an object of at most ${MAX_PROPERTIES} properties`;
+
+/** False for a proxy that throws: it is left to the copy, which takes what it can. */
+export function hasTooManyProperties(value: object): boolean {
+  try {
+    return Object.keys(value).length > MAX_PROPERTIES;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The object whose fields are the content of a value: of an instance of a class with a method `toJSON` (a document of Mongoose or Sequelize)
- * its result. A literal's own `toJSON` is not called. null if that is no object. Never throws.
+ * its result. A literal's own `toJSON` is not called. null if that is no object, or has more than MAX_PROPERTIES. Never throws.
  */
 export function contentOf(value: unknown): Record<string, unknown> | null {
   if (!isObject(value)) return null;
   const isDocument = !isLiteral(value) && typeof fieldOf(value, 'toJSON') === 'function';
   const content = isDocument ? callMethod(value, 'toJSON', '') : value;
-  return isObject(content) ? content : null;
+  return isObject(content) && !hasTooManyProperties(content) ? content : null;
 }
 
 function isLiteral(value: object): boolean {

@@ -388,3 +388,68 @@ describe('timestamps', () => {
     expect(lines).toEqual([]);
   });
 });
+
+describe('an object with a million properties', () => {
+  const million: Record<string, unknown> = {};
+  for (let index = 0; index < 1_000_000; index += 1) million[`name${index}`] = index;
+  // The time that a single listing of the names takes on this machine: V8 has no faster way to see that there are too many.
+  const before = process.cpuUsage().user;
+  Object.keys(million);
+  const listing = process.cpuUsage().user - before;
+
+  it.each<[string, (capture: CaptureService) => unknown]>([
+    ['properties', (capture) => capture.capture({ event: 'e', distinctId: 'u', properties: million })],
+    ['set', (capture) => capture.identify({ distinctId: 'u', set: million })],
+    ['groups', (capture) => capture.capture(loose({ event: 'e', distinctId: 'u', groups: million }))],
+    ['$set', (capture) => capture.capture({ event: 'e', distinctId: 'u', $set: million })],
+    ['details', (capture) => capture.captureException(new Error('x'), { distinctId: 'u', properties: million })],
+  ])('as %s is refused before it is copied', async (_, call) => {
+    const { capture, posthog, drops } = await start();
+    const began = process.cpuUsage().user;
+    const uuid = call(capture);
+    const took = process.cpuUsage().user - began;
+    expect(took).toBeLessThan(4 * listing + 100_000);
+    expect(drops).toHaveLength(uuid === null ? 1 : 0);
+    await capture.flush();
+    expect(posthog.events).toHaveLength(uuid === null ? 0 : 1);
+    expectBalanced(capture);
+  });
+
+  it('in a context is ignored with a warning, and costs the events nothing', async () => {
+    const { events, lines } = await sentBy((capture) =>
+      capture.withContext({ properties: million, groups: { a: 'b' } }, () => {
+        const before = process.cpuUsage().user;
+        for (let index = 0; index < 20; index += 1) capture.capture({ event: 'e', distinctId: 'u' });
+        expect(process.cpuUsage().user - before).toBeLessThan(listing);
+      }),
+    );
+    expect(events).toHaveLength(20);
+    expect(events[0]?.properties).toMatchObject({ $groups: { a: 'b' } });
+    expect(lines.join()).toContain('properties of a context must be an object of at most 200000 properties');
+  });
+
+  it('as superProperties stops the boot, naming the option', async () => {
+    await expect(start({ superProperties: million })).rejects.toThrow(
+      'superProperties: got an object; expected an object whose JSON is smaller than maxEventBytes',
+    );
+  });
+
+  it('of unknown fields costs one listing', async () => {
+    const { events, lines } = await sentBy((capture) => {
+      const event = Object.assign(million, { event: 'e', distinctId: 'u' });
+      const before = process.cpuUsage().user;
+      capture.capture(event);
+      expect(process.cpuUsage().user - before).toBeLessThan(4 * listing + 100_000);
+    });
+    expect(events).toHaveLength(1);
+    expect(lines.join()).toContain('more than 995 more unknown fields');
+  });
+});
+
+it('superProperties that are a document are what its toJSON returns', async () => {
+  const { capture, posthog } = await start({ superProperties: new User() as unknown as Record<string, unknown> });
+  capture.capture({ event: 'e', distinctId: 'u' });
+  await capture.flush();
+  expect(posthog.events[0]?.properties.plan).toBe('pro');
+  expect(JSON.stringify(posthog.events)).not.toMatch(/passwordHash|own state/);
+});

@@ -3,7 +3,7 @@ import { type DropReason, type QueuedEvent } from '../../delivery/delivery.js';
 import { toJson } from '../../json/safe-json.js';
 import { type BeforeSend } from '../../options/posthog-capture.options.js';
 import { type Warn } from '../../shared/unknown-fields.js';
-import { plainCopy } from '../../shared/untrusted-values.js';
+import { contentOf, plainCopy } from '../../shared/untrusted-values.js';
 import { wallClock } from '../../shared/wall-clock.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { type WireFormat } from '../../wire/wire-format.js';
@@ -50,7 +50,7 @@ export class EventIntake {
   constructor(contexts: ContextStorage, format: WireFormat, settings: IntakeSettings) {
     this.#contexts = contexts;
     this.#format = format;
-    this.#settings = settings;
+    this.#settings = { ...settings, superProperties: contentOf(settings.superProperties) ?? {} };
     this.#filters = settings.beforeSend === undefined ? [] : [settings.beforeSend].flat();
     this.#personlessId = () => contexts.personlessId();
   }

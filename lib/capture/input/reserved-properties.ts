@@ -1,7 +1,7 @@
 import { distinctIdOf } from '../../context/distinct-id.js';
 import { cleanCopy } from '../../json/safe-json.js';
 import { type Warn } from '../../shared/unknown-fields.js';
-import { fieldOf, isObject } from '../../shared/untrusted-values.js';
+import { fieldOf, hasTooManyProperties, isObject } from '../../shared/untrusted-values.js';
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import {
@@ -56,8 +56,12 @@ export function correctReserved(properties: Properties, { maxEventBytes }: Reser
   }
 }
 
-/** A copy of an object as its JSON will be, or the object itself if it is too large; null if its JSON is not an object. */
+/**
+ * A copy of an object as its JSON will be, or the object itself if it is too large; null if its JSON is not an object, or if it has too many
+ * properties to be read.
+ */
 function cleanObject(value: unknown, rule: Rule, maxBytes: number): Properties | null {
+  if (isObject(value) && hasTooManyProperties(value)) return null;
   // Of groups, all that JSON leaves out is to be named in a warning.
   if (rule === GROUPS && isObject(value) && typeof fieldOf(value, 'toJSON') !== 'function') return value;
   const clean = cleanCopy(value, maxBytes);

@@ -3,7 +3,15 @@ import { DISTINCT_ID_RULE, distinctIdOf, illegalDistinctIdWarning } from '../../
 import { isEventName, MAX_EVENT_NAME_BYTES } from '../../context/event-name.js';
 import { groupKeyOf, type GroupKeys, GROUPS_RULE, groupKeysOf } from '../../context/group-keys.js';
 import { type Warn } from '../../shared/unknown-fields.js';
-import { contentOf, describe, isMissing, isNonBlank, isObject, plainCopy } from '../../shared/untrusted-values.js';
+import {
+  contentOf,
+  describe,
+  isMissing,
+  isNonBlank,
+  isObject,
+  MAX_PROPERTIES,
+  plainCopy,
+} from '../../shared/untrusted-values.js';
 import { timestampOf } from './timestamp.js';
 
 /** PostHog does not cut a longer key: it loses the group event. */
@@ -54,7 +62,11 @@ export const DISTINCT_ID: Rule<string> = {
 export const EVENT_PROPERTIES: Rule<Properties> = {
   name: 'isProperties',
   read: contentOf,
-  expected: 'an object',
+  // Counting the properties again would take as long as the first time.
+  expected: (value, field) =>
+    isObject(value)
+      ? `${field} must be an object of at most ${MAX_PROPERTIES} properties, but it is larger, or its toJSON returns no object`
+      : `${field} must be an object, but it is ${describe(value)}`,
 };
 
 /** Copies the caller's object. */

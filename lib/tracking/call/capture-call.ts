@@ -2,7 +2,7 @@ import { DISTINCT_ID_RULE, distinctIdOf } from '../../context/distinct-id.js';
 import { type GroupKeys, GROUPS_RULE, groupKeysOf } from '../../context/group-keys.js';
 import { describeThrown } from '../../shared/describe-thrown.js';
 import { type Warn } from '../../shared/unknown-fields.js';
-import { callSync, contentOf, copyOwn, FAILED } from '../../shared/untrusted-values.js';
+import { callSync, contentOf, copyOwn, FAILED, PROPERTIES_RULE } from '../../shared/untrusted-values.js';
 import { isSampled } from './sampling.js';
 import { type TrackContext, type TrackedEvent } from './track-event.options.js';
 import { type TrackingInstance, type TrackingSettings } from './tracking-instance.js';
@@ -53,7 +53,7 @@ interface FieldRule<T> {
 const DISTINCT_ID: FieldRule<string> = { text: DISTINCT_ID_RULE, read: distinctIdOf };
 const GROUPS: FieldRule<GroupKeys> = { text: GROUPS_RULE, read: groupKeysOf };
 const PROPERTIES: FieldRule<Record<string, unknown>> = {
-  text: 'an object of names and values',
+  text: PROPERTIES_RULE,
   read: (value) => {
     const content = contentOf(value);
     return content === null ? null : copyOf(content);

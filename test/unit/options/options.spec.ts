@@ -312,11 +312,15 @@ describe('options that only code can set', () => {
   class OwnHttpService extends HttpService {}
   const axiosInstance = Object.assign(nothing, { interceptors: {} });
   const logger = { log: nothing, warn: nothing, error: nothing };
+  const SMALLER = 'expected an object whose JSON is smaller than maxEventBytes';
+  const manyProperties = (count: number): object =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`name${index}`, index]));
   const HTTP =
     'expected axios settings, or the injection token (class, string or symbol) of an HttpService, not the instance itself';
 
   it.each<[string, unknown]>([
     ['superProperties', { plan: 'pro' }],
+    ['superProperties', { large: 'x'.repeat(900_000) }],
     ['beforeSend', nothing],
     ['beforeSend', [nothing, nothing]],
     ['beforeSend', []],
@@ -335,6 +339,8 @@ describe('options that only code can set', () => {
     ['superProperties', 'plan', 'got "plan"; expected an object'],
     ['superProperties', [1], 'got an array of 1; expected an object'],
     ['superProperties', null, 'got null; expected an object'],
+    ['superProperties', { large: 'x'.repeat(921_600) }, `got an object; ${SMALLER}`],
+    ['superProperties', manyProperties(300_000), `got an object; ${SMALLER}`],
     ['beforeSend', 'drop', 'got "drop"; expected a synchronous function, or an array of them'],
     ['beforeSend', [nothing, null], 'got an array of 2; expected a synchronous function, or an array of them'],
     ['onDrop', {}, 'got an object; expected a function'],
