@@ -19,8 +19,8 @@ async function checkConfig12(command) {
 
 /** axios 1.16.0 sends https requests through a proxy unencrypted. */
 async function checkOldAxios(command, key) {
-  // npm only warns, or not even that.
-  await command('npm install axios@1.16.0 --legacy-peer-deps');
+  // Some versions of npm only warn, others refuse.
+  await command('npm install axios@1.16.0 --force');
   const settings = { POSTHOG_API_KEY: key, POSTHOG_HOST: 'https://posthog.invalid', PORT: '0' };
   const start = (proxy) => command('npm run start', { ...settings, HTTPS_PROXY: proxy });
   const error = await rejection(start('http://127.0.0.1:9'));
