@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type DynamicModule, type INestApplication, type Type } from '@nestjs/common';
+import { type INestApplication, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
+import { CaptureService } from 'nestjs-posthog-capture';
 import { FakePostHog } from 'nestjs-posthog-capture/testing';
 import { runCli } from '../../lib/cli/cli.js';
 import { KEY } from '../support/harness.js';
@@ -37,8 +37,8 @@ function filesOf(page: string): string {
   return target;
 }
 
-async function start(imports: (Type | DynamicModule)[], controllers: Type[] = []): Promise<INestApplication> {
-  const app = (await Test.createTestingModule({ imports, controllers }).compile()).createNestApplication();
+async function start(imports: Type[]): Promise<INestApplication> {
+  const app = (await Test.createTestingModule({ imports }).compile()).createNestApplication();
   await app.listen(0, '127.0.0.1');
   return app;
 }
@@ -64,14 +64,13 @@ describe('README.md', () => {
   });
 
   it('tracks with its decorator', async () => {
-    const file = `${readme}/src/refunds.controller.ts`;
-    const { RefundsController } = (await import(file)) as { RefundsController: Type };
-    const app = await start([PostHogCaptureModule.forRoot()], [RefundsController]);
-    expect(await post(app, '/refunds', { order: 'order_1', amount: 5 })).toBe(201);
+    const { AppModule } = (await import(`${readme}/src/app.module.ts`)) as { AppModule: Type };
+    const app = await start([AppModule]);
+    expect(await post(app, '/orders/refunds', { order: 'order_1', amount: 5 })).toBe(201);
     await app.close();
 
     expect(posthog.rows).toMatchObject([
-      { event: 'refund_requested', properties: { amount: 5, $outcome: 'success', $request_route: '/refunds' } },
+      { event: 'refund_requested', properties: { amount: 5, $outcome: 'success', $request_route: '/orders/refunds' } },
     ]);
   });
 });
