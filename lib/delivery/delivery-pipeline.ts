@@ -18,7 +18,7 @@ import { ImmediateSender } from './sending/immediate-sender.js';
 import { RequestStatsCollector } from './sending/request-stats.js';
 import { backoffMs } from './sending/retry-policy.js';
 import { Settlement } from './settlement.js';
-import { deadlineTimer, type Timer, within } from './timers.js';
+import { deadlineTimer, stopTimer, type Timer, within } from './timers.js';
 
 export interface DeliveryOptions extends BatchSchedulerOptions {
   readonly shutdownTimeoutMs: number;
@@ -290,7 +290,7 @@ export class DeliveryPipeline implements Delivery {
   }
 
   #endCloseTimer(): void {
-    if (this.#closeTimer) clearTimeout(this.#closeTimer);
+    stopTimer(this.#closeTimer);
     this.#closeTimer = null;
   }
 }

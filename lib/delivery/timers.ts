@@ -1,19 +1,80 @@
+import nodeTimers from 'node:timers';
+
 /** Maximum delay of `setTimeout`; a longer one fires immediately. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
+/** Interval at which the timers of a fake clock are checked. */
+const WATCH_MS = 20;
+/** Those of Node.js, also under a fake clock. */
+const { setTimeout: nativeTimeout, setInterval: nativeInterval, clearInterval: endNativeInterval } = nodeTimers;
+
 export type Timer = ReturnType<typeof setTimeout>;
+
+interface Watch {
+  /** The clock that the timer runs on. */
+  clock: typeof setTimeout;
+  /** Stops the timer if it has started again. */
+  end(): void;
+}
+
+/** By timer of a fake clock. */
+const watches = new Map<Timer, Watch>();
 
 /** A timer that does not keep the process alive. */
 export function backgroundTimer(callback: () => void, delayMs: number): Timer {
-  const timer = deadlineTimer(callback, delayMs);
-  // Some fake clocks return plain numbers.
-  if (typeof timer === 'object') timer.unref();
-  return timer;
+  return startTimer(callback, delayMs, true);
 }
 
 /** A timer that keeps the process alive, because a caller waits. Negative and very long delays are allowed. */
 export function deadlineTimer(callback: () => void, delayMs: number): Timer {
-  return setTimeout(callback, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
+  return startTimer(callback, delayMs, false);
+}
+
+export function stopTimer(timer: Timer | null | undefined): void {
+  if (timer === null || timer === undefined) return;
+  clearTimeout(timer);
+  if (watches.size > 0) watches.get(timer)?.end();
+}
+
+/** False for null, and for a timer of a fake clock that has been replaced. */
+export function isRunning(timer: Timer | null): boolean {
+  if (timer === null || watches.size === 0) return timer !== null;
+  const watch = watches.get(timer);
+  return watch === undefined || watch.clock === setTimeout;
+}
+
+function startTimer(callback: () => void, delayMs: number, isBackground: boolean): Timer {
+  const ms = Math.min(Math.max(0, delayMs), MAX_DELAY_MS);
+  if (setTimeout !== nativeTimeout) return watchedTimer(callback, ms, isBackground);
+  const timer = setTimeout(callback, ms);
+  return isBackground ? timer.unref() : timer;
+}
+
+/** A test's fake clock forgets its timers when it is reset, and delivery would wait for them for ever. They start again on the real clock. */
+function watchedTimer(callback: () => void, ms: number, isBackground: boolean): Timer {
+  const clock = setTimeout;
+  let again: Timer | undefined;
+  const end = (): void => {
+    endNativeInterval(look);
+    watches.delete(timer);
+    stopTimer(again);
+  };
+  const fire = (): void => {
+    end();
+    callback();
+  };
+  const timer = clock(fire, ms);
+  // Some fake clocks return plain numbers.
+  if (isBackground && typeof timer === 'object') timer.unref();
+  const watch: Watch = { clock, end };
+  const look = nativeInterval(() => {
+    if (setTimeout !== nativeTimeout) return;
+    endNativeInterval(look);
+    watch.clock = setTimeout;
+    again = startTimer(fire, ms, isBackground);
+  }, WATCH_MS).unref();
+  watches.set(timer, watch);
+  return timer;
 }
 
 /** A timer that is later by more than this was delayed by a blocked event loop. */
@@ -39,7 +100,7 @@ export function startDeadline(callback: () => void, delayMs: number): () => void
     else timer = deadlineTimer(end, Math.min(lateMs, delayMs));
   }, delayMs);
   return () => {
-    clearTimeout(timer);
+    stopTimer(timer);
     if (immediate) clearImmediate(immediate);
   };
 }
@@ -67,7 +128,7 @@ export class Sleepers {
   sleep(delayMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const wake = (goOn: boolean): void => {
-        clearTimeout(timer);
+        stopTimer(timer);
         this.#sleeping.delete(wake);
         resolve(goOn);
       };

@@ -1,4 +1,4 @@
-import { type Timer } from '../delivery/timers.js';
+import { deadlineTimer, stopTimer, type Timer } from '../delivery/timers.js';
 
 interface Turn {
   readonly done: Promise<void>;
@@ -36,7 +36,7 @@ export class EndOfTurn {
     if (!turn) return;
     this.#turn = null;
     clearImmediate(turn.immediate);
-    clearTimeout(turn.timer);
+    stopTimer(turn.timer);
     turn.settle();
   }
 
@@ -53,6 +53,6 @@ export class EndOfTurn {
     });
     const end = (): void => this.endNow();
     // Whichever comes first: from within an immediate, the next immediates are a turn away, but its timers are not.
-    return { done, settle, immediate: setImmediate(end), timer: setTimeout(end, 0) };
+    return { done, settle, immediate: setImmediate(end), timer: deadlineTimer(end, 0) };
   }
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { backgroundTimer, type Timer } from '../delivery/timers.js';
+import { backgroundTimer, stopTimer, type Timer } from '../delivery/timers.js';
 import { heartbeatOf, LockDirectory, newOwner, ownerOfLock, type ProcessLock } from './process-lock.js';
 
 /** Interval at which an owner touches its files, and checks that they are still there. */
@@ -124,7 +124,7 @@ export class StoreDirectory {
   /** Unregisters the owner. Others may adopt its files. */
   leave(): void {
     this.#left = true;
-    if (this.#heartbeat) clearTimeout(this.#heartbeat);
+    stopTimer(this.#heartbeat);
     this.#lock.release();
     this.#locks.close();
   }

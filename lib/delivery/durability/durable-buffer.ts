@@ -1,7 +1,7 @@
 import { type DeliveryObserver, type QueuedEvent, type SendBatch } from '../delivery.js';
 import { type Capacity, type EventStore, type Recovery } from './event-store.js';
 import { SmallSet } from '../queue/collections.js';
-import { backgroundTimer, type Timer } from '../timers.js';
+import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
 
 /** A store, and how an instance uses it. */
 export interface Durability {
@@ -158,7 +158,7 @@ export class DurableBuffer {
     if (this.#closed) return;
     // First: no removal follows an event that arrives from now on, so the store must not get it.
     this.#closed = true;
-    if (this.#retryTimer) clearTimeout(this.#retryTimer);
+    stopTimer(this.#retryTimer);
     await this.written;
     // Late writes may succeed while the store closes: these events must go as well.
     for (const { removed } of new Set(this.#late.values())) this.#removals.push(...removed);
@@ -315,6 +315,6 @@ function withTimeout<T>(promise: Promise<T>, timeoutMs = TIMEOUT_MS): Promise<T>
     // A store may return anything.
     Promise.resolve(promise)
       .then(resolve, reject)
-      .finally(() => clearTimeout(timer));
+      .finally(() => stopTimer(timer));
   });
 }

@@ -1,5 +1,5 @@
 import { type QueuedEvent } from '../delivery.js';
-import { backgroundTimer, type Timer } from '../timers.js';
+import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
 import { type DurableBuffer } from './durable-buffer.js';
 import { type Capacity } from './event-store.js';
 
@@ -41,7 +41,7 @@ export class StoreRecovery {
 
   stop(): void {
     this.#stopped = true;
-    if (this.#timer) clearTimeout(this.#timer);
+    stopTimer(this.#timer);
     if (this.#soon) clearImmediate(this.#soon);
   }
 

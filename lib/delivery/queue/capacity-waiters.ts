@@ -1,4 +1,4 @@
-import { backgroundTimer, deadlineTimer, type Timer } from '../timers.js';
+import { backgroundTimer, deadlineTimer, stopTimer, type Timer } from '../timers.js';
 
 /** Callers that wait for free capacity. Released in order, and never more than there is capacity for. */
 export class CapacityWaiters {
@@ -20,7 +20,7 @@ export class CapacityWaiters {
     if (this.#waiting.size === 0 && this.#capacity() > 0) return Promise.resolve();
     return new Promise((resolve) => {
       const release = (): void => {
-        clearTimeout(timer);
+        stopTimer(timer);
         this.#waiting.delete(release);
         resolve();
       };

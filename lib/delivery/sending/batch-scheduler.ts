@@ -4,7 +4,7 @@ import { EventAges } from '../queue/event-ages.js';
 import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
 import { type QueueLease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
-import { backgroundTimer, Sleepers, type Timer, within } from '../timers.js';
+import { backgroundTimer, isRunning, Sleepers, stopTimer, type Timer, within } from '../timers.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { deliverBatch, type WrappedSender } from './deliver-batch.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
@@ -157,8 +157,8 @@ export class BatchScheduler {
     this.#breaker.endPauses();
     this.#retries.wake(false);
     this.#afterPause.wake(false);
-    if (this.#flushTimer) clearTimeout(this.#flushTimer);
-    if (this.#sendTimer) clearTimeout(this.#sendTimer);
+    stopTimer(this.#flushTimer);
+    stopTimer(this.#sendTimer);
     await Promise.all([...this.#inFlight].map(({ over }) => over));
   }
 
@@ -167,7 +167,9 @@ export class BatchScheduler {
   }
 
   #startFlushTimer(): void {
-    this.#flushTimer ??= backgroundTimer(() => {
+    if (isRunning(this.#flushTimer)) return;
+    stopTimer(this.#flushTimer);
+    this.#flushTimer = backgroundTimer(() => {
       this.#flushTimer = null;
       this.#due = true;
       this.#sendDue();
@@ -177,10 +179,10 @@ export class BatchScheduler {
   /** After the current turn: callers of `capture` must not wait for a batch to be built, and a burst fills batches. */
   #schedule(): void {
     const isFull = this.#due || this.#isWorthSending(this.#options.maxBatchEvents);
-    if (this.#stopped || (this.#sendTimer && !(isFull && this.#lingers))) return;
+    if (this.#stopped || (isRunning(this.#sendTimer) && !(isFull && this.#lingers))) return;
     // The end of a request sends what is due, and so does the end of a pause.
     if (this.#inFlight.size >= this.#options.concurrency || this.#breaker.paused) return;
-    if (this.#sendTimer) clearTimeout(this.#sendTimer);
+    stopTimer(this.#sendTimer);
     this.#lingers = !isFull;
     this.#sendTimer = isFull
       ? backgroundTimer(() => this.#sendDue(), 0)
@@ -189,7 +191,7 @@ export class BatchScheduler {
 
   /** @param minEvents number of events worth a request, unless everything is due */
   #sendDue(minEvents = this.#options.maxBatchEvents): void {
-    if (this.#sendTimer) clearTimeout(this.#sendTimer);
+    stopTimer(this.#sendTimer);
     this.#sendTimer = null;
     if (this.#stopped) return;
     while (this.#queue.available > 0 && this.#inFlight.size < this.#breaker.allowed(this.#options.concurrency)) {
@@ -220,7 +222,7 @@ export class BatchScheduler {
   /** No timer may outlive its events: none is left after `close`. */
   #nothingLeft(): void {
     this.#due = false;
-    if (this.#flushTimer) clearTimeout(this.#flushTimer);
+    stopTimer(this.#flushTimer);
     this.#flushTimer = null;
   }
 

@@ -1,4 +1,4 @@
-import { backgroundTimer, type Timer } from '../timers.js';
+import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
 
 /**
  * Decides how many requests may be in flight. Closed: as many as `concurrency`. Open: none, until the cool-down is over; then
@@ -53,7 +53,7 @@ export class CircuitBreaker {
 
   /** Forgets all pauses, without a call to `onReady`. */
   endPauses(): void {
-    for (const pause of this.#pauses) clearTimeout(pause);
+    for (const pause of this.#pauses) stopTimer(pause);
     this.#pauses.clear();
     this.#pausedUntil = 0;
   }

@@ -9,7 +9,7 @@ import { type WaitingCall } from '../ledger.js';
 import { type LeaseLimits } from '../queue/event-queue.js';
 import { type Lease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
-import { backgroundTimer, Sleepers, startDeadline, type Timer } from '../timers.js';
+import { backgroundTimer, isRunning, Sleepers, startDeadline, stopTimer, type Timer } from '../timers.js';
 import { deliverBatch, type WrappedSender } from './deliver-batch.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
 
@@ -155,12 +155,13 @@ export class ImmediateSender {
   /** Drops the events of all waiting calls. */
   close(): void {
     for (const call of [...this.#calls]) this.#drop(call, 'shutdown', 'Event dropped: shutdown');
-    if (this.#timer) clearTimeout(this.#timer);
+    stopTimer(this.#timer);
   }
 
   /** After the current turn, so that calls made together share a request. */
   #schedule(): void {
-    if (this.#timer || !this.#maySend) return;
+    if (isRunning(this.#timer) || !this.#maySend) return;
+    stopTimer(this.#timer);
     this.#timer = backgroundTimer(() => {
       this.#timer = null;
       while (this.#maySend) void this.#deliver(this.#lease());
