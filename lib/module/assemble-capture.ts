@@ -34,13 +34,14 @@ export type Connect = (reporter: EventReporter, shutDown: () => Promise<unknown>
  * @param connect called once, or never if the instance is disabled
  */
 export async function assembleCapture(
-  { options, warnings }: ResolvedOptions,
+  { options, warnings, notes }: ResolvedOptions,
   name: string | undefined,
   connect: Connect,
 ): Promise<CaptureService> {
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
   const reporter = new EventReporter(logger, options);
   for (const warning of warnings) reporter.warn(`options: ${warning}`, warning);
+  for (const note of notes) reporter.note(`options: ${note}`, note);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const intake = new EventIntake(contexts, formatOf(options.captureMode), options);

@@ -19,6 +19,7 @@ import {
   IsSuperProperties,
   IsSwitch,
 } from './option-rules.js';
+import { queueDefaults } from './queue-defaults.js';
 import { type Identity } from '../context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
 import { type EventDrop } from '../delivery/delivery.js';
@@ -149,19 +150,19 @@ export class PostHogCaptureOptions {
   /**
    * Maximum number of events in memory. When the queue is full, the oldest event that is not in flight is dropped as `queue_full`.
    *
-   * Default: 100 000. Variable: `POSTHOG_MAX_QUEUE_EVENTS`.
+   * Default: 100 000; where the heap of the process is limited to less than 1 GiB, in proportion. Variable: `POSTHOG_MAX_QUEUE_EVENTS`.
    */
   @IsCount('events')
-  readonly maxQueueEvents: number = 100_000;
+  readonly maxQueueEvents: number = queueDefaults().maxQueueEvents;
 
   /**
    * Maximum size of all events in memory, in bytes. When the queue is full, the oldest event that is not in flight is dropped as
    * `queue_full`.
    *
-   * Default: 64 MiB. Variable: `POSTHOG_MAX_QUEUE_BYTES`.
+   * Default: 64 MiB; where the heap of the process is limited to less than 1 GiB, in proportion. Variable: `POSTHOG_MAX_QUEUE_BYTES`.
    */
   @IsCount('bytes')
-  readonly maxQueueBytes: number = 64 * MIB;
+  readonly maxQueueBytes: number = queueDefaults().maxQueueBytes;
 
   /**
    * Maximum number of requests in flight.

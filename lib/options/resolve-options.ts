@@ -2,6 +2,7 @@ import { validateSync, type ValidationError } from 'class-validator';
 import { PostHogCaptureOptions } from './posthog-capture.options.js';
 import { PostHogConfigurationError } from './configuration-error.js';
 import { describeKey, describeName, describeUrl, describeValue } from './describe-value.js';
+import { describeQueueDefaults } from './queue-defaults.js';
 import { isGiven, OPTION_NAMES, parseOption, readVariables, variableOf } from './environment.js';
 import { didYouMean } from '../shared/did-you-mean.js';
 import { isObject } from '../shared/untrusted-values.js';
@@ -20,6 +21,8 @@ export interface ResolvedOptions {
   readonly options: Readonly<PostHogCaptureOptions>;
   /** For the log: they do not stop the boot. */
   readonly warnings: readonly string[];
+  /** For the log, where nothing is wrong. */
+  readonly notes: readonly string[];
 }
 
 /** At least one character that a variable can contain, and not a key. */
@@ -38,17 +41,18 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
   if (name !== undefined && !USABLE_NAME.test(name)) throw new PostHogConfigurationError([NAME_PROBLEM]);
   const problems: string[] = [];
   const warnings: string[] = [];
-  const options = Object.assign(
-    new PostHogCaptureOptions(),
-    readVariables((variable) => config?.get(variable), name),
-    name === undefined ? readNamespace(config?.get('posthog'), warnings) : {},
-    readExplicit(explicit, problems),
-  );
+  const given = {
+    ...readVariables((variable) => config?.get(variable), name),
+    ...(name === undefined && readNamespace(config?.get('posthog'), warnings)),
+    ...readExplicit(explicit, problems),
+  };
+  const options = Object.assign(new PostHogCaptureOptions(), given);
   const errors = validateSync(options, { whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: true });
   problems.push(...errors.map((error) => describeProblem(error, options.apiKey, name)));
 
   if (problems.length > 0) throw new PostHogConfigurationError(problems, name);
-  return { options: Object.freeze(options), warnings };
+  const note = options.enabled ? describeQueueDefaults(given) : undefined;
+  return { options: Object.freeze(options), warnings, notes: note === undefined ? [] : [note] };
 }
 
 /** Only `undefined` means "not given" here. Unknown options are kept, for validation to report. */

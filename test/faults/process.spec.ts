@@ -93,3 +93,28 @@ it('bounds memory during an outage', async () => {
     droppedByReason: { queue_full: flood - maxQueueEvents },
   });
 });
+
+/** A heap that is far too small for the usual 100 000 events and 64 MiB. */
+const SMALL_HEAP = ['--max-old-space-size=64'];
+
+it.each<[string, number, string]>([
+  ['small events', 60_000, ''],
+  ['events of two bytes per character', 10_000, `漢${'x'.repeat(4000)}`],
+])(
+  'the default bounds follow a small heap: an outage with %s does not fill it',
+  async (_, flood, text) => {
+    const options = { host: 'http://127.0.0.1:9', flood, text, shutdownTimeoutMs: 0 };
+    const child = children.start({ lib, task: 'flood', options, nodeFlags: SMALL_HEAP });
+    await child.ended;
+    expect(child.process.exitCode).toBe(0);
+    const stats = JSON.parse(child.lines[0] ?? 'null') as CaptureStats;
+    const { pending, limits, droppedByReason } = stats;
+    expect(limits!.maxQueueEvents).toBeLessThan(20_000);
+    expect(limits!.maxQueueBytes).toBeLessThan(16 * 1024 * 1024);
+    expect(pending).toBeLessThan(flood);
+    expect(droppedByReason).toEqual({ queue_full: flood - pending });
+    const said = child.warnings.filter((line) => line.startsWith('The heap of this process is limited to '));
+    expect(said).toEqual([expect.stringContaining(`maxQueueEvents is ${limits!.maxQueueEvents} instead of 100000`)]);
+  },
+  60_000,
+);

@@ -7,10 +7,11 @@ import { NestFactory } from '@nestjs/core';
 const [, , lib, task, json] = process.argv;
 const { CaptureService, PostHogCaptureModule } = await import(`${lib}/index.js`);
 const { fileEventStore } = await import(`${lib}/stores/file-event-store.js`);
-const { storeOptions, flood, ...options } = JSON.parse(json);
+const { storeOptions, flood, text, ...options } = JSON.parse(json);
 const say = (lines) => writeSync(1, lines.map((line) => `${line}\n`).join(''));
 const onDrop = ({ reason, uuid }) => task === 'capture' && say([`${reason} ${uuid}`]);
-const logger = { log: () => undefined, warn: (line) => process.stderr.write(`${line}\n`), error: () => undefined };
+const print = (line) => process.stderr.write(`${line}\n`);
+const logger = { log: task === 'flood' ? print : () => undefined, warn: print, error: () => undefined };
 const app = await NestFactory.createApplicationContext(
   PostHogCaptureModule.forRoot({ ...options, logger, onDrop, store: storeOptions && fileEventStore(storeOptions) }),
   { logger: false, abortOnError: false },
@@ -23,7 +24,8 @@ const captureOne = () =>
   capture.capture({
     event: 'step',
     distinctId: `person_${(count += 1) % 11}`,
-    properties: { process: process.pid, count },
+    // A text of its own for each event, as a parsed request has.
+    properties: { process: process.pid, count, text: text && `${count} ${text}` },
   });
 
 if (task === 'drain') {
