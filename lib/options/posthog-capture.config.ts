@@ -13,6 +13,7 @@ export interface PostHogConfig {
   /** For `forRootAsync` of a module. */
   asProvider(): {
     imports: [Promise<DynamicModule>];
+    /** Returns the namespace as it is. */
     useFactory: (config: PostHogCaptureModuleOptions) => PostHogCaptureModuleOptions;
     inject: [string];
   };

@@ -6,7 +6,9 @@ import { type Observable } from 'rxjs';
  * and CommonJS.
  */
 export interface HttpServiceLike {
+  /** The axios instance. */
   readonly axiosRef: unknown;
+  /** Sends a request. Takes axios' settings and returns an Observable of the response. */
   request(config: never): unknown;
 }
 
