@@ -34,6 +34,27 @@ describe('lines of posthog-capture import', () => {
     expect(stderr).not.toContain('xxx');
   });
 
+  it('$set, $set_once and $unset at the root of a line are taken, and an invalid one is rejected', async () => {
+    const root = { $set: { plan: 'pro' }, $set_once: { first: 1 }, $unset: ['trial'] };
+    const path = file([
+      event(0, { ...root, properties: { $set: { plan: 'free', seats: 3 } } }),
+      event(1, { $set: 'pro' }),
+    ]);
+    expect((await run([path])).answer).toMatchObject({ delivered: 1, rejected: 1 });
+    expect(imports.posthog.events[0]!.properties).toMatchObject({ ...root, $set: { plan: 'pro', seats: 3 } });
+    expect(rejectsOf(path)).toEqual([{ line: 2, reason: expect.stringContaining('$set must be an object') }]);
+  });
+
+  it('a group without a key is left out of its line, with a warning; epoch timestamps are read', async () => {
+    const path = file([event(0, { groups: { company: '', team: 'a' }, timestamp: 1769860800 })]);
+    const { answer, stderr } = await run([path]);
+    expect(answer).toMatchObject({ delivered: 1, rejected: 0 });
+    expect(imports.posthog.events).toMatchObject([
+      { timestamp: '2026-01-31T12:00:00.000Z', properties: { $groups: { team: 'a' } } },
+    ]);
+    expect(stderr).toContain('line 1: group "company" was left out');
+  });
+
   it('an event that PostHog refuses is reported with its line', async () => {
     process.env.POSTHOG_CAPTURE_MODE = 'v1';
     imports.posthog.failAlways({

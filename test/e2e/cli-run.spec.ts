@@ -140,6 +140,19 @@ describe('posthog-capture run', () => {
     expect(posthog.events[0]?.properties).not.toHaveProperty('a');
   });
 
+  it('takes $set, $set_once and $unset at the root of a job', async () => {
+    const root = { $set: { plan: 'pro' }, $set_once: { first: 1 }, $unset: ['trial'] };
+    const job = {
+      event: 'page_view',
+      distinct_id: 'user_123',
+      ...root,
+      properties: { $set: { plan: 'free', seats: 3 } },
+    };
+    const { code, stderr } = await run(['--input', file('root.json', JSON.stringify(job))]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(posthog.events[0]?.properties).toMatchObject({ ...root, $set: { plan: 'pro', seats: 3 } });
+  });
+
   it('reads the event from standard input', async () => {
     const terminal = new ScriptedTerminal({ input: '{"event":"page_view","distinct_id":"üser"}' });
     expect((await run(['--input', '-'], terminal)).code).toBe(0);

@@ -39,6 +39,10 @@ const FIELDS = [
   'set',
   'setOnce',
   'unset',
+  'propertiesOnce',
+  '$set',
+  '$set_once',
+  '$unset',
   'alias',
   'anonDistinctId',
   'groupType',
@@ -125,7 +129,7 @@ function makeOne(
   const before = [...fingerprint(input), ...fingerprint(options)];
   const answer = perform(capture, call.method, input, options);
   expect(same(before, [...fingerprint(input), ...fingerprint(options)])).toBe(true);
-  if (call.method === 'captureNow') {
+  if (call.method.endsWith('Now')) {
     waits.push(
       (answer as Promise<CaptureResult>).then((result) => {
         expect(result).toBeInstanceOf(CaptureResult);

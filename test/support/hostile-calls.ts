@@ -23,6 +23,8 @@ export const METHODS = [
   'setPersonProperties',
   'unsetPersonProperties',
   'captureException',
+  'identifyNow',
+  'captureExceptionNow',
   'flush',
   'ready',
   'stats',
@@ -164,6 +166,8 @@ function inputOf(fields: Readonly<Record<string, Kind>>): fc.Arbitrary<Recipe> {
   return fc.oneof({ arbitrary: objectOf(good), weight: 3 }, { arbitrary: allButOne, weight: 4 }, objectOf(any), recipe);
 }
 
+const NAME_LISTS: Kind = { good: oneOf(['a', '\ud800'], ['$set']), any: orOdd(oneOf([], ['a', 5], ['a', ' '])) };
+
 const event = inputOf({
   event: NAMES,
   distinctId: IDS,
@@ -173,18 +177,23 @@ const event = inputOf({
   uuid: UUIDS,
   disableGeoip: FLAGS,
   options: OPTIONS,
+  $set: BAGS,
+  $set_once: BAGS,
+  $unset: NAME_LISTS,
 });
-const person = { distinctId: IDS, set: BAGS, setOnce: BAGS, properties: PROPERTIES };
-const NAME_LISTS: Kind = { good: oneOf(['a', '\ud800'], ['$set']), any: orOdd(oneOf([], ['a', 5], ['a', ' '])) };
+const details = { timestamp: TIMES, uuid: UUIDS, disableGeoip: FLAGS };
+const person = { distinctId: IDS, set: BAGS, setOnce: BAGS, properties: PROPERTIES, ...details };
 const INPUTS: Partial<Record<Method, fc.Arbitrary<Recipe>>> = {
   capture: fc.oneof({ arbitrary: event, weight: 9 }, objectOf({ toCaptureEvent: recipe })),
   captureNow: event,
   identify: inputOf({ ...person, anonDistinctId: IDS }),
-  alias: inputOf({ distinctId: IDS, alias: IDS }),
+  identifyNow: inputOf({ ...person, anonDistinctId: IDS }),
+  alias: inputOf({ distinctId: IDS, alias: IDS, ...details }),
   groupIdentify: inputOf({ groupType: TEXTS, groupKey: TEXTS, set: BAGS, properties: PROPERTIES, distinctId: IDS }),
   setPersonProperties: inputOf(person),
   unsetPersonProperties: inputOf({ distinctId: IDS, unset: NAME_LISTS, properties: NAME_LISTS }),
   captureException: recipe,
+  captureExceptionNow: recipe,
 };
 const context = inputOf({
   distinctId: IDS,
