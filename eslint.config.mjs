@@ -105,6 +105,11 @@ export default tseslint.config(
     },
   },
   {
+    // CommonJS, whatever the endings of their imports.
+    files: ['lib/**/*.cjs.ts'],
+    rules: { '@typescript-eslint/no-require-imports': 'off' },
+  },
+  {
     files: ['lib/delivery/**/*.ts'],
     rules: {
       'no-restricted-imports': [
