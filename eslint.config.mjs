@@ -25,7 +25,7 @@ const MAY_IMPORT = {
   live: [],
   inspector: ['live', 'tracking', 'capture', 'options', 'context', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'options', 'context', 'wire', 'delivery', 'shared'],
-  cli: ['setup', 'testing', 'module', 'capture', 'options', 'delivery', 'shared'],
+  cli: ['setup', 'testing', 'module', 'capture', 'options', 'delivery', 'json', 'shared'],
 };
 /** Likewise for the folders of lib/tracking: they may not import its files outside of folders, which may import all of them. */
 const TRACKING_MAY_IMPORT = {

@@ -27,7 +27,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
     {
       usage: IMPORT_USAGE,
       takes: {
-        values: ['concurrency', 'rejects', 'host'],
+        values: ['concurrency', 'from', 'rejects', 'host'],
         switches: ['historical-migration', 'dry-run', 'resume'],
         argument: 'FILE',
       },

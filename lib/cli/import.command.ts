@@ -6,6 +6,10 @@ import { PostHogCaptureTestingModule } from '../testing/recording/posthog-captur
 import { CaptureRecorder } from '../testing/recording/capture-recorder.js';
 import { boot, loggerTo, readDotEnv } from './boot.js';
 import { type Flags } from './flags.js';
+import { amplitude } from './import/formats/amplitude.js';
+import { mixpanel } from './import/formats/mixpanel.js';
+import { segment } from './import/formats/segment.js';
+import { type SourceFormat } from './import/formats/source-format.js';
 import { ImportStopped, Importer } from './import/importer.js';
 import { Progress } from './import/progress.js';
 import { RejectsFile, rejectsPath } from './import/rejects-file.js';
@@ -33,13 +37,14 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const isDry = switches.has('dry-run');
   await readDotEnv();
   const concurrency = countOf(values.get('concurrency'));
+  const format = formatOf(values.get('from'));
   const warn = (text: string): void => terminal.err(`posthog-capture import: warning: ${printable(text)}\n`);
-  const source = await locateSource(path, flags, terminal.input, warn);
+  const source = await locateSource(path, flags, terminal, warn);
   const { bytes, stateFile, state } = source;
   const name = path === STANDARD_INPUT ? 'standard-input' : path;
   const rejects = new RejectsFile(await rejectsPath(values.get('rejects'), name, isDry));
   const { signal } = terminal;
-  const importer = new Importer({ state, rejects, maxPending: MAX_PENDING, isDry, signal, warn });
+  const importer = new Importer({ state, rejects, format, maxPending: MAX_PENDING, isDry, signal, warn });
   const module = (isDry ? PostHogCaptureTestingModule : PostHogCaptureModule).forRoot({
     host: values.get('host'),
     logger: loggerTo((text) => !REPORTED_BY_IMPORTER.test(text) && warn(text)),
@@ -136,6 +141,15 @@ function printSummary(state: ImportState, { error, rejects, isResumable, isDry, 
 
 function linesText(count: number): string {
   return count === 1 ? '1 line' : `${count} lines`;
+}
+
+const FORMATS: Readonly<Record<string, SourceFormat>> = { mixpanel, amplitude, segment };
+
+function formatOf(name: string | undefined): SourceFormat | undefined {
+  if (name === undefined) return undefined;
+  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
+  if (format === undefined) throw new UsageError(`--from must be one of ${Object.keys(FORMATS).join(', ')}`);
+  return format;
 }
 
 function countOf(text: string | undefined): number | undefined {

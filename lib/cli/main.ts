@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { type WriteStream } from 'node:tty';
 import { runCli } from './cli.js';
+import { EXIT, printable } from './terminal.js';
 
 /** Line width when the output is a file or a pipe. */
 const COLUMNS_WITHOUT_TERMINAL = 200;
@@ -15,8 +16,15 @@ const interrupt = (): void => interruption.abort();
 
 // Only once, so that a second Ctrl-C ends the process immediately.
 process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-// The reader of the output has gone away (`| head -1`). That is not an error.
-process.stdout.on('error', interrupt);
+let hasOutputFailed = false;
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  interrupt();
+  // The reader of the output has gone away (`| head -1`). That is not an error.
+  if (error.code === 'EPIPE' || hasOutputFailed) return;
+  hasOutputFailed = true;
+  process.exitCode = EXIT.failed;
+  process.stderr.write(`posthog-capture: cannot write the output: ${printable(error.message)}\n`);
+});
 process.stderr.on('error', () => undefined);
 
 void runCli(process.argv.slice(2), {
@@ -35,5 +43,5 @@ void runCli(process.argv.slice(2), {
   signal: interruption.signal,
 }).then((code) => {
   // process.exit() would discard output that a pipe has not read yet.
-  process.exitCode = code;
+  process.exitCode = hasOutputFailed ? EXIT.failed : code;
 });

@@ -37,7 +37,7 @@ Exit codes:
   130  Interrupted before PostHog responded
 `;
 
-export const IMPORT_USAGE = `Send a file of events to PostHog. The file has one JSON object per line and may be of any size.
+export const IMPORT_USAGE = `Send a file of events to PostHog. The file has one JSON object per line, may be compressed with gzip, and may be of any size.
 
 Usage: posthog-capture import events.ndjson [flags]
 
@@ -47,6 +47,7 @@ Use - instead of a file name to read standard input.
 
   --historical-migration   Tell PostHog that these are old events, so that it ingests them separately from live events
   --dry-run                Check every line and send nothing; needs no API key
+  --from PRODUCT           Read an export of mixpanel, amplitude or segment: see docs/import.md
   --resume                 Continue an interrupted import of the same file
   --concurrency N          Maximum number of requests in flight (default: POSTHOG_CONCURRENCY, else 4)
   --rejects FILE           Report file for rejected lines, as {"line":7,"reason":"…"} (default: FILE.rejects.ndjson).

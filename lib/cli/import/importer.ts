@@ -7,7 +7,9 @@ import { cut, messageOf } from '../terminal.js';
 import { type Line, readLines } from './lines.js';
 import { OpenLines } from './open-lines.js';
 import { type Counts } from './progress.js';
+import { type SourceFormat } from './formats/source-format.js';
 import { type ImportedEvent, readEvent } from './read-event.js';
+import { stableUuid } from './stable-uuid.js';
 import { type RejectsFile } from './rejects-file.js';
 import { type ImportState } from './state-file.js';
 
@@ -17,6 +19,8 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
 const MAX_WARNINGS = 20;
 /** Consecutive attempts that deliver nothing before the import stops. */
 const MAX_FAILURES = 5;
+/** Pairs of ids that are remembered, about 100 bytes each. */
+const MAX_PAIRS = 200_000;
 const PAUSE_MS = 1000;
 const MAX_PAUSE_MS = 30_000;
 const READY_MS = 2000;
@@ -37,6 +41,8 @@ export interface ImporterOptions {
   /** Progress of the interrupted import, or the beginning of the file. */
   readonly state: ImportState;
   readonly rejects: RejectsFile;
+  /** Format of another product. Default: the fields of a job file. */
+  readonly format?: SourceFormat | undefined;
   /** Maximum number of pending events. */
   readonly maxPending: number;
   /** Sends nothing. A line is settled once its event is captured. */
@@ -53,6 +59,8 @@ export class Importer {
   #current = { number: 0, isChanged: false };
   /** Number of settled lines, including those after a line that is not settled. */
   #settled: number;
+  /** The pairs of ids that this import has merged. */
+  readonly #merged = new Set<string>();
   #rejected = 0;
   #hasDelivered = false;
   /** Reason why the last event was dropped. */
@@ -91,6 +99,7 @@ export class Importer {
     if (uuid === null || LEFT_OPEN.includes(reason)) return;
     const line = this.#lines.settle(uuid, 'rejected');
     if (line !== undefined) this.#reject(line, detail);
+    else if (this.#merged.has(uuid)) this.#options.warn(`the two ids of a person were not merged: ${detail}`);
   };
 
   /** Called when a value of the current line is changed or ignored. */
@@ -120,11 +129,13 @@ export class Importer {
       if (signal.aborted) return;
       if (this.#obstacle !== null) throw this.#obstacle;
       this.#current = { number: line.number, isChanged: false };
-      const event = readEvent(line, state.startedAt, this.warned);
-      if (typeof event === 'string') {
+      const read = readEvent(line, { startedAt: state.startedAt, format: this.#options.format, warn: this.warned });
+      if (typeof read === 'string') {
         this.#lines.reject(line);
-        this.#reject(line.number, event);
+        this.#reject(line.number, read);
       } else {
+        const { event, anonymousId } = read;
+        if (anonymousId !== undefined) this.#merge(capture, line, event, anonymousId);
         // Two lines with the same uuid become one row in PostHog, but each line has its own result.
         if (this.#lines.has(event.uuid)) await this.#until(capture, () => !this.#lines.has(event.uuid));
         this.#capture(capture, line, event);
@@ -144,6 +155,19 @@ export class Importer {
     } catch (error) {
       throw new ImportStopped(`cannot write ${rejects.path}: ${messageOf(error)}`);
     }
+  }
+
+  /** Merges an anonymous id into the person of an event, before the event and once per pair of ids. */
+  #merge(capture: CaptureService, line: Line, { distinctId, timestamp }: ImportedEvent, anonymousId: string): void {
+    const pair = stableUuid(JSON.stringify(['merge', distinctId, anonymousId]));
+    if (this.#merged.has(pair) || this.#lines.has(pair)) return;
+    // A forgotten pair is merged again, which changes nothing.
+    if (this.#merged.size >= MAX_PAIRS) this.#merged.clear();
+    this.#merged.add(pair);
+    const properties = { $anon_distinct_id: anonymousId };
+    this.#lines.addExtra(line, pair);
+    const uuid = capture.capture({ event: '$identify', distinctId, timestamp, uuid: pair, properties });
+    if (uuid === null || this.#options.isDry) this.#lines.settle(pair, 'delivered');
   }
 
   #capture(capture: CaptureService, line: Line, event: ImportedEvent): void {

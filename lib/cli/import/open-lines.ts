@@ -6,6 +6,8 @@ export type Fate = 'delivered' | 'rejected';
 interface OpenLine extends Position {
   fate: Fate | null;
   isChanged: boolean;
+  /** An additional event of the next line in the list, which is not counted. */
+  readonly isExtra: boolean;
 }
 
 /** The position up to which all lines are settled, with the results of these lines. */
@@ -48,7 +50,14 @@ export class OpenLines {
   }
 
   add({ number, end }: Position, uuid: string): void {
-    const line = { number, end, fate: null, isChanged: false };
+    const line = { number, end, fate: null, isChanged: false, isExtra: false };
+    this.#lines.push(line);
+    this.#byUuid.set(uuid, line);
+  }
+
+  /** Adds an event before that of its line. Its result is not counted. */
+  addExtra({ number, end }: Position, uuid: string): void {
+    const line = { number, end, fate: null, isChanged: false, isExtra: true };
     this.#lines.push(line);
     this.#byUuid.set(uuid, line);
   }
@@ -61,18 +70,18 @@ export class OpenLines {
 
   /** Adds a line that is not sent. */
   reject({ number, end }: Position): void {
-    this.#lines.push({ number, end, fate: 'rejected', isChanged: false });
+    this.#lines.push({ number, end, fate: 'rejected', isChanged: false, isExtra: false });
     this.#advance();
   }
 
-  /** Settles the line of an event. Returns the number of the line, or undefined if no open line has this uuid. */
+  /** Settles the line of an event. Returns the number of the line, or undefined for an extra event and an unknown uuid. */
   settle(uuid: string, fate: Fate): number | undefined {
     const line = this.#byUuid.get(uuid);
     if (line === undefined) return undefined;
     this.#byUuid.delete(uuid);
     line.fate = fate;
     this.#advance();
-    return line.number;
+    return line.isExtra ? undefined : line.number;
   }
 
   #advance(): void {
@@ -82,12 +91,13 @@ export class OpenLines {
       line && line.fate !== null;
       line = this.#lines[this.#settledCount]
     ) {
+      this.#settledCount += 1;
+      if (line.isExtra) continue;
       ({ number, end } = line);
       if (line.fate === 'delivered') {
         delivered += 1;
         if (line.isChanged) changed += 1;
       } else rejected += 1;
-      this.#settledCount += 1;
     }
     this.#reached = { number, end, delivered, rejected, changed };
     // Copying costs as much as the rest is long, so do it rarely.

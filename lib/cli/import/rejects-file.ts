@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { appendFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { messageOf, UsageError } from '../terminal.js';
+import { createFile, openToAppend, openToRead } from './safe-files.js';
 
 interface Reject {
   readonly line: number;
@@ -59,7 +58,7 @@ export class RejectsFile {
       .catch(() => undefined)
       .then(async () => {
         const waiting = this.#waiting.slice();
-        if (waiting.length > 0) await appendFile(this.path, waiting.join(''), { mode: 0o600 });
+        if (waiting.length > 0) await append(this.path, waiting.join(''));
         this.#waiting.splice(0, waiting.length);
       });
     this.#writing = writing;
@@ -68,32 +67,37 @@ export class RejectsFile {
 
   /** Also checks that the file can be written, before anything is sent. */
   async #clear(): Promise<void> {
-    await rm(this.path, { force: true });
-    await appendFile(this.path, '', { mode: 0o600 });
+    await (await createFile(this.path)).close();
     await rm(this.path, { force: true });
   }
 
   async #keep(line: number): Promise<void> {
-    const kept = createReadStream(this.path);
+    const kept = await openToRead(this.path);
     // The file does not exist if no line was rejected.
-    const isThere = await new Promise<boolean>((resolve) => {
-      kept.once('open', () => resolve(true)).once('error', () => resolve(false));
-    });
-    if (!isThere) return;
-    await writeFile(`${this.path}.new`, '', { mode: 0o600 });
-    for await (const text of createInterface(kept)) {
-      if (isUpTo(text, line)) await appendFile(`${this.path}.new`, `${text}\n`);
+    if (kept === null) return;
+    const copy = await createFile(`${this.path}.new`);
+    try {
+      for await (const text of kept.readLines()) if (isUpTo(text, line)) await copy.write(`${text}\n`);
+    } finally {
+      await copy.close();
+      await kept.close();
     }
     await rename(`${this.path}.new`, this.path);
   }
 }
 
+async function append(path: string, text: string): Promise<void> {
+  const file = await openToAppend(path);
+  try {
+    await file.appendFile(text);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Returns true if the file is a report, is empty or does not exist, so that it can be overwritten. */
 async function holdsReports(path: string): Promise<boolean> {
-  const file = await open(path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  });
+  const file = await openToRead(path);
   if (file === null) return true;
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0);
@@ -115,7 +119,7 @@ function isUpTo(text: string, line: number): boolean {
 /** The report file: never the imported file, and for a dry run not the report of a real import. */
 export async function rejectsPath(given: string | undefined, name: string, isDry: boolean): Promise<string> {
   const path = given ?? `${name}${isDry ? '.dry-run' : ''}.rejects.ndjson`;
-  const found = await stat(path).catch(() => null);
+  const found = await lstat(path).catch(() => null);
   if (found !== null && !found.isFile()) throw new UsageError(`--rejects ${path} is not a file`);
   if (resolve(path) === resolve(name) || resolve(path) === resolve(`${name}.import-state.json`))
     throw new UsageError(`--rejects must not be the imported file or its state file`);
