@@ -35,6 +35,7 @@ export function startProcess(name, { env = {} } = {}) {
   });
   return {
     folder,
+    pid: child.pid,
     call(method, argument) {
       const id = (calls += 1);
       return new Promise((resolve, reject) => {
