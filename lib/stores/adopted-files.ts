@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Capacity, type Recovery } from '../delivery/durability/event-store.js';
 import { type EventSource, openSource } from './event-source.js';
+import { codeOf, isMissing, isShortage } from './file-errors.js';
 import { type Journal } from './journal.js';
-import { isMissing } from './process-lock.js';
 import { type FoundBlock } from './segments/read-segment.js';
 import { type Block, Segment } from './segments/segment.js';
 import { type StoreDirectory } from './store-directory.js';
@@ -41,9 +41,23 @@ export class AdoptedFiles {
     this.#project = project;
   }
 
-  async recover({ maxEvents, maxBytes }: Capacity): Promise<Recovery> {
-    const end = performance.now() + BUDGET_MS;
+  async recover(capacity: Capacity): Promise<Recovery> {
     const events: QueuedEvent[] = [];
+    let more = true;
+    try {
+      more = await this.#collect(events, capacity);
+    } catch (error) {
+      // Events that were found belong to this process now. The next call reports the error, unless it is over.
+      if (events.length === 0) throw error;
+    }
+    const warnings = this.#warnings;
+    this.#warnings = [];
+    return { events, warnings, more };
+  }
+
+  /** Adds to `events` what there is capacity for. Resolves with true if time ran out before capacity did. */
+  async #collect(events: QueuedEvent[], { maxEvents, maxBytes }: Capacity): Promise<boolean> {
+    const end = performance.now() + BUDGET_MS;
     let bytes = 0;
     let isFull = false;
     while (!isFull && performance.now() < end && (this.#waiting.length > 0 || (await this.#findMore()))) {
@@ -58,9 +72,7 @@ export class AdoptedFiles {
       }
       this.#waiting = this.#waiting.slice(taken);
     }
-    const warnings = this.#warnings;
-    this.#warnings = [];
-    return { events, warnings, more: !isFull && this.#search !== null };
+    return !isFull && this.#search !== null;
   }
 
   /** Adds a sentence to the next result of `recover`. */
@@ -118,14 +130,20 @@ export class AdoptedFiles {
         this.#warnOnce(OTHER_VERSION);
         return;
       }
-      const path = this.#directory.adopt(name);
+      const path = await this.#unlessUnusable(name, () => this.#directory.adopt(name));
       if (path === null) return;
-      const segment = Segment.adopted(path, source.inode);
+      const segment = Segment.adopted(path);
       this.#journal.register({ segment, finish: null });
       let damaged = 0;
-      for await (const found of source.blocks()) {
-        if (found.events) yield* this.#adopt(segment, found);
-        else damaged += 1;
+      try {
+        for await (const found of source.blocks()) {
+          if (found.events) yield* this.#adopt(segment, found);
+          else damaged += 1;
+        }
+      } catch (error) {
+        if (isShortage(error)) throw error;
+        // A part of the disk cannot be read.
+        damaged += 1;
       }
       this.#journal.register({ segment, finish: () => this.#finish(segment, damaged) });
     } finally {
@@ -156,17 +174,24 @@ export class AdoptedFiles {
     );
   }
 
-  /** Returns null if the file cannot be read by this process, which says nothing about its content. */
-  async #open(name: string): Promise<EventSource | null> {
+  /** Returns null if the file cannot be opened. */
+  #open(name: string): Promise<EventSource | null> {
+    return this.#unlessUnusable(name, (path) => openSource(path, this.#project));
+  }
+
+  /**
+   * Returns null if the use of a file fails, which says nothing about its content: it may belong to another user. One such file must not
+   * hide the others. Throws if there is a shortage, which concerns all files.
+   */
+  async #unlessUnusable<T>(name: string, use: (path: string) => T | Promise<T>): Promise<T | null> {
     const path = join(this.#directory.path, name);
     try {
-      return await openSource(path, this.#project);
+      return await use(path);
     } catch (error) {
       if (isMissing(error)) return null;
-      const { code = '' } = error as NodeJS.ErrnoException;
-      if (!NOT_OURS.has(code)) throw error;
+      if (isShortage(error)) throw error;
       this.#warnOnce(
-        `A file of the store cannot be opened (${code}): ${JSON.stringify(path)}. It is kept; its owner's next process sends its events.`,
+        `A file of the store cannot be used (${codeOf(error)}): ${JSON.stringify(path)}. It is kept. A process that can read and rename it sends its events.`,
       );
       return null;
     }
@@ -178,9 +203,6 @@ export class AdoptedFiles {
     this.warn(warning);
   }
 }
-
-/** The file belongs to another user. */
-const NOT_OURS = new Set(['EACCES', 'EPERM', 'ELOOP']);
 
 const FOREIGN =
   'The store holds events of another PostHog project, captured with another key or host. They are kept and not sent. ' +

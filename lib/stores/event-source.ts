@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { LmdbFormatError } from './lmdb/format.js';
 import { FormerFile } from './lmdb/former-file.js';
 import { type FoundBlock, readGeneration, readSegment } from './segments/read-segment.js';
@@ -9,7 +9,6 @@ export interface EventSource {
   readonly isOfOtherVersion: boolean;
   /** Sorts the files of one origin by age. */
   readonly generation: number;
-  readonly inode: number;
   /** Oldest first. */
   blocks(): AsyncGenerator<FoundBlock>;
   close(): Promise<void>;
@@ -28,7 +27,6 @@ async function openSegment(path: string, project: string): Promise<EventSource> 
     return {
       isOfOtherVersion: generation === 'newer',
       generation: typeof generation === 'number' ? generation : 0,
-      inode: await inodeOf(file),
       blocks: () => readSegment(file, project, typeof generation === 'number' ? generation : null),
       close: () => file.close(),
     };
@@ -39,21 +37,18 @@ async function openSegment(path: string, project: string): Promise<EventSource> 
 }
 
 async function openFormer(path: string, project: string): Promise<EventSource> {
-  const handle = await open(path, 'r+');
-  const inode = await inodeOf(handle).finally(() => handle.close());
   try {
     const file = await FormerFile.open(path, project);
     return {
       isOfOtherVersion: await file.isOfOtherVersion(),
       generation: 0,
-      inode,
       blocks: () => blocksOf(file),
       close: () => file.close(),
     };
   } catch (error) {
     if (!(error instanceof LmdbFormatError)) throw error;
     const isOfOtherVersion = error.reason === 'unsupported';
-    return { isOfOtherVersion, generation: 0, inode, blocks: () => blocksOf(null), close: () => Promise.resolve() };
+    return { isOfOtherVersion, generation: 0, blocks: () => blocksOf(null), close: () => Promise.resolve() };
   }
 }
 
@@ -68,5 +63,3 @@ async function* blocksOf(file: FormerFile | null): AsyncGenerator<FoundBlock> {
   for await (const events of file.blocks()) yield { offset: null, events, count: events.length, removed: [] };
   for (let count = file.damaged + file.ofOtherVersion; count > 0; count -= 1) yield DAMAGED;
 }
-
-const inodeOf = async (file: FileHandle): Promise<number> => (await file.stat()).ino;

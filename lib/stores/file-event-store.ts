@@ -10,6 +10,7 @@ import { type EventStore, type Recovery, type RecoveryRequest } from '../deliver
 import { onExit } from '../shared/process-hooks.js';
 import { AdoptedFiles } from './adopted-files.js';
 import { EndOfTurn } from './end-of-turn.js';
+import { isShortage } from './file-errors.js';
 import { Journal } from './journal.js';
 import { StoreDirectory } from './store-directory.js';
 
@@ -31,8 +32,8 @@ export interface FileEventStoreOptions {
 }
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
-/** Temporary errors, which are no fault of the configuration. */
-const SHORTAGES = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN', 'EFBIG']);
+/** Number of files that a heartbeat checks. More of them take turns, because thousands may have been adopted. */
+const CHECKED_FILES = 100;
 
 /**
  * Creates a value for option `store` that keeps events in files until PostHog has accepted them.
@@ -66,6 +67,8 @@ class FileEventStore implements EventStore {
   #project = '';
   #onLost: RecoveryRequest['onLost'];
   #opened: Opened | null = null;
+  /** Index of the next file to check. */
+  #nextChecked = 0;
   #unregisterExit: () => void = () => undefined;
 
   constructor(path: string, maxBytes: number, durability: 'tick' | 'capture') {
@@ -80,9 +83,9 @@ class FileEventStore implements EventStore {
     try {
       return await this.#open().adopted.recover({ maxEvents, maxBytes });
     } catch (error) {
-      const { code = '', message } = error as NodeJS.ErrnoException;
+      const { message } = error as Error;
       const failure = new Error(`cannot use ${JSON.stringify(this.#path)}: ${message}`, { cause: error });
-      throw Object.assign(failure, { temporary: SHORTAGES.has(code) });
+      throw Object.assign(failure, { temporary: isShortage(error) });
     }
   }
 
@@ -131,7 +134,10 @@ class FileEventStore implements EventStore {
   /** Other programs delete old files, and another process may have taken this one for dead. */
   async #checkFiles({ directory, journal, adopted }: Opened): Promise<void> {
     await directory.touchLock();
-    for (const segment of journal.segments) {
+    const { segments } = journal;
+    const from = this.#nextChecked < segments.length ? this.#nextChecked : 0;
+    this.#nextChecked = from + CHECKED_FILES;
+    for (const segment of segments.slice(from, this.#nextChecked)) {
       if ((await segment.touch()) || this.#opened?.journal !== journal) continue;
       // Its events of this turn are not lost.
       this.#turn.endNow();

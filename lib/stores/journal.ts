@@ -27,9 +27,10 @@ class Place implements EventPlace {
 const BLOCK_EVENTS = 128;
 const BLOCK_BYTES = 256 * 1024;
 
-/** A segment is full at this size, or at an eighth of a small `maxBytes`, so that space is freed in pieces. */
+/** A segment is full at this size. A small `maxBytes` has smaller ones, to free space in pieces; a large one has no more descriptors. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
-const SEGMENTS = 8;
+const MIN_SEGMENTS = 8;
+const MAX_SEGMENTS = 64;
 
 /** A file of an earlier process. */
 export interface AdoptedSegment {
@@ -68,18 +69,14 @@ export class Journal {
   constructor(project: string, maxBytes: number, newPath: () => string) {
     this.#newPath = newPath;
     this.#maxBytes = maxBytes;
-    this.#segmentBytes = Math.min(SEGMENT_BYTES, Math.ceil(maxBytes / SEGMENTS));
+    const largest = Math.max(SEGMENT_BYTES, Math.ceil(maxBytes / MAX_SEGMENTS));
+    this.#segmentBytes = Math.min(largest, Math.ceil(maxBytes / MIN_SEGMENTS));
     this.#writer = new BlockWriter(project);
   }
 
   /** Files in use. */
   get segments(): readonly Segment[] {
     return [...this.#own, ...this.#adopted.keys()];
-  }
-
-  /** Events that were added or adopted and have not been removed, oldest first. */
-  get pending(): readonly QueuedEvent[] {
-    return this.#sorted(this.#places.all).map(({ event }) => event);
   }
 
   /** A block is full: it should be committed soon, because a commit must stay short. */
@@ -141,7 +138,8 @@ export class Journal {
   rescue(lost: Segment, failed: (error: unknown, events: readonly QueuedEvent[]) => void): number {
     lost.close();
     this.#own.delete(lost);
-    this.#adopted.delete(lost);
+    // More of its events are found while it is being read.
+    if (this.#adopted.get(lost)?.finish) this.#adopted.delete(lost);
     if (this.#active === lost) this.#active = null;
     if (this.#spare === lost) this.#spare = null;
     const events = this.#sorted(this.#places.all.filter(({ block }) => block.segment === lost)).map(
@@ -193,18 +191,19 @@ export class Journal {
 
   #segmentFor(bytes: number): Segment {
     const active = this.#active;
-    if (active && (active.isEmpty || active.fits(bytes, this.#segmentBytes))) {
-      this.#checkSize(active.growth(bytes));
-      return active;
-    }
+    const fits = active && (active.isEmpty || active.fits(bytes, this.#segmentBytes));
+    if (fits && this.#hasRoom(active.growth(bytes))) return active;
     const spare = this.#spare;
-    this.#checkSize(spare ? spare.growth(bytes) : bytes);
+    if (!this.#hasRoom(spare ? spare.growth(bytes) : bytes)) {
+      if (!spare) throw new Error(`it is full (maxBytes is ${this.#maxBytes})`);
+      this.#delete(spare);
+      return this.#segmentFor(bytes);
+    }
     // A segment is as old as its first event.
     spare?.reset(this.#nextGeneration());
-    const next = spare ?? this.#create();
-    this.#spare = null;
-    this.#active = next;
-    return next;
+    this.#active = spare ?? this.#create();
+    this.#spare = active?.isEmpty === true ? active : null;
+    return this.#active;
   }
 
   #create(): Segment {
@@ -219,28 +218,29 @@ export class Journal {
     return this.#generation;
   }
 
-  #checkSize(growth: number): void {
-    if (growth === 0) return;
+  #hasRoom(growth: number): boolean {
+    if (growth === 0) return true;
     let bytes = growth;
     for (const { size } of this.#own) bytes += size;
-    if (bytes > this.#maxBytes) throw new Error(`it is full (maxBytes is ${this.#maxBytes})`);
+    return bytes <= this.#maxBytes;
   }
 
   #writeRemovals(): void {
     const changed = this.#changed;
     this.#changed = [];
-    let written = 0;
-    try {
-      for (const block of changed) {
-        const { segment } = block;
+    const errors: unknown[] = [];
+    for (const block of changed) {
+      const { segment } = block;
+      try {
         if (segment?.pending === 0 && this.#free(segment)) block.removedWritten = block.removed.length;
         else segment?.writeRemovals(block);
-        written += 1;
+      } catch (error) {
+        // The other files are freed all the same.
+        this.#changed.push(block);
+        errors.push(error);
       }
-    } catch (error) {
-      this.#changed = changed.slice(written);
-      throw error;
     }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Returns false if the file must be kept. */
@@ -251,10 +251,15 @@ export class Journal {
       segment.reset(this.#nextGeneration());
       if (segment !== this.#active) this.#spare = segment;
     } else {
-      segment.discard();
-      this.#own.delete(segment);
+      this.#delete(segment);
     }
     return true;
+  }
+
+  #delete(segment: Segment): void {
+    segment.discard();
+    this.#own.delete(segment);
+    if (this.#spare === segment) this.#spare = null;
   }
 
   #finishIfDone(segment: Segment): boolean {

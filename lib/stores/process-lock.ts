@@ -4,6 +4,7 @@ import { lstat, utimes } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { codeOf, isMissing, isShortage } from './file-errors.js';
 
 /** `unknown`: the lock is a plain file or belongs to another machine, so only its heartbeat can tell. */
 export type LockState = 'held' | 'free' | 'unknown';
@@ -12,6 +13,9 @@ export type LockState = 'held' | 'free' | 'unknown';
 const MAX_SOCKET_PATH = 100;
 const IS_WINDOWS = process.platform === 'win32';
 const LOCK = '.lock';
+const UNFINISHED = `${LOCK}.new`;
+/** Creating a lock takes less time. */
+const UNFINISHED_MS = 60_000;
 
 /** Identifies the running kernel. The socket of a process on another machine refuses connections although the process lives. */
 const KERNEL = createHash('sha256').update(bootId()).digest('hex').slice(0, 8);
@@ -23,6 +27,8 @@ export function newOwner(): string {
   lastTime = Math.max(Date.now(), lastTime + 1);
   return `${lastTime.toString(36)}-${KERNEL}-${randomBytes(6).toString('hex')}`;
 }
+
+export const isUnfinishedLock = (name: string): boolean => name.endsWith(UNFINISHED);
 
 /** The owner of a lock file; null if the name is that of another file. */
 export const ownerOfLock = (name: string): string | null => (name.endsWith(LOCK) ? name.slice(0, -LOCK.length) : null);
@@ -53,7 +59,7 @@ export class LockDirectory {
     const server = listen(this.#addressOf(owner, '.new'));
     try {
       if (!server || IS_WINDOWS) writeFileSync(temporary, '', { flag: 'wx', mode: 0o600 });
-      if (server && !IS_WINDOWS) chmodSync(temporary, 0o600);
+      if (server && !IS_WINDOWS) restrict(temporary);
       // Named only now: a lock that does not listen is that of a dead process.
       renameSync(temporary, path);
       return new ProcessLock(path, server);
@@ -80,9 +86,16 @@ export class LockDirectory {
     return nobodyListens && owner.split('-')[1] === KERNEL ? 'free' : 'unknown';
   }
 
-  /** Deletes the lock of a dead owner. */
+  /** Deletes the lock of a dead owner, if that is allowed. */
   remove(owner: string): void {
-    rmSync(this.pathOf(owner), { force: true });
+    removeIfAllowed(this.pathOf(owner));
+  }
+
+  /** Deletes what is left of a lock whose process was killed while it created it. */
+  async removeUnfinished(name: string): Promise<void> {
+    const path = join(this.#path, name);
+    const createdAt = await heartbeatOf(path);
+    if (createdAt !== null && createdAt < Date.now() - UNFINISHED_MS) removeIfAllowed(path);
   }
 
   close(): void {
@@ -150,10 +163,22 @@ export async function touch(path: string): Promise<void> {
   await utimes(path, now, now);
 }
 
-/** True if a file, or the directory that contained it, no longer exists. */
-export function isMissing(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ENOTDIR';
+/** Some file systems know sockets, but not their modes. The directory protects them, too. */
+function restrict(socket: string): void {
+  try {
+    chmodSync(socket, 0o600);
+  } catch {
+    // The mode protects nothing but the lock.
+  }
+}
+
+/** In a directory that several users share, the file of another user may stay. */
+function removeIfAllowed(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Its user's next process deletes it.
+  }
 }
 
 /** Returns null if the file system has no sockets, or the process may not create one. */
@@ -175,9 +200,9 @@ function connectTo(address: string): Promise<string | null> {
       connection.destroy();
       resolve(null);
     });
-    connection.on('error', ({ code = 'EUNKNOWN' }: NodeJS.ErrnoException) => {
-      // The queue of a process that is stopped or busy is full.
-      resolve(code === 'EAGAIN' ? null : code);
+    connection.on('error', (error) => {
+      // The queue of a process that is stopped or busy is full, or this process has no descriptor, so nothing is known.
+      resolve(isShortage(error) ? null : codeOf(error));
     });
   });
 }

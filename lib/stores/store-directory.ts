@@ -2,7 +2,14 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backgroundTimer, stopTimer, type Timer } from '../delivery/timers.js';
-import { heartbeatOf, LockDirectory, newOwner, ownerOfLock, type ProcessLock } from './process-lock.js';
+import {
+  heartbeatOf,
+  isUnfinishedLock,
+  LockDirectory,
+  newOwner,
+  ownerOfLock,
+  type ProcessLock,
+} from './process-lock.js';
 
 /** Interval at which an owner touches its files, and checks that they are still there. */
 const HEARTBEAT_MS = 1000;
@@ -104,21 +111,17 @@ export class StoreDirectory {
     for (const name of names) {
       const owner = ownerOfLock(name);
       if (owner !== null && !owners.has(owner) && (await isDead(owner))) this.#locks.remove(owner);
+      if (isUnfinishedLock(name)) await this.#locks.removeUnfinished(name);
     }
   }
 
-  /** Takes ownership of a file. Returns its new path, or null if another process was faster. */
-  adopt(name: string): string | null {
+  /** Takes ownership of a file. Returns its new path. Throws ENOENT if another process was faster. */
+  adopt(name: string): string {
     const { origin = '', owner = '', kind, former } = FILE_NAME.exec(name)?.groups ?? {};
     const path = this.#pathOf(origin, kind ?? former);
-    try {
-      renameSync(join(this.path, name), path);
-      if (path.endsWith('.mdb')) this.#removeFormer(name, owner);
-      return path;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
-    }
+    renameSync(join(this.path, name), path);
+    if (path.endsWith('.mdb')) this.#removeFormer(name, owner);
+    return path;
   }
 
   /** Unregisters the owner. Others may adopt its files. */

@@ -151,6 +151,32 @@ it.each([0, 1, 2, 3, 4])('treats a shortage as one if %d descriptors are free', 
   expect(events.map(({ id }) => id)).toEqual(['old', 'new']);
 });
 
+const FULL_DISK_SCRIPT = `
+  const [lib, path] = process.argv.slice(1);
+  const event = (id) => ({ id, name: 'new', orderKey: 'a', format: 'v0', payload: 'x'.repeat(600), bytes: 600, capturedAt: 1 });
+  (async () => {
+    const { fileEventStore } = await import(lib + '/stores/file-event-store.js');
+    const store = fileEventStore({ path });
+    await store.recover({ project: 'abc', maxEvents: 1, maxBytes: 1 });
+    await store.append([event('kept')]);
+    await store.append([event('refused')]).catch(({ code }) => console.log(code));
+    await store.close();
+  })();
+`;
+
+it('calls no file damaged because the disk accepted only a part of a block', async () => {
+  const command = `trap '' XFSZ; ulimit -f 2; exec "$@"`;
+  const args = ['-c', command, 'sh', process.execPath, '-e', FULL_DISK_SCRIPT, lib.path, path];
+  expect(execFileSync('sh', args, { encoding: 'utf8' }).trim()).toBe('EFBIG');
+  const next = fileEventStore({ path });
+  const request = { project: 'abc', maxEvents: 10, maxBytes: 1e9 };
+  const { events } = await next.recover(request);
+  await next.remove(events);
+  const { warnings } = await next.recover(request);
+  await next.close();
+  expect([events.map(({ id }) => id), warnings]).toEqual([['kept'], []]);
+});
+
 const permission = ['--permission', '--experimental-permission'].find((flag) =>
   process.allowedNodeEnvironmentFlags.has(flag),
 );
@@ -176,7 +202,7 @@ asRoot('leaves files of another user to that user, with a warning', async () => 
   await writeFile(preload, 'process.setgid(65534); process.setuid(65534);');
   const other = await drained({ nodeFlags: ['--import', preload] });
   expect(other).toMatchObject({ exitCode: 0, stats: { recovered: 0 } });
-  expect(other.warnings.join()).toMatch(/cannot be opened \(EACCES\)/);
+  expect(other.warnings.join()).toMatch(/cannot be used \(EACCES\)/);
   expect(await namesOf('.damaged')).toEqual([]);
   expect(await drained()).toMatchObject({ stats: { recovered: uuids.length }, warnings: [] });
 });

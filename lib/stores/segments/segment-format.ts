@@ -45,9 +45,10 @@ export function emptySegment(generation: number): Buffer {
 /** Returns the generation, `newer` for a file of a later version of this package, or null if the header is damaged. */
 export function readHeader(bytes: Buffer): number | 'newer' | null {
   if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, SIGNATURE.length) !== SIGNATURE) return null;
-  if (bytes.readUInt32LE(8) !== VERSION) return 'newer';
   const generation = bytes.readUInt32LE(12);
-  return bytes.readUInt32LE(16) === mix(VERSION, generation, SIGNATURE_CHECK) ? generation : null;
+  // Also if the version itself is damaged.
+  if (bytes.readUInt32LE(16) === mix(VERSION, generation, SIGNATURE_CHECK)) return generation;
+  return bytes.readUInt32LE(8) === VERSION ? null : 'newer';
 }
 
 export function writeFrameHeader(bytes: Buffer, { generation, count, length }: FrameHeader): void {

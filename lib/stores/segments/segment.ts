@@ -9,7 +9,8 @@ import {
   writeEnd,
   writeFrameHeader,
 } from './segment-format.js';
-import { isMissing, touch } from '../process-lock.js';
+import { isMissing } from '../file-errors.js';
+import { touch } from '../process-lock.js';
 
 const PAGE_BYTES = 4096;
 
@@ -38,7 +39,8 @@ export class Segment {
   #path: string;
   /** null while the file of an earlier process is closed: thousands of them must not need a descriptor each. */
   #descriptor: number | null;
-  readonly #inode: number;
+  /** null for the file of an earlier process, as some file systems number files that are not open anew. */
+  readonly #inode: number | null;
   #generation: number;
   /** Offset of the next frame. */
   #end: number;
@@ -46,7 +48,7 @@ export class Segment {
   /** Number of events that have not been removed. */
   pending = 0;
 
-  private constructor(path: string, descriptor: number | null, inode: number, generation: number, end: number) {
+  private constructor(path: string, descriptor: number | null, inode: number | null, generation: number, end: number) {
     this.#path = path;
     this.#descriptor = descriptor;
     this.#inode = inode;
@@ -69,8 +71,8 @@ export class Segment {
   }
 
   /** A file of an earlier process, to which nothing is appended. */
-  static adopted(path: string, inode: number): Segment {
-    return new Segment(path, null, inode, 0, HEADER_BYTES);
+  static adopted(path: string): Segment {
+    return new Segment(path, null, null, 0, HEADER_BYTES);
   }
 
   get path(): string {
@@ -91,8 +93,9 @@ export class Segment {
     return Math.max(0, this.#end + frameBytes - this.#size);
   }
 
+  /** A file that is larger than `maxBytes`, because it held a large event, is used up. */
   fits(frameBytes: number, maxBytes: number): boolean {
-    return this.#end + frameBytes <= maxBytes;
+    return this.#end + frameBytes <= Math.max(maxBytes, this.#size);
   }
 
   /** @param frame the block with room for the rest of the frame, see `frameRoom` */
@@ -104,12 +107,11 @@ export class Segment {
     for (const index of block.removed) frame[FRAME_BYTES + index] = REMOVED;
     block.removedWritten = block.removed.length;
     writeEnd(frame, frame.length - after, this.#generation);
-    // The header last: a frame with a header is complete, even if the process is killed during a write. Pages are written whole.
-    if ((this.#end % PAGE_BYTES) + frame.length > PAGE_BYTES) {
-      this.#write(frame.subarray(FRAME_BYTES), this.#end + FRAME_BYTES);
-      this.#write(frame.subarray(0, FRAME_BYTES), this.#end);
-    } else {
-      this.#write(frame, this.#end);
+    try {
+      this.#writeFrame(frame);
+    } catch (error) {
+      this.#restoreEnd();
+      throw error;
     }
     block.segment = this;
     block.offset = this.#end + FRAME_BYTES;
@@ -119,9 +121,17 @@ export class Segment {
     this.pending += count - block.removed.length;
   }
 
-  /** Marks the removed events of a block. */
+  /** Marks the removed events of a block. Ignores a file that was deleted: `touch` notices that. */
   writeRemovals(block: Block): void {
-    const { offset, removed, removedWritten } = block;
+    try {
+      this.#writeFlags(block);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    block.removedWritten = block.removed.length;
+  }
+
+  #writeFlags({ offset, removed, removedWritten }: Block): void {
     if (offset === null) return;
     let from = Infinity;
     let to = 0;
@@ -138,7 +148,6 @@ export class Segment {
     } finally {
       if (this.#descriptor === null) closeSync(descriptor);
     }
-    block.removedWritten = removed.length;
   }
 
   /** Forgets all frames, and is written again from the start. */
@@ -152,7 +161,7 @@ export class Segment {
   async touch(): Promise<boolean> {
     try {
       const { ino } = await stat(this.#path);
-      if (ino !== this.#inode) return false;
+      if (this.#inode !== null && ino !== this.#inode) return false;
       await touch(this.#path);
       return true;
     } catch (error) {
@@ -164,6 +173,27 @@ export class Segment {
   rename(path: string): void {
     renameSync(this.#path, path);
     this.#path = path;
+  }
+
+  #writeFrame(frame: Buffer): void {
+    // The header last: a frame with a header is complete, even if the process is killed during a write. Pages are written whole.
+    if ((this.#end % PAGE_BYTES) + frame.length > PAGE_BYTES) {
+      this.#write(frame.subarray(FRAME_BYTES), this.#end + FRAME_BYTES);
+      this.#write(frame.subarray(0, FRAME_BYTES), this.#end);
+    } else {
+      this.#write(frame, this.#end);
+    }
+  }
+
+  /** A full disk may have accepted a part of a frame. */
+  #restoreEnd(): void {
+    const end = Buffer.alloc(END_BYTES);
+    writeEnd(end, 0, this.#generation);
+    try {
+      this.#write(end, this.#end);
+    } catch {
+      // Then the next process reports a damaged block, which contains no event that was kept.
+    }
   }
 
   #write(bytes: Buffer, position: number): void {
