@@ -1,4 +1,4 @@
-import { type DropReason, type PendingLimits, type RequestStats, type SendFailure } from '../delivery/delivery.js';
+import { type BatchLimit, type DropReason, type PendingLimits, type RequestStats, type SendFailure } from '../delivery/delivery.js';
 
 /** The state of one instance. `captured + recovered = delivered + dropped + pending` at every moment. */
 export interface CaptureStats {
@@ -30,6 +30,11 @@ export interface CaptureStats {
   limits: PendingLimits | null;
   /** The last error that keeps events pending, or an exceeded quota, with a remedy; null if there is none. */
   lastFailure: SendFailure | null;
+  /**
+   * The size to which batches are limited because larger requests fail without a 413, with a remedy; null if there is no such limit.
+   * Larger ones are tried from time to time.
+   */
+  batchLimit: BatchLimit | null;
   /** true: the store fails, and events are in memory only. */
   storeFailing: boolean;
 }

@@ -60,6 +60,7 @@ export class DeliveryPipeline implements Delivery {
     this.#immediate = new ImmediateSender(options, { send, messages }, settlement, {
       onAnswer: () => this.#scheduler.answered(),
       onReturn,
+      maxBatchBytes: () => this.#scheduler.sizer.maxBatchBytes,
     });
     this.#recovery = durable && new StoreRecovery(durable, queue, (events) => this.#takeRecovered(events));
     this.#queue = queue;
@@ -85,6 +86,7 @@ export class DeliveryPipeline implements Delivery {
       oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
       coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
       limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs },
+      batchLimit: this.#scheduler.sizer.batchLimit,
       lastFailure: this.#scheduler.lastFailure ?? this.#settlement.refusal,
       storeFailing: this.#durable?.failing ?? false,
     };
@@ -210,7 +212,8 @@ export class DeliveryPipeline implements Delivery {
         failures = 0;
       } else {
         const isSafe = this.#durable?.keepsAll === true && this.#immediate.calls.size === 0;
-        if (isSafe || this.#ledger.delivered === 0) return how;
+        // A batch may have been too large for something in between.
+        if (isSafe || (this.#ledger.delivered === 0 && !this.#scheduler.sizer.isUndecided)) return how;
         failures += 1;
         await within(covered, Math.min(backoffMs(failures, this.#options), this.#timeLeftMs), undefined);
       }

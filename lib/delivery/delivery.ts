@@ -49,6 +49,12 @@ export interface SendFailure {
   readonly refusesAll?: boolean;
 }
 
+/** A size of requests that the receiver accepts, found after it had refused larger ones without saying so. */
+export interface BatchLimit extends SendFailure {
+  /** Bytes of the events of one request, before compression. */
+  readonly bytes: number;
+}
+
 /** The result of one attempt. */
 export type BatchOutcome = Answer & {
   /** For statistics: the receiver's status code, or a word for why there is none. */
@@ -91,6 +97,8 @@ export interface SenderMessages {
   readonly askedAgain: SendFailure;
   /** Remedy for a receiver that refuses one event after the other: none of them is at fault. */
   readonly refusesEveryEvent: string;
+  /** For a receiver that accepts only requests up to about `bytes`. */
+  limited(bytes: number): SendFailure;
 }
 
 /** Sends batches to one receiver. */
@@ -211,6 +219,8 @@ export interface DeliveryStats {
   readonly limits: PendingLimits | null;
   /** The last failure, until a request succeeds. */
   readonly lastFailure: SendFailure | null;
+  /** Set while requests are kept smaller than `maxBatchBytes`, because larger ones fail. */
+  readonly batchLimit: BatchLimit | null;
   /** True if the store fails, and pending events are in memory only. */
   readonly storeFailing: boolean;
 }
@@ -228,6 +238,7 @@ export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
   coolDownUntil: null,
   limits: null,
   lastFailure: null,
+  batchLimit: null,
   storeFailing: false,
 });
 
@@ -275,6 +286,8 @@ export interface DeliveryObserver {
   coolingDown(failure: SendFailure, coolDownMs: number, pending: number): void;
   /** The receiver responds again: the cool-down is over. */
   resumed(pending: number): void;
+  /** A size of requests was found that is accepted; null: there is no limit any more. */
+  batchLimited(limit: BatchLimit | null): void;
   /** From now on, events are in memory only. */
   storeFailed(problem: string): void;
   /** The store works again and holds everything pending. */

@@ -53,7 +53,7 @@ function downProblems({ lastFailure, storeFailing }: CaptureStats): HealthProble
 }
 
 function degradedProblems(
-  { coolDownUntil, lastFailure, oldestPendingMs, limits, droppedByReason }: CaptureStats,
+  { coolDownUntil, lastFailure, batchLimit, oldestPendingMs, limits, droppedByReason }: CaptureStats,
   queueShare: number,
   { maxQueueShare = DEFAULT_QUEUE_SHARE, maxPendingAgeMs = defaultAgeMs(limits) }: CaptureHealthThresholds,
 ): HealthProblem[] {
@@ -62,6 +62,7 @@ function degradedProblems(
     const { message = 'PostHog does not respond', remedy = 'nothing to do unless it lasts' } = lastFailure ?? {};
     problems.push({ message, remedy });
   }
+  if (batchLimit) problems.push({ message: batchLimit.message, remedy: batchLimit.remedy });
   if (queueShare > maxQueueShare || queueShare >= 1) {
     const { queue_full: lost = 0 } = droppedByReason;
     const cost = lost > 0 ? `; ${lost} events were dropped since the process started because it was full` : '';

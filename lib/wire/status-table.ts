@@ -105,5 +105,9 @@ export function senderMessages({ host }: RemedyNames): SenderMessages {
       remedy: 'the events are kept and sent again: nothing to do unless it lasts',
     },
     refusesEveryEvent: `PostHog refuses every event: check ${host} and any proxy or firewall in between; the events are kept`,
+    limited: (bytes) => ({
+      message: `Larger requests fail and smaller ones are accepted, so batches are limited to ${bytes} bytes (before compression)`,
+      remedy: `raise the size limit of the proxy or firewall between this machine and ${host}, or set maxBatchBytes to ${bytes}`,
+    }),
   };
 }

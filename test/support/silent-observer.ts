@@ -12,6 +12,7 @@ export const SILENT_OBSERVER: DeliveryObserver = {
   dropped: ignore,
   coolingDown: ignore,
   resumed: ignore,
+  batchLimited: ignore,
   storeFailed: ignore,
   storeWorks: ignore,
   storeWarned: ignore,
@@ -25,6 +26,7 @@ export function senderOf(send: SendBatch): Sender {
       timedOut: (timeoutMs) => `request timed out after ${timeoutMs} ms`,
       askedAgain: { message: 'asked again', remedy: 'none' },
       refusesEveryEvent: 'refuses every event',
+      limited: (bytes) => ({ message: `limited to ${bytes}`, remedy: 'none' }),
     },
     release: ignore,
   };

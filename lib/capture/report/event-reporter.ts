@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { type LoggerService } from '@nestjs/common';
 import {
   type AnsweredRequest,
+  type BatchLimit,
   type DeliveryObserver,
   type DropReason,
   type EventDrop,
@@ -148,6 +149,12 @@ export class EventReporter implements DeliveryObserver {
   resumed(pending: number): void {
     this.note('resumed', `PostHog responds again. ${pending} events will be sent.`);
     if (this.#watchers.size > 0) this.#notify('resumed', pending);
+  }
+
+  batchLimited(limit: BatchLimit | null): void {
+    if (limit) this.warn('batch limit', `${limit.message}. No event is lost. Remedy: ${limit.remedy}.`);
+    else this.note('batch limit over', 'Larger requests are accepted again: batches are no longer limited.');
+    if (this.#watchers.size > 0) this.#notify('batchLimited', limit);
   }
 
   storeFailed(problem: string): void {

@@ -13,9 +13,9 @@ export class EventAges {
     this.#capturedAt.set(event, performance.now() - ageMs);
   }
 
-  /** Milliseconds since the capture; 0 if the event never arrived. */
-  of(event: QueuedEvent): number {
+  /** Returns the events that were captured more than `ageMs` ago; none that never arrived. */
+  olderThan(ageMs: number, events: readonly QueuedEvent[]): readonly QueuedEvent[] {
     const now = performance.now();
-    return now - (this.#capturedAt.get(event) ?? now);
+    return events.filter((event) => now - (this.#capturedAt.get(event) ?? now) > ageMs);
   }
 }

@@ -13,6 +13,8 @@ export interface EventQueueLimits {
 export interface LeaseLimits {
   readonly maxBatchEvents: number;
   readonly maxBatchBytes: number;
+  /** Order keys whose events must not be leased. */
+  readonly avoid?: ReadonlySet<string> | undefined;
 }
 
 /** An event that was removed, and its place in the order of arrival. */
@@ -162,7 +164,7 @@ export class EventQueue {
    *
    * @returns null when there is nothing to lease
    */
-  lease({ maxBatchEvents, maxBatchBytes }: LeaseLimits): QueueLease | null {
+  lease({ maxBatchEvents, maxBatchBytes, avoid }: LeaseLimits): QueueLease | null {
     const lease = new QueueLease(this.#onAck);
     const { events } = lease;
     let bytes = 0;
@@ -181,7 +183,7 @@ export class EventQueue {
       bytes += event.bytes;
       return true;
     };
-    if (this.#takeWaiting(lease, take)) this.#takeArrivals(lease, take);
+    if (this.#takeWaiting(lease, take, avoid)) this.#takeArrivals(lease, take, avoid);
     if (events.length === 0) return null;
     this.#leases.add(lease);
     return lease;
@@ -211,8 +213,9 @@ export class EventQueue {
     return leased === 0 || 8 * (leased + 1) <= 7 * this.#limits.maxQueueEvents;
   }
 
-  #takeWaiting(lease: QueueLease, take: Take): boolean {
+  #takeWaiting(lease: QueueLease, take: Take, avoid?: ReadonlySet<string>): boolean {
     for (const lane of this.#free) {
+      if (avoid?.has(lane.key)) continue;
       while (lane.first) {
         const { event, seq } = lane.first;
         if (!take(event, seq, lane)) {
@@ -226,12 +229,15 @@ export class EventQueue {
     return true;
   }
 
-  #takeArrivals(lease: QueueLease, take: Take): void {
+  #takeArrivals(lease: QueueLease, take: Take, avoid?: ReadonlySet<string>): void {
     for (let event = this.#arrivals.first; event; event = this.#arrivals.first) {
       const lane = this.#lane(event.orderKey);
       if (lane.holder !== null && lane.holder !== lease) {
         this.#waiting.append({ event, seq: this.#firstSeq, lane });
         this.#blocked.add(event);
+      } else if (avoid?.has(lane.key)) {
+        this.#waiting.append({ event, seq: this.#firstSeq, lane });
+        this.#free.add(lane);
       } else if (!take(event, this.#firstSeq, lane)) {
         return;
       }

@@ -4,9 +4,11 @@ import { EventAges } from '../queue/event-ages.js';
 import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
 import { type QueueLease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
-import { backgroundTimer, isRunning, Sleepers, stopTimer, type Timer, within } from '../timers.js';
+import { backgroundTimer, isRunning, stopTimer, type Timer, within } from '../timers.js';
+import { aboutOf, type BatchPlan, BatchSizer, type GivenUp, maxRetriesOf } from './batch-sizer.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { deliverBatch, type WrappedSender } from './deliver-batch.js';
+import { RetryWaits } from './retry-waits.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
 import { type Refusals } from './suspects.js';
 
@@ -25,13 +27,6 @@ interface Request {
   readonly over: Promise<void>;
 }
 
-/** Why a batch goes back to the queue. */
-interface GivenUp {
-  readonly failure: SendFailure;
-  /** A longer pause than a retry may wait. */
-  readonly retryAfterMs?: number;
-}
-
 /** Maximum pause on request of the receiver, in cool-downs: an absurd `Retry-After` must not stop sending for good. */
 const MAX_PAUSE_IN_COOL_DOWNS = 10;
 
@@ -40,6 +35,7 @@ const LINGER_MS = 5;
 
 /** Decides when batches of queued events are sent, and how many at once. */
 export class BatchScheduler {
+  readonly sizer: BatchSizer;
   readonly #options: BatchSchedulerOptions;
   readonly #queue: EventQueue;
   readonly #sender: WrappedSender;
@@ -48,17 +44,14 @@ export class BatchScheduler {
   readonly #ages = new EventAges();
   readonly #refusals: Refusals = { unproven: 0 };
   readonly #breaker = new CircuitBreaker(() => {
-    this.#afterPause.wake(true);
+    this.#retries.pauseIsOver();
     this.#sendDue();
   });
   readonly #flushAt: number;
   readonly #inFlight = new SmallSet<Request>();
   /** Of finished requests, to be used again: a signal is expensive to create. */
   readonly #aborts: AbortController[] = [];
-  /** Batches that wait for their retry. */
-  readonly #retries = new Sleepers();
-  /** Batches that waited for their retry, and now wait for the end of a pause. */
-  readonly #afterPause = new Sleepers();
+  readonly #retries = new RetryWaits(this.#breaker, () => this.#hasStalled());
   /** Callers of `flush` that give up when sending stalls. */
   readonly #stallWaiters = new Set<() => void>();
   /** Everything in the queue must be sent, even if it does not fill a batch. */
@@ -86,6 +79,11 @@ export class BatchScheduler {
     this.#sender = sender;
     this.#settlement = settlement;
     this.#onReturn = onReturn;
+    this.sizer = new BatchSizer(options, {
+      limited: (bytes) => sender.messages.limited(bytes),
+      onLimit: (limit) => settlement.observer.batchLimited(limit),
+      onReady: () => this.#sendDue(),
+    });
   }
 
   /** The last failure, until the receiver answers. */
@@ -124,8 +122,9 @@ export class BatchScheduler {
     const stalled = new Promise<'stalled'>((resolve) => (giveUp = () => resolve('stalled')));
     this.#stallWaiters.add(giveUp);
     this.#due = true;
+    this.sizer.takeBack();
     this.#breaker.allowProbe();
-    this.#retries.wake(true);
+    this.#retries.end();
     this.#sendDue();
     const over = Promise.race([settled.then(() => 'settled' as const), stalled]);
     const how = await within(over, timeoutMs, 'timeout' as const);
@@ -144,6 +143,7 @@ export class BatchScheduler {
   /** The receiver answered: ends a cool-down. */
   answered(): void {
     this.#lastFailure = null;
+    this.sizer.answered();
     if (!this.#breaker.close()) return;
     const { observer, ledger } = this.#settlement;
     observer.resumed(ledger.pending.events);
@@ -155,15 +155,15 @@ export class BatchScheduler {
     this.#stopped = true;
     for (const { abort } of this.#inFlight) abort.abort();
     this.#breaker.endPauses();
-    this.#retries.wake(false);
-    this.#afterPause.wake(false);
+    this.sizer.takeBack();
+    this.#retries.giveUp();
     stopTimer(this.#flushTimer);
     stopTimer(this.#sendTimer);
     await Promise.all([...this.#inFlight].map(({ over }) => over));
   }
 
   #isWorthSending(minEvents: number): boolean {
-    return this.#queue.isWorthSending(minEvents, this.#options.maxBatchBytes);
+    return this.#queue.isWorthSending(minEvents, this.sizer.maxBatchBytes);
   }
 
   #startFlushTimer(): void {
@@ -194,15 +194,16 @@ export class BatchScheduler {
     stopTimer(this.#sendTimer);
     this.#sendTimer = null;
     if (this.#stopped) return;
-    while (this.#queue.available > 0 && this.#inFlight.size < this.#breaker.allowed(this.#options.concurrency)) {
+    while (this.#queue.available > 0 && this.#inFlight.size < this.#allowed) {
       if (!this.#due && !this.#isWorthSending(minEvents)) {
         if (this.#isWorthSending(this.#flushAt)) this.#schedule();
         break;
       }
-      const lease = this.#queue.lease(this.#options);
+      const plan = this.sizer.next(this.#breaker.probesNext);
+      const lease = this.#queue.lease(plan) ?? this.#leaseAvoided(plan);
       if (!lease) break;
       this.#dropExpired(lease);
-      if (lease.open.length > 0) this.#send(lease);
+      if (lease.open.length > 0) this.#send(lease, plan);
       else this.#queue.release(lease);
     }
     // Events that wait for their order key are still due.
@@ -210,13 +211,27 @@ export class BatchScheduler {
     else if (!this.#due) this.#startFlushTimer();
   }
 
+  /** Only events that failed alone may be left. A probe may as well be one of them. */
+  #leaseAvoided(plan: BatchPlan): QueueLease | null {
+    if (plan.avoid === undefined || this.#inFlight.size > 0) return null;
+    if (plan.why === 'probe') return this.#queue.lease({ ...plan, avoid: undefined });
+    const failure = this.sizer.failure;
+    if (failure && this.sizer.isUncertain) this.#stall({ failure }, false);
+    this.#lastFailure ??= failure;
+    for (const giveUp of this.#stallWaiters) giveUp();
+    return null;
+  }
+
+  get #allowed(): number {
+    const allowed = this.#breaker.allowed(this.#options.concurrency);
+    return this.sizer.isSearching ? Math.min(1, allowed) : allowed;
+  }
+
   #dropExpired(lease: QueueLease): void {
     const { maxEventAgeMs } = this.#options;
     if (maxEventAgeMs === null) return;
-    for (const event of lease.open) {
-      if (this.#ages.of(event) <= maxEventAgeMs) continue;
+    for (const event of this.#ages.olderThan(maxEventAgeMs, lease.open))
       this.#settlement.dropLeased(lease, event, 'expired', `older than ${maxEventAgeMs} ms`);
-    }
   }
 
   /** No timer may outlive its events: none is left after `close`. */
@@ -226,11 +241,12 @@ export class BatchScheduler {
     this.#flushTimer = null;
   }
 
-  #send(lease: QueueLease): void {
+  #send(lease: QueueLease, plan: BatchPlan): void {
     const abort = this.#aborts.pop() ?? new AbortController();
     const isProbe = this.#breaker.requestLeaves();
-    const over = this.#deliver(lease, isProbe, abort.signal).then((givenUp) => {
-      this.#finish(lease, isProbe, givenUp);
+    this.sizer.leaves(plan);
+    const over = this.#deliver(lease, plan, abort.signal).then((givenUp) => {
+      this.#finish(lease, isProbe, plan, givenUp);
       this.#inFlight.delete(request);
       this.#aborts.push(abort);
       this.#onReturn();
@@ -241,42 +257,29 @@ export class BatchScheduler {
   }
 
   /** Makes attempts until every event has its fate. Returns the reason if it gives up, or null. */
-  async #deliver(lease: QueueLease, isProbe: boolean, signal: AbortSignal): Promise<GivenUp | null> {
+  async #deliver(lease: QueueLease, plan: BatchPlan, signal: AbortSignal): Promise<GivenUp | null> {
     for await (const attempt of deliverBatch(lease, this.#sender, this.#refusals, signal)) {
+      if (attempt.delivered.length > 0) this.sizer.accepted(attempt.delivered, plan);
       if (attempt.answered) this.answered();
       this.#settlement.settle(lease, attempt);
       const { left, failure, retryAfterMs } = attempt;
       if (failure === null || left.length === 0) continue;
       this.#lastFailure = failure;
-      // A probe is tried once; when it was answered it is a batch like any other.
-      const maxRetries = isProbe && !this.#breaker.closed ? 0 : this.#options.maxRetries;
-      const delayMs = retryDelayMs(attempt, this.#options, maxRetries);
-      if (delayMs === null) return { failure, retryAfterMs };
+      const delayMs = retryDelayMs(attempt, this.#options, maxRetriesOf(plan, this.#options, this.#breaker.closed));
+      if (delayMs === null) return { failure, retryAfterMs, about: aboutOf(attempt) };
       this.#settlement.observer.retrying(left, Math.max(delayMs, retryAfterMs ?? 0), failure);
-      if (!(await this.#waitForRetry(delayMs, retryAfterMs))) return { failure };
+      if (!(await this.#retries.wait(delayMs, retryAfterMs, this.#skipsPauses))) return { failure, about: 'size' };
     }
     return null;
   }
 
-  /** Returns false when the batch must go back to the queue instead. */
-  async #waitForRetry(ms: number, retryAfterMs: number | undefined): Promise<boolean> {
-    // Another batch has failed: this one waits in the queue.
-    if (this.#hasStalled()) return false;
-    if (this.#skipsPauses && (retryAfterMs ?? 0) > ms) return false;
-    if (retryAfterMs !== undefined) this.#breaker.pause(retryAfterMs);
-    let goOn = await this.#retries.sleep(ms);
-    // Since `wake`, another batch may have stalled or started a pause. `#afterPause` wakes at the end of a pause; if a cool-down
-    // starts instead, it wakes with false.
-    while (goOn && !this.#hasStalled() && this.#breaker.paused) goOn = await this.#afterPause.sleep(Infinity);
-    return goOn && !this.#hasStalled();
-  }
-
-  #finish(lease: QueueLease, isProbe: boolean, givenUp: GivenUp | null): void {
+  #finish(lease: QueueLease, isProbe: boolean, plan: BatchPlan, givenUp: GivenUp | null): void {
     const returned = this.#queue.release(lease);
     if (this.#stopped) return;
     if (givenUp) {
       this.#settlement.observer.retrying(returned, null, givenUp.failure);
-      this.#stall(givenUp, isProbe);
+      this.#due = true;
+      if (this.sizer.gaveUp(returned, plan, givenUp)) this.#stall(givenUp, isProbe);
     } else {
       // A probe whose events were refused is an answer as well.
       this.answered();
@@ -287,7 +290,7 @@ export class BatchScheduler {
     return !this.#breaker.closed || this.#stopped;
   }
 
-  #stall({ failure, retryAfterMs = 0 }: GivenUp, isProbe: boolean): void {
+  #stall({ failure, retryAfterMs = 0 }: Omit<GivenUp, 'about'>, isProbe: boolean): void {
     const { coolDownMs } = this.#options;
     const askedMs = Math.min(retryAfterMs, coolDownMs * MAX_PAUSE_IN_COOL_DOWNS);
     const pauseMs = Math.max(coolDownMs, askedMs);
@@ -304,8 +307,7 @@ export class BatchScheduler {
   /** Returns batches that wait for a retry to the queue. Returns false if it was cooling down already. */
   #coolDown(ms: number, isProbe: boolean): boolean {
     if (!this.#breaker.open(ms, isProbe)) return false;
-    this.#retries.wake(false);
-    this.#afterPause.wake(false);
+    this.#retries.giveUp();
     return true;
   }
 }

@@ -23,6 +23,11 @@ export class CircuitBreaker {
     return this.#state === 'closed';
   }
 
+  /** True if the next request is the probe. */
+  get probesNext(): boolean {
+    return this.#state === 'open';
+  }
+
   /** True during a pause or a cool-down. */
   get paused(): boolean {
     return this.#pauses.size > 0;

@@ -23,6 +23,8 @@ export interface ImmediateSenderCallbacks {
   onAnswer(): void;
   /** A request is over. */
   onReturn(): void;
+  /** The size of requests that is accepted. */
+  maxBatchBytes(): number;
 }
 
 interface Call extends WaitingCall {
@@ -173,7 +175,8 @@ export class ImmediateSender {
   }
 
   #lease(): ImmediateLease {
-    const { maxBatchEvents, maxBatchBytes } = this.#options;
+    const { maxBatchEvents } = this.#options;
+    const maxBatchBytes = this.#callbacks.maxBatchBytes();
     const lease = new ImmediateLease((call) => void this.#calls.delete(call));
     let bytes = 0;
     for (const call of this.#queue) {

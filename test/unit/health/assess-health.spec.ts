@@ -18,6 +18,7 @@ const QUIET: CaptureStats = {
   coolDownUntil: null,
   limits: { maxQueueEvents: 100, maxQueueBytes: 1000, maxEventAgeMs: null, flushIntervalMs: 5000 },
   lastFailure: null,
+  batchLimit: null,
   storeFailing: false,
 };
 const LIMITS = QUIET.limits as NonNullable<CaptureStats['limits']>;
