@@ -24,9 +24,7 @@ export function aboutOf({ number, retryAfterMs }: Pick<AttemptResult, 'number' |
 
 /** A probe is tried once; when it was answered it is a batch like any other. */
 export function maxRetriesOf({ why }: BatchPlan, { maxRetries }: { readonly maxRetries: number }, isAnswered: boolean) {
-  if (why === 'normal') return maxRetries;
-  if (why === 'probe') return isAnswered ? maxRetries : 0;
-  return Math.min(1, maxRetries);
+  return why === 'probe' && !isAnswered ? 0 : maxRetries;
 }
 
 export interface BatchSizerCallbacks {
@@ -190,7 +188,7 @@ export class BatchSizer {
     if (this.#failed === null) {
       this.#failed = this.#firstFailed = bytes;
       this.#smallerAccepted = false;
-      this.#isBlamed = this.#batchLimit !== null;
+      this.#isBlamed = false;
     } else if (plan.why === 'search' && (this.#smallerAccepted || this.#isBlamed)) {
       this.#failed = bytes;
       this.#isBlamed = true;
