@@ -89,6 +89,7 @@ export default tseslint.config(
     files: ['lib/**/*.ts'],
     ignores: [
       'lib/wire/axios-client.ts',
+      'lib/wire/axios-environment.ts',
       'lib/wire/axios-proxy.ts',
       'lib/wire/http-service.ts',
       'lib/wire/private-client.ts',

@@ -26,11 +26,11 @@ export function connectPostHog(
 ): Connect {
   const variable = (option: keyof PostHogCaptureOptions): string => variableOf(option, name) ?? option;
   return async (reporter, shutDown) => {
-    const client = httpClientOf(options, name, modules);
+    const { client, proxy } = httpClientOf(options, name, modules);
     const sender = new BatchSender(client, {
       ...options,
       host: ingestionHost(options.host),
-      names: { apiKey: variable('apiKey'), host: variable('host'), captureMode: variable('captureMode') },
+      names: { apiKey: variable('apiKey'), host: variable('host'), captureMode: variable('captureMode'), proxy },
     });
     const deliveryOptions = { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
     const delivery = new DeliveryPipeline(deliveryOptions, sender, reporter, await durabilityOf(options));

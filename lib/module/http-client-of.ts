@@ -2,11 +2,19 @@ import { type ModuleRef } from '@nestjs/core';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { describeName } from '../options/describe-value.js';
 import { type HttpServiceToken, type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
+import { describeProxy } from '../wire/axios-environment.js';
 import { sharedAxiosClient } from '../wire/axios-client.js';
 import { proxyProblem } from '../wire/axios-proxy.js';
 import { type HttpClient } from '../wire/http-client.js';
 import { type HttpService, isHttpService } from '../wire/http-service.js';
+import { ingestionHost } from '../wire/ingestion-host.js';
 import { privateClient } from '../wire/private-client.js';
+
+export interface ConnectedClient {
+  readonly client: HttpClient;
+  /** Names the proxy that it uses, for a remedy. */
+  readonly proxy: () => string | undefined;
+}
 
 /**
  * The client for option `http`: a private one, or the `HttpService` that the application provides under a token.
@@ -18,13 +26,15 @@ export function httpClientOf(
   { http, host, apiKey }: Readonly<PostHogCaptureOptions>,
   name: string | undefined,
   modules: ModuleRef,
-): HttpClient {
+): ConnectedClient {
   const refuse = (problem: string | undefined): void => {
     if (problem !== undefined) throw new PostHogConfigurationError([`http: ${problem}`], name);
   };
   if (!isToken(http)) {
     refuse(proxyProblem(host, http));
-    return privateClient(http);
+    const target = ingestionHost(host);
+    const proxy = describeProxy(target, http);
+    return { client: privateClient(http, target), proxy: () => proxy };
   }
   const findService = (): HttpService => {
     const service = find(modules, http);
@@ -32,9 +42,10 @@ export function httpClientOf(
     const problem = `http: the token ${describeToken(http, apiKey)} does not name an HttpService`;
     throw new PostHogConfigurationError([problem], name);
   };
+  const settings = (): HttpService['axiosRef']['defaults'] => findService().axiosRef.defaults;
   return {
-    ...sharedAxiosClient(findService),
-    prepare: () => refuse(proxyProblem(host, findService().axiosRef.defaults)),
+    client: { ...sharedAxiosClient(findService), prepare: () => refuse(proxyProblem(host, settings())) },
+    proxy: () => describeProxy(ingestionHost(host), isHttpService(find(modules, http)) ? settings() : {}),
   };
 }
 

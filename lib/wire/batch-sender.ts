@@ -12,7 +12,14 @@ import { formatOf } from './formats.js';
 import { GzipPool } from './gzip-pool.js';
 import { ReusedConnectionClosed } from './keep-alive.js';
 import { type HttpClient, type HttpPost } from './http-client.js';
-import { outcomeOfStatus, type RemedyNames, retryAfterMs, senderMessages, timedOut } from './status-table.js';
+import {
+  outcomeOfStatus,
+  placesToCheck,
+  type RemedyNames,
+  retryAfterMs,
+  senderMessages,
+  timedOut,
+} from './status-table.js';
 import { type WireRequest } from './wire-format.js';
 
 export interface BatchSenderOptions {
@@ -103,7 +110,7 @@ export class BatchSender implements Sender {
 
   #failed(error: unknown, code: 'aborted' | 'timeout' | 'network'): BatchOutcome {
     const { requestTimeoutMs, apiKey, names } = this.#options;
-    const remedy = `check ${names.host}, and that this machine can reach it`;
+    const remedy = `check ${placesToCheck(names)}, and that this machine can reach it`;
     const message =
       code === 'timeout'
         ? timedOut(requestTimeoutMs)

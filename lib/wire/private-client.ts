@@ -1,4 +1,5 @@
 import { type AxiosRequestConfig } from 'axios';
+import { decodedProxy } from './axios-environment.js';
 import { privateAxiosClient } from './axios-client.js';
 import { type HttpClient } from './http-client.js';
 import { nodeClient } from './node-client.js';
@@ -11,9 +12,11 @@ const PROXY_VARIABLE = /(?:^|_)proxy$/i;
  * proxy at the time of the call.
  *
  * @param settings option `http`
+ * @param host PostHog's URL
  */
-export function privateClient(settings: AxiosRequestConfig | undefined): HttpClient {
-  if (Object.keys(process.env).some((name) => PROXY_VARIABLE.test(name))) return privateAxiosClient(settings ?? {});
+export function privateClient(settings: AxiosRequestConfig | undefined, host: string): HttpClient {
+  if (Object.keys(process.env).some((name) => PROXY_VARIABLE.test(name)))
+    return privateAxiosClient({ proxy: decodedProxy(host), ...settings });
   // Without `proxy: false`, axios looks for a proxy for each request, which takes longer than the request.
   return settings ? privateAxiosClient({ proxy: false, ...settings }) : nodeClient();
 }

@@ -7,6 +7,14 @@ export interface RemedyNames {
   readonly apiKey: string;
   readonly host: string;
   readonly captureMode: string;
+  /** Names the proxy in between, without its credentials; undefined without one. Called when something failed. */
+  readonly proxy?: () => string | undefined;
+}
+
+/** The places to check if something else than PostHog may have answered. */
+export function placesToCheck({ host, proxy }: RemedyNames): string {
+  const named = proxy?.();
+  return named === undefined ? host : `${host} and ${named}`;
 }
 
 /**
@@ -31,10 +39,10 @@ export function outcomeOfStatus(status: number, retryAfterMs: number | undefined
 }
 
 /** A 2xx of the v0 API that PostHog cannot have sent. */
-export function notFromPostHog(status: number, { host }: RemedyNames): SendFailure {
+export function notFromPostHog(status: number, names: RemedyNames): SendFailure {
   return {
     message: `PostHog API error: HTTP ${status}, but the response is not from PostHog`,
-    remedy: `check ${host}: another server, a proxy or a login page responds there`,
+    remedy: `check ${placesToCheck(names)}: another server, a proxy or a login page responds there`,
   };
 }
 
@@ -48,15 +56,21 @@ export function withoutResults(status: number, { host, captureMode }: RemedyName
   };
 }
 
-function remedyFor(status: number, { apiKey, host, captureMode }: RemedyNames): string {
+function remedyFor(status: number, names: RemedyNames): string {
+  const { apiKey, host, captureMode, proxy } = names;
+  if (status === 407) return `check the credentials of ${proxy?.() ?? 'the proxy in between, which asks for them'}`;
   if (status === 401) return `check that ${apiKey} is the project API key (phc_…) of a project at ${host}`;
   if (status === 402) return QUOTA_REMEDY;
   if (status === 404) return `check ${host}; if the server does not support the v1 API, set ${captureMode}=v0`;
   if (status === 415) return 'events are sent uncompressed from now on';
   if (status >= 300 && status < 400)
     return `check ${host}: it responds with a redirect, and redirects are not followed`;
-  if (status === 408 || status === 429 || status >= 500)
-    return 'PostHog or a gateway in front of it is unavailable: nothing to do unless it lasts';
+  if (status === 408 || status === 429 || status >= 500) {
+    const gateway = proxy?.() ?? 'a gateway in front of it';
+    return `PostHog or ${gateway} is unavailable: nothing to do unless it lasts`;
+  }
+  const named = proxy?.();
+  if (named !== undefined) return `check ${host}, ${named}, and any firewall in between`;
   return `check ${host} and any proxy or firewall in between`;
 }
 

@@ -42,7 +42,7 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
 }
 
 function senderTo(host: string, settings: object | undefined, requestTimeoutMs = 5000): BatchSender {
-  const client = privateClient(settings);
+  const client = privateClient(settings, host);
   onClose(async () => {
     await Promise.resolve();
     client.releaseConnections();

@@ -97,7 +97,7 @@ it('the installed axios opens a tunnel through the proxy', async () => {
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
   process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  const client = privateClient(undefined);
+  const client = privateClient(undefined, HTTPS);
   const post = { url: `${HTTPS}/batch/`, headers: {}, body: Buffer.from('secret') };
   await client.post(post, AbortSignal.timeout(5000)).catch(() => undefined);
   client.releaseConnections();
