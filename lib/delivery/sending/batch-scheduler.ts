@@ -145,8 +145,7 @@ export class BatchScheduler {
     this.#lastFailure = null;
     this.sizer.answered();
     if (!this.#breaker.close()) return;
-    const { observer, ledger } = this.#settlement;
-    observer.resumed(ledger.pending.events);
+    this.#settlement.observer.resumed(this.#settlement.ledger.pending.events);
     this.#sendDue();
   }
 
@@ -294,7 +293,6 @@ export class BatchScheduler {
     const { coolDownMs } = this.#options;
     const askedMs = Math.min(retryAfterMs, coolDownMs * MAX_PAUSE_IN_COOL_DOWNS);
     const pauseMs = Math.max(coolDownMs, askedMs);
-    this.#due = true;
     this.#lastFailure = failure;
     if (!this.#coolDown(pauseMs, isProbe)) return;
     const { observer, ledger } = this.#settlement;

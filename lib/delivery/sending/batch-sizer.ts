@@ -1,6 +1,6 @@
 import { type BatchLimit, type QueuedEvent, type SendFailure } from '../delivery.js';
 import { type LeaseLimits } from '../queue/event-queue.js';
-import { backgroundTimer, type Timer } from '../timers.js';
+import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
 import { type AttemptResult } from './deliver-batch.js';
 
 /** The limits of one request, and the reason for them. */
@@ -198,7 +198,7 @@ export class BatchSizer {
 
   /** Tries all events again that were set aside. */
   takeBack(): void {
-    for (const timer of this.#aside.values()) clearTimeout(timer);
+    for (const timer of this.#aside.values()) stopTimer(timer);
     this.#aside.clear();
   }
 
