@@ -1,4 +1,10 @@
-import { type BatchLimit, type DropReason, type PendingLimits, type RequestStats, type SendFailure } from '../delivery/delivery.js';
+import {
+  type BatchLimit,
+  type DropReason,
+  type PendingLimits,
+  type RequestStats,
+  type SendFailure,
+} from '../delivery/delivery.js';
 
 /** The state of one instance. `captured + recovered = delivered + dropped + pending` at every moment. */
 export interface CaptureStats {
