@@ -1,7 +1,7 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { describe, isMissing, isObject } from '../../shared/untrusted-values.js';
-import { exceptionProperties } from './exception-list.js';
+import { exceptionProperties } from '../exception/exception-list.js';
 import {
   ALIAS_FIELDS,
   EXCEPTION_ARGUMENTS,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { exceptionProperties } from '../../../lib/capture/input/exception-list.js';
-import { stackFrames } from '../../../lib/capture/input/stack-frames.js';
+import { exceptionProperties } from '../../../../lib/capture/exception/exception-list.js';
+import { stackFrames } from '../../../../lib/capture/exception/stack-frames.js';
 
 function thrower(): never {
   throw new Error('not for you');
