@@ -33,6 +33,10 @@ const TRACKING_MAY_IMPORT = {
   propagation: ['call'],
   http: ['call', 'propagation'],
 };
+/** Likewise for the folders of lib/capture. */
+const CAPTURE_MAY_IMPORT = {
+  exception: [],
+};
 const zones = [
   ...readdirSync(new URL('lib', import.meta.url), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -47,6 +51,12 @@ const zones = [
     from: './lib/tracking',
     except: [folder, ...allowed].map((one) => `./${one}`),
     message: `tracking/${folder}/ may import ${allowed.join(', ') || 'nothing but itself'} of tracking/: see TRACKING_MAY_IMPORT in eslint.config.mjs.`,
+  })),
+  ...Object.entries(CAPTURE_MAY_IMPORT).map(([folder, allowed]) => ({
+    target: `./lib/capture/${folder}`,
+    from: './lib/capture',
+    except: [folder, ...allowed].map((one) => `./${one}`),
+    message: `capture/${folder}/ may import ${allowed.join(', ') || 'nothing but itself'} of capture/: see CAPTURE_MAY_IMPORT in eslint.config.mjs.`,
   })),
   {
     target: './lib/testing/fake-posthog',

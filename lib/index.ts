@@ -12,6 +12,8 @@ export {
 export {
   type BeforeSend,
   type EventDelivery,
+  type ExceptionLimitOptions,
+  type ExceptionOptions,
   type HttpServiceToken,
   type PostHogCaptureModuleOptions,
   PostHogCaptureOptions,
@@ -35,6 +37,7 @@ export {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture/capture-event.js';
+export { type ExceptionLevel } from './capture/exception/capture-boundary.js';
 export { CaptureEventDto, captureEventOf, CaptureEventOptionsDto } from './capture/input/capture-event.dto.js';
 export { CaptureResult } from './capture/capture-result.js';
 

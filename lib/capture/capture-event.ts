@@ -1,3 +1,5 @@
+import { type ExceptionLevel } from './exception/capture-boundary.js';
+
 /** Fields of an event that the calls for persons, groups and errors take as well. */
 export interface EventDetails {
   /**
@@ -116,7 +118,12 @@ export interface UnsetPersonPropertiesInput extends EventDetails {
 export interface ExceptionDetails extends EventDetails {
   /** Default: the person of the context. */
   distinctId?: string | number;
+  /** Properties that describe the error, such as `$exception_list`, are left out, with a warning. */
   properties?: Record<string, unknown>;
+  /** Severity. Names of loggers (`warn`, `critical`, `trace`) are converted. Default: `error`. */
+  level?: ExceptionLevel;
+  /** Groups errors into one issue, in place of PostHog's own rules. */
+  fingerprint?: string;
 }
 
 /** Options of the calls that wait for PostHog's response. */

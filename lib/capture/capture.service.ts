@@ -16,6 +16,7 @@ import {
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
 import { type EventIntake, type Taken } from './event/event-intake.js';
+import { type Exceptions } from './exception/exceptions.js';
 import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
 import { checkEvent } from './input/check-event.js';
@@ -35,6 +36,7 @@ import { type EventReporter } from './report/event-reporter.js';
 export interface CaptureParts {
   readonly contexts: ContextStorage;
   readonly intake: EventIntake;
+  readonly exceptions: Exceptions;
   /** null for a disabled instance. */
   readonly pipeline: Delivery | null;
   readonly reporter: EventReporter;
@@ -46,6 +48,7 @@ export interface CaptureParts {
 
 const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
 const DEFAULT_TIMEOUT_MS = 10_000;
+const ALREADY_CAPTURED = 'This error has been captured before: one Error object is one event';
 const EVENT_UNREADABLE = 'the event could not be read';
 
 class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
@@ -123,7 +126,11 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /** `captureException`, waiting for PostHog's response as `captureNow` does. */
   captureExceptionNow(error: unknown, details?: ExceptionDetails, options?: CaptureNowOptions): Promise<CaptureResult> {
-    return this.#sendNow(checkException(error, details), options);
+    const uuid = this.disabled ? undefined : this.#parts.exceptions.capturedAs(error);
+    if (uuid !== undefined)
+      return Promise.resolve(new CaptureResult({ event: '$exception', distinctId: '', error: ALREADY_CAPTURED, uuid }));
+    const calledFrom: unknown = Reflect.get(this, 'captureExceptionNow');
+    return this.#sendNow(checkException(error, details, undefined, undefined, calledFrom), options);
   }
 
   async #sendNow(checked: Checked, options: unknown): Promise<CaptureResult> {
@@ -179,7 +186,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /**
    * Captures a thrown value of any type for PostHog's error tracking, with its causes and stack frames. Also takes the arguments of
-   * posthog-node: distinct id, properties and uuid.
+   * posthog-node: distinct id, properties and uuid. An Error object is one event: a second call returns the uuid of the first, or null if
+   * another client of PostHog has captured it. Of each type, 10 errors are captured at once, and one more each 10 seconds.
    *
    * @param details or a distinct id
    * @param properties take precedence over those of `details`
@@ -192,7 +200,10 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     properties?: Record<string, unknown>,
     uuid?: string,
   ): string | null {
-    return this.#enqueue(() => checkException(error, details, properties, uuid));
+    const known = this.disabled ? null : this.#parts.exceptions.capturedAs(error);
+    if (known !== undefined) return known;
+    const calledFrom: unknown = Reflect.get(this, 'captureException');
+    return this.#enqueue(() => checkException(error, details, properties, uuid, calledFrom));
   }
 
   /**
@@ -309,7 +320,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /** Counts the call, and reports its warnings or its drop. */
   #take(checked: Checked): Taken {
-    const { reporter } = this.#parts;
+    const { exceptions, reporter } = this.#parts;
     if (!checked.ok) {
       const { event, problem: detail } = checked;
       this.#captured += 1;
@@ -322,6 +333,9 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     const taken = this.#takeSafely(source, warn);
     // Not before: a beforeSend that calls stats() must not see an event that is neither pending nor dropped.
     this.#captured += 1;
+    // Not for invalid arguments: a corrected call is to be captured.
+    if (source.thrown && (taken.ok || taken.reason !== 'invalid'))
+      exceptions.remember(source.thrown, taken.ok ? taken.uuid : null);
     if (!taken.ok) {
       reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
     }

@@ -117,6 +117,8 @@ export type DropReason =
   | 'opted_out'
   /** A `beforeSend` returned null, threw, or returned a promise. */
   | 'before_send'
+  /** It is an error of a type of which too many were captured. */
+  | 'rate_limited'
   /** It is larger than `maxEventBytes`, or was refused alone with 413. */
   | 'too_large'
   /** The queue was full, and this was the oldest event not in flight. */

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { CaptureService } from '../capture/capture.service.js';
+import { Exceptions } from '../capture/exception/exceptions.js';
 import { EventReporter } from '../capture/report/event-reporter.js';
 import { EventIntake } from '../capture/event/event-intake.js';
 import { allowWatching } from '../capture/report/watch-events.js';
@@ -44,10 +45,11 @@ export async function assembleCapture(
   for (const note of notes) reporter.note(`options: ${note}`, note);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
-  const intake = new EventIntake(contexts, formatOf(options.captureMode), options);
+  const exceptions = new Exceptions(options.exceptions);
+  const intake = new EventIntake(contexts, formatOf(options.captureMode), options, exceptions);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
   const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
-  const service: CaptureService = new CaptureService({ contexts, intake, pipeline, reporter, ...hooks });
+  const service: CaptureService = new CaptureService({ contexts, intake, exceptions, pipeline, reporter, ...hooks });
   allowWatching(service, reporter);
   rememberSettings(service, {
     context: options.enabled && options.context,

@@ -19,6 +19,13 @@ const isIntegerBetween =
   (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 
+/** True for an object that has no other fields than these, each valid or undefined. */
+const hasOnly =
+  (fields: Readonly<Record<string, Predicate>>): Predicate =>
+  (value) =>
+    isObject(value) &&
+    Object.entries(value).every(([name, given]) => given === undefined || fields[name]?.(given) === true);
+
 const isFunction: Predicate = (value) => typeof value === 'function';
 const isSynchronousFunction: Predicate = (value) =>
   isFunction(value) && Object.prototype.toString.call(value) !== '[object AsyncFunction]';
@@ -116,15 +123,28 @@ const REQUEST_TRACKING: Readonly<Record<string, Predicate>> = {
 export const IsRequestTracking = () =>
   rule({
     name: 'isRequestTracking',
-    isValid: (value) =>
-      typeof value === 'boolean' ||
-      (isObject(value) &&
-        Object.entries(value).every(
-          ([name, given]) => given === undefined || REQUEST_TRACKING[name]?.(given) === true,
-        )),
+    isValid: (value) => typeof value === 'boolean' || hasOnly(REQUEST_TRACKING)(value),
     expected:
       'true, false, or an object with event (an event name), sampleRate (0 to 1) and ignore (an array of paths such as ' +
       '"/health" and "/static/*", and of regular expressions)',
+  });
+
+const LIMIT: Readonly<Record<string, Predicate>> = {
+  burst: isIntegerBetween(1, Number.MAX_SAFE_INTEGER),
+  everyMs: isIntegerBetween(1, LONGEST_TIMER_MS),
+};
+const EXCEPTIONS: Readonly<Record<string, Predicate>> = {
+  sourceContext: (value) => typeof value === 'boolean',
+  limit: (value) => value === false || hasOnly(LIMIT)(value),
+};
+
+export const IsExceptionOptions = () =>
+  rule({
+    name: 'isExceptionOptions',
+    isValid: hasOnly(EXCEPTIONS),
+    expected:
+      'an object with sourceContext (true or false) and limit (false, or an object with burst, 1 or more errors, and everyMs, ' +
+      '1 or more milliseconds)',
   });
 
 export const IsOptionalStore = () =>

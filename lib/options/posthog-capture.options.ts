@@ -4,6 +4,7 @@ import { ValidateIf } from 'class-validator';
 import {
   IsCount,
   IsDelay,
+  IsExceptionOptions,
   IsHost,
   IsOneOf,
   IsOptionalAge,
@@ -57,6 +58,25 @@ export interface RequestTrackingOptions {
    * or a regular expression that is tested against the path. Default: none.
    */
   ignore?: readonly (string | RegExp)[] | undefined;
+}
+
+/** Limit of the errors of one type. */
+export interface ExceptionLimitOptions {
+  /** Number of errors of one type that are captured at once. Default: 10. */
+  burst?: number | undefined;
+  /** Milliseconds after which one more is captured. Default: 10 000. */
+  everyMs?: number | undefined;
+}
+
+/** Options of the errors that are captured. */
+export interface ExceptionOptions {
+  /**
+   * false: stack frames have no lines of the source files. They are left out for files whose source map is uploaded, in any case.
+   * Default: true.
+   */
+  sourceContext?: boolean | undefined;
+  /** The limit of each type of error (its class); false: no limit. Errors beyond it are dropped as `rate_limited`. */
+  limit?: ExceptionLimitOptions | false | undefined;
 }
 
 /** Injection token of an `HttpService` of the application: its class, a string or a symbol. */
@@ -366,6 +386,14 @@ export class PostHogCaptureOptions {
    */
   @IsRequestTracking()
   readonly requests: boolean | RequestTrackingOptions = false;
+
+  /**
+   * Settings of `captureException`: source lines, and the limit of each type of error.
+   *
+   * Default: `{}`, source lines, and of each type 10 errors at once and one more each 10 seconds. Set in code only.
+   */
+  @IsExceptionOptions()
+  readonly exceptions: ExceptionOptions = {};
 
   /**
    * Receives warnings.

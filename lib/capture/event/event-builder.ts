@@ -3,6 +3,8 @@ import { type Warn } from '../../shared/unknown-fields.js';
 import { plainCopy } from '../../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../shared/version.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
+import { type DescribedException } from '../exception/exceptions.js';
+import { removeOwned } from '../exception/owned-properties.js';
 import { correctReserved, type ReservedSettings } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
 
@@ -24,6 +26,8 @@ export interface EventSurroundings {
   readonly uuid: string;
   /** The time of capture, in RFC 3339. */
   readonly timestamp: string;
+  /** The error that the event describes. */
+  readonly exception?: DescribedException | undefined;
   readonly warn: Warn;
 }
 
@@ -48,7 +52,7 @@ export function buildEvent(
 
 function mergeProperties(
   source: SourceEvent,
-  { acting, warn }: EventSurroundings,
+  { acting, exception, warn }: EventSurroundings,
   settings: BuilderSettings,
   isPersonless: boolean,
 ): Properties {
@@ -65,6 +69,7 @@ function mergeProperties(
   if (typeof properties.toJSON === 'function') remove(properties, 'toJSON');
   correctReserved(properties, settings, warn);
   if (source.root) addRoot(properties, source.root, settings, warn);
+  if (exception) addException(properties, exception, warn);
 
   if (acting.sessionId !== undefined && own.$session_id === undefined) properties.$session_id = acting.sessionId;
   if (acting.groups ?? source.groups)
@@ -80,6 +85,12 @@ function mergeProperties(
   const isOwn = isProfileGiven || source.switches?.$process_person_profile !== undefined;
   if (source.needsProfile && !isPersonless && !isOwn) remove(properties, '$process_person_profile', false);
   return properties;
+}
+
+function addException(properties: Properties, { properties: own, defaults }: DescribedException, warn: Warn): void {
+  removeOwned(properties, warn);
+  for (const [name, value] of Object.entries(defaults)) properties[name] ??= value;
+  Object.assign(properties, own);
 }
 
 /** PostHog reads these at the root of an event as well, but not from v1 or a batch. The root takes precedence. */

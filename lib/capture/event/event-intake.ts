@@ -7,6 +7,7 @@ import { contentOf, plainCopy } from '../../shared/untrusted-values.js';
 import { wallClock } from '../../shared/wall-clock.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { type WireFormat } from '../../wire/wire-format.js';
+import { Exceptions } from '../exception/exceptions.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
 import { requiredProblem } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
@@ -34,6 +35,8 @@ export type Taken =
 const OWN_LEVELS = 2;
 /** `beforeSend` may remove what makes an event too large, so more is accepted before it. */
 const MAX_BYTES_BEFORE_FILTERS = 4 * 1024 * 1024;
+const RATE_LIMITED =
+  'more errors of one type than exceptions.limit allows; the next one that is captured has the count';
 /** Up to this multiple of `maxEventBytes` the size of a too large event is reported: it may be endless. */
 const MAX_REPORTED_SIZE = 2;
 
@@ -42,12 +45,14 @@ export class EventIntake {
   readonly #contexts: ContextStorage;
   readonly #format: WireFormat;
   readonly #settings: IntakeSettings;
+  readonly #exceptions: Exceptions;
   readonly #filters: readonly BeforeSend[];
   readonly #uuids = new UuidSource();
   readonly #clock = new IsoClock();
   readonly #personlessId: () => string;
 
-  constructor(contexts: ContextStorage, format: WireFormat, settings: IntakeSettings) {
+  constructor(contexts: ContextStorage, format: WireFormat, settings: IntakeSettings, exceptions = new Exceptions()) {
+    this.#exceptions = exceptions;
     this.#contexts = contexts;
     this.#format = format;
     this.#settings = { ...settings, superProperties: contentOf(settings.superProperties) ?? {} };
@@ -60,10 +65,13 @@ export class EventIntake {
     const distinctId = source.distinctId ?? acting.distinctId ?? '';
     if (acting.optedOut)
       return { ok: false, reason: 'opted_out', detail: 'the current person opted out', uuid: null, distinctId };
+    const { thrown } = source;
+    const exception = thrown && this.#exceptions.describe(thrown);
+    if (exception === null) return { ok: false, reason: 'rate_limited', detail: RATE_LIMITED, uuid: null, distinctId };
     const now = wallClock();
     const uuid = this.#uuids.next(now);
     const timestamp = this.#clock.at(now);
-    const built = this.#build(source, { acting, personlessId: this.#personlessId, uuid, timestamp, warn });
+    const built = this.#build(source, { acting, personlessId: this.#personlessId, uuid, timestamp, exception, warn });
     // Without filters, no other code has a reference to the event and its properties.
     if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now);
     const filtered = this.#filter(built, warn);

@@ -1,102 +1,101 @@
-import { types } from 'node:util';
-import { describe, fieldOf, isMissing, isObject, numberText } from '../../shared/untrusted-values.js';
-import { toJson } from '../../json/safe-json.js';
-import { type StackFrame, stackFrames } from './stack-frames.js';
+import { fieldOf } from '../../shared/untrusted-values.js';
+import { type CaptureBoundary } from './capture-boundary.js';
+import { errorTree, type Relation, type TreeNode } from './error-tree.js';
+import { type FrameDescriber, type Stack, type StackFrame } from './frame-describer.js';
+import { type StackCall, stackCalls } from './stack-calls.js';
+import { cut, isError, messageOf, stackOf, typeOf } from './thrown-value.js';
 
-/** Maximum length of the list of causes, including the caught error. */
-const MAX_ERRORS = 20;
-/** Characters of a message. */
-const MAX_MESSAGE_LENGTH = 8192;
+/** Characters of the message of a cause or member: an event of 50 errors must not become too large. */
+const MAX_NESTED_MESSAGE = 2048;
+/** Frames of one event, for the same reason. */
+const MAX_FRAMES = 500;
 
-/** Property names shown of an object that is too large to be shown itself. */
-const MAX_NAMES = 20;
+/** The captured error: index 0 of the list. */
+interface OutermostMechanism {
+  readonly type: string;
+  readonly handled: boolean;
+  /** true: the value is no Error, or its stack was made here. */
+  readonly synthetic: boolean;
+  readonly exception_id: number;
+}
+
+/** A cause or member. Whether it was handled is unknown. */
+interface ChainedMechanism {
+  readonly type: 'chained';
+  readonly source: Relation;
+  readonly synthetic: boolean;
+  readonly exception_id: number;
+  readonly parent_id: number;
+}
 
 /** An entry of PostHog's `$exception_list`. */
 export interface ExceptionEntry {
   readonly type: string;
   readonly value: string;
-  /** `synthetic`: the thrown value is not an Error. */
-  readonly mechanism: { readonly type: 'generic'; readonly handled: true; readonly synthetic: boolean };
-  readonly stacktrace: { readonly type: 'raw'; readonly frames: StackFrame[] };
-}
-
-/** The properties of PostHog's `$exception` event. */
-export interface ExceptionProperties {
-  readonly $exception_list: ExceptionEntry[];
-  readonly $exception_type: string;
-  readonly $exception_message: string;
-  readonly $exception_level: 'error';
+  readonly mechanism: OutermostMechanism | ChainedMechanism;
+  readonly stacktrace?: { readonly type: 'raw'; readonly frames: StackFrame[] };
 }
 
 /**
- * Describes any thrown value for PostHog's error tracking: the caught error first and its root cause last, each with its stack frames,
- * outermost call first. Never throws. At most 20 errors; messages are cut at 8192 characters.
+ * Describes a thrown value for PostHog's error tracking: the captured error first, each cause and member after its parent. Never throws.
+ *
+ * @param calledFrom the function in which the application captured the value, for a value without a stack
  */
-export function exceptionProperties(thrown: unknown): ExceptionProperties {
-  const caught = exceptionEntry(thrown);
-  const list = [caught];
-  const seen = new Set([thrown]);
-  let cause = causeOf(thrown);
-  while (!isMissing(cause) && !seen.has(cause) && list.length < MAX_ERRORS) {
-    seen.add(cause);
-    list.push(exceptionEntry(cause));
-    cause = causeOf(cause);
-  }
+export function exceptionList(
+  thrown: unknown,
+  boundary: CaptureBoundary,
+  frames: FrameDescriber,
+  calledFrom?: unknown,
+): ExceptionEntry[] {
+  const nodes = errorTree(thrown);
+  const stacks = limited(
+    nodes.map(({ error, parent }) => stackFor(error, parent === undefined ? calledFrom : undefined)),
+  );
+  const framesOf = frames.framesOf(stacks);
+  return nodes.map((node, id) => entryOf(node, id, boundary, framesOf[id] ?? []));
+}
+
+function entryOf(
+  { error, relation, parent }: TreeNode,
+  id: number,
+  boundary: CaptureBoundary,
+  frames: StackFrame[],
+): ExceptionEntry {
+  const synthetic = !isError(error);
+  const message = messageOf(error);
+  const isNested = relation !== undefined && parent !== undefined;
   return {
-    $exception_list: list,
-    $exception_type: caught.type,
-    $exception_message: caught.value,
-    $exception_level: 'error',
+    type: typeOf(error),
+    value: isNested ? cut(message, MAX_NESTED_MESSAGE) : message,
+    mechanism: isNested
+      ? { type: 'chained', source: relation, synthetic, exception_id: id, parent_id: parent }
+      : { type: boundary.type, handled: boundary.handled, synthetic, exception_id: id },
+    ...(frames.length > 0 && { stacktrace: { type: 'raw', frames } }),
   };
 }
 
-function exceptionEntry(thrown: unknown): ExceptionEntry {
-  const message = fieldOf(thrown, 'message');
-  const stack = fieldOf(thrown, 'stack');
-  const synthetic = !isErrorLike(thrown, message, stack);
-  const text = typeof message === 'string' ? message : '';
-  return {
-    type: synthetic ? 'Error' : typeOf(thrown),
-    value: cut(synthetic ? textOf(thrown) : text),
-    mechanism: { type: 'generic', handled: true, synthetic },
-    stacktrace: { type: 'raw', frames: !synthetic && typeof stack === 'string' ? stackFrames(stack, text) : [] },
-  };
+function stackFor(error: unknown, calledFrom: unknown): Stack {
+  const isOwn = isError(error);
+  const stack = stackOf(error);
+  const message = fieldOf(error, 'message');
+  if (stack !== undefined) return { calls: stackCalls(stack, typeof message === 'string' ? message : ''), isOwn };
+  return { calls: !isOwn && typeof calledFrom === 'function' ? callsOf(calledFrom) : [], isOwn: true };
 }
 
-/** An Error of any realm, or an object of a library that looks like one. */
-function isErrorLike(thrown: unknown, message: unknown, stack: unknown): boolean {
-  return types.isNativeError(thrown) || (typeof message === 'string' && typeof stack === 'string');
+/** The calls that led to a function. */
+function callsOf(calledFrom: object): StackCall[] {
+  const holder: { stack?: unknown } = {};
+  Error.captureStackTrace(holder, calledFrom as () => unknown);
+  const { stack } = holder;
+  return typeof stack === 'string' ? stackCalls(stack, '') : [];
 }
 
-/** The error's name, or that of its class if the name is still `Error`, which all subclasses inherit. */
-function typeOf(error: unknown): string {
-  const name = fieldOf(error, 'name');
-  if (typeof name === 'string' && name.trim() !== '' && name !== 'Error') return cut(name);
-  const className = fieldOf(fieldOf(error, 'constructor'), 'name');
-  return typeof className === 'string' && className !== '' && className !== 'Object' ? cut(className) : 'Error';
-}
-
-function causeOf(thrown: unknown): unknown {
-  const isError = isErrorLike(thrown, fieldOf(thrown, 'message'), fieldOf(thrown, 'stack'));
-  return isError ? fieldOf(thrown, 'cause') : undefined;
-}
-
-function textOf(thrown: unknown): string {
-  try {
-    if (typeof thrown === 'bigint') return numberText(thrown) ?? 'a bigint with too many digits to show';
-    if (typeof thrown !== 'object' || thrown === null) return String(thrown);
-    const message = fieldOf(thrown, 'message');
-    if (typeof message === 'string' && message !== '') return message;
-    const json = toJson(thrown, MAX_MESSAGE_LENGTH);
-    if (json !== 'too_large') return json.text;
-    // The property names of an array are its indices.
-    if (!isObject(thrown)) return `${describe(thrown)} that is too large to show`;
-    return `an object with ${Object.keys(thrown).slice(0, MAX_NAMES).join(', ')}`;
-  } catch {
-    return 'an object that cannot be read';
-  }
-}
-
-function cut(text: string): string {
-  return text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH - 1)}…` : text;
+/** Keeps the innermost calls of each stack, all of the first ones before any of the later ones. */
+function limited(stacks: readonly Stack[]): readonly Stack[] {
+  let left = MAX_FRAMES;
+  return stacks.map(({ calls, isOwn }) => {
+    const kept = calls.slice(Math.max(0, calls.length - left));
+    left -= kept.length;
+    return { calls: kept, isOwn };
+  });
 }

@@ -94,6 +94,7 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
     disableGeoip: disableGeoip ?? undefined,
     switches,
     root: rootOf(given),
+    thrown: undefined,
     needsProfile: needsProfile(event),
   };
 }

@@ -14,9 +14,11 @@ import {
   DISTINCT_ID,
   EVENT_NAME,
   EVENT_PROPERTIES,
+  FINGERPRINT,
   GROUP_KEY,
   GROUP_TYPE,
   GROUPS,
+  LEVEL,
   PERSON_PROPERTIES,
   PROPERTIES,
   PROPERTY_NAMES,
@@ -125,6 +127,8 @@ export const UNSET_PERSON_PROPERTIES_FIELDS = {
 export const EXCEPTION_FIELDS = {
   distinctId: optional(DISTINCT_ID),
   properties: optional(PROPERTIES),
+  level: replaceable(LEVEL),
+  fingerprint: replaceable(FINGERPRINT),
   ...DETAILS,
 } satisfies Record<keyof ExceptionDetails, Field>;
 

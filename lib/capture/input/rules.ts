@@ -12,6 +12,7 @@ import {
   MAX_PROPERTIES,
   plainCopy,
 } from '../../shared/untrusted-values.js';
+import { EXCEPTION_LEVELS, type ExceptionLevel, levelOf } from '../exception/capture-boundary.js';
 import { timestampOf } from './timestamp.js';
 
 /** PostHog does not cut a longer key: it loses the group event. */
@@ -56,6 +57,18 @@ export const DISTINCT_ID: Rule<string> = {
   read: distinctIdOf,
   expected: DISTINCT_ID_RULE,
   warning: illegalDistinctIdWarning,
+};
+
+export const LEVEL: Rule<ExceptionLevel> = {
+  name: 'isExceptionLevel',
+  read: levelOf,
+  expected: `one of ${EXCEPTION_LEVELS.join(', ')}`,
+};
+
+export const FINGERPRINT: Rule<string> = {
+  name: 'isFingerprint',
+  read: where(isNonBlank),
+  expected: 'a string that is not blank',
 };
 
 /** Keeps the caller's object, unless it is a document: `buildEvent` copies it, so that it is read once. */

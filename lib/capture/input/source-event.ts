@@ -1,3 +1,5 @@
+import { type Thrown } from '../exception/exceptions.js';
+
 /** A checked event with normalized values. */
 export interface SourceEvent {
   readonly event: string;
@@ -15,6 +17,8 @@ export interface SourceEvent {
   readonly switches: Readonly<Record<string, unknown>> | undefined;
   /** `$set`, `$set_once` and `$unset` from the root of the event, unchecked; undefined if none is given. */
   readonly root: Readonly<Record<string, unknown>> | undefined;
+  /** The value of `captureException()`, which the event describes. */
+  readonly thrown: Thrown | undefined;
   /** True if `$process_person_profile: false` would make PostHog ignore the event. */
   readonly needsProfile: boolean;
 }

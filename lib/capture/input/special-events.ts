@@ -1,7 +1,9 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { describe, isMissing, isObject } from '../../shared/untrusted-values.js';
-import { exceptionProperties } from '../exception/exception-list.js';
+import { MANUAL } from '../exception/capture-boundary.js';
+import { type Thrown } from '../exception/exceptions.js';
+import { unwrap } from '../exception/thrown-value.js';
 import {
   ALIAS_FIELDS,
   EXCEPTION_ARGUMENTS,
@@ -79,21 +81,30 @@ export function checkUnsetPersonProperties(input: unknown): Checked {
 }
 
 /**
- * `$exception`. The caller's properties never override those that describe the error.
+ * `$exception`. The error is described later, and only if the limit lets it pass.
  *
  * @param error anything that was thrown
  * @param input the details, or a distinct id as in posthog-node
  * @param more posthog-node's third argument: properties
  * @param uuid posthog-node's fourth argument
+ * @param calledFrom the method that the application called
  */
-export function checkException(error: unknown, input?: unknown, more?: unknown, uuid?: unknown): Checked {
+export function checkException(
+  error: unknown,
+  input?: unknown,
+  more?: unknown,
+  uuid?: unknown,
+  calledFrom?: Thrown['calledFrom'],
+): Checked {
   const details = distinctIdOf(input) === null ? (input ?? {}) : { distinctId: input };
   return check('$exception', details, EXCEPTION_FIELDS, (given, warn) => {
     const rest = valuesOf(EXCEPTION_ARGUMENTS, { properties: more, uuid }, warn);
     if ('problem' in rest) return rest.problem;
     const { values } = rest;
-    const properties = { ...given.properties, ...values.properties, ...exceptionProperties(error) };
-    return special('$exception', { ...given, uuid: values.uuid ?? given.uuid }, properties);
+    const { level, fingerprint } = given;
+    const thrown: Thrown = { error: unwrap(error), boundary: MANUAL, level, fingerprint, calledFrom };
+    const properties = { ...given.properties, ...values.properties };
+    return { ...special('$exception', { ...given, uuid: values.uuid ?? given.uuid }, properties), thrown };
   });
 }
 
@@ -150,6 +161,7 @@ function special(
     disableGeoip,
     switches: undefined,
     root: undefined,
+    thrown: undefined,
     needsProfile: needsProfile(event),
   };
 }

@@ -40,6 +40,7 @@ const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
   invalid: 'fix the call',
   opted_out: undefined,
   before_send: undefined,
+  rate_limited: 'fix the error; option exceptions.limit changes the limit',
   too_large: 'shorten its properties, or raise maxEventBytes (PostHog stores up to about 1 MB)',
   queue_full: QUEUE_REMEDY,
   rejected: "fix the event; the reason given is PostHog's",

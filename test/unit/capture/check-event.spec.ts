@@ -17,6 +17,7 @@ const NOTHING_SAID: SourceEvent = {
   disableGeoip: undefined,
   switches: undefined,
   root: undefined,
+  thrown: undefined,
   needsProfile: false,
 };
 

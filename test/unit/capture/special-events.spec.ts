@@ -45,6 +45,7 @@ function shapes(
       disableGeoip: undefined,
       switches: undefined,
       root: undefined,
+      thrown: undefined,
       needsProfile,
     });
   });
@@ -289,22 +290,14 @@ describe('checkException', () => {
     expect(sourceOf(checkException(new Error('x'), { distinctId: 5 })).distinctId).toBe('5');
   });
 
-  it('keeps the caller’s properties unless they would override those of the error', () => {
+  it('keeps the caller’s properties, the level and the fingerprint', () => {
     const properties = {
       plan: 'pro',
-      $exception_type: 'Fake',
-      $exception_message: 'fake',
-      $exception_list: [],
-      $exception_level: 'info',
-      $exception_fingerprint: 'mine',
     };
-    expect(sourceOf(checkException(new TypeError('x'), { properties })).properties).toEqual({
-      plan: 'pro',
-      $exception_type: 'TypeError',
-      $exception_message: 'x',
-      $exception_level: 'error',
-      $exception_fingerprint: 'mine',
-      $exception_list: [expect.objectContaining({ type: 'TypeError', value: 'x' })],
+    const error = new TypeError('x');
+    expect(sourceOf(checkException(error, { properties, level: 'warn', fingerprint: 'mine' }))).toMatchObject({
+      properties,
+      thrown: { error, level: 'warning', fingerprint: 'mine', boundary: { type: 'generic', handled: true } },
     });
   });
 
@@ -313,10 +306,10 @@ describe('checkException', () => {
     ['null', null],
     ['a string', 'x'],
     ['a proxy that throws', hostile],
-  ])('describes %s', (_, thrown) => {
+  ])('takes %s', (_, thrown) => {
     expect(checkException(thrown, { properties: trap })).toMatchObject({
       ok: true,
-      source: { properties: { plan: 'pro', trap: null, $exception_level: 'error' } },
+      source: { properties: { plan: 'pro', trap: null } },
     });
   });
 });

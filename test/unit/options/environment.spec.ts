@@ -49,6 +49,7 @@ describe('variables', () => {
     const codeOnly = OPTION_NAMES.filter((option) => variableOf(option) === undefined);
     expect(codeOnly.sort()).toEqual([
       'beforeSend',
+      'exceptions',
       'http',
       'identity',
       'logger',

@@ -44,6 +44,7 @@ const DEFAULTS: Record<string, unknown> = {
   identity: undefined,
   http: undefined,
   requests: false,
+  exceptions: {},
   logger: undefined,
 };
 
@@ -208,6 +209,31 @@ describe('requests', () => {
     { paths: [] },
   ])('refuses %j', (value) => {
     expect(refused('requests', value)).toContain('expected true, false, or an object with event');
+  });
+});
+
+describe('exceptions', () => {
+  it.each([
+    {},
+    { sourceContext: false, limit: false },
+    { limit: {} },
+    { limit: { burst: 1, everyMs: 1 } },
+    { limit: undefined },
+  ])('accepts %j', (value) => {
+    expect(accepted('exceptions', value)).toEqual(value);
+  });
+
+  it.each([
+    true,
+    'on',
+    { sourceContext: 'yes' },
+    { limit: true },
+    { limit: { burst: 0 } },
+    { limit: { everyMs: 0.5 } },
+    { limit: { max: 5 } },
+    { sources: true },
+  ])('refuses %j', (value) => {
+    expect(refused('exceptions', value)).toContain('expected an object with sourceContext');
   });
 });
 

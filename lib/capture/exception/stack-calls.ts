@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
 /** The innermost calls. */
-const MAX_FRAMES = 50;
+const MAX_CALLS = 50;
 /** Bounds the work: a stack may be any string. V8 writes no longer lines, and fewer unless the application raises its limit. */
 const MAX_LINE_LENGTH = 2000;
 const MAX_LINES = 500;
@@ -10,21 +10,29 @@ const MAX_MESSAGE_LENGTH = 1000;
 
 /** `at name (position)`, or `at position` for a function without a name. */
 const CALL = /^\s*at (?:async )?(.+)$/;
+/** Bounds the search for the place. */
+const MAX_PARENTHESES = 20;
+const MAX_SCHEME_LENGTH = 40;
 /** At the end of a position. Anchored, so that no string is slow to match. */
 const POSITION = /:(\d{1,10}):(\d{1,10})$/;
 /** V8 writes the position of the call of eval as well: `eval at name (position), <anonymous>:line:column`. */
 const EVAL = 'eval at ';
 
-/** A call, in the format of PostHog's error tracking. */
-export interface StackFrame {
-  readonly platform: 'node:javascript';
-  readonly filename: string;
+/** Characters of the name of a function. */
+const MAX_NAME_LENGTH = 256;
+/** The beginning of a place: a path, a URL or `node:`, an eval, or no place. */
+const PLACE = /^(?:[/\\<]|[A-Za-z]:\\|[a-z][a-z\d+.-]+:|eval at |native$|index \d+$)/;
+
+/** A call, as the stack has it. */
+export interface StackCall {
+  /** An absolute path for a file; otherwise such as `node:fs` and `[eval]`. */
+  readonly path: string;
   /** `?` if it has no name. */
   readonly function: string;
   readonly lineno: number;
   readonly colno: number;
-  /** false for Node's own code and for packages. */
-  readonly in_app: boolean;
+  /** false for Node's own code, packages, and code that is not in a file. */
+  readonly isOwn: boolean;
 }
 
 /**
@@ -33,14 +41,14 @@ export interface StackFrame {
  *
  * @param message the head of the stack, which may contain lines that look like calls
  */
-export function stackFrames(stack: string, message: string): StackFrame[] {
-  const frames: StackFrame[] = [];
+export function stackCalls(stack: string, message: string): StackCall[] {
+  const calls: StackCall[] = [];
   for (const line of withoutMessage(stack, message).split('\n', MAX_LINES)) {
     if (line.length > MAX_LINE_LENGTH) continue;
-    const frame = parseLine(line.trimEnd());
-    if (frame !== undefined && frames.push(frame) === MAX_FRAMES) break;
+    const call = parseLine(line.trimEnd());
+    if (call !== undefined && calls.push(call) === MAX_CALLS) break;
   }
-  return frames.reverse();
+  return calls.reverse();
 }
 
 /** Only a match in the first line is the message; anywhere else it is part of a call, and the message was changed since. */
@@ -50,25 +58,33 @@ function withoutMessage(stack: string, message: string): string {
   return start === -1 || start > firstLineEnd ? stack : stack.slice(start + message.length);
 }
 
-function parseLine(line: string): StackFrame | undefined {
+function parseLine(line: string): StackCall | undefined {
   const [, call = ''] = CALL.exec(line) ?? [];
-  const open = call.endsWith(')') ? call.indexOf(' (', 1) : -1;
+  const open = call.endsWith(')') ? placeStart(call) : -1;
   const named = open === -1 ? null : placeOf(call.slice(open + 2, -1));
   const place = named ?? placeOf(call);
   if (place === null) return undefined;
   const { filename, lineno, colno } = evalPlaceOf(place.filename) ?? place;
   const path = pathOf(filename);
-  return {
-    platform: 'node:javascript',
-    filename: path,
-    function: named === null ? '?' : call.slice(0, open),
-    lineno,
-    colno,
-    in_app: isOwn(path),
-  };
+  const name = named === null ? '?' : call.slice(0, Math.min(open, MAX_NAME_LENGTH));
+  return { path, function: name, lineno, colno, isOwn: isOwn(path) };
 }
 
-type Place = Pick<StackFrame, 'filename' | 'lineno' | 'colno'>;
+/** Names (`Cart.add (all)`) and paths (`C:\\Program Files (x86)`) may have parentheses: the place begins with the first that looks like one. */
+function placeStart(call: string): number {
+  const first = call.indexOf(' (', 1);
+  for (let open = first, tries = 0; open !== -1 && tries < MAX_PARENTHESES; open = call.indexOf(' (', open + 1)) {
+    if (PLACE.test(call.slice(open + 2, open + 2 + MAX_SCHEME_LENGTH))) return open;
+    tries += 1;
+  }
+  return first;
+}
+
+interface Place {
+  readonly filename: string;
+  readonly lineno: number;
+  readonly colno: number;
+}
 
 function placeOf(text: string): Place | null {
   const position = POSITION.exec(text);
@@ -92,6 +108,6 @@ function pathOf(place: string): string {
   }
 }
 
-function isOwn(filename: string): boolean {
-  return !/^(?:node:|internal\/|<anonymous>)/.test(filename) && !/[\\/]node_modules[\\/]/.test(filename);
+function isOwn(path: string): boolean {
+  return !/^(?:node:|ext:|internal\/|native$|<|\[)/.test(path) && !/(?:^|[\\/])node_modules[\\/]/.test(path);
 }

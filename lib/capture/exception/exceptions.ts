@@ -1,0 +1,81 @@
+import { type ExceptionOptions } from '../../options/posthog-capture.options.js';
+import { type CaptureBoundary, type ExceptionLevel } from './capture-boundary.js';
+import { CapturedErrors } from './captured-errors.js';
+import { ExceptionLimit } from './exception-limit.js';
+import { type ExceptionEntry, exceptionList } from './exception-list.js';
+import { FrameDescriber } from './frame-describer.js';
+import { releaseAndTrace, type ReleaseAndTrace } from './release-and-trace.js';
+import { typeOf, unwrap } from './thrown-value.js';
+
+/** A value to be captured as an error. */
+export interface Thrown {
+  /** As returned by `unwrap`. */
+  readonly error: unknown;
+  readonly boundary: CaptureBoundary;
+  /** Overrides the level of the boundary. */
+  readonly level: ExceptionLevel | undefined;
+  readonly fingerprint: string | undefined;
+  /** The method that the application called. */
+  readonly calledFrom: unknown;
+}
+
+/** The properties of PostHog's `$exception` event. */
+export interface ExceptionProperties {
+  readonly $exception_list: ExceptionEntry[];
+  /** Those of the first entry, for insights. */
+  readonly $exception_type: string;
+  readonly $exception_message: string;
+  readonly $exception_level: ExceptionLevel;
+  readonly $exception_source?: string;
+  readonly $exception_fingerprint?: string;
+  /** Number of errors of this type that the limit suppressed since the last event. */
+  readonly $exception_suppressed?: number;
+}
+
+/** An error that passed the limit: properties that nothing overrides, and properties that are defaults. */
+export interface DescribedException {
+  readonly properties: ExceptionProperties;
+  readonly defaults: ReleaseAndTrace;
+}
+
+/** The errors of one instance. */
+export class Exceptions {
+  readonly #limit: ExceptionLimit | undefined;
+  readonly #frames: FrameDescriber;
+  readonly #captured = new CapturedErrors();
+
+  constructor({ limit, sourceContext = true }: ExceptionOptions = {}) {
+    this.#limit = limit === false ? undefined : new ExceptionLimit(limit);
+    this.#frames = new FrameDescriber(sourceContext);
+  }
+
+  /** The uuid of the event that a value has already; null if it has none in this process; undefined if the value is new. */
+  capturedAs(thrown: unknown): string | null | undefined {
+    return this.#captured.find(unwrap(thrown));
+  }
+
+  /** @param uuid null if the event was dropped */
+  remember({ error }: Thrown, uuid: string | null): void {
+    this.#captured.add(error, uuid);
+  }
+
+  /** null for an error beyond the limit, which costs no more than a look at its type. Never throws. */
+  describe({ error, boundary, level, fingerprint, calledFrom }: Thrown): DescribedException | null {
+    const suppressed = this.#limit === undefined ? 0 : this.#limit.pass(typeOf(error));
+    if (suppressed === null) return null;
+    const list = exceptionList(error, boundary, this.#frames, calledFrom);
+    const { source } = boundary;
+    return {
+      properties: {
+        $exception_list: list,
+        $exception_type: list[0]?.type ?? '',
+        $exception_message: list[0]?.value ?? '',
+        $exception_level: level ?? boundary.level,
+        ...(source !== undefined && { $exception_source: source }),
+        ...(fingerprint !== undefined && { $exception_fingerprint: fingerprint }),
+        ...(suppressed > 0 && { $exception_suppressed: suppressed }),
+      },
+      defaults: releaseAndTrace(),
+    };
+  }
+}
