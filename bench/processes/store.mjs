@@ -64,7 +64,7 @@ serve({
     // A store may return after a while, to continue later.
     for (let found = true; found;) {
       const recovery = await store.recover(EVERYTHING);
-      found = recovery.events.length > 0;
+      found = recovery.more ?? recovery.events.length > 0;
       for (const event of recovery.events) waiting.push(event);
       warnings += recovery.warnings.length;
     }
