@@ -98,6 +98,33 @@ it.each([
   60_000 + KILLS * 10_000,
 );
 
+it(
+  `stores every event of killed processes and terminated worker threads that share a store (FAULT_SEED=${SEED})`,
+  async () => {
+    const random = new Seeded();
+    posthog.failWhen(() => (random.chance(1 / 3) ? random.pick(FAULTS) : null));
+    const killed: Child[] = [];
+    const killSome = async (): Promise<void> => {
+      for (let kill = 0; kill < KILLS; kill += 4) {
+        const child = start('capture', { threads: 2 }, { durability: random.pick(['tick', 'capture']) });
+        killed.push(child);
+        await child.ready;
+        await wait(random.below(1500));
+        child.process.kill('SIGKILL');
+        await child.ended;
+      }
+    };
+    await Promise.all([killSome(), killSome(), killSome(), killSome()]);
+    posthog.failWhen(null);
+    const captured = killed.flatMap((child) => child.captured());
+    expect(captured.length).toBeGreaterThan(KILLS);
+    expect(await drain({})).toMatchObject({ pending: 0, dropped: 0 });
+    expectStored(captured);
+    expect(await readdir(path)).toEqual([]);
+  },
+  60_000 + KILLS * 10_000,
+);
+
 it('loses nothing when processes that share a store are killed', async () => {
   posthog.failAlways({ status: 503 });
   const group = [start('capture'), start('capture'), start('capture')];

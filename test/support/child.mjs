@@ -1,13 +1,15 @@
 // An application for tests that kill its process. Arguments: the folder of the compiled library, the task (capture, drain or flood),
 // and the options as JSON. Prints the uuid of each captured event, and the reason and uuid of each dropped event, one per line.
 import { writeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 
 const [, , lib, task, json] = process.argv;
 const { CaptureService, PostHogCaptureModule } = await import(`${lib}/index.js`);
 const { fileEventStore } = await import(`${lib}/stores/file-event-store.js`);
-const { storeOptions, flood, text, ...options } = JSON.parse(json);
+const { storeOptions, flood, text, threads = 0, ...options } = JSON.parse(json);
 const say = (lines) => writeSync(1, lines.map((line) => `${line}\n`).join(''));
 const onDrop = ({ reason, uuid }) => task === 'capture' && say([`${reason} ${uuid}`]);
 const print = (line) => process.stderr.write(`${line}\n`);
@@ -49,6 +51,14 @@ if (task === 'drain') {
     else setImmediate(() => say(uuids));
     next = setTimeout(turn, count % 3);
   };
+  // Worker threads do the same. Each is terminated after a while, and replaced.
+  const startThread = () => {
+    const worker = new Worker(fileURLToPath(import.meta.url), { argv: [lib, task, json] });
+    worker.once('message', () => setTimeout(() => void worker.terminate(), 50 + Math.random() * 300));
+    worker.once('exit', startThread);
+  };
+  if (isMainThread) for (let thread = 0; thread < threads; thread += 1) startThread();
+  else parentPort.postMessage('ready');
   // Like a server that accepts no more requests.
   let next = setTimeout(turn);
   process.once('SIGTERM', () => clearTimeout(next));
