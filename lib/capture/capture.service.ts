@@ -16,6 +16,7 @@ import {
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
 import { type EventIntake, type Taken } from './event/event-intake.js';
+import { ownText } from './event/event-stamps.js';
 import { type Exceptions } from './exception/exceptions.js';
 import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
@@ -335,7 +336,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     this.#captured += 1;
     // Not for invalid arguments: a corrected call is to be captured.
     if (source.thrown && (taken.ok || taken.reason !== 'invalid'))
-      exceptions.remember(source.thrown, taken.ok ? taken.uuid : null);
+      exceptions.remember(source.thrown, taken.ok ? ownText(taken.uuid) : null);
     if (!taken.ok) {
       reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
     }

@@ -9,6 +9,7 @@ export { recorderOf } from './recording/record-capture.js';
 export { CaptureRecorder, type WaitForOptions } from './recording/capture-recorder.js';
 export { type RecordedEvent } from './recording/recording.js';
 export { type ExpectedEvent, type ExpectedFields } from './recording/expected-event.js';
+export { type ExpectedException } from './matchers/expected-exception.js';
 export { type AsymmetricMatcher } from './recording/expected-event.js';
 export {
   type CaptureMatchers,

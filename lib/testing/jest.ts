@@ -1,5 +1,5 @@
 /**
- * Adds `toHaveCaptured` and `toHaveCapturedTimes` to `expect` of Jest. It has no exports.
+ * Adds `toHaveCaptured`, `toHaveCapturedTimes` and `toHaveCapturedException` to `expect` of Jest. It has no exports.
  *
  * @module nestjs-posthog-capture/testing/jest
  */

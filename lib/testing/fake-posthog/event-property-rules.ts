@@ -130,20 +130,6 @@ export const EVENT_PROPERTY_RULES: readonly EventRule[] = [
         : null;
     },
   },
-  {
-    rule: 'exception_list_invalid',
-    v0: 'altered',
-    v1: 'altered',
-    check: (event) => {
-      if (event.event !== '$exception') return null;
-      const { $exception_list: list } = propertiesOf(event);
-      const isList =
-        Array.isArray(list) &&
-        list.length > 0 &&
-        list.every((one) => isJsonObject(one) && typeof one.type === 'string' && typeof one.value === 'string');
-      return isList ? null : '$exception_list must be a non-empty array of objects with a type and a value';
-    },
-  },
 ];
 
 /** Returns `{}` if `properties` is not an object: that is the rule `properties_invalid`. */

@@ -1,10 +1,11 @@
 import { EVENT_FIELD_RULES } from './event-field-rules.js';
 import { EVENT_PROPERTY_RULES } from './event-property-rules.js';
+import { EXCEPTION_RULES } from './exception-rules.js';
 import { isJsonObject, type JsonObject, quoted, utf8Bytes } from './json-values.js';
 import { type CaptureFormat } from './recorded.js';
 import { type EventResult, type ViolationCollector, type ValidatedEvent } from './validation.js';
 
-const RULES = [...EVENT_FIELD_RULES, ...EVENT_PROPERTY_RULES];
+const RULES = [...EVENT_FIELD_RULES, ...EVENT_PROPERTY_RULES, ...EXCEPTION_RULES];
 /** PostHog documents "about 1 MB". */
 const MAX_EVENT_BYTES = 1_000_000;
 const MAX_AI_EVENT_BYTES = 8 * 1024 * 1024;

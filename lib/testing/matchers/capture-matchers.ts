@@ -1,7 +1,10 @@
 import { describe } from '../../shared/untrusted-values.js';
 import { CaptureRecorder } from '../recording/capture-recorder.js';
-import { checkExpected, differencesOf, type ExpectedEvent } from '../recording/expected-event.js';
+import { checkExpected, type Difference, differencesOf, type ExpectedEvent } from '../recording/expected-event.js';
+import { type RecordedEvent } from '../recording/recording.js';
+import { checkExpectedException, differencesOfException, type ExpectedException } from './expected-exception.js';
 import { type Candidate, FailureMessage } from './failure-message.js';
+import { show } from './show.js';
 
 /** The matchers that `expect(recorder)` provides. */
 export interface CaptureMatchers<R = void> {
@@ -28,6 +31,20 @@ export interface CaptureMatchers<R = void> {
    * @throws also with `.not`, if no instance writes to the recorder or `expected` has an unknown field
    */
   toHaveCapturedTimes(event: string, times: number, expected?: ExpectedEvent): R;
+
+  /**
+   * Passes if at least one error was captured that matches `error` and `expected`, if given.
+   *
+   * ```ts
+   * expect(recorder).toHaveCapturedException(PaymentError, { distinctId: 'user_1' });
+   * expect(recorder).toHaveCapturedException('card declined');
+   * expect(recorder).not.toHaveCapturedException();
+   * ```
+   *
+   * @param error its class, by name; a part of its message; or a regular expression that its message matches
+   * @throws also with `.not`, if no instance writes to the recorder, `error` is anything else, or `expected` has an unknown field
+   */
+  toHaveCapturedException(error?: ExpectedException, expected?: ExpectedEvent): R;
 }
 
 /** The `this` of a matcher in Jest and Vitest. */
@@ -89,6 +106,29 @@ export const captureMatchers = {
         `${hint(this, 'toHaveCapturedTimes', event)}\n\n${message.miscounted(count, times, pass, expected !== undefined)}`,
     };
   },
+
+  /** See {@link CaptureMatchers.toHaveCapturedException}. */
+  toHaveCapturedException(
+    this: MatcherContext,
+    received: unknown,
+    error?: ExpectedException,
+    expected?: ExpectedEvent,
+  ): MatcherResult {
+    const matcher = 'toHaveCapturedException';
+    checkExpectedException(matcher, error);
+    const { recorder, candidates } = candidatesFor(matcher, received, '$exception', expected, (event) =>
+      differencesOfException(event, error),
+    );
+    const pass = candidates.some(({ differences }) => differences.length === 0);
+    const message = new FailureMessage(this.utils, recorder, '$exception', candidates);
+    const hinted = typeof error === 'function' ? error.name : error === undefined ? '' : show(error);
+    const { isNot = false } = this;
+    return {
+      pass,
+      message: () =>
+        `${this.utils.matcherHint(matcher, 'recorder', hinted, { isNot })}\n\n${pass ? message.unwanted() : message.missing()}`,
+    };
+  },
 };
 
 function candidatesFor(
@@ -96,6 +136,7 @@ function candidatesFor(
   received: unknown,
   event: unknown,
   expected: ExpectedEvent | undefined,
+  moreDifferences: (event: RecordedEvent) => readonly Difference[] = () => [],
 ): { recorder: CaptureRecorder; candidates: Candidate[] } {
   if (!(received instanceof CaptureRecorder)) {
     throw new TypeError(
@@ -108,7 +149,9 @@ function candidatesFor(
   checkExpected(matcher, expected);
   // A disabled instance is accepted, because a test may check that it captures nothing.
   if (!received.isConnected) throw new Error(`${matcher}: this recorder records nothing.\n\n${received.summary()}`);
-  const candidates = received.filter(event).map((one) => ({ event: one, differences: differencesOf(one, expected) }));
+  const candidates = received
+    .filter(event)
+    .map((one) => ({ event: one, differences: [...moreDifferences(one), ...differencesOf(one, expected)] }));
   return { recorder: received, candidates };
 }
 

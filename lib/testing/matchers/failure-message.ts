@@ -20,6 +20,8 @@ export interface Candidate {
 const MAX_EVENTS = 3;
 /** Properties of every event, which a message omits. */
 const COMMON_PROPERTIES: readonly string[] = ['$lib', '$lib_version', '$is_server', '$geoip_disable'];
+/** Omitted as well: `$exception_type` and `$exception_message` have its essence. */
+const EXCEPTION_LIST = '$exception_list';
 
 export class FailureMessage {
   readonly #colors: Colors;
@@ -95,7 +97,7 @@ export class FailureMessage {
   #describe({ event, differences }: Candidate): string {
     const number = this.#candidates.findIndex((candidate) => candidate.event === event) + 1;
     const properties = Object.fromEntries(
-      Object.entries(event.properties).filter(([key]) => !COMMON_PROPERTIES.includes(key)),
+      Object.entries(event.properties).filter(([key]) => !COMMON_PROPERTIES.includes(key) && key !== EXCEPTION_LIST),
     );
     return [
       `  ${number}. distinctId: ${JSON.stringify(event.distinctId)}, properties: ${this.#received(properties)}`,

@@ -12,6 +12,60 @@ const group = (properties: Json): Json => ({ event: '$groupidentify', properties
 const alias = (properties: Json): Json => ({ event: '$create_alias', properties });
 const groupPair = { $group_type: 'company', $group_key: 'acme' };
 
+const ERROR = { type: 'Error', value: 'no' };
+const chained = (more: Json): Json => ({
+  ...ERROR,
+  mechanism: { type: 'chained', source: 'cause', synthetic: false, exception_id: 1, parent_id: 0, ...more },
+});
+const outermost = (more: Json = {}): Json => ({
+  ...ERROR,
+  mechanism: { type: 'generic', handled: true, synthetic: false, exception_id: 0, ...more },
+});
+const framed = (frame: unknown): Json => exception([{ ...ERROR, stacktrace: { type: 'raw', frames: [frame] } }]);
+const FRAME = { platform: 'node:javascript', function: 'f', filename: 'a.js', lineno: 1, colno: 2, in_app: true };
+const withProperty = (more: Json): Json => ({ event: '$exception', properties: { $exception_list: [ERROR], ...more } });
+
+/** null: valid. */
+const EXCEPTIONS: [input: string, rule: string | null, fields: Json][] = [
+  ['an exception with a cause', null, exception([outermost(), chained({})])],
+  ['51 exceptions', 'exception_list_too_long', exception(Array.from({ length: 51 }, () => ERROR))],
+  ['a mechanism that is null', 'exception_mechanism_invalid', exception([{ ...ERROR, mechanism: null }])],
+  ['a blank mechanism type', 'exception_mechanism_invalid', exception([outermost({ type: '' })])],
+  ['handled that is null', 'exception_mechanism_invalid', exception([outermost({ handled: null })])],
+  ['handled that is text', 'exception_mechanism_invalid', exception([outermost({ handled: 'yes' })])],
+  [
+    'a negative exception_id',
+    'exception_mechanism_invalid',
+    exception([{ ...ERROR, mechanism: { exception_id: -1 } }, outermost()]),
+  ],
+  ['a first exception with a source', 'exception_link_invalid', exception([outermost({ source: 'cause' })])],
+  ['a first exception with a parent', 'exception_link_invalid', exception([outermost({ parent_id: 0 })])],
+  ['a first exception_id of 1', 'exception_link_invalid', exception([outermost({ exception_id: 1 })])],
+  ['a cause without an id', 'exception_link_invalid', exception([outermost(), ERROR])],
+  [
+    'a cause with the id of its parent',
+    'exception_link_invalid',
+    exception([outermost(), chained({ exception_id: 0 })]),
+  ],
+  ['a cause without a parent', 'exception_link_invalid', exception([outermost(), chained({ parent_id: 1 })])],
+  ['a cause of another type', 'exception_link_invalid', exception([outermost(), chained({ type: 'generic' })])],
+  ['a frame', null, framed(FRAME)],
+  ['a frame with source lines', null, framed({ ...FRAME, pre_context: [], context_line: '', post_context: ['x'] })],
+  ['a frame without a platform', 'exception_frame_invalid', framed({ ...FRAME, platform: undefined })],
+  ['a frame that is text', 'exception_frame_invalid', framed('at a.js')],
+  ['a line number that is text', 'exception_frame_invalid', framed({ ...FRAME, lineno: '1' })],
+  ['a module that is null', 'exception_frame_invalid', framed({ ...FRAME, module: null })],
+  ['source lines without that of the call', 'exception_frame_invalid', framed({ ...FRAME, pre_context: ['x'] })],
+  ['no frames', 'exception_frame_invalid', exception([{ ...ERROR, stacktrace: { type: 'raw' } }])],
+  ['a stack trace of no type', 'exception_frame_invalid', exception([{ ...ERROR, stacktrace: { frames: [] } }])],
+  ['a level of PostHog', null, withProperty({ $exception_level: 'fatal' })],
+  ['a level of a logger', 'exception_property_invalid', withProperty({ $exception_level: 'warn' })],
+  ['a source', null, withProperty({ $exception_source: 'node.process_uncaught_exception' })],
+  ['a source with a route', 'exception_property_invalid', withProperty({ $exception_source: 'nestjs.http /orders' })],
+  ['a blank fingerprint', 'exception_property_invalid', withProperty({ $exception_fingerprint: '' })],
+  ['a property that PostHog derives', 'exception_property_invalid', withProperty({ $exception_handled: true })],
+];
+
 const CASES: [input: string, rule: string, fields: Json, v0: Expected, v1: Expected][] = [
   ['no event', 'event_name_missing', { event: undefined }, 'refused', 'refused'],
   ['an event that is a number', 'event_name_missing', { event: 7 }, 'refused', 'refused'],
@@ -147,6 +201,20 @@ const CASES: [input: string, rule: string, fields: Json, v0: Expected, v1: Expec
   ['an exception without a list', 'exception_list_invalid', exception(undefined), 'altered', 'altered'],
   ['an exception with an empty list', 'exception_list_invalid', exception([]), 'altered', 'altered'],
   ['an exception without a type', 'exception_list_invalid', exception([{ value: 'no' }]), 'altered', 'altered'],
+  [
+    'an exception with a blank type',
+    'exception_list_invalid',
+    exception([{ ...ERROR, type: ' ' }]),
+    'altered',
+    'altered',
+  ],
+  ...EXCEPTIONS.map(([input, rule, fields]): (typeof CASES)[number] => [
+    input,
+    rule ?? 'exception_list_invalid',
+    fields,
+    rule === null ? 'valid' : 'altered',
+    rule === null ? 'valid' : 'altered',
+  ]),
 ];
 
 describe('event rules', () => {

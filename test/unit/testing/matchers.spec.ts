@@ -2,7 +2,12 @@ import { stripVTControlCharacters } from 'node:util';
 import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CaptureService } from 'nestjs-posthog-capture';
-import { type CaptureRecorder, type ExpectedEvent, overrideCapture } from 'nestjs-posthog-capture/testing';
+import {
+  type CaptureRecorder,
+  type ExpectedEvent,
+  type ExpectedException,
+  overrideCapture,
+} from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { closeAll } from '../../support/harness.js';
 import { record } from '../../support/recording.js';
@@ -366,5 +371,64 @@ describe('an invalid call throws an error, also with .not:', () => {
         'number of times must be a non-negative integer, but it is',
       );
     }
+  });
+});
+
+describe('toHaveCapturedException', () => {
+  class PaymentError extends Error {}
+  const failing = (): Promise<CaptureRecorder> =>
+    recorderAfter((capture) => {
+      capture.captureException(new PaymentError('card declined', { cause: new TypeError('x') }), {
+        distinctId: 'user_1',
+        properties: { order: 5 },
+      });
+      capture.captureException('boom');
+    });
+
+  it.each<[string, ExpectedException | undefined, ExpectedEvent | undefined]>([
+    ['any', undefined, undefined],
+    ['a class', PaymentError, undefined],
+    ['a part of the message', 'declined', undefined],
+    ['a regular expression', /^card/g, undefined],
+    ['the message of a text', 'boom', undefined],
+    ['fields of the event', PaymentError, { distinctId: 'user_1', properties: { order: 5 } }],
+    ['fields of the event alone', undefined, { properties: { $exception_level: 'error' } }],
+  ])('passes for %s', async (_, error, expected) => {
+    const recorder = await failing();
+    expect(recorder).toHaveCapturedException(error, expected);
+    expect(() => expect(recorder).not.toHaveCapturedException(error, expected)).toThrow(
+      'should not have been captured',
+    );
+  });
+
+  it.each<[string, ExpectedException | undefined, ExpectedEvent | undefined, string]>([
+    ['another class', RangeError, undefined, 'type: expected "RangeError", received "PaymentError"'],
+    ['the class of a cause', TypeError, undefined, 'type: expected "TypeError", received "PaymentError"'],
+    ['another message', 'lost', undefined, 'message: expected "lost", received "card declined"'],
+    ['another expression', /lost/, undefined, 'message: expected /lost/, received "card declined"'],
+    ['another person', PaymentError, { distinctId: 'b' }, 'distinctId: expected "b", received "user_1"'],
+  ])('fails for %s', async (_, error, expected, reason) => {
+    const recorder = await failing();
+    expect(recorder).not.toHaveCapturedException(error, expected);
+    const message = messageOf(() => expect(recorder).toHaveCapturedException(error, expected));
+    expect(message).toContain(reason);
+    expect(message).toContain('"$exception_type": "PaymentError"');
+    expect(message).not.toContain('lineno');
+  });
+
+  it('fails if nothing was captured', async () => {
+    const recorder = await recorderAfter(() => undefined);
+    expect(recorder).not.toHaveCapturedException();
+    expect(messageOf(() => expect(recorder).toHaveCapturedException())).toContain('"$exception" was not captured.');
+  });
+
+  it.each<[string, unknown, string]>([
+    ['fields of the event as the first argument', { distinctId: 'a' }, 'as the second argument'],
+    ['a number', 5, 'must be a class'],
+    ['null', null, 'must be a class'],
+  ])('throws for %s, also with .not', async (_, error, reason) => {
+    const recorder = await failing();
+    expect(messageOf(() => expect(recorder).not.toHaveCapturedException(error as ExpectedException))).toContain(reason);
+    expect(messageOf(() => expect(recorder).toHaveCapturedException(error as ExpectedException))).toContain(reason);
   });
 });
