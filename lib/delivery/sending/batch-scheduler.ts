@@ -267,7 +267,7 @@ export class BatchScheduler {
       const delayMs = retryDelayMs(attempt, this.#options, maxRetriesOf(plan, this.#options, this.#breaker.closed));
       if (delayMs === null) return { failure, retryAfterMs, about: aboutOf(attempt) };
       this.#settlement.observer.retrying(left, Math.max(delayMs, retryAfterMs ?? 0), failure);
-      if (!(await this.#retries.wait(delayMs, retryAfterMs, this.#skipsPauses))) return { failure, about: 'size' };
+      if (!(await this.#retries.wait(delayMs, retryAfterMs, this.#skipsPauses))) return { failure, about: 'another' };
     }
     return null;
   }

@@ -13,8 +13,11 @@ export interface GivenUp {
   readonly failure: SendFailure;
   /** A longer pause than a retry may wait. */
   readonly retryAfterMs?: number;
-  /** The possible cause: `pause`: the receiver asked for it; `events`: it refuses one after the other; otherwise perhaps their size. */
-  readonly about: 'size' | 'pause' | 'events';
+  /**
+   * `size`: it may be the cause. `pause`: the receiver asked for one. `events`: it refuses one after the other. `another`: another batch
+   * failed.
+   */
+  readonly about: 'size' | 'pause' | 'events' | 'another';
 }
 
 export function aboutOf({ number, retryAfterMs }: Pick<AttemptResult, 'number' | 'retryAfterMs'>): GivenUp['about'] {
@@ -74,7 +77,7 @@ export class BatchSizer {
   /** How often, with an accepted event in between. Forgotten once an event of the key is accepted. */
   readonly #strikes = new Map<string, number>();
   #failure: SendFailure | null = null;
-  #probesOne = true;
+  #probesOne = false;
   #hasStalled = false;
   readonly #aside = new Map<string, Timer>();
 
@@ -177,7 +180,7 @@ export class BatchSizer {
   gaveUp(events: readonly QueuedEvent[], plan: BatchPlan, { failure, about }: GivenUp): boolean {
     if (plan.why === 'grow') this.#waitLonger();
     const [event] = events;
-    this.#probesOne = about !== 'events';
+    if (about !== 'another') this.#probesOne = about === 'size';
     if (about !== 'size' || !event) return this.#stall();
     if (events.length === 1) {
       this.#failure = failure;
