@@ -14,7 +14,7 @@ import { MAX_LEVELS } from '../../json/safe-json.js';
  */
 export interface Finding {
   readonly kind: 'overflow' | 'rounded' | 'digits' | 'number' | 'duplicate' | 'depth' | 'characters' | 'space';
-  /** Names of the enclosing objects, and the name of the value. Arrays have no name. */
+  /** Names of the enclosing objects, the outermost ones at most, and the name of the value. Arrays have no name. */
   readonly path: readonly string[];
 }
 
@@ -23,21 +23,28 @@ interface Frame {
   readonly names: Set<string> | null;
   name: string | null;
   expectsName: boolean;
+  /** Kinds found in the value of the current name, or in the array. */
+  found: Finding['kind'][];
 }
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 /** A shorter number without an exponent is kept exactly. */
 const MAX_EXACT_LENGTH = 15;
+/** Deeper names are left out of a path: it would take as long as the nesting is deep, for each finding. */
+const MAX_PATH = 10;
 /** Digits that identify each number of JavaScript. */
 const MAX_DIGITS = 17;
 
-/** Finds the changes in a valid JSON text. One pass, without recursion. */
+/** Finds the changes in a valid JSON text, each kind once per value of an object, or per array. One pass, without recursion. */
 export function scanJson(text: string): Finding[] {
   const findings: Finding[] = [];
   const open: Frame[] = [];
   let isCut = false;
   const add = (kind: Finding['kind']): void => {
-    const path = open.flatMap(({ name }) => (name === null ? [] : [name]));
+    const found = open.at(-1)?.found;
+    if (found?.includes(kind) === true) return;
+    found?.push(kind);
+    const path = open.slice(0, MAX_PATH).flatMap(({ name }) => (name === null ? [] : [name]));
     findings.push({ kind, path });
   };
   for (let at = 0; at < text.length;) {
@@ -51,6 +58,7 @@ export function scanJson(text: string): Finding[] {
       if (frame?.expectsName === true) {
         frame.expectsName = false;
         frame.name = value;
+        if (frame.found.length > 0) frame.found = [];
         if (frame.names?.has(value) === true) add('duplicate');
         frame.names?.add(value);
       } else if (value !== value.trim()) add('space');
@@ -67,7 +75,7 @@ export function scanJson(text: string): Finding[] {
     }
     if (character === '{' || character === '[') {
       const isObject = character === '{';
-      open.push({ names: isObject ? new Set() : null, name: null, expectsName: isObject });
+      open.push({ names: isObject ? new Set() : null, name: null, expectsName: isObject, found: [] });
       if (open.length > MAX_LEVELS && !isCut) {
         isCut = true;
         add('depth');

@@ -61,6 +61,8 @@ function eventOf(line: Line, { startedAt, format, warn }: ReadSettings): ReadLin
 /** Properties that identify a person or a group. */
 const IDS = ['distinct_id', 'alias', '$anon_distinct_id', '$group_key', '$group_type', '$groups'];
 
+const GROUP = /group/i;
+
 const isId = ([first = '', second = '']: readonly string[]): boolean =>
   first === 'distinct_id' || first === 'groups' || (first === 'properties' && IDS.includes(second));
 
@@ -81,7 +83,8 @@ function idProblem({ kind, path }: Finding, isIdPath: SourceFormat['isId']): str
     case 'characters':
       return `${id} contains NUL or half of a surrogate pair, which PostHog cannot store`;
     case 'space':
-      return `${id} begins or ends with white space, which would be removed`;
+      // Groups keep it.
+      return GROUP.test(id) ? null : `${id} begins or ends with white space, which would be removed`;
     case 'depth':
       return null;
   }

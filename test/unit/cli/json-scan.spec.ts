@@ -6,7 +6,8 @@ const nested = (levels: number): string => `{"properties":{"a":${'['.repeat(leve
 
 describe('the scan of a line', () => {
   it.each([
-    ['{"a":1,"b":[1.5,-2e3,0.1,1e21],"c":"1e400","d":{"e":null,"f":true}}', ['number b', 'number b']],
+    ['{"a":1,"b":[1.5,-2e3,0.1,1e21],"c":"1e400","d":{"e":null,"f":true}}', ['number b']],
+    ['{"a":[1.0,1e999,2.0,1e400],"b":[[3.0],[4.0]]}', ['number a', 'overflow a', 'number b', 'number b']],
     ['{"a":1e400,"b":-1e999}', ['overflow a', 'overflow b']],
     ['{"a":0.1234567890123456789}', ['digits a']],
     ['{"a":0.12345678901234567,"b":0.10000000000000001}', ['number a', 'number b']],
@@ -24,5 +25,11 @@ describe('the scan of a line', () => {
     [nested(20_000), ['depth properties.a']],
   ])('%s', (text, expected) => {
     expect(found(text)).toEqual(expected);
+  });
+
+  it('takes no longer for many values that are nested deeply', () => {
+    const depth = 200_000;
+    const values = Array.from({ length: depth }, (_, index) => `${index}.0`).join();
+    expect(found(`{"a":${'['.repeat(depth)}${values}${']'.repeat(depth)}}`)).toEqual(['depth a', 'number a']);
   });
 });

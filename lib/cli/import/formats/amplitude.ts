@@ -23,7 +23,7 @@ const NATIVE = { os_name: '$os', os_version: '$os_version' };
 const WEB = { os_name: '$browser', os_version: '$browser_version' };
 const PAGE = { '[Amplitude] Page URL': '$current_url', '[Amplitude] Page Path': '$pathname' };
 const PAGE_VIEW = '[Amplitude] Page Viewed';
-const IDS = ['user_id', 'device_id', 'uuid', '$insert_id', 'insert_id', 'groups'];
+const IDS = ['user_id', 'device_id', 'amplitude_id', 'uuid', '$insert_id', 'insert_id', 'groups'];
 /** UTC without a time zone, with up to nine digits after the second, of which three are kept. */
 const TIME = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z?$/;
 

@@ -23,7 +23,7 @@ const CONSUMED = [
   '$import',
   '$mp_api_endpoint',
 ];
-const EVENTS: Readonly<Record<string, string>> = { $mp_web_page_view: '$pageview' };
+const EVENTS: ReadonlyMap<string, string> = new Map([['$mp_web_page_view', '$pageview']]);
 const IDS = [
   'distinct_id',
   '$insert_id',
@@ -63,7 +63,7 @@ export const mixpanel: SourceFormat = {
     return {
       input: {
         ...base,
-        event: EVENTS[event] ?? event,
+        event: EVENTS.get(event) ?? event,
         distinct_id: distinctId,
         properties: { ...renamed(properties, PROPERTIES), ...own },
       },

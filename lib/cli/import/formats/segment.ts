@@ -4,7 +4,10 @@ import { idOf, isGiven, objectOf, renamed, type SourceFormat } from './source-fo
 
 /** Segment's groups have no type. PostHog's destination in Segment uses this one, too. */
 const GROUP_TYPE = 'segment_group';
-const IDS = ['userId', 'anonymousId', 'previousId', 'groupId', 'messageId'];
+const IDS = [
+  ...['userId', 'anonymousId', 'previousId', 'groupId', 'messageId'],
+  ...['user_id', 'anonymous_id', 'previous_id', 'group_id', 'message_id'],
+];
 
 /** https://segment.com/docs/connections/spec/common */
 const CONTEXT: Readonly<Record<string, Readonly<Record<string, string>>>> = {
