@@ -27,7 +27,7 @@ class Place implements EventPlace {
 const BLOCK_EVENTS = 128;
 const BLOCK_BYTES = 256 * 1024;
 
-/** A segment is full at this size. A small `maxBytes` has smaller ones, to free space in pieces; a large one has no more descriptors. */
+/** A segment is full at this size. Smaller for a small `maxBytes`, to free space in pieces; larger for a large one, to limit descriptors. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
 const MIN_SEGMENTS = 8;
 const MAX_SEGMENTS = 64;
@@ -235,7 +235,7 @@ export class Journal {
         if (segment?.pending === 0 && this.#free(segment)) block.removedWritten = block.removed.length;
         else segment?.writeRemovals(block);
       } catch (error) {
-        // The other files are freed all the same.
+        // One file must not keep the others from being freed.
         this.#changed.push(block);
         errors.push(error);
       }

@@ -163,16 +163,16 @@ export async function touch(path: string): Promise<void> {
   await utimes(path, now, now);
 }
 
-/** Some file systems know sockets, but not their modes. The directory protects them, too. */
+/** Some file systems support sockets, but not their modes. The mode of the directory protects them as well. */
 function restrict(socket: string): void {
   try {
     chmodSync(socket, 0o600);
   } catch {
-    // The mode protects nothing but the lock.
+    // The lock works without it.
   }
 }
 
-/** In a directory that several users share, the file of another user may stay. */
+/** Another user's file in a shared directory cannot be deleted. */
 function removeIfAllowed(path: string): void {
   try {
     rmSync(path, { force: true });

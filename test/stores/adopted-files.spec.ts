@@ -114,7 +114,7 @@ describe('a file that fails', () => {
   });
 });
 
-it('stops to take over files when the store is closed, and leaves no descriptor', async () => {
+it('stops taking over files when the store is closed, and leaves no descriptor', async () => {
   for (let index = 0; index < 20; index += 1) await left(many(200, index * 200));
   const descriptors = async () => (await readdir('/proc/self/fd')).length;
   const before = process.platform === 'linux' ? await descriptors() : 0;

@@ -221,7 +221,7 @@ describe('size', () => {
   it.each([
     ['smaller', 900_000, 700],
     ['larger', 500_000, 900_000],
-  ])('can be used up by %s events than those that were removed', async (_, size, nextSize) => {
+  ])('is available to %s events than those that were removed', async (_, size, nextSize) => {
     const { store } = await opened({ maxBytes: 1_000_000 });
     const first = [eventOf(0, size)];
     await store.append(first);
@@ -236,7 +236,7 @@ describe('size', () => {
     expect(idsOf((await opened()).events).sort()).toEqual(idsOf([...(nextSize > size ? [] : second), ...next]).sort());
   });
 
-  it('costs no more than 64 descriptors, however large it is', async () => {
+  it('determines the size of a file, so that a large one needs few descriptors', async () => {
     const { store } = await opened({ maxBytes: 1024 ** 3 });
     for (let from = 0; from < 12; from += 1) await store.append([eventOf(from, 1_000_000)]);
     expect(await namesOf('.events')).toHaveLength(1);

@@ -39,7 +39,7 @@ export class Segment {
   #path: string;
   /** null while the file of an earlier process is closed: thousands of them must not need a descriptor each. */
   #descriptor: number | null;
-  /** null for the file of an earlier process, as some file systems number files that are not open anew. */
+  /** null for the file of an earlier process: on some file systems, the number of a file changes while it is not open. */
   readonly #inode: number | null;
   #generation: number;
   /** Offset of the next frame. */
@@ -93,7 +93,7 @@ export class Segment {
     return Math.max(0, this.#end + frameBytes - this.#size);
   }
 
-  /** A file that is larger than `maxBytes`, because it held a large event, is used up. */
+  /** A file that is larger than `maxBytes`, because it held a large event, is filled to its size. */
   fits(frameBytes: number, maxBytes: number): boolean {
     return this.#end + frameBytes <= Math.max(maxBytes, this.#size);
   }
