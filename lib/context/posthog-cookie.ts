@@ -60,10 +60,11 @@ function cookieHeaderOf(request: RequestFields): string | undefined {
 /** The decoded value of a cookie. Of several with the same name, the first, which browsers send for the most specific path. */
 function cookieOf(header: string, name: string): string | undefined {
   for (const pair of header.split(';')) {
-    const at = pair.indexOf('=');
-    if (at === -1 || pair.slice(0, at).trim() !== name) continue;
+    const text = pair.trim();
+    // A name may contain an equals sign itself.
+    if (!text.startsWith(`${name}=`)) continue;
     try {
-      return decodeURIComponent(unquoted(pair.slice(at + 1).trim()));
+      return decodeURIComponent(unquoted(text.slice(name.length + 1).trim()));
     } catch {
       return undefined;
     }

@@ -97,6 +97,12 @@ describe('the cookie of posthog-js', () => {
     expect(read(`${NAME}=${encoded(STATE)}; __ph_opt_in_out_phc_key=${consent}`) !== undefined).toBe(isRead);
   });
 
+  it('has a consent of its own for a key with an equals sign', () => {
+    const names = cookieNamesOf('phc_a=');
+    const cookie = `${names.state}=${encoded(STATE)}; __ph_opt_in_out_phc_a==0`;
+    expect(readBrowserState({ headers: { cookie } }, names, Date.now())).toBeUndefined();
+  });
+
   it('does not depend on the consent for another project', () => {
     expect(read(`__ph_opt_in_out_phc_other=0; ${NAME}=${encoded(STATE)}`)).toBeDefined();
   });

@@ -39,6 +39,9 @@ describe('access to the inspector', () => {
     [{}, false],
     [{ host: 'localhost', 'x-forwarded-for': '127.0.0.1' }, false],
     [{ host: 'localhost', forwarded: 'for=127.0.0.1' }, false],
+    ...['z-forwarded-for', 'x-real-port', 'x-ms-forwarded-client-ip', 'x-goog-iap-jwt-assertion', 'oci-real-ip'].map(
+      (name): [Record<string, string>, boolean] => [{ host: 'localhost', [name]: '1' }, false],
+    ),
   ])('with headers %j is direct and for localhost: %s', (headers, expected) =>
     expect(isDirectToLoopback(request(headers))).toBe(expected),
   );
