@@ -1,7 +1,6 @@
 import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
-import { type ContextStorage } from '../context/context-storage.js';
-import { type Delivery, type DeliveryReport, NOTHING_DELIVERED } from '../delivery/delivery.js';
+import { type DeliveryReport, NOTHING_DELIVERED } from '../delivery/delivery.js';
 import { processClass } from '../shared/process-singleton.js';
 import {
   type AliasInput,
@@ -13,11 +12,11 @@ import {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture-event.js';
+import { type CaptureParts } from './capture-parts.js';
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
-import { type EventIntake, type Taken } from './event/event-intake.js';
+import { type Taken } from './event/event-intake.js';
 import { ownText } from './event/event-stamps.js';
-import { type Exceptions } from './exception/exceptions.js';
 import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
 import { checkEvent } from './input/check-event.js';
@@ -29,23 +28,9 @@ import {
   checkIdentify,
   checkSetPersonProperties,
   checkUnsetPersonProperties,
+  SUPPRESSED,
 } from './input/special-events.js';
 import { followSignal, timeoutOf } from './input/wait-limits.js';
-import { type EventReporter } from './report/event-reporter.js';
-
-/** @internal */
-export interface CaptureParts {
-  readonly contexts: ContextStorage;
-  readonly intake: EventIntake;
-  readonly exceptions: Exceptions;
-  /** null for a disabled instance. */
-  readonly pipeline: Delivery | null;
-  readonly reporter: EventReporter;
-  /** Called in `onModuleInit`; may throw. */
-  readonly onStart?: () => void;
-  /** Called in `onApplicationShutdown`. */
-  readonly onClose?: () => void;
-}
 
 const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -127,9 +112,11 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /** `captureException`, waiting for PostHog's response as `captureNow` does. */
   captureExceptionNow(error: unknown, details?: ExceptionDetails, options?: CaptureNowOptions): Promise<CaptureResult> {
-    const uuid = this.disabled ? undefined : this.#parts.exceptions.capturedAs(error);
+    const { exceptions } = this.#parts;
+    const uuid = this.disabled ? undefined : exceptions.capturedAs(error);
     if (uuid !== undefined)
       return Promise.resolve(new CaptureResult({ event: '$exception', distinctId: '', error: ALREADY_CAPTURED, uuid }));
+    if (!this.disabled && exceptions.suppresses(error)) return this.#sendNow(SUPPRESSED, options);
     const calledFrom: unknown = Reflect.get(this, 'captureExceptionNow');
     return this.#sendNow(checkException(error, details, undefined, undefined, calledFrom), options);
   }
@@ -201,8 +188,10 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     properties?: Record<string, unknown>,
     uuid?: string,
   ): string | null {
-    const known = this.disabled ? null : this.#parts.exceptions.capturedAs(error);
+    const { exceptions } = this.#parts;
+    const known = this.disabled ? null : exceptions.capturedAs(error);
     if (known !== undefined) return known;
+    if (exceptions.suppresses(error)) return this.#enqueue(() => SUPPRESSED);
     const calledFrom: unknown = Reflect.get(this, 'captureException');
     return this.#enqueue(() => checkException(error, details, properties, uuid, calledFrom));
   }
@@ -323,10 +312,10 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   #take(checked: Checked): Taken {
     const { exceptions, reporter } = this.#parts;
     if (!checked.ok) {
-      const { event, problem: detail } = checked;
+      const { event, problem: detail, reason = 'invalid' } = checked;
       this.#captured += 1;
-      reporter.dropped({ reason: 'invalid', event, uuid: null, detail });
-      return { ok: false, reason: 'invalid', detail, uuid: null, distinctId: '' };
+      reporter.dropped({ reason, event, uuid: null, detail });
+      return { ok: false, reason, detail, uuid: null, distinctId: '' };
     }
     const { source, warnings } = checked;
     const warn = (warning: string): void => reporter.warned(warning, source.event);

@@ -314,6 +314,33 @@ describe('the limit', () => {
     }
   });
 
+  it('captureExceptionNow says so', async () => {
+    const { sent, capture } = await sentBy(
+      async (service) => {
+        expect(await service.captureExceptionNow(new Error('x'))).toMatchObject({ success: true });
+        expect(await service.captureExceptionNow(new Error('y'))).toMatchObject({
+          success: false,
+          error: 'Event dropped: rate_limited',
+        });
+      },
+      { exceptions: { limit: { burst: 1 } } },
+    );
+    expect(sent).toHaveLength(1);
+    expect(capture.stats()).toMatchObject({ captured: 2, delivered: 1, droppedByReason: { rate_limited: 1 } });
+  });
+
+  it('does not count what a disabled instance is given', async () => {
+    const { capture } = await start({ exceptions: { limit: { burst: 1 } } });
+    capture.disable();
+    const error = new Error('x');
+    for (let n = 0; n < 5; n += 1) capture.captureException(new Error('x'));
+    expect(capture.captureException(error)).toBeNull();
+    expect(await capture.captureExceptionNow(error)).toMatchObject({ error: 'Event dropped: disabled' });
+    capture.enable();
+    expect(capture.captureException(error)).not.toBeNull();
+    expectBalanced(capture);
+  });
+
   it('can be turned off', async () => {
     const { sent } = await sentBy(
       (capture) => {

@@ -7,7 +7,7 @@ import { contentOf, plainCopy } from '../../shared/untrusted-values.js';
 import { wallClock } from '../../shared/wall-clock.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { type WireFormat } from '../../wire/wire-format.js';
-import { Exceptions } from '../exception/exceptions.js';
+import { Exceptions, RATE_LIMITED } from '../exception/exceptions.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
 import { requiredProblem } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
@@ -35,8 +35,6 @@ export type Taken =
 const OWN_LEVELS = 2;
 /** `beforeSend` may remove what makes an event too large, so more is accepted before it. */
 const MAX_BYTES_BEFORE_FILTERS = 4 * 1024 * 1024;
-const RATE_LIMITED =
-  'more errors of one type than exceptions.limit allows; the next one that is captured has the count';
 /** Up to this multiple of `maxEventBytes` the size of a too large event is reported: it may be endless. */
 const MAX_REPORTED_SIZE = 2;
 

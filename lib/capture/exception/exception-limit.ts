@@ -22,26 +22,36 @@ export class ExceptionLimit {
     this.#everyMs = everyMs;
   }
 
+  /** True, and counted, if no error of this type may pass now. */
+  suppresses(type: string): boolean {
+    const bucket = this.#refilled(type, performance.now());
+    if (bucket.tokens >= 1) return false;
+    bucket.suppressed += 1;
+    return true;
+  }
+
   /** The number of errors of this type suppressed since the last one that passed, or null if this one must be suppressed too. */
   pass(type: string): number | null {
+    if (this.suppresses(type)) return null;
     // Monotonic: if the wall clock were set back, nothing would pass for as long.
     const now = performance.now();
-    const bucket = this.#bucketOf(type, now);
-    const refills = Math.floor((now - bucket.since) / this.#everyMs);
-    if (refills > 0) {
-      bucket.tokens = Math.min(this.#burst, bucket.tokens + refills);
-      bucket.since += refills * this.#everyMs;
-    }
-    if (bucket.tokens < 1) {
-      bucket.suppressed += 1;
-      return null;
-    }
+    const bucket = this.#refilled(type, now);
     // The time until the next token counts from the first that is taken.
     if (bucket.tokens === this.#burst) bucket.since = now;
     bucket.tokens -= 1;
     const { suppressed } = bucket;
     bucket.suppressed = 0;
     return suppressed;
+  }
+
+  #refilled(type: string, now: number): Bucket {
+    const bucket = this.#bucketOf(type, now);
+    const refills = Math.floor((now - bucket.since) / this.#everyMs);
+    if (refills > 0) {
+      bucket.tokens = Math.min(this.#burst, bucket.tokens + refills);
+      bucket.since += refills * this.#everyMs;
+    }
+    return bucket;
   }
 
   #bucketOf(type: string, now: number): Bucket {

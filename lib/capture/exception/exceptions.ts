@@ -7,6 +7,10 @@ import { FrameDescriber } from './frame-describer.js';
 import { releaseAndTrace, type ReleaseAndTrace } from './release-and-trace.js';
 import { typeOf, unwrap } from './thrown-value.js';
 
+/** The detail of a drop as `rate_limited`. */
+export const RATE_LIMITED =
+  'more errors of one type than exceptions.limit allows; the next one that is captured has the count';
+
 /** A value to be captured as an error. */
 export interface Thrown {
   /** As returned by `unwrap`. */
@@ -59,7 +63,15 @@ export class Exceptions {
     this.#captured.add(error, uuid);
   }
 
-  /** null for an error beyond the limit, which costs no more than a look at its type. Never throws. */
+  /** True for an error beyond the limit, which costs no more than a look at its type. It is counted and remembered. */
+  suppresses(thrown: unknown): boolean {
+    const error = unwrap(thrown);
+    const isSuppressed = this.#limit?.suppresses(typeOf(error)) === true;
+    if (isSuppressed) this.#captured.add(error, null);
+    return isSuppressed;
+  }
+
+  /** null for an error beyond the limit. Never throws. */
   describe({ error, boundary, level, fingerprint, calledFrom }: Thrown): DescribedException | null {
     const suppressed = this.#limit === undefined ? 0 : this.#limit.pass(typeOf(error));
     if (suppressed === null) return null;

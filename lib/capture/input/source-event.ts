@@ -1,3 +1,4 @@
+import { type DropReason } from '../../delivery/delivery.js';
 import { type Thrown } from '../exception/exceptions.js';
 
 /** A checked event with normalized values. */
@@ -26,7 +27,13 @@ export interface SourceEvent {
 /** The result of checking an input. Warnings and problems hold no property values. */
 export type Checked =
   | { readonly ok: true; readonly source: SourceEvent; readonly warnings: readonly string[] }
-  | { readonly ok: false; readonly event: string; readonly problem: string };
+  | {
+      readonly ok: false;
+      readonly event: string;
+      readonly problem: string;
+      /** Default: `invalid`. */
+      readonly reason?: DropReason;
+    };
 
 /** Shared by all inputs without a warning. */
 export const NO_WARNINGS: readonly string[] = Object.freeze([]);

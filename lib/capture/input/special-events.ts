@@ -2,7 +2,7 @@ import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-i
 import { type Warn } from '../../shared/unknown-fields.js';
 import { describe, isMissing, isObject } from '../../shared/untrusted-values.js';
 import { MANUAL } from '../exception/capture-boundary.js';
-import { type Thrown } from '../exception/exceptions.js';
+import { RATE_LIMITED, type Thrown } from '../exception/exceptions.js';
 import { unwrap } from '../exception/thrown-value.js';
 import {
   ALIAS_FIELDS,
@@ -79,6 +79,9 @@ export function checkUnsetPersonProperties(input: unknown): Checked {
     return names.length === 0 ? 'unset must name at least one property' : special('$set', given, { $unset: names });
   });
 }
+
+/** An error beyond the limit. Its arguments are not checked, because that takes longer than all else. */
+export const SUPPRESSED: Checked = { ok: false, event: '$exception', problem: RATE_LIMITED, reason: 'rate_limited' };
 
 /**
  * `$exception`. The error is described later, and only if the limit lets it pass.

@@ -1,0 +1,19 @@
+import { type ContextStorage } from '../context/context-storage.js';
+import { type Delivery } from '../delivery/delivery.js';
+import { type EventIntake } from './event/event-intake.js';
+import { type Exceptions } from './exception/exceptions.js';
+import { type EventReporter } from './report/event-reporter.js';
+
+/** @internal */
+export interface CaptureParts {
+  readonly contexts: ContextStorage;
+  readonly intake: EventIntake;
+  readonly exceptions: Exceptions;
+  /** null for a disabled instance. */
+  readonly pipeline: Delivery | null;
+  readonly reporter: EventReporter;
+  /** Called in `onModuleInit`; may throw. */
+  readonly onStart?: () => void;
+  /** Called in `onApplicationShutdown`. */
+  readonly onClose?: () => void;
+}
