@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { LmdbFormatError } from './lmdb/format.js';
 import { FormerFile } from './lmdb/former-file.js';
-import { type FoundBlock, readGeneration, readSegment } from './segments/read-segment.js';
+import { FileWindow, type FoundBlock, readGeneration, readSegment } from './segments/read-segment.js';
 
 /** A file of an earlier process, opened to be read. */
 export interface EventSource {
@@ -23,11 +23,12 @@ async function openSegment(path: string, project: string): Promise<EventSource> 
   // Writable, because removals will be written.
   const file = await open(path, 'r+');
   try {
-    const generation = await readGeneration(file);
+    const window = await FileWindow.over(file);
+    const generation = await readGeneration(window);
     return {
       isOfOtherVersion: generation === 'newer',
       generation: typeof generation === 'number' ? generation : 0,
-      blocks: () => readSegment(file, project, typeof generation === 'number' ? generation : null),
+      blocks: () => readSegment(window, project, typeof generation === 'number' ? generation : null),
       close: () => file.close(),
     };
   } catch (error) {

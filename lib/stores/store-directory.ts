@@ -54,7 +54,7 @@ export class StoreDirectory {
   /**
    * Registers a new owner in the directory, which is created if it does not exist. Throws errors of the file system.
    *
-   * @param beat called every second until `leave`; must not reject
+   * @param beat called every second until `leave`
    */
   constructor(path: string, project: string, beat: () => Promise<void>) {
     this.path = path;
@@ -163,9 +163,10 @@ export class StoreDirectory {
 
   #beat(beat: () => Promise<void>): void {
     this.#heartbeat = backgroundTimer(() => {
-      void beat().then(() => {
+      const next = (): void => {
         if (!this.#left) this.#beat(beat);
-      });
+      };
+      void beat().then(next, next);
     }, HEARTBEAT_MS);
   }
 

@@ -93,7 +93,7 @@ describe('a file that fails', () => {
   it('because of a shortage hides no event that was found before it', async () => {
     await left([eventOf(1)]);
     await left([eventOf(2)]);
-    await failReads('ENOMEM', (_, count) => count > 2);
+    await failReads('ENOMEM', (_, count) => count > 1);
     const { store, events, more } = await opened();
     expect({ events, more }).toEqual({ events: [eventOf(1)], more: true });
     await expect(store.recover(REQUEST)).rejects.toMatchObject({ temporary: true });

@@ -28,8 +28,8 @@ export interface FoundBlock {
 const WINDOW_BYTES = 64 * 1024;
 const PAGE_BYTES = 4096;
 
-/** Reads a file by windows, so that a large one needs little memory. */
-class FileWindow {
+/** Reads a file by windows, so that a large one needs little memory, and a small one few calls. */
+export class FileWindow {
   readonly #file: FileHandle;
   readonly size: number;
   #bytes = Buffer.alloc(0);
@@ -46,7 +46,8 @@ class FileWindow {
 
   /** Returns fewer bytes at the end of the file. */
   async at(start: number, length: number): Promise<Buffer> {
-    if (start < this.#start || start + length > this.#start + this.#bytes.length) {
+    const end = Math.min(start + length, this.size);
+    if (start < this.#start || end > this.#start + this.#bytes.length) {
       // A damaged length may be anything.
       const wanted = Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, this.size - start));
       const bytes = Buffer.allocUnsafe(wanted);
@@ -65,8 +66,8 @@ class FileWindow {
 }
 
 /** Returns the generation of a segment, `newer` for a file of a later version of this package, or null if the header is damaged. */
-export async function readGeneration(file: FileHandle): Promise<number | 'newer' | null> {
-  return readHeader(await (await FileWindow.over(file)).at(0, HEADER_BYTES));
+export async function readGeneration(window: FileWindow): Promise<number | 'newer' | null> {
+  return readHeader(await window.at(0, HEADER_BYTES));
 }
 
 /**
@@ -76,11 +77,10 @@ export async function readGeneration(file: FileHandle): Promise<number | 'newer'
  * @param generation null if the header is damaged: then the newest generation in the file
  */
 export async function* readSegment(
-  file: FileHandle,
+  window: FileWindow,
   project: string,
   generation: number | null,
 ): AsyncGenerator<FoundBlock> {
-  const window = await FileWindow.over(file);
   const current = generation ?? (await newestGeneration(window));
   let at = HEADER_BYTES;
   // The process was killed while it created the file.
