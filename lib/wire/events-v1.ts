@@ -1,5 +1,5 @@
 import { type BatchOutcome, type SendFailure } from '../delivery/delivery.js';
-import { isObject, setOwn } from '../shared/untrusted-values.js';
+import { isNonBlank, isObject, setOwn } from '../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../shared/version.js';
 import { INGESTION_SWITCHES } from './ingestion-switches.js';
 import { type PostHogEvent } from './posthog-event.js';
@@ -99,7 +99,7 @@ function resultsOf(body: string): ReadonlyMap<string, EventResult> {
 }
 
 function isResult(entry: [string, unknown]): entry is [string, EventResult] {
-  return isObject(entry[1]) && typeof entry[1].result === 'string';
+  return isObject(entry[1]) && isNonBlank(entry[1].result);
 }
 
 function describeRejection(details: unknown, payload: string): string {

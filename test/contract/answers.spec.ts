@@ -144,6 +144,7 @@ const UNREADABLE: [string, Answer][] = [
   ['a list of results', (response, uuids) => json(response, { results: uuids.map(() => ({ result: 'ok' })) })],
   ['results that are words', (response, uuids) => json(response, results(uuids, 'ok'))],
   ['results without a word', (response, uuids) => json(response, results(uuids, { result: 1 }))],
+  ['results with a blank word', (response, uuids) => json(response, results(uuids, { result: ' ' }))],
   ['results of others', (response) => json(response, results([crypto.randomUUID()], { result: 'ok' }))],
   ['results with status 206', (response, uuids) => json(response, results(uuids, { result: 'ok' }), 206)],
   [
