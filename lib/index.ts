@@ -60,6 +60,7 @@ export { attachContext, type WithCarriedContext, withJobContext } from './tracki
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 
 export {
+  type BatchLimit,
   type DeliveryReport,
   type DropReason,
   type EventDrop,

@@ -1,8 +1,8 @@
 /** The values of `$exception_level`. */
-export const EXCEPTION_LEVELS = ['fatal', 'error', 'warning', 'log', 'info', 'debug'] as const;
+export const EXCEPTION_LEVELS: readonly ExceptionLevel[] = ['fatal', 'error', 'warning', 'log', 'info', 'debug'];
 
 /** Severity of an error in PostHog. */
-export type ExceptionLevel = (typeof EXCEPTION_LEVELS)[number];
+export type ExceptionLevel = 'fatal' | 'error' | 'warning' | 'log' | 'info' | 'debug';
 
 /** Names of loggers for the same levels. */
 const ALIASES: ReadonlyMap<string, ExceptionLevel> = new Map([
