@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent, type Recovery } from 'nestjs-posthog-capture';
 import { fileEventStore } from 'nestjs-posthog-capture/store';
@@ -209,6 +210,8 @@ describe('an application with a store', () => {
   it('creates files that only their owner can read', async () => {
     const { capture } = await boot({ ...OUTAGE, store: join(path, 'new') });
     captureMany(capture, 3);
+    // The store writes at the end of the turn.
+    await endOfTurn();
     const names = await readdir(join(path, 'new'));
     expect(names).toHaveLength(2);
     for (const name of names) expect((await stat(join(path, 'new', name))).mode & 0o777).toBe(0o600);
