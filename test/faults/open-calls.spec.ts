@@ -62,7 +62,7 @@ async function endDuring(
   await ended;
   expect(child.signalCode).toBe('SIGTERM');
   return posthog.events
-    .map(({ event, properties }) => `${event} ${JSON.stringify(properties.$outcome ?? null)}`)
+    .map(({ event, properties }) => `${event} ${typeof properties.$outcome === 'string' ? properties.$outcome : '-'}`)
     .sort((one, other) => one.localeCompare(other));
 }
 
