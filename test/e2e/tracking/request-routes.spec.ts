@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   Controller,
   Get,
@@ -17,6 +18,10 @@ import { closeAll, KEY, onClose, startPostHog } from '../../support/harness.js';
 import { ADAPTERS, serve, type ServeOptions } from '../../support/serve.js';
 
 afterEach(closeAll);
+
+const core = JSON.parse(readFileSync('node_modules/@nestjs/core/package.json', 'utf8')) as { version: string };
+// Nest 11 changed the syntax of wildcards.
+const [ANY_PATH, REST] = core.version.startsWith('10.') ? ['*', '(.*)'] : ['*path', '*rest'];
 
 @Injectable()
 class CapturingMiddleware {
@@ -73,12 +78,12 @@ describe.each(ADAPTERS)('$request_route on %s', (adapter) => {
   const prefixed: Partial<ServeOptions> = { prepare: (app) => void app.setGlobalPrefix('api') };
 
   it.each<[string, string, Routes, Partial<ServeOptions>, object]>([
-    ['a 404 below a global prefix', '/api/nowhere', ['*path'], prefixed, { in_middleware: 'absent' }],
-    ['a 404 outside of it', '/nowhere', ['*path'], prefixed, {}],
+    ['a 404 below a global prefix', '/api/nowhere', [ANY_PATH], prefixed, { in_middleware: 'absent' }],
+    ['a 404 outside of it', '/nowhere', [ANY_PATH], prefixed, {}],
     [
       'a 404 in the path of a middleware',
       '/other/a',
-      [{ path: 'other/*rest', method: RequestMethod.GET }],
+      [{ path: `other/${REST}`, method: RequestMethod.GET }],
       {},
       { in_middleware: 'absent' },
     ],
@@ -97,9 +102,9 @@ describe.each(ADAPTERS)('$request_route on %s', (adapter) => {
   });
 
   it.each<[string, string, Routes, Partial<ServeOptions>]>([
-    ['with a global prefix', '/api', ['*path'], prefixed],
+    ['with a global prefix', '/api', [ANY_PATH], prefixed],
     ['of the controller', '', [Orders], {}],
-    ['with a method', '', [{ path: 'orders/*rest', method: RequestMethod.GET }], {}],
+    ['with a method', '', [{ path: `orders/${REST}`, method: RequestMethod.GET }], {}],
   ])('is that of the handler after a middleware %s', async (_, prefix, routes, options) => {
     const expected = `${prefix}/orders/:id`;
     const routesByEvent = await routesOf(`${prefix}/orders/7`, { ...withMiddleware(...routes), ...options });
@@ -170,7 +175,7 @@ it('is absent for a 404 in an application created by a testing module', async ()
   const module = await Test.createTestingModule({
     imports: [
       PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, requests: true }),
-      ...withMiddleware('*path').imports,
+      ...withMiddleware(ANY_PATH).imports,
     ],
   }).compile();
   const app = module.createNestApplication({ logger: false }).setGlobalPrefix('api');

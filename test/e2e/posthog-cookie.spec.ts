@@ -2,8 +2,8 @@ import { Controller, Get } from '@nestjs/common';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { GraphQLModule, Int, Query, Resolver } from '@nestjs/graphql';
 import { CaptureService } from 'nestjs-posthog-capture';
-import { closeAll, KEY } from '../../support/harness.js';
-import { ADAPTERS, serve, type Served, type ServeOptions } from '../../support/serve.js';
+import { closeAll, KEY } from '../support/harness.js';
+import { ADAPTERS, serve, type Served, type ServeOptions } from '../support/serve.js';
 
 @Controller()
 class PageController {
