@@ -21,7 +21,7 @@ afterEach(closeAll);
 
 const core = JSON.parse(readFileSync('node_modules/@nestjs/core/package.json', 'utf8')) as { version: string };
 // Nest 11 changed the syntax of wildcards.
-const [ANY_PATH, REST] = core.version.startsWith('10.') ? ['*', '(.*)'] : ['*path', '*rest'];
+const [ANY_PATH, REST] = core.version.startsWith('10.') ? ['*', ':rest'] : ['*path', '*rest'];
 
 @Injectable()
 class CapturingMiddleware {
