@@ -33,8 +33,8 @@ const ILLEGAL: ReadonlySet<string> = new Set([
 const LONGEST_ILLEGAL = Math.max(...[...ILLEGAL].map((id) => id.length));
 
 /**
- * The distinct id as PostHog stores it: a trimmed string, or that of a number or an object that stands for one (see `idText`). null for
- * anything else, for a blank string, and for one of more than 200 bytes. Never throws.
+ * The distinct id as PostHog stores it: the trimmed string of an id (see `idText`). null for anything else, for a blank
+ * string, and for one of more than 200 bytes. Never throws.
  */
 export function distinctIdOf(value: unknown): string | null {
   const text = idText(value)?.trim();

@@ -12,7 +12,7 @@ const MAX_NAMED = 5;
 /** A project of PostHog has at most five group types. */
 const MAX_GROUPS = 1000;
 
-/** A non-blank string, or that of a number or an object that stands for one (see `idText`); null for anything else. Never throws. */
+/** The string of an id (see `idText`); null for anything else and for a blank string. Never throws. */
 export function groupKeyOf(value: unknown): string | null {
   const text = idText(value);
   return isNonBlank(text) ? text : null;

@@ -5,7 +5,7 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** Interval at which the timers of a fake clock are checked. */
 const WATCH_MS = 20;
-/** Those of Node.js, also under a fake clock. */
+/** The timers of Node.js, which a fake clock does not replace. */
 const { setTimeout: nativeTimeout, setInterval: nativeInterval, clearInterval: endNativeInterval } = nodeTimers;
 
 export type Timer = ReturnType<typeof setTimeout>;
@@ -80,7 +80,7 @@ function watchedTimer(callback: () => void, ms: number, isBackground: boolean): 
 /** A timer that is later by more than this was delayed by a blocked event loop. */
 const BLOCKED_MS = 20;
 
-/** Real even under a fake clock: it stands for a phase of the event loop, not for time. */
+/** Not replaced by a fake clock: it waits for a phase of the event loop, not for time to pass. */
 const afterPollPhase = setImmediate;
 
 /**

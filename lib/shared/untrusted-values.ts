@@ -135,8 +135,8 @@ export function numberText(value: unknown): string | null {
 const ID_METHODS = ['toJSON', 'toHexString'];
 
 /**
- * An id as a string: a string, the digits of a finite number or a bigint, or an object that stands for one of these: a boxed value, or an
- * object whose `toJSON` or `toHexString` returns one (an ObjectId, a UUID object). null for everything else, such as a Date, whose use as
+ * Converts an id to a string. Accepts strings, finite numbers, bigints, their boxed objects, and objects whose `toJSON` or `toHexString`
+ * returns one of these (an ObjectId, a UUID object). null for everything else, such as a Date, whose use as
  * an id is a mistake. Never throws.
  */
 export function idText(value: unknown): string | null {

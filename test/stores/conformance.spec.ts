@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
+import { type EventStore } from 'nestjs-posthog-capture';
 import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
+import { eventOf } from '../support/stored-events.js';
 
 /** A disk, and stores over it. */
 interface Disk {
@@ -219,16 +220,3 @@ describe.each([
     expect((await opened()).events).toEqual([eventOf(2)]);
   });
 });
-
-function eventOf(index: number): QueuedEvent {
-  const payload = JSON.stringify({ event: `event_${index}`, properties: { index } });
-  return {
-    id: `id_${index}`,
-    name: `event_${index}`,
-    orderKey: `person_${index % 3}`,
-    format: 'v0',
-    payload,
-    bytes: Buffer.byteLength(payload),
-    capturedAt: 1_700_000_000_000 + index,
-  };
-}

@@ -26,7 +26,7 @@ export interface Thrown {
 /** The properties of PostHog's `$exception` event. */
 export interface ExceptionProperties {
   readonly $exception_list: ExceptionEntry[];
-  /** Those of the first entry, for insights. */
+  /** Type and message of the first entry, which insights can filter by. */
   readonly $exception_type: string;
   readonly $exception_message: string;
   readonly $exception_level: ExceptionLevel;

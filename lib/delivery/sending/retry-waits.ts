@@ -6,7 +6,7 @@ export class RetryWaits {
   readonly #breaker: CircuitBreaker;
   readonly #hasStalled: () => boolean;
   readonly #retries = new Sleepers();
-  /** Those that have waited, and now wait for the end of a pause. */
+  /** Retries whose delay is over, and which wait for the end of a pause. */
   readonly #afterPause = new Sleepers();
 
   /** @param hasStalled true while nothing may be sent, so that batches wait in the queue instead */
