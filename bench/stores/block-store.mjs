@@ -1,6 +1,6 @@
 // The part that all compared designs share: events of one turn form blocks, and removals are written with the next commit. Its cost is
 // therefore the same in each, and a difference between two designs is that of their files.
-import { BlockWriter, readBlock } from '../../dist/esm/stores/event-block.js';
+import { BlockWriter, readBlock } from '../../dist/esm/records/event-block.js';
 
 const BLOCK_EVENTS = 128;
 const WITHOUT_FRAME = { before: 0, after: 0 };

@@ -1,5 +1,5 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { BlockWriter } from './event-block.js';
+import { BlockWriter } from '../records/event-block.js';
 import { type EventPlace, EventPlaces } from './event-places.js';
 import { type Block, frameRoom, isEmptied, newBlock, Segment } from './segments/segment.js';
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { crc32, gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type QueuedEvent } from 'nestjs-posthog-capture';
-import { BlockWriter } from '../../lib/stores/event-block.js';
+import { BlockWriter } from '../../lib/records/event-block.js';
 import { FormerFile } from '../../lib/stores/lmdb/former-file.js';
 import { openLmdb, writeGaps } from '../support/lmdb.js';
 import { Seeded } from '../support/seeded.js';

@@ -4,7 +4,7 @@
  *
  * ```
  * header  "PHEVENTS" · version · generation · check
- * frame   "FRM1" · generation · number of events n · length of block · check · n bytes: 0 or REMOVED · block (see event-block.ts)
+ * frame   "FRM1" · generation · number of events n · length of block · check · n bytes: 0 or REMOVED · block (see records/event-block.ts)
  * …
  * end     "END" mixed with the generation; the next frame overwrites it
  * ```
