@@ -14,6 +14,7 @@ const MAY_IMPORT = {
   json: ['shared'],
   delivery: [],
   records: ['delivery'],
+  queue: ['delivery'],
   wire: ['delivery', 'shared'],
   context: ['json', 'shared'],
   options: ['context', 'wire', 'delivery', 'json', 'shared'],

@@ -13,6 +13,11 @@ export interface RecoveryRequest {
    * memory only, and are appended again later. Does not throw. The same at each call.
    */
   readonly onLost?: (error: unknown, events: readonly QueuedEvent[]) => void;
+  /**
+   * Call with recovered events that belong to another process now, because this one seemed dead: they must not be sent or removed
+   * from here any more. Events that were removed, or are not from this store, are ignored. Does not throw. The same at each call.
+   */
+  readonly onGone?: (events: readonly QueuedEvent[]) => void;
 }
 
 /** Maximum of events to recover. */
@@ -34,6 +39,19 @@ export interface Recovery {
  * memory only.
  */
 export interface EventStore {
+  /**
+   * Milliseconds between two calls of `recover` while it returns nothing. Read before each wait, so a store may wait longer the longer
+   * it is idle. Default: 10,000.
+   */
+  readonly lookAgainMs?: number;
+
+  /**
+   * Returns a promise if it is not certain at this moment that these events, which it recovered, still belong to this process; nothing
+   * if it is certain. It resolves when it is known: then the events are its own, or `onGone` was called. Until then they are not sent.
+   * Never rejects.
+   */
+  confirm?(events: readonly QueuedEvent[]): Promise<void> | undefined;
+
   /**
    * Returns events of `project` that no running process owns. Called before everything else, and again whenever there is
    * capacity for more and to find events of processes that ended meanwhile. Never called while a call is pending. If the first

@@ -1,0 +1,94 @@
+import { type SendFailure, type Sender } from '../delivery/delivery.js';
+import { type EventStore } from '../delivery/durability/event-store.js';
+
+/**
+ * Carries events from the processes that capture them, the pods, to the processes that send them to PostHog, the relays. A process
+ * may be both. One object serves one process, and may be given to several instances: they share its connection.
+ *
+ * No method waits for the engine behind the queue, and none fails because it is down: an application starts, captures events and
+ * stops as usual, and events wait where they are. Idle connections must not keep the process alive.
+ *
+ * What the queue must keep: every event that `send` reported as accepted, until a source removes it, whatever happens to pods and
+ * relays; and the order in which events of one order key were accepted.
+ */
+export interface CaptureQueue {
+  /**
+   * Name of the project that its events belong to, if the application chose one. Default: none, and callers pass an opaque id of
+   * PostHog's host and key.
+   */
+  readonly project?: string | undefined;
+
+  /**
+   * The side of a pod: puts batches into the queue. Called once per instance.
+   *
+   * `send` resolves when the events survive this process, and after at most a few seconds. It returns `settled` with the ids in
+   * `retry` that were not accepted and a `failure` if there are any; `retryable` if none was accepted, also if that is not known
+   * (events that are put twice arrive as one row in PostHog); and `refused` if retries do not help, such as without permission.
+   * Failures do not depend on the size of a batch. Batches with an equal order key are never sent side by side.
+   *
+   * `release` closes the connection, unless another user needs it. `send` may be called afterwards, and opens it again.
+   *
+   * @param project opaque; events of one project are never returned for another one
+   */
+  sender(project: string, log: QueueLog): Sender;
+
+  /**
+   * The side of a relay: takes events from the queue, sends them, and removes them once their fate is known. Called once per
+   * instance; the project is that of `recover`.
+   */
+  source(): QueueSource;
+
+  /**
+   * Depth and state of the queue for one project, and how many relays take from it. Takes a few round trips at most, and is called
+   * every few seconds. Never rejects: a queue that cannot be reached is `down`.
+   */
+  sample(project: string): Promise<QueueSample>;
+}
+
+/**
+ * A store that others fill. `recover` returns events that no living relay holds, oldest first and in the order of each key. They
+ * belong to this relay until `remove` or `close`, or until the queue gives them to another one because this one seemed dead: see
+ * `RecoveryRequest.onGone`.
+ *
+ * Unlike that of a store, the first `recover` does not reject while the engine is down, other than with `temporary`. The limits of
+ * a call are the room for its events: it reads ahead no more than that.
+ */
+export type QueueSource = Omit<EventStore, 'append'>;
+
+/** The log of an instance. Lines must contain neither key, nor payload, nor credentials. */
+export interface QueueLog {
+  /**
+   * Something that an operator must know.
+   *
+   * @param kind lines of one kind appear at most once a minute
+   * @param text one sentence, and the remedy
+   */
+  warn(kind: string, text: string): void;
+}
+
+/** A fault of the queue, or of how it is configured. */
+export interface QueueProblem extends SendFailure {
+  /**
+   * `down`: events are not accepted, or are lost. `degraded`: they are delayed, or one more fault would lose them. `note`: a setting
+   * that may be intended.
+   */
+  readonly severity: 'down' | 'degraded' | 'note';
+}
+
+/** A queue at one moment. Numbers are null while they are not known. */
+export interface QueueSample {
+  /** `full`: its limit is reached, so pods keep their events. `down`: it does not answer, or refuses. */
+  readonly state: 'ok' | 'full' | 'down';
+  /** Events of the project in the queue, those that relays hold included. May be an estimate. */
+  readonly events: number | null;
+  /** Memory or disk space that they take in the engine. */
+  readonly bytes: number | null;
+  /** Time since the oldest of them was put into the queue. 0 when it is empty. */
+  readonly oldestMs: number | null;
+  /** Living relays of the project, this process included. */
+  readonly relays: number | null;
+  /** Partitions of the project that this process takes events from. 0 on a pod that is no relay. */
+  readonly partitionsHeld: number;
+  /** The worst first. Empty if all is well. */
+  readonly problems: readonly QueueProblem[];
+}
