@@ -22,6 +22,7 @@ const FLUSH_AT = 500;
 /** Pending events bound the memory of an import. */
 const MAX_PENDING = 10_000;
 const SAVE_INTERVAL_MS = 1000;
+/** Unless the variable is set. */
 const SHUTDOWN_MS = 5000;
 /** Log lines of the module that the importer reports itself, with the line number, or that `--resume` makes irrelevant. */
 const REPORTED_BY_IMPORTER = /^(?:Event "|Shut down: )/;
@@ -54,7 +55,7 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
     onDrop: importer.dropped,
     ...(concurrency !== undefined && { concurrency }),
     ...(state.isHistorical && { historicalMigration: true }),
-    ...(isDry ? {} : { shutdownTimeoutMs: SHUTDOWN_MS }),
+    ...(isDry || process.env.POSTHOG_SHUTDOWN_TIMEOUT_MS !== undefined ? {} : { shutdownTimeoutMs: SHUTDOWN_MS }),
   });
   // An import saves its own progress, and must not send what an application left in its store.
   process.env.POSTHOG_STORE_PATH = '';
