@@ -45,17 +45,11 @@ export { type CaptureContext, type SerializedContext } from './context/capture-c
 export { type CallSource, type Transport } from './context/call-source.js';
 export { type Identity } from './context/call-interpreter.js';
 export { type RequestPropertySet } from './context/request-context.js';
+export { type Outcome, type Outcomes, type TrackContext } from './context/track-context.js';
 
 export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
-export {
-  type Outcome,
-  type Outcomes,
-  type TrackCallback,
-  type TrackContext,
-  type Tracked,
-  type TrackEventOptions,
-} from './tracking/call/track-event.options.js';
+export { type TrackCallback, type Tracked, type TrackEventOptions } from './tracking/call/track-event.options.js';
 export { attachContext, type WithCarriedContext, withJobContext } from './tracking/propagation/carried-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 

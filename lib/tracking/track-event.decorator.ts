@@ -1,6 +1,7 @@
 import { UseInterceptors } from '@nestjs/common';
+import { type Outcomes } from '../context/track-context.js';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
-import { checkTrackEvent, type Outcomes, type TrackEventOptions } from './call/track-event.options.js';
+import { checkTrackEvent, type TrackEventOptions } from './call/track-event.options.js';
 import { planOf, wrapMethod } from './call/tracked-methods.js';
 import { invokeMethod } from './invoke-method.js';
 import { TrackEventInterceptor } from './track-event.interceptor.js';

@@ -2,9 +2,10 @@ import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit, Opti
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { awaitCallsAtShutdown } from '../capture/open-calls.js';
+import { type TrackContext } from '../context/track-context.js';
 import { processClass, processSingleton } from '../shared/process-singleton.js';
 import { captureCall } from './call/capture-call.js';
-import { type TrackContext, type TrackedEvent } from './call/track-event.options.js';
+import { type TrackedEvent } from './call/track-event.options.js';
 import { settingsOf, type TrackingApp, type TrackingInstance } from './call/tracking-instance.js';
 import { HttpTracking } from './http/http-tracking.js';
 import { type RawResponse, type ResponseEnd } from './http/response-end.js';

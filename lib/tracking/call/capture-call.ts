@@ -1,10 +1,11 @@
 import { DISTINCT_ID_RULE, distinctIdOf } from '../../context/distinct-id.js';
 import { type GroupKeys, GROUPS_RULE, groupKeysOf } from '../../context/group-keys.js';
+import { type TrackContext } from '../../context/track-context.js';
 import { describeThrown } from '../../shared/describe-thrown.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { callSync, contentOf, copyOwn, FAILED, PROPERTIES_RULE } from '../../shared/untrusted-values.js';
 import { isSampled } from './sampling.js';
-import { type TrackContext, type TrackedEvent } from './track-event.options.js';
+import { type TrackedEvent } from './track-event.options.js';
 import { type TrackingInstance, type TrackingSettings } from './tracking-instance.js';
 
 /**

@@ -1,7 +1,8 @@
 import { type CallSource } from '../../context/call-source.js';
 import { type ContextScope, currentScope } from '../../context/context-scope.js';
+import { type Outcome, type TrackContext } from '../../context/track-context.js';
 import { type CallObserver } from './observe-result.js';
-import { type Outcome, type TrackContext, type TrackedEvent } from './track-event.options.js';
+import { type TrackedEvent } from './track-event.options.js';
 import { type TrackingApp } from './tracking-instance.js';
 
 type Draft = { -readonly [Field in keyof TrackContext]: TrackContext[Field] };

@@ -1,9 +1,10 @@
 import { Logger } from '@nestjs/common';
 import { type CaptureService } from '../../capture/capture.service.js';
 import { LogLimiter } from '../../capture/report/log-limiter.js';
+import { type TrackContext } from '../../context/track-context.js';
 import { type RequestTrackingOptions } from '../../options/posthog-capture.options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
-import { type TrackContext, type TrackedEvent } from './track-event.options.js';
+import { type TrackedEvent } from './track-event.options.js';
 
 /** An application, as its tracked calls see it. */
 export interface TrackingApp {

@@ -13,7 +13,8 @@ import {
   toArray,
 } from 'rxjs';
 import { observeResult } from '../../../lib/tracking/call/observe-result.js';
-import { checkTrackEvent, type Outcome } from '../../../lib/tracking/call/track-event.options.js';
+import { type Outcome } from '../../../lib/context/track-context.js';
+import { checkTrackEvent } from '../../../lib/tracking/call/track-event.options.js';
 import { TrackedCall } from '../../../lib/tracking/call/tracked-call.js';
 
 type End = [Outcome, unknown];
