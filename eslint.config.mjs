@@ -33,6 +33,7 @@ const MAY_IMPORT = {
 const TRACKING_MAY_IMPORT = {
   call: [],
   propagation: ['call'],
+  exceptions: ['call', 'propagation', 'http'],
   http: ['call', 'propagation'],
 };
 /** Likewise for the folders of lib/capture. */

@@ -12,6 +12,7 @@ import {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture-event.js';
+import { allowCaptureCaught } from './capture-caught.js';
 import { type CaptureParts } from './capture-parts.js';
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
@@ -57,6 +58,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   constructor(parts: CaptureParts) {
     this.#parts = parts;
     const { contexts, reporter } = parts;
+    allowCaptureCaught(this, parts.exceptions, (check) => this.#enqueue(check));
     this.context = {
       get: () => contexts.get(),
       set: (partial) => {

@@ -54,6 +54,7 @@ export async function assembleCapture(
   rememberSettings(service, {
     context: options.enabled && options.context,
     requests: options.enabled && options.requests,
+    exceptions: null,
     warn: (kind, text) => reporter.warn(kind, text),
   });
   return service;

@@ -7,6 +7,7 @@ import { processClass, processSingleton } from '../shared/process-singleton.js';
 import { captureCall } from './call/capture-call.js';
 import { type TrackedEvent } from './call/track-event.options.js';
 import { settingsOf, type TrackingApp, type TrackingInstance } from './call/tracking-instance.js';
+import { ExceptionObserver } from './exceptions/exception-observer.js';
 import { HttpTracking } from './http/http-tracking.js';
 import { type RawResponse, type ResponseEnd } from './http/response-end.js';
 import { giveBackCalls } from './http/route-calls.js';
@@ -21,6 +22,8 @@ const applications = processSingleton('applications', () => ({ generation: 0 }))
 
 @Injectable()
 class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
+  /** Every part of tracking that sees errors tells it of them. */
+  readonly exceptions = new ExceptionObserver();
   readonly #instances = new Map<string | undefined, TrackingInstance>();
   readonly #modules: ModulesContainer;
   readonly #http: HttpTracking;
@@ -58,6 +61,7 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
       contextsWanted.add(this.#self);
       prepareMessages(this.#modules);
     }
+    this.exceptions.register(instance);
     this.#http.register(instance);
   }
 

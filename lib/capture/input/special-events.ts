@@ -1,7 +1,7 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { describe, isMissing, isObject } from '../../shared/untrusted-values.js';
-import { MANUAL } from '../exception/capture-boundary.js';
+import { type CaptureBoundary, MANUAL } from '../exception/capture-boundary.js';
 import { RATE_LIMITED, type Thrown } from '../exception/exceptions.js';
 import { unwrap } from '../exception/thrown-value.js';
 import {
@@ -109,6 +109,20 @@ export function checkException(
     const properties = { ...given.properties, ...values.properties };
     return { ...special('$exception', { ...given, uuid: values.uuid ?? given.uuid }, properties), thrown };
   });
+}
+
+const NO_STAMPS: Stamps = { distinctId: undefined, timestamp: undefined, uuid: undefined, disableGeoip: undefined };
+
+/** `$exception` of an error that this package has observed. */
+export function checkCaught(error: unknown, boundary: CaptureBoundary, properties: Properties): Checked {
+  const thrown: Thrown = {
+    error: unwrap(error),
+    boundary,
+    level: undefined,
+    fingerprint: undefined,
+    calledFrom: undefined,
+  };
+  return { ok: true, source: { ...special('$exception', NO_STAMPS, properties), thrown }, warnings: NO_WARNINGS };
 }
 
 /**

@@ -4,6 +4,7 @@ import { LogLimiter } from '../../capture/report/log-limiter.js';
 import { type TrackContext } from '../../context/track-context.js';
 import { type RequestTrackingOptions } from '../../options/posthog-capture.options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
+import { type ExceptionRules } from './exception-rules.js';
 import { type TrackedEvent } from './track-event.options.js';
 
 /** An application, as its tracked calls see it. */
@@ -27,6 +28,8 @@ export interface TrackingSettings {
   /** Requests and messages are given a context. */
   readonly context: boolean;
   readonly requests: boolean | RequestTrackingOptions;
+  /** null: only the errors that the application captures itself. */
+  readonly exceptions: ExceptionRules | null;
   /** Logs at most one line per kind and minute; a function is only called for a line that is logged. */
   readonly warn: (kind: string, text: string | (() => string)) => void;
 }
@@ -48,6 +51,7 @@ function standInSettings(): TrackingSettings {
   return {
     context: true,
     requests: false,
+    exceptions: null,
     warn: (kind, text) => {
       if (limiter.pass(kind) !== null) logger.warn(typeof text === 'string' ? text : text());
     },
