@@ -1,7 +1,9 @@
 import { type DeliveryObserver, type QueuedEvent, type SendBatch } from '../delivery.js';
 import { type Capacity, type EventStore, type Recovery } from './event-store.js';
-import { SmallSet } from '../queue/collections.js';
 import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
+import { AdaptedEvents } from './adapted-events.js';
+import { StoreWrites } from './store-writes.js';
+import { withTimeout } from './store-timeout.js';
 
 /** A store, and how an instance uses it. */
 export interface Durability {
@@ -15,12 +17,6 @@ export interface Durability {
 
 type StoreObserver = Pick<DeliveryObserver, 'storeFailed' | 'storeWorks' | 'storeWarned'>;
 
-/** A call that takes longer counts as failed: sending must not wait for the store. */
-const TIMEOUT_MS = 5000;
-/** A write that counted as failed is followed for this long, as it may still succeed. */
-const FOLLOW_UP_MS = 60_000;
-/** Number of events in followed writes; a store that hangs must not fill the memory. */
-const MAX_FOLLOWED = 10_000;
 /** A store that failed is tried again after this long. */
 const RETRY_MS = 10_000;
 const RETRY_EVENTS = 100;
@@ -35,20 +31,18 @@ const USERS = new WeakMap<EventStore, { readonly user: DurableBuffer; readonly p
 export class DurableBuffer {
   readonly #durability: Durability;
   readonly #observer: StoreObserver;
-  /** By adapted event, the one that the store returned. */
-  readonly #originals = new WeakMap<QueuedEvent, QueuedEvent>();
-  /** By event that the store returned, the adapted one. */
-  readonly #adapted = new WeakMap<QueuedEvent, QueuedEvent>();
+  readonly #adapted: AdaptedEvents;
   /** Pending events that the store does not hold. */
   readonly #volatile = new Set<QueuedEvent>();
-  /** Writes in progress. */
-  readonly #writes = new SmallSet<Write>();
-  /** Writes that took too long and may still succeed. */
-  readonly #late = new Map<QueuedEvent, LateWrite>();
-  /** True if such a write succeeded since the store failed. */
+  readonly #writes = new StoreWrites(
+    {
+      onFailed: (error, events) => this.#fail(error, events),
+      onLateSuccess: (events, removed) => this.#succeededLate(events, removed),
+    },
+    () => this.#removals,
+  );
+  /** True if a write that counted as failed succeeded since the store failed. */
   #wroteLate = false;
-  /** The write begun last. */
-  #newest: Write | null = null;
   /** Events to be removed from the store. */
   #removals: QueuedEvent[] = [];
   #removing = false;
@@ -59,20 +53,20 @@ export class DurableBuffer {
   #closed = false;
   readonly #lost = (error: unknown, events: readonly QueuedEvent[]): void => {
     const removed = new Set(this.#removals);
-    const missed = events.filter((event) => !removed.has(event)).map((event) => this.#adapted.get(event) ?? event);
-    // They will be appended again as they are now.
-    for (const event of missed) this.#originals.delete(event);
+    const missed = events.filter((event) => !removed.has(event)).map((event) => this.#adapted.adaptedOf(event));
+    for (const event of missed) this.#adapted.forget(event);
     this.#fail(error, missed);
   };
 
   constructor(durability: Durability, observer: StoreObserver) {
     this.#durability = durability;
     this.#observer = observer;
+    this.#adapted = new AdaptedEvents(durability.adapt);
   }
 
   /** Returns events of earlier processes. The first call rejects if the store cannot be used, or belongs to another project. */
   async recover(capacity: Capacity): Promise<Pick<Recovery, 'events' | 'more'>> {
-    const { store, project, adapt } = this.#durability;
+    const { store, project } = this.#durability;
     const first = this.#first;
     this.#first = false;
     if (first) this.#claim();
@@ -88,15 +82,7 @@ export class DurableBuffer {
     }
     const { events, warnings, more = false } = recovery;
     for (const warning of warnings) this.#observer.storeWarned(warning);
-    const adaptAndNote = (event: QueuedEvent): QueuedEvent => {
-      const adapted = adapt(event);
-      if (adapted !== event) {
-        this.#originals.set(adapted, event);
-        this.#adapted.set(event, adapted);
-      }
-      return adapted;
-    };
-    return { events: events.map(adaptAndNote), more };
+    return { events: events.map((event) => this.#adapted.adapt(event)), more };
   }
 
   append(event: QueuedEvent): void {
@@ -106,8 +92,8 @@ export class DurableBuffer {
 
   /** The fate of the event is known. */
   remove(event: QueuedEvent): void {
-    this.#late.get(event)?.removed.push(event);
-    if (!this.#volatile.delete(event)) this.#forget(this.#originals.get(event) ?? event);
+    this.#writes.settled(event);
+    if (!this.#volatile.delete(event)) this.#forget(this.#adapted.originalOf(event));
   }
 
   #forget(event: QueuedEvent): void {
@@ -123,7 +109,7 @@ export class DurableBuffer {
 
   /** Resolves when each appended event is kept, or known not to be; null when nothing is being written. */
   get written(): Promise<unknown> | null {
-    return this.#writes.size === 0 ? null : Promise.all([...this.#writes].map(({ done }) => done));
+    return this.#writes.written;
   }
 
   /** Wraps `send`: nothing is sent before the store has it. */
@@ -161,7 +147,7 @@ export class DurableBuffer {
     stopTimer(this.#retryTimer);
     await this.written;
     // Late writes may succeed while the store closes: these events must go as well.
-    for (const { removed } of new Set(this.#late.values())) this.#removals.push(...removed);
+    this.#removals.push(...this.#writes.lateRemovals);
     this.#removeNow();
     try {
       await withTimeout(this.#durability.store.close());
@@ -188,66 +174,20 @@ export class DurableBuffer {
   }
 
   #write(events: readonly QueuedEvent[]): void {
-    let answer: Promise<void> | undefined;
-    // A store may throw instead of rejecting.
-    try {
-      answer = this.#durability.store.append(events);
-    } catch (error) {
-      this.#fail(error, events);
-    }
-    if (!answer) return;
-    // Many calls may return one promise.
-    if (this.#newest?.answer !== answer) this.#newest = this.#newWrite(answer);
-    for (const event of events) this.#newest.events.push(event);
+    this.#writes.write(this.#durability.store, events);
   }
 
-  #newWrite(answer: Promise<void>): Write {
-    const write: Write = {
-      answer,
-      events: [],
-      removals: [],
-      done: withTimeout(answer)
-        .catch((error: unknown) => {
-          const removed = new Set([...write.removals, this.#removals].flat());
-          this.#fail(
-            error,
-            write.events.filter((event) => !removed.has(event)),
-          );
-          this.#followUp(
-            write,
-            write.events.filter((event) => removed.has(event)),
-          );
-        })
-        .then(() => {
-          this.#writes.delete(write);
-          if (this.#newest === write) this.#newest = null;
-        }),
-    };
-    this.#writes.add(write);
-    return write;
-  }
-
-  /** A write that took too long may still succeed: then its events are kept, and those settled meanwhile must be removed. */
-  #followUp({ answer, events }: Write, removed: QueuedEvent[]): void {
-    if (this.#late.size + events.length > MAX_FOLLOWED) return;
-    const late: LateWrite = { removed };
-    for (const event of events) this.#late.set(event, late);
-    const over = (): void => {
-      for (const event of events) if (this.#late.get(event) === late) this.#late.delete(event);
-    };
-    withTimeout(answer, FOLLOW_UP_MS).then(() => {
-      over();
-      this.#wroteLate = this.#failing;
-      for (const event of events) this.#volatile.delete(event);
-      for (const event of removed) this.#forget(event);
-    }, over);
+  #succeededLate(events: readonly QueuedEvent[], removed: readonly QueuedEvent[]): void {
+    this.#wroteLate = this.#failing;
+    for (const event of events) this.#volatile.delete(event);
+    for (const event of removed) this.#forget(event);
   }
 
   #removeNow(): void {
     const removals = this.#removals;
     if (removals.length === 0) return;
     this.#removals = [];
-    for (const write of this.#writes) write.removals.push(removals);
+    this.#writes.removing(removals);
     const failed = (error: unknown): void => {
       // Tried again with the next ones: an event left in the store would be sent twice.
       this.#removals.push(...removals);
@@ -292,29 +232,4 @@ export class DurableBuffer {
     // Without a call there is nothing to report.
     if (asked) this.#observer.storeWorks();
   }
-}
-
-interface Write {
-  readonly answer: Promise<void>;
-  readonly events: QueuedEvent[];
-  /** Events removed meanwhile: if the write fails, the store does not lack them. */
-  readonly removals: (readonly QueuedEvent[])[];
-  readonly done: Promise<void>;
-}
-
-/** A write that took too long. */
-interface LateWrite {
-  /** Its events whose fate is known. */
-  readonly removed: QueuedEvent[];
-}
-
-/** Settles like the promise, or rejects after `timeoutMs`. */
-function withTimeout<T>(promise: Promise<T>, timeoutMs = TIMEOUT_MS): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = backgroundTimer(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-    // A store may return anything.
-    Promise.resolve(promise)
-      .then(resolve, reject)
-      .finally(() => stopTimer(timer));
-  });
 }
