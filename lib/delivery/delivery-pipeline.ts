@@ -16,13 +16,10 @@ import { EventQueue } from './queue/event-queue.js';
 import { BatchScheduler, type BatchSchedulerOptions } from './sending/batch-scheduler.js';
 import { ImmediateSender } from './sending/immediate-sender.js';
 import { RequestStatsCollector } from './sending/request-stats.js';
-import { backoffMs } from './sending/retry-policy.js';
 import { Settlement } from './settlement.js';
-import { deadlineTimer, stopTimer, type Timer, within } from './timers.js';
+import { Shutdown, type ShutdownOptions } from './shutdown.js';
 
-export interface DeliveryOptions extends BatchSchedulerOptions {
-  readonly shutdownTimeoutMs: number;
-}
+export interface DeliveryOptions extends BatchSchedulerOptions, ShutdownOptions {}
 
 /**
  * Keeps events until their fate is known. Sends them in batches or, for callers who wait, ahead of the queue, and
@@ -30,7 +27,6 @@ export interface DeliveryOptions extends BatchSchedulerOptions {
  */
 export class DeliveryPipeline implements Delivery {
   readonly #options: DeliveryOptions;
-  readonly #sender: Sender;
   readonly #queue: EventQueue;
   readonly #scheduler: BatchScheduler;
   readonly #immediate: ImmediateSender;
@@ -40,15 +36,11 @@ export class DeliveryPipeline implements Delivery {
   readonly #settlement: Settlement;
   readonly #ledger: Ledger;
   readonly #capacityWaiters: CapacityWaiters;
+  readonly #shutdown: Shutdown;
   #closing: Promise<DeliveryReport> | null = null;
-  #closed = false;
-  /** By the monotonic clock. */
-  #closeAt = Infinity;
-  #closeTimer: Timer | null = null;
 
   constructor(options: DeliveryOptions, sender: Sender, observer: DeliveryObserver, durability?: Durability) {
     this.#options = options;
-    this.#sender = sender;
     const queue = new EventQueue(options);
     const durable = durability ? new DurableBuffer(durability, observer) : null;
     const settlement = new Settlement(observer, durable, () => this.#settled());
@@ -68,6 +60,16 @@ export class DeliveryPipeline implements Delivery {
     this.#settlement = settlement;
     this.#ledger = settlement.ledger;
     this.#capacityWaiters = new CapacityWaiters(() => queue.freeCapacity.maxEvents);
+    this.#shutdown = new Shutdown(options, {
+      queue,
+      scheduler: this.#scheduler,
+      immediate: this.#immediate,
+      durable,
+      settlement,
+      openStatement: () => this.#openStatement(),
+      sendUntil: (settled, timeoutMs) => this.#sendUntil(settled, timeoutMs),
+      release: () => sender.release(),
+    });
   }
 
   stats(): DeliveryStats {
@@ -101,7 +103,7 @@ export class DeliveryPipeline implements Delivery {
   }
 
   accept(event: QueuedEvent): boolean {
-    if (this.#isClosed()) {
+    if (this.#shutdown.isClosed) {
       this.#settlement.refuse(event, 'shutdown', AFTER_SHUTDOWN);
       return false;
     }
@@ -118,18 +120,18 @@ export class DeliveryPipeline implements Delivery {
       this.#durable?.append(event);
       this.#settlement.observer.queued(event);
     }
-    if (this.#closing) this.#sendLate();
+    if (this.#shutdown.isBegun) this.#shutdown.eventArrived();
     else this.#scheduler.arrived(event);
     return isKept;
   }
 
   deliverNow(event: QueuedEvent, call: ImmediateCall): Promise<ImmediateOutcome> {
-    if (this.#isClosed()) {
+    if (this.#shutdown.isClosed) {
       this.#settlement.refuse(event, 'shutdown', AFTER_SHUTDOWN);
       return Promise.resolve({ delivered: false, reason: 'shutdown', message: 'Event dropped: shutdown' });
     }
     const outcome = this.#immediate.send(event, call);
-    if (this.#closing) this.#sendLate();
+    if (this.#shutdown.isBegun) this.#shutdown.eventArrived();
     return outcome;
   }
 
@@ -142,7 +144,7 @@ export class DeliveryPipeline implements Delivery {
 
   /** Resolves when the queue is at most half full, when the pipeline is closed, or at the time limit. */
   ready(timeoutMs?: number): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+    if (this.#shutdown.isOver) return Promise.resolve();
     const ready = this.#capacityWaiters.wait(timeoutMs);
     // The queue may be full with less than a batch.
     if (this.#capacityWaiters.size > 0) this.#scheduler.sendSoon();
@@ -158,105 +160,10 @@ export class DeliveryPipeline implements Delivery {
   }
 
   async #close(callsEnded?: Promise<unknown>): Promise<DeliveryReport> {
-    const { shutdownTimeoutMs } = this.#options;
-    this.#closeAt = performance.now() + shutdownTimeoutMs;
     this.#recovery?.stop();
-    const statement = this.#openStatement();
-    const isOver = await this.#waitForCalls(callsEnded, shutdownTimeoutMs / 2);
-    let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
-    if (how === 'settled' && !isOver) await this.#waitForCalls(callsEnded, this.#timeLeftMs);
-    // Before it is closed, the store must remove all events whose fate is known.
-    while (how === 'settled' && this.#isPending) how = await this.#drain(this.#openStatement().settled);
-    if (how === 'settled') {
-      await this.#durable?.close();
-      // Events captured while the store was closing are in memory only.
-      how = await this.#drain(this.#openStatement().settled);
-    }
-    const error = this.#scheduler.lastFailure?.message ?? null;
-    if (how !== 'settled') await this.#shut();
-    else this.#sender.release();
-    await this.#durable?.close();
+    const report = await this.#shutdown.begin(callsEnded);
     this.#capacityWaiters.releaseAll();
-    const report = statement.report(error);
-    return report.dropped.shutdown === undefined ? report : { ...report, error };
-  }
-
-  /** Returns false if calls are still open after `timeoutMs`. Their events are accepted and sent meanwhile. */
-  async #waitForCalls(callsEnded: Promise<unknown> | undefined, timeoutMs: number): Promise<boolean> {
-    if (callsEnded === undefined || timeoutMs <= 0) return true;
-    const ended = callsEnded.then(
-      () => true,
-      () => true,
-    );
-    return within(ended, timeoutMs, false);
-  }
-
-  /**
-   * Sends until nothing is pending. If sending stalls, it continues immediately as long as something was delivered, so that one
-   * failed batch does not lose the others. Otherwise events that no store has are retried with backoff until the time is over,
-   * unless nothing was ever delivered: then one attempt decides.
-   */
-  async #drain(settled: Promise<void>): Promise<'settled' | 'stalled' | 'timeout'> {
-    // A pause on request of the receiver is not a stall: whether it accepts events is still unknown.
-    let before = this.#scheduler.coolingDown ? this.#ledger.delivered : -1;
-    this.#scheduler.skipPauses();
-    let covered = settled;
-    for (let failures = 0; ; before = this.#ledger.delivered) {
-      const how = await this.#sendUntil(covered, this.#timeLeftMs);
-      if (how === 'settled') {
-        if (!this.#isPending) return how;
-        covered = this.#openStatement().settled;
-      } else if (how === 'timeout') {
-        return how;
-      } else if (this.#ledger.delivered > before) {
-        failures = 0;
-      } else {
-        const isSafe = this.#durable?.keepsAll === true && this.#immediate.calls.size === 0;
-        // A batch may have been too large for something in between.
-        if (isSafe || (this.#ledger.delivered === 0 && !this.#scheduler.sizer.isUndecided)) return how;
-        failures += 1;
-        await within(covered, Math.min(backoffMs(failures, this.#options), this.#timeLeftMs), undefined);
-      }
-    }
-  }
-
-  /** Aborts requests in flight and drops the events that the store does not have. */
-  async #shut(): Promise<void> {
-    this.#closed = true;
-    this.#endCloseTimer();
-    const detail = this.#scheduler.lastFailure?.message ?? 'the time for shutdown was over';
-    this.#immediate.close();
-    await this.#scheduler.stop();
-    // Then it is known which events the store has.
-    await this.#durable?.written;
-    for (let left = this.#queue.takeOldest(); left; left = this.#queue.takeOldest()) {
-      if (!this.#durable?.keeps(left.event)) this.#settlement.drop(left.event, left.seq, 'shutdown', detail);
-    }
-    this.#sender.release();
-  }
-
-  #isClosed(): boolean {
-    return this.#closed || (this.#closing !== null && this.#timeLeftMs <= 0);
-  }
-
-  get #timeLeftMs(): number {
-    return this.#closeAt - performance.now();
-  }
-
-  get #isPending(): boolean {
-    return this.#ledger.pending.events > 0;
-  }
-
-  /** Hooks and jobs that finish after ours still capture: their events are sent immediately, within `shutdownTimeoutMs`. */
-  #sendLate(): void {
-    // If the event was dropped, nothing would end the timer.
-    if (!this.#isPending) return;
-    this.#scheduler.sendSoon();
-    // Keeps the process alive, which no other timer does.
-    this.#closeTimer ??= deadlineTimer(() => {
-      this.#closeTimer = null;
-      if (this.#isPending) void this.#shut();
-    }, this.#timeLeftMs);
+    return report;
   }
 
   #openStatement(): Statement {
@@ -264,7 +171,7 @@ export class DeliveryPipeline implements Delivery {
   }
 
   async #sendUntil(settled: Promise<void>, timeoutMs: number): Promise<'settled' | 'stalled' | 'timeout'> {
-    return this.#isPending ? this.#scheduler.flush(settled, timeoutMs) : 'settled';
+    return this.#ledger.pending.events > 0 ? this.#scheduler.flush(settled, timeoutMs) : 'settled';
   }
 
   #takeRecovered(events: readonly QueuedEvent[]): void {
@@ -281,20 +188,12 @@ export class DeliveryPipeline implements Delivery {
 
   #settled(): void {
     this.#capacityWaiters.check();
-    // The last event may have been dropped before a request left.
-    if (this.#closeTimer && !this.#isPending) this.#endCloseTimer();
+    this.#shutdown.eventsSettled();
   }
 
   #returned(): void {
     this.#recovery?.capacityFreed();
-    if (!this.#closing || this.#closed || this.#isPending) return;
-    this.#endCloseTimer();
-    this.#sender.release();
-  }
-
-  #endCloseTimer(): void {
-    stopTimer(this.#closeTimer);
-    this.#closeTimer = null;
+    this.#shutdown.requestReturned();
   }
 }
 

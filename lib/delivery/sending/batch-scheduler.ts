@@ -4,17 +4,17 @@ import { EventAges } from '../queue/event-ages.js';
 import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
 import { type QueueLease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
-import { backgroundTimer, isRunning, stopTimer, type Timer, within } from '../timers.js';
+import { within } from '../timers.js';
 import { aboutOf, type BatchPlan, BatchSizer, type GivenUp, maxRetriesOf } from './batch-sizer.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { deliverBatch, type WrappedSender } from './deliver-batch.js';
 import { RetryWaits } from './retry-waits.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
+import { SendTimers, type SendTimes } from './send-timers.js';
 import { type Refusals } from './suspects.js';
 
-export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy {
+export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy, SendTimes {
   readonly flushAt: number;
-  readonly flushIntervalMs: number;
   /** Requests in flight at once. */
   readonly concurrency: number;
   readonly coolDownMs: number;
@@ -30,9 +30,6 @@ interface Request {
 /** Maximum pause on request of the receiver, in cool-downs: an absurd `Retry-After` must not stop sending for good. */
 const MAX_PAUSE_IN_COOL_DOWNS = 10;
 
-/** Time that a batch waits for more events, so that a burst takes fewer requests. */
-const LINGER_MS = 5;
-
 /** Decides when batches of queued events are sent, and how many at once. */
 export class BatchScheduler {
   readonly sizer: BatchSizer;
@@ -47,6 +44,7 @@ export class BatchScheduler {
     this.#retries.pauseIsOver();
     this.#sendDue();
   });
+  readonly #timers: SendTimers;
   readonly #flushAt: number;
   readonly #inFlight = new SmallSet<Request>();
   /** Of finished requests, to be used again: a signal is expensive to create. */
@@ -57,10 +55,6 @@ export class BatchScheduler {
   /** Everything in the queue must be sent, even if it does not fill a batch. */
   #due = false;
   #skipsPauses = false;
-  #flushTimer: Timer | null = null;
-  #sendTimer: Timer | null = null;
-  /** True if `#sendTimer` waits for a batch to fill. */
-  #lingers = false;
   #stopped = false;
   #lastFailure: SendFailure | null = null;
 
@@ -79,6 +73,13 @@ export class BatchScheduler {
     this.#sender = sender;
     this.#settlement = settlement;
     this.#onReturn = onReturn;
+    this.#timers = new SendTimers(options, {
+      onFlush: () => {
+        this.#due = true;
+        this.#sendDue();
+      },
+      onSend: (isFull) => this.#sendDue(isFull ? options.maxBatchEvents : this.#flushAt),
+    });
     this.sizer = new BatchSizer(options, {
       limited: (bytes) => sender.messages.limited(bytes),
       onLimit: (limit) => settlement.observer.batchLimited(limit),
@@ -104,7 +105,7 @@ export class BatchScheduler {
   arrived(event: QueuedEvent): void {
     if (this.#options.maxEventAgeMs !== null) this.#ages.arrived(event);
     if (this.#due || this.#isWorthSending(this.#flushAt)) this.#schedule();
-    else this.#startFlushTimer();
+    else this.#timers.startFlush();
   }
 
   /** Sends everything after the current turn of the event loop, but no probe. */
@@ -156,8 +157,8 @@ export class BatchScheduler {
     this.#breaker.endPauses();
     this.sizer.takeBack();
     this.#retries.giveUp();
-    stopTimer(this.#flushTimer);
-    stopTimer(this.#sendTimer);
+    this.#timers.stopFlush();
+    this.#timers.stopSend();
     await Promise.all([...this.#inFlight].map(({ over }) => over));
   }
 
@@ -165,33 +166,17 @@ export class BatchScheduler {
     return this.#queue.isWorthSending(minEvents, this.sizer.maxBatchBytes);
   }
 
-  #startFlushTimer(): void {
-    if (isRunning(this.#flushTimer)) return;
-    stopTimer(this.#flushTimer);
-    this.#flushTimer = backgroundTimer(() => {
-      this.#flushTimer = null;
-      this.#due = true;
-      this.#sendDue();
-    }, this.#options.flushIntervalMs);
-  }
-
-  /** After the current turn: callers of `capture` must not wait for a batch to be built, and a burst fills batches. */
   #schedule(): void {
     const isFull = this.#due || this.#isWorthSending(this.#options.maxBatchEvents);
-    if (this.#stopped || (isRunning(this.#sendTimer) && !(isFull && this.#lingers))) return;
+    if (this.#stopped || this.#timers.sends(isFull)) return;
     // The end of a request sends what is due, and so does the end of a pause.
     if (this.#inFlight.size >= this.#options.concurrency || this.#breaker.paused) return;
-    stopTimer(this.#sendTimer);
-    this.#lingers = !isFull;
-    this.#sendTimer = isFull
-      ? backgroundTimer(() => this.#sendDue(), 0)
-      : backgroundTimer(() => this.#sendDue(this.#flushAt), LINGER_MS);
+    this.#timers.startSend(isFull);
   }
 
   /** @param minEvents number of events worth a request, unless everything is due */
   #sendDue(minEvents = this.#options.maxBatchEvents): void {
-    stopTimer(this.#sendTimer);
-    this.#sendTimer = null;
+    this.#timers.stopSend();
     if (this.#stopped) return;
     while (this.#queue.available > 0 && this.#inFlight.size < this.#allowed) {
       if (!this.#due && !this.#isWorthSending(minEvents)) {
@@ -207,7 +192,7 @@ export class BatchScheduler {
     }
     // Events that wait for their order key are still due.
     if (this.#queue.size === this.#queue.leased) this.#nothingLeft();
-    else if (!this.#due) this.#startFlushTimer();
+    else if (!this.#due) this.#timers.startFlush();
   }
 
   /** Only events that failed alone may be left. A probe may as well be one of them. */
@@ -236,8 +221,7 @@ export class BatchScheduler {
   /** No timer may outlive its events: none is left after `close`. */
   #nothingLeft(): void {
     this.#due = false;
-    stopTimer(this.#flushTimer);
-    this.#flushTimer = null;
+    this.#timers.stopFlush();
   }
 
   #send(lease: QueueLease, plan: BatchPlan): void {
