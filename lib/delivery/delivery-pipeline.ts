@@ -10,6 +10,7 @@ import {
 } from './delivery.js';
 import { DurableBuffer, type Durability } from './durability/durable-buffer.js';
 import { StoreRecovery } from './durability/store-recovery.js';
+import { HandOver } from './hand-over.js';
 import { type Ledger, type Statement } from './ledger.js';
 import { CapacityWaiters } from './queue/capacity-waiters.js';
 import { EventQueue } from './queue/event-queue.js';
@@ -26,6 +27,7 @@ export interface DeliveryOptions extends BatchSchedulerOptions, ShutdownOptions 
  * reports the fate of each to the observer exactly once. Only `recover` rejects.
  */
 export class DeliveryPipeline implements Delivery {
+  readonly handOver: HandOver;
   readonly #options: DeliveryOptions;
   readonly #queue: EventQueue;
   readonly #scheduler: BatchScheduler;
@@ -55,6 +57,7 @@ export class DeliveryPipeline implements Delivery {
       maxBatchBytes: () => this.#scheduler.sizer.maxBatchBytes,
     });
     this.#recovery = durable && new StoreRecovery(durable, queue, (events) => this.#takeRecovered(events));
+    this.handOver = new HandOver(queue, this.#immediate, settlement, durable);
     this.#queue = queue;
     this.#durable = durable;
     this.#settlement = settlement;

@@ -7,6 +7,7 @@ import {
 } from './delivery.js';
 import { type DurableBuffer } from './durability/durable-buffer.js';
 import { type Claim, Ledger } from './ledger.js';
+import { type Evicted } from './queue/event-queue.js';
 import { type Lease } from './queue/lease.js';
 import { type AttemptResult } from './sending/deliver-batch.js';
 
@@ -62,6 +63,17 @@ export class Settlement {
     this.ledger.settle(event, claim, reason);
     this.refuse(event, reason, detail);
     if (typeof claim === 'object') claim.answer({ delivered: false, reason, message: detail });
+    this.#onSettled();
+  }
+
+  /** Settles events that have left the queue, and were delivered by another process. */
+  settleSent(sent: readonly Evicted[], durationMs: number): void {
+    for (const { event, seq } of sent) this.#settleDelivered(event, seq);
+    this.observer.delivered(
+      sent.map(({ event }) => event),
+      1,
+      durationMs,
+    );
     this.#onSettled();
   }
 

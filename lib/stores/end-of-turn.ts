@@ -4,8 +4,8 @@ interface Turn {
   readonly done: Promise<void>;
   readonly immediate: NodeJS.Immediate;
   readonly timer: Timer;
-  /** Does the work and settles `done`. */
-  settle(): void;
+  /** Does the work and settles `done`. Returns false if the work threw. */
+  settle(): boolean;
 }
 
 /** Does work once at the end of the current turn of the event loop, for all callers of that turn. */
@@ -30,28 +30,31 @@ export class EndOfTurn {
     return done;
   }
 
-  /** Does the work immediately if it is pending. */
-  endNow(): void {
+  /** Does the work immediately if it is pending. Returns false if it threw, which rejects the promise of `end`. */
+  endNow(): boolean {
     const turn = this.#turn;
-    if (!turn) return;
+    if (!turn) return true;
     this.#turn = null;
     clearImmediate(turn.immediate);
     stopTimer(turn.timer);
-    turn.settle();
+    return turn.settle();
   }
 
   #start(): Turn {
-    let settle = (): void => undefined;
+    let settle = (): boolean => true;
     const done = new Promise<void>((resolve) => {
       settle = () => {
+        let isDone = false;
         const worked = new Promise<void>((resolveWork) => {
           this.#work();
+          isDone = true;
           resolveWork();
         });
         resolve(worked);
+        return isDone;
       };
     });
-    const end = (): void => this.endNow();
+    const end = (): void => void this.endNow();
     // Whichever comes first: from within an immediate, the next immediates are a turn away, but its timers are not.
     return { done, settle, immediate: setImmediate(end), timer: deadlineTimer(end, 0) };
   }

@@ -105,6 +105,10 @@ class FileEventStore implements EventStore {
     return this.#turn.end(journal.crowded);
   }
 
+  commit(): void {
+    if (!this.#turn.endNow()) throw new Error('the events of this turn could not be written');
+  }
+
   async close(): Promise<void> {
     this.#unregisterExit();
     const opened = this.#opened;
@@ -127,7 +131,7 @@ class FileEventStore implements EventStore {
     const opened: Opened = { directory, journal, adopted: new AdoptedFiles(directory, journal, this.#project) };
     this.#opened = opened;
     // After process.exit() and an uncaught error, the turn does not end.
-    this.#unregisterExit = onExit(() => this.#turn.endNow());
+    this.#unregisterExit = onExit(() => void this.#turn.endNow());
     return opened;
   }
 

@@ -135,6 +135,30 @@ export class DurableBuffer {
     return this.#failing || this.#volatile.size > 0;
   }
 
+  /**
+   * For a process that ends now: has the store write everything before this returns, if it can.
+   *
+   * @param others pending events that the store was not given
+   * @returns tells whether the store keeps an event
+   */
+  commitNow(others: readonly QueuedEvent[]): (event: QueuedEvent) => boolean {
+    const { store } = this.#durability;
+    const missing = [...this.#volatile, ...others];
+    try {
+      if (store.commit && !this.#closed) {
+        this.#removeNow();
+        if (missing.length > 0) store.append(missing)?.catch(() => undefined);
+        store.commit();
+        for (const event of missing) this.#volatile.delete(event);
+        return () => true;
+      }
+    } catch {
+      // It fails. What it kept before is still there.
+    }
+    const uncertain = new Set([...missing, ...this.#writes.events]);
+    return (event) => !uncertain.has(event);
+  }
+
   get #fails(): boolean {
     return this.#failing;
   }

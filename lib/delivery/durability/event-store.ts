@@ -70,6 +70,12 @@ export interface EventStore {
   /** Deletes events: the very objects that were appended or recovered. Others are ignored. */
   remove(events: readonly QueuedEvent[]): Promise<void> | undefined;
 
+  /**
+   * Writes everything that was appended and removed before it returns, or throws. Called when an uncaught error ends the process. Of a
+   * store without it, only events that it has reported as kept count as kept then.
+   */
+  commit?(): void;
+
   /** Writes what is not written yet, and gives the remaining events up to the next process. Called once, last. */
   close(): Promise<void>;
 }

@@ -55,6 +55,11 @@ export class StoreWrites {
     return this.#writes.size;
   }
 
+  /** Events of the writes in progress. */
+  get events(): readonly QueuedEvent[] {
+    return [...this.#writes].flatMap(({ events }) => events);
+  }
+
   /** Resolves when the writes in progress have succeeded or failed; null when there are none. */
   get written(): Promise<unknown> | null {
     return this.#writes.size === 0 ? null : Promise.all([...this.#writes].map(({ done }) => done));

@@ -52,6 +52,14 @@ export class RingBuffer<T extends object> {
     return item;
   }
 
+  /** Oldest first. */
+  *[Symbol.iterator](): IterableIterator<T> {
+    for (let at = 0; at < this.#size; at += 1) {
+      const item = this.#slots[(this.#head + at) & (this.#slots.length - 1)];
+      if (item !== undefined) yield item;
+    }
+  }
+
   #clear(slot: number): T | undefined {
     const item = this.#slots[slot];
     this.#slots[slot] = undefined;

@@ -73,6 +73,17 @@ export class EventQueue {
     return this.#held.bytes;
   }
 
+  /** All events, leased ones first. Those of one key are in the order of arrival. */
+  get events(): readonly QueuedEvent[] {
+    const leased = [...this.#leases].flatMap(({ open }) => open);
+    return [...leased, ...Array.from(this.#waiting, ({ event }) => event), ...this.#arrivals];
+  }
+
+  /** The event that `takeOldest` would remove. */
+  get oldest(): QueuedEvent | undefined {
+    return this.#waiting.oldest?.event ?? this.#arrivals.first;
+  }
+
   /** Number of leased events. */
   get leased(): number {
     return this.#leased.events;
@@ -83,8 +94,7 @@ export class EventQueue {
    * one from a store, captured earlier, may be behind it, and looking at all would cost too much.
    */
   get oldestCapturedAt(): number | null {
-    const first = this.#waiting.oldest?.event ?? this.#arrivals.first;
-    let oldest = first?.capturedAt ?? Infinity;
+    let oldest = this.oldest?.capturedAt ?? Infinity;
     for (const { open } of this.#leases) {
       for (const { capturedAt } of open) oldest = Math.min(oldest, capturedAt);
     }

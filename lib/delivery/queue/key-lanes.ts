@@ -58,6 +58,11 @@ export class WaitingList {
     return this.#oldest;
   }
 
+  /** Oldest first. */
+  *[Symbol.iterator](): IterableIterator<PlacedEvent> {
+    for (let entry = this.#oldest; entry; entry = entry.newer) yield entry;
+  }
+
   /** Adds an event younger than all others. */
   append(waiting: PlacedEvent): void {
     this.#link(waiting, null);

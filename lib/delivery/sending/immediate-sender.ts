@@ -116,6 +116,11 @@ export class ImmediateSender {
     return this.#calls;
   }
 
+  /** Their events. */
+  get events(): readonly QueuedEvent[] {
+    return Array.from(this.#calls, ({ event }) => event);
+  }
+
   /** Capture time of the oldest of their events, in epoch milliseconds; null when there is none. */
   get oldestCapturedAt(): number | null {
     for (const { event } of this.#calls) return event.capturedAt;
