@@ -32,6 +32,7 @@ import {
   SUPPRESSED,
 } from './input/special-events.js';
 import { followSignal, timeoutOf } from './input/wait-limits.js';
+import { reportShutdown } from './report/report-shutdown.js';
 
 const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -280,27 +281,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     onClose?.();
     if (!pipeline) return NOTHING_DONE;
     const report = await pipeline.close(openCallsEnded(this));
-    this.#logShutdown(report);
+    reportShutdown(this.#parts.reporter, report, this.stats());
     return report;
-  }
-
-  #logShutdown(report: DeliveryReport): void {
-    const { reporter } = this.#parts;
-    // The report does not cover events captured during the shutdown.
-    const { requests, delivered, dropped, droppedByReason, pending } = this.stats();
-    const lost = droppedByReason.shutdown ?? 0;
-    if (lost + pending > 0) {
-      const kept = pending > 0 ? `, ${pending} remain in the store for the next start` : '';
-      const why = report.error === null ? '' : ` Last error: ${report.error}.`;
-      reporter.warn(
-        'shutdown',
-        `Shut down: ${report.delivered} events were delivered${kept}, ${lost} were lost.${why}`,
-      );
-    } else if (requests.total > 0) {
-      // Nothing to log for a process that sent nothing.
-      const all = `${delivered} events were delivered and ${dropped} dropped since the start`;
-      reporter.note('shut down', `Shut down: ${all}; none is pending.`);
-    }
   }
 
   #enqueue(check: () => Checked): string | null {

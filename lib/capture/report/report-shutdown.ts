@@ -1,0 +1,26 @@
+import { type DeliveryReport } from '../../delivery/delivery.js';
+import { type CaptureStats } from '../capture-stats.js';
+import { type EventReporter } from './event-reporter.js';
+
+/**
+ * Logs the result of a shutdown.
+ *
+ * @param report does not cover events captured during the shutdown
+ * @param stats after it
+ */
+export function reportShutdown(
+  reporter: EventReporter,
+  report: DeliveryReport,
+  { requests, delivered, dropped, droppedByReason, pending }: CaptureStats,
+): void {
+  const lost = droppedByReason.shutdown ?? 0;
+  if (lost + pending > 0) {
+    const kept = pending > 0 ? `, ${pending} remain in the store for the next start` : '';
+    const why = report.error === null ? '' : ` Last error: ${report.error}.`;
+    reporter.warn('shutdown', `Shut down: ${report.delivered} events were delivered${kept}, ${lost} were lost.${why}`);
+  } else if (requests.total > 0) {
+    // Nothing to log for a process that sent nothing.
+    const all = `${delivered} events were delivered and ${dropped} dropped since the start`;
+    reporter.note('shut down', `Shut down: ${all}; none is pending.`);
+  }
+}
