@@ -21,6 +21,7 @@ import { ownText } from './event/event-stamps.js';
 import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
 import { checkEvent } from './input/check-event.js';
+import { checkStep } from './input/check-step.js';
 import { type Checked, type SourceEvent } from './input/source-event.js';
 import {
   checkAlias,
@@ -33,6 +34,7 @@ import {
 } from './input/special-events.js';
 import { followSignal, timeoutOf } from './input/wait-limits.js';
 import { reportShutdown } from './report/report-shutdown.js';
+import { wallClock } from '../shared/wall-clock.js';
 
 const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -197,6 +199,23 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     if (exceptions.suppresses(error)) return this.#enqueue(() => SUPPRESSED);
     const calledFrom: unknown = Reflect.get(this, 'captureException');
     return this.#enqueue(() => checkException(error, details, properties, uuid, calledFrom));
+  }
+
+  /**
+   * Records what the current request, message, job or `withContext` does, for PostHog's error tracking: an error captured later in it
+   * has all its steps so far as `$exception_steps`. The newest 32 KiB are kept. Events captured in it are steps as well, by their names.
+   * Outside of any context this has no effect, and a warning is logged. Never throws.
+   *
+   * @param message not blank
+   * @param properties converted as those of an event
+   */
+  step(message: string, properties?: Record<string, unknown>): void {
+    if (this.disabled) return;
+    const { contexts, reporter } = this.#parts;
+    const warn = (warning: string): void => reporter.warn(`step: ${warning}`, `step(): ${warning}.`);
+    const step = checkStep(message, properties, wallClock(), warn);
+    if (step !== null && !contexts.addStep(step.text, step.bytes))
+      reporter.warn('step', 'step() has no effect outside of a context. Wrap the work in withContext().');
   }
 
   /**

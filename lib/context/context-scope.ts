@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { processSingleton } from '../shared/process-singleton.js';
 import { type CallSource } from './call-source.js';
 import { type CheckedContext, mergeContexts } from './capture-context.js';
+import { flattenSteps, type StepHolder } from './exception-steps.js';
 // Following a context costs each request some microseconds; where ticks would be slow, this regains most of them.
 import './next-tick.js';
 
@@ -10,7 +11,7 @@ import './next-tick.js';
  * A layer of context. Fields that a layer does not set are inherited from the layers below; a change of a layer is visible in those
  * above it. Plain data, because both builds of this package may share it within one process.
  */
-export interface ContextScope {
+export interface ContextScope extends StepHolder {
   readonly below: ContextScope | undefined;
   /** The call that this layer and those above belong to. Its own context ranks below all layers. */
   readonly source: CallSource | undefined;
@@ -44,7 +45,16 @@ export function openScope(
 ): ContextScope {
   const ground = below !== undefined && below.depth >= MAX_DEPTH ? flatten(below) : below;
   const depth = ground === undefined ? 0 : ground.depth + 1;
-  return { below: ground, source, depth, own, personlessId: undefined, openCall: undefined, merged: undefined };
+  return {
+    below: ground,
+    source,
+    depth,
+    own,
+    personlessId: undefined,
+    openCall: undefined,
+    merged: undefined,
+    steps: undefined,
+  };
 }
 
 function flatten(scope: ContextScope): ContextScope {
@@ -58,6 +68,7 @@ function flatten(scope: ContextScope): ContextScope {
     personlessId,
     openCall: undefined,
     merged: undefined,
+    steps: flattenSteps(scope),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type SerializedContext,
 } from './capture-context.js';
 import { changeScope, contextOf, currentScope, openScope, personlessIdOf } from './context-scope.js';
+import { addEventStep, addStep, type ExceptionStep, stepsOf } from './exception-steps.js';
 
 /** The largest event that can be captured: a larger property could not be sent anyway. */
 const MAX_EXPORTED_BYTES = 900 * 1024;
@@ -94,6 +95,30 @@ export class ContextStorage {
    */
   personlessId(): string {
     return personlessIdOf(currentScope.getStore());
+  }
+
+  /**
+   * Adds a step to the current context. The steps of different instances are kept apart.
+   *
+   * @param json of an ExceptionStep
+   * @returns false outside of any context
+   */
+  addStep(json: string, bytes: number): boolean {
+    const scope = currentScope.getStore();
+    if (scope !== undefined) addStep(scope, this, json, bytes);
+    return scope !== undefined;
+  }
+
+  /** Adds a captured event to the steps of the current context. */
+  addEventStep(event: string, capturedAt: number): void {
+    const scope = currentScope.getStore();
+    if (scope !== undefined) addEventStep(scope, this, event, capturedAt);
+  }
+
+  /** The steps for an error that is captured now. */
+  steps(): ExceptionStep[] {
+    const scope = currentScope.getStore();
+    return scope === undefined ? [] : stepsOf(scope, this);
   }
 
   #plainJson(properties: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -25,6 +25,7 @@ export const METHODS = [
   'captureException',
   'identifyNow',
   'captureExceptionNow',
+  'step',
   'flush',
   'ready',
   'stats',
@@ -133,6 +134,7 @@ const PROPERTIES: Kind = {
     $group_type: TEXTS.any,
     $group_key: TEXTS.any,
     $group_set: bag,
+    $exception_steps: orOdd(oneOf([{ $message: 'm', $timestamp: 1 }], [{}], [], {})),
     $exception_list: orOdd(oneOf([{ type: 'E', value: 'v' }], [{ type: 'E' }], [], {})),
     $session_id: TEXTS.any,
     $geoip_disable: FLAGS.any,
@@ -194,6 +196,7 @@ const INPUTS: Partial<Record<Method, fc.Arbitrary<Recipe>>> = {
   unsetPersonProperties: inputOf({ distinctId: IDS, unset: NAME_LISTS, properties: NAME_LISTS }),
   captureException: recipe,
   captureExceptionNow: recipe,
+  step: orOdd(oneOf('loaded', '\ud800', ' ')),
 };
 const context = inputOf({
   distinctId: IDS,

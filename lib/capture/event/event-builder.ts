@@ -1,4 +1,5 @@
 import { type CheckedContext } from '../../context/capture-context.js';
+import { type ExceptionStep } from '../../context/exception-steps.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { plainCopy } from '../../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../shared/version.js';
@@ -28,6 +29,8 @@ export interface EventSurroundings {
   readonly timestamp: string;
   /** The error that the event describes. */
   readonly exception?: DescribedException | undefined;
+  /** The steps of the context, for an error. */
+  readonly steps?: readonly ExceptionStep[] | undefined;
   readonly warn: Warn;
 }
 
@@ -52,7 +55,7 @@ export function buildEvent(
 
 function mergeProperties(
   source: SourceEvent,
-  { acting, exception, warn }: EventSurroundings,
+  { acting, exception, steps, warn }: EventSurroundings,
   settings: BuilderSettings,
   isPersonless: boolean,
 ): Properties {
@@ -70,6 +73,8 @@ function mergeProperties(
   correctReserved(properties, settings, warn);
   if (source.root) addRoot(properties, source.root, settings, warn);
   if (exception) addException(properties, exception, warn);
+  // Steps that the application gives itself replace those of the context, as in PostHog's own clients.
+  if (steps !== undefined && steps.length > 0) properties.$exception_steps ??= steps;
 
   if (acting.sessionId !== undefined && own.$session_id === undefined) properties.$session_id = acting.sessionId;
   if (acting.groups ?? source.groups)

@@ -69,7 +69,15 @@ export class EventIntake {
     const now = wallClock();
     const uuid = this.#uuids.next(now);
     const timestamp = this.#clock.at(now);
-    const built = this.#build(source, { acting, personlessId: this.#personlessId, uuid, timestamp, exception, warn });
+    const built = this.#build(source, {
+      acting,
+      personlessId: this.#personlessId,
+      uuid,
+      timestamp,
+      exception,
+      steps: source.event === '$exception' ? this.#contexts.steps() : undefined,
+      warn,
+    });
     // Without filters, no other code has a reference to the event and its properties.
     if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now);
     const filtered = this.#filter(built, warn);
@@ -99,6 +107,7 @@ export class EventIntake {
     if (written === 'too_large')
       return refused(event, 'too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes));
     const queued = this.#queued(event, ownId, written, capturedAt);
+    this.#contexts.addEventStep(event.event, capturedAt);
     return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id };
   }
 

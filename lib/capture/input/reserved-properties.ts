@@ -6,6 +6,7 @@ import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import {
   BOOLEAN,
+  EXCEPTION_STEPS,
   GROUP_KEY,
   GROUPS,
   GROUP_TYPE,
@@ -30,6 +31,7 @@ const RESERVED = new Map<string, Rule>([
   ['$group_set', PROPERTIES],
   ['$group_type', GROUP_TYPE],
   ['$group_key', GROUP_KEY],
+  ['$exception_steps', EXCEPTION_STEPS],
 ]);
 const DOLLAR = '$'.charCodeAt(0);
 
@@ -45,8 +47,8 @@ export function correctReserved(properties: Properties, { maxEventBytes }: Reser
     const rule = name.charCodeAt(0) === DOLLAR ? RESERVED.get(name) : undefined;
     const value = rule && properties[name];
     if (rule === undefined || value === undefined) continue;
-    const object = rule === PROPERTIES || rule === GROUPS ? cleanObject(value, rule, maxEventBytes) : value;
-    const kept = rule === PROPERTIES ? object : readBy(rule, object, warn);
+    const clean = cleanValue(value, rule, maxEventBytes);
+    const kept = rule === PROPERTIES ? clean : readBy(rule, clean, warn);
     if (kept !== null) {
       properties[name] = kept;
       continue;
@@ -54,6 +56,14 @@ export function correctReserved(properties: Properties, { maxEventBytes }: Reser
     Reflect.deleteProperty(properties, name);
     warn(`${problemOf(rule, `property "${name}"`, value)}; it was left out`);
   }
+}
+
+/** The value as its JSON will be, where a rule checks the content of it. */
+function cleanValue(value: unknown, rule: Rule, maxBytes: number): unknown {
+  if (rule === PROPERTIES || rule === GROUPS) return cleanObject(value, rule, maxBytes);
+  if (rule !== EXCEPTION_STEPS) return value;
+  const copy = cleanCopy(value, maxBytes);
+  return copy === 'too_large' ? null : copy.value;
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   plainCopy,
 } from '../../shared/untrusted-values.js';
 import { EXCEPTION_LEVELS, type ExceptionLevel, levelOf } from '../exception/capture-boundary.js';
+import { givenSteps } from './given-steps.js';
 import { timestampOf } from './timestamp.js';
 
 /** PostHog does not cut a longer key: it loses the group event. */
@@ -69,6 +70,12 @@ export const FINGERPRINT: Rule<string> = {
   name: 'isFingerprint',
   read: where(isNonBlank),
   expected: 'a string that is not blank',
+};
+
+export const EXCEPTION_STEPS: Rule<readonly unknown[]> = {
+  name: 'isExceptionSteps',
+  read: givenSteps,
+  expected: 'an array of objects with a $message and a $timestamp: use step()',
 };
 
 /** Keeps the caller's object, unless it is a document: `buildEvent` copies it, so that it is read once. */

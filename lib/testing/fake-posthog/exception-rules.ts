@@ -120,6 +120,7 @@ function propertyProblem(properties: JsonObject): string | null {
     $exception_source: (value) => typeof value === 'string' && SOURCE.test(value),
     $exception_fingerprint: isFilled,
     $release_id: isFilled,
+    $exception_steps: (value) => Array.isArray(value) && value.every(isStep),
   });
 }
 
@@ -129,6 +130,12 @@ const isString: Predicate = (value) => typeof value === 'string';
 const isFilled: Predicate = (value) => typeof value === 'string' && value.trim() !== '';
 const isBoolean: Predicate = (value) => typeof value === 'boolean';
 const isCount: Predicate = (value) => typeof value === 'number' && Number.isInteger(value) && value >= 0;
+/** Otherwise PostHog shows the steps as malformed. */
+const isStep: Predicate = (value) =>
+  isJsonObject(value) &&
+  isFilled(value.$message) &&
+  (isString(value.$timestamp) || typeof value.$timestamp === 'number') &&
+  Number.isFinite(new Date(value.$timestamp as string | number).getTime());
 const isTextLines: Predicate = (value) => Array.isArray(value) && value.every(isString);
 
 /** A field may be missing, but not null. */

@@ -64,6 +64,21 @@ const EXCEPTIONS: [input: string, rule: string | null, fields: Json][] = [
   ['a source with a route', 'exception_property_invalid', withProperty({ $exception_source: 'nestjs.http /orders' })],
   ['a blank fingerprint', 'exception_property_invalid', withProperty({ $exception_fingerprint: '' })],
   ['a property that PostHog derives', 'exception_property_invalid', withProperty({ $exception_handled: true })],
+  ['steps', null, withProperty({ $exception_steps: [{ $message: 'm', $timestamp: '2026-01-31T12:00:00Z', a: 1 }] })],
+  ['steps with epoch milliseconds', null, withProperty({ $exception_steps: [{ $message: 'm', $timestamp: 0 }] })],
+  ['steps that are text', 'exception_property_invalid', withProperty({ $exception_steps: 'm' })],
+  ['a step that is text', 'exception_property_invalid', withProperty({ $exception_steps: ['m'] })],
+  [
+    'a step with a blank message',
+    'exception_property_invalid',
+    withProperty({ $exception_steps: [{ $message: ' ', $timestamp: 0 }] }),
+  ],
+  ['a step without a time', 'exception_property_invalid', withProperty({ $exception_steps: [{ $message: 'm' }] })],
+  [
+    'a step whose time is none',
+    'exception_property_invalid',
+    withProperty({ $exception_steps: [{ $message: 'm', $timestamp: 'noon' }] }),
+  ],
 ];
 
 const CASES: [input: string, rule: string, fields: Json, v0: Expected, v1: Expected][] = [
