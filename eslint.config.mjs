@@ -21,6 +21,7 @@ const MAY_IMPORT = {
   capture: ['options', 'context', 'wire', 'delivery', 'json', 'shared'],
   tracking: ['capture', 'options', 'context', 'shared'],
   stores: ['options', 'records', 'delivery', 'shared'],
+  redis: ['options', 'queue', 'records', 'delivery', 'shared'],
   module: ['tracking', 'capture', 'options', 'context', 'wire', 'delivery', 'stores', 'shared'],
   health: ['capture', 'shared'],
   opentelemetry: ['capture', 'delivery', 'shared'],

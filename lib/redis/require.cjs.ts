@@ -1,0 +1,2 @@
+/** Loads an optional package. */
+export const requirePackage: (name: string) => unknown = require;

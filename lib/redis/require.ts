@@ -1,0 +1,4 @@
+import { createRequire } from 'node:module';
+
+/** Loads an optional package, which is CommonJS. */
+export const requirePackage: (name: string) => unknown = createRequire(import.meta.url);
