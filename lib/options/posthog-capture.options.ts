@@ -160,7 +160,8 @@ export class PostHogCaptureOptions {
   readonly maxBatchBytes: number = 5 * MIB;
 
   /**
-   * Maximum size of an event in bytes, as JSON in UTF-8. A larger event is dropped as `too_large`. PostHog stores about 1 MB.
+   * Maximum size of an event in bytes, as JSON in UTF-8. A larger event is dropped as `too_large`; a larger error is trimmed. PostHog
+   * stores about 1 MB.
    *
    * Default: 900 KiB. Variable: `POSTHOG_MAX_EVENT_BYTES`.
    */

@@ -8,6 +8,7 @@ import { wallClock } from '../../shared/wall-clock.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
 import { type WireFormat } from '../../wire/wire-format.js';
 import { Exceptions, RATE_LIMITED } from '../exception/exceptions.js';
+import { trimException } from '../exception/trim-exception.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
 import { requiredProblem } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
@@ -79,10 +80,10 @@ export class EventIntake {
       warn,
     });
     // Without filters, no other code has a reference to the event and its properties.
-    if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now);
+    if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now, warn);
     const filtered = this.#filter(built, warn);
     return 'event' in filtered
-      ? this.#write(filtered.event, 0, uuid, now)
+      ? this.#write(filtered.event, 0, uuid, now, warn)
       : refused(built, filtered.reason, filtered.detail);
   }
 
@@ -98,17 +99,34 @@ export class EventIntake {
   }
 
   /** @param ownId the uuid that was generated for the event */
-  #write(event: PostHogEvent, ownLevels: number, ownId: string, capturedAt: number): Taken {
+  #write(event: PostHogEvent, ownLevels: number, ownId: string, capturedAt: number, warn: Warn): Taken {
     const { maxEventBytes } = this.#settings;
     const problem = requiredProblem(event, maxEventBytes);
     if (problem !== null) return refused(event, 'invalid', problem);
     const encoded = this.#format.encode(event);
     const written = toJson(encoded, maxEventBytes, ownLevels);
-    if (written === 'too_large')
+    if (written === 'too_large') {
+      const trimmed = event.event === '$exception' ? this.#trim(event, warn) : null;
+      if (trimmed !== null) return this.#write(trimmed, 0, ownId, capturedAt, warn);
       return refused(event, 'too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes));
+    }
     const queued = this.#queued(event, ownId, written, capturedAt);
     this.#contexts.addEventStep(event.event, capturedAt);
     return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id };
+  }
+
+  #trim(event: PostHogEvent, warn: Warn): PostHogEvent | null {
+    const { maxEventBytes } = this.#settings;
+    const trimmed = trimException(
+      event.properties,
+      (properties) => toJson(this.#format.encode({ ...event, properties }), maxEventBytes) !== 'too_large',
+    );
+    if (trimmed === null) return null;
+    const { properties, parts } = trimmed;
+    warn(
+      `the error is larger than maxEventBytes (${maxEventBytes} bytes), so it was sent with fewer ${parts.join(', ')}`,
+    );
+    return { ...event, properties };
   }
 
   /** Filters get a copy in plain JSON, so they see what PostHog would, and cannot change the caller's objects. */
