@@ -10,7 +10,7 @@ import {
 export interface CaptureStats {
   /** Number of capture calls, including events dropped immediately. */
   captured: number;
-  /** Events of an earlier process that were read from the store. */
+  /** Events of an earlier process that were read from the store, without those that another process took over since. */
   recovered: number;
   delivered: number;
   dropped: number;

@@ -15,12 +15,19 @@ import { type Ledger, type Statement } from './ledger.js';
 import { CapacityWaiters } from './queue/capacity-waiters.js';
 import { EventQueue } from './queue/event-queue.js';
 import { BatchScheduler, type BatchSchedulerOptions } from './sending/batch-scheduler.js';
-import { ImmediateSender } from './sending/immediate-sender.js';
+import { type WrappedSender } from './sending/deliver-batch.js';
+import { ImmediateSender, type ImmediateSenderOptions } from './sending/immediate-sender.js';
 import { RequestStatsCollector } from './sending/request-stats.js';
 import { Settlement } from './settlement.js';
 import { Shutdown, type ShutdownOptions } from './shutdown.js';
 
 export interface DeliveryOptions extends BatchSchedulerOptions, ShutdownOptions {}
+
+/** Another way for `deliverNow`, to a receiver of its own. */
+export interface Express {
+  readonly sender: Sender;
+  readonly options: ImmediateSenderOptions;
+}
 
 /**
  * Keeps events until their fate is known. Sends them in batches or, for callers who wait, ahead of the queue, and
@@ -41,20 +48,34 @@ export class DeliveryPipeline implements Delivery {
   readonly #shutdown: Shutdown;
   #closing: Promise<DeliveryReport> | null = null;
 
-  constructor(options: DeliveryOptions, sender: Sender, observer: DeliveryObserver, durability?: Durability) {
+  /** @param express default: `deliverNow` uses `sender`, too */
+  constructor(
+    options: DeliveryOptions,
+    sender: Sender,
+    observer: DeliveryObserver,
+    durability?: Durability,
+    express?: Express,
+  ) {
     this.#options = options;
     const queue = new EventQueue(options);
-    const durable = durability ? new DurableBuffer(durability, observer) : null;
+    const durable = durability ? new DurableBuffer(durability, observer, (events) => this.#takenOver(events)) : null;
     const settlement = new Settlement(observer, durable, () => this.#settled());
     const send = this.#requests.observed(sender.send, observer);
     const onReturn = (): void => this.#returned();
     const { messages } = sender;
-    const keptFirst = { send: durable?.keptFirst(send) ?? send, messages };
+    const keptFirst: WrappedSender = durable
+      ? { send, messages, mayLeave: (events) => durable.mayLeave(events) }
+      : { send, messages };
     this.#scheduler = new BatchScheduler(options, queue, keptFirst, settlement, onReturn);
-    this.#immediate = new ImmediateSender(options, { send, messages }, settlement, {
-      onAnswer: () => this.#scheduler.answered(),
+    const first = express
+      ? { send: this.#requests.observed(express.sender.send, observer), messages: express.sender.messages }
+      : { send, messages };
+    this.#immediate = new ImmediateSender(express?.options ?? options, first, settlement, {
+      onAnswer: () => {
+        if (!express) this.#scheduler.answered();
+      },
       onReturn,
-      maxBatchBytes: () => this.#scheduler.sizer.maxBatchBytes,
+      maxBatchBytes: () => express?.options.maxBatchBytes ?? this.#scheduler.sizer.maxBatchBytes,
     });
     this.#recovery = durable && new StoreRecovery(durable, queue, (events) => this.#takeRecovered(events));
     this.handOver = new HandOver(queue, this.#immediate, settlement, durable);
@@ -71,7 +92,10 @@ export class DeliveryPipeline implements Delivery {
       settlement,
       openStatement: () => this.#openStatement(),
       sendUntil: (settled, timeoutMs) => this.#sendUntil(settled, timeoutMs),
-      release: () => sender.release(),
+      release: () => {
+        sender.release();
+        express?.sender.release();
+      },
     });
   }
 
@@ -187,6 +211,12 @@ export class DeliveryPipeline implements Delivery {
       this.#settlement.observer.queued(event);
       this.#scheduler.arrived(event);
     }
+  }
+
+  /** Another process took over recovered events. */
+  #takenOver(events: readonly QueuedEvent[]): void {
+    this.#settlement.takenOver(this.#queue.withdraw(new Set(events)));
+    this.#recovery?.capacityFreed();
   }
 
   #settled(): void {

@@ -47,6 +47,8 @@ export interface SendFailure {
   readonly remedy: string;
   /** The receiver accepts nothing, and retries will not help. Default: false. */
   readonly refusesAll?: boolean;
+  /** Smaller batches would fail as well, so they are not tried. Default: false. */
+  readonly anySize?: boolean;
 }
 
 /** A size of requests that the receiver accepts, found after it had refused larger ones without saying so. */
@@ -204,7 +206,7 @@ export interface PendingLimits {
 
 /** State and totals. `pending` includes the events in flight. */
 export interface DeliveryStats {
-  /** Events recovered from a store. */
+  /** Events recovered from a store, without those that another process took over since. */
   readonly recovered: number;
   readonly delivered: number;
   readonly pending: number;
@@ -284,6 +286,8 @@ export interface DeliveryObserver {
   /** The events of one batch were delivered. `durationMs` counts from its first attempt. */
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
   dropped(drop: EventDrop): void;
+  /** Another process took over these recovered events: neither delivered nor dropped here, and no longer pending. */
+  gone(events: readonly QueuedEvent[]): void;
   /** Sending stops for `coolDownMs`, or until a flush. Called again if a probe fails. */
   coolingDown(failure: SendFailure, coolDownMs: number, pending: number): void;
   /** The receiver responds again: the cool-down is over. */

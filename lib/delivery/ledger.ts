@@ -31,7 +31,7 @@ interface OpenStatement {
 export class Ledger {
   readonly pending = new EventCount();
   delivered = 0;
-  /** Events recovered from a store. */
+  /** Events recovered from a store, without those that another process took over since. */
   recovered = 0;
   readonly #open = new Set<OpenStatement>();
 
@@ -70,11 +70,25 @@ export class Ledger {
     this.pending.subtract(event);
     if (reason === null) this.delivered += 1;
     for (const statement of this.#open) {
-      if (typeof claim === 'number' ? claim >= statement.beforeSeq : !statement.calls.has(claim)) continue;
-      statement.pending -= 1;
+      if (!covers(statement, claim)) continue;
       if (reason === null) statement.delivered += 1;
       else statement.dropped[reason] = (statement.dropped[reason] ?? 0) + 1;
-      if (statement.pending === 0) statement.settle();
+      settleOne(statement);
     }
   }
+
+  /** Another process took over a recovered event. */
+  takenOver(event: QueuedEvent, claim: Claim): void {
+    this.pending.subtract(event);
+    this.recovered -= 1;
+    for (const statement of this.#open) if (covers(statement, claim)) settleOne(statement);
+  }
+}
+
+const covers = ({ beforeSeq, calls }: OpenStatement, claim: Claim): boolean =>
+  typeof claim === 'number' ? claim < beforeSeq : calls.has(claim);
+
+function settleOne(statement: OpenStatement): void {
+  statement.pending -= 1;
+  if (statement.pending === 0) statement.settle();
 }

@@ -77,6 +77,14 @@ export class Settlement {
     this.#onSettled();
   }
 
+  /** Another process took over events that have left the queue. */
+  takenOver(gone: readonly Evicted[]): void {
+    if (gone.length === 0) return;
+    for (const { event, seq } of gone) this.ledger.takenOver(event, seq);
+    this.observer.gone(gone.map(({ event }) => event));
+    this.#onSettled();
+  }
+
   /** Reports an event that was never accepted. */
   refuse({ name: event, id: uuid }: QueuedEvent, reason: DropReason, detail: string): void {
     this.observer.dropped({ reason, event, uuid, detail });

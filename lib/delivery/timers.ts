@@ -25,6 +25,21 @@ export function backgroundTimer(callback: () => void, delayMs: number): Timer {
   return startTimer(callback, delayMs, true);
 }
 
+/**
+ * Calls back at the end of the current turn of the event loop, after the input that has arrived was read. Does not keep the process
+ * alive.
+ *
+ * @returns a function that cancels it
+ */
+export function atEndOfTurn(callback: () => void): () => void {
+  if (setTimeout !== nativeTimeout) {
+    const timer = backgroundTimer(callback, 0);
+    return () => stopTimer(timer);
+  }
+  const immediate = setImmediate(callback).unref();
+  return () => clearImmediate(immediate);
+}
+
 /** A timer that keeps the process alive, because a caller waits. Negative and very long delays are allowed. */
 export function deadlineTimer(callback: () => void, delayMs: number): Timer {
   return startTimer(callback, delayMs, false);

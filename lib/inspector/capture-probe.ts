@@ -79,6 +79,13 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     this.#feed.add({ id, name, text: null, bytes: 0, at: Date.now() }, 'dropped', { note });
   }
 
+  gone(events: readonly QueuedEvent[]): void {
+    for (const { id } of events) {
+      this.#settle(id);
+      this.#feed.move(id, 'queued', { note: 'taken over by another process' });
+    }
+  }
+
   state(): LiveState {
     const { pending, coolDownUntil, lastFailure, requests } = this.#capture.stats();
     const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting`;

@@ -102,10 +102,13 @@ function countsOf(meter: Meter, instance: Attributes) {
     description: '1 while the store fails and events are kept in memory only, otherwise 0',
     unit: '1',
   });
+  let mostRecovered = 0;
   const observe = (capture: CaptureService, result: BatchObservableResult): CaptureStats => {
     const stats = capture.stats();
+    // Lower when another process took events over; a counter that decreases looks like a restart.
+    mostRecovered = Math.max(mostRecovered, stats.recovered);
     result.observe(captured, stats.captured, instance);
-    result.observe(recovered, stats.recovered, instance);
+    result.observe(recovered, mostRecovered, instance);
     result.observe(delivered, stats.delivered, instance);
     for (const [reason, count] of Object.entries(stats.droppedByReason))
       result.observe(dropped, count, { ...instance, 'posthog.capture.drop.reason': reason });

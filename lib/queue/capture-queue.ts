@@ -46,12 +46,13 @@ export interface CaptureQueue {
 }
 
 /**
- * A store that others fill. `recover` returns events that no living relay holds, oldest first and in the order of each key. They
- * belong to this relay until `remove` or `close`, or until the queue gives them to another one because this one seemed dead: see
- * `RecoveryRequest.onGone`.
+ * A store that others fill. `recover` returns events that no living relay holds, in the order of each key. They belong to this relay
+ * until `remove` or `close`, or until the queue gives them to another one because this one seemed dead: see `RecoveryRequest.onGone`
+ * and `EventStore.confirm`, which a queue with leases implements.
  *
- * Unlike that of a store, the first `recover` does not reject while the engine is down, other than with `temporary`. The limits of
- * a call are the room for its events: it reads ahead no more than that.
+ * Nothing rejects because the engine is down. Then `recover` returns no events, and a warning that says so with its remedy; `remove`
+ * returns at once and is repeated by the source; `close` gives up after a few seconds. `recover` rejects, at boot, only if the queue
+ * can never work, such as with another project in `recover` than before.
  */
 export type QueueSource = Omit<EventStore, 'append'>;
 

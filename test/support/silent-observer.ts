@@ -10,6 +10,7 @@ export const SILENT_OBSERVER: DeliveryObserver = {
   retrying: ignore,
   delivered: ignore,
   dropped: ignore,
+  gone: ignore,
   coolingDown: ignore,
   resumed: ignore,
   batchLimited: ignore,

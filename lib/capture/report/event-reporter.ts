@@ -138,6 +138,14 @@ export class EventReporter implements DeliveryObserver {
     this.#inOnDrop = false;
   }
 
+  gone(events: readonly QueuedEvent[]): void {
+    this.warn(
+      'gone',
+      `${events.length} events were taken over by another process, because this one did not renew its claim to them in time. Some may be sent twice; PostHog stores them once. Remedy: check whether this process was stopped or short of CPU, and its connection to the queue.`,
+    );
+    if (this.#watchers.size > 0) this.#notify('gone', events);
+  }
+
   coolingDown(failure: SendFailure, coolDownMs: number, pending: number): void {
     const { message, remedy } = failure;
     this.warn(

@@ -1,5 +1,5 @@
-import { type DeliveryObserver, type QueuedEvent, type SendBatch } from '../delivery.js';
-import { type Capacity, type EventStore, type Recovery } from './event-store.js';
+import { type DeliveryObserver, type QueuedEvent, type SendFailure } from '../delivery.js';
+import { type Capacity, type EventStore, type ReadableStore, type Recovery } from './event-store.js';
 import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
 import { AdaptedEvents } from './adapted-events.js';
 import { StoreWrites } from './store-writes.js';
@@ -7,7 +7,7 @@ import { withTimeout } from './store-timeout.js';
 
 /** A store, and how an instance uses it. */
 export interface Durability {
-  readonly store: EventStore;
+  readonly store: ReadableStore;
   readonly project: string;
   /** Converts an event of an earlier version or configuration to one that can be sent now. Must not throw. */
   readonly adapt: (event: QueuedEvent) => QueuedEvent;
@@ -20,9 +20,17 @@ type StoreObserver = Pick<DeliveryObserver, 'storeFailed' | 'storeWorks' | 'stor
 /** A store that failed is tried again after this long. */
 const RETRY_MS = 10_000;
 const RETRY_EVENTS = 100;
+/** Interval at which a store is asked for events of processes that have ended meanwhile. */
+const LOOK_AGAIN_MS = 10_000;
+
+const UNCONFIRMED: SendFailure = {
+  message: 'The store cannot confirm that its events still belong to this process',
+  remedy: 'check the connection to the store',
+  anySize: true,
+};
 
 /** The last user of each store. Two projects must not share one: a store would recover one's events for the other. */
-const USERS = new WeakMap<EventStore, { readonly user: DurableBuffer; readonly project: string }>();
+const USERS = new WeakMap<ReadableStore, { readonly user: DurableBuffer; readonly project: string }>();
 
 /**
  * Keeps the events of one instance in their store, and in memory those that the store failed to keep, until it works again.
@@ -32,6 +40,9 @@ export class DurableBuffer {
   readonly #durability: Durability;
   readonly #observer: StoreObserver;
   readonly #adapted: AdaptedEvents;
+  readonly #onGone: (events: readonly QueuedEvent[]) => void;
+  /** Events that were lost to another process before `recover` returned them. */
+  #goneEarly: Set<QueuedEvent> | null = null;
   /** Pending events that the store does not hold. */
   readonly #volatile = new Set<QueuedEvent>();
   readonly #writes = new StoreWrites(
@@ -58,31 +69,57 @@ export class DurableBuffer {
     this.#fail(error, missed);
   };
 
-  constructor(durability: Durability, observer: StoreObserver) {
+  readonly #gone = (events: readonly QueuedEvent[]): void => {
+    for (const event of events) this.#goneEarly?.add(event);
+    const gone = events.map((event) => this.#adapted.adaptedOf(event));
+    for (const event of gone) this.#volatile.delete(event);
+    this.#onGone(gone);
+  };
+
+  /** @param onGone called with events that another process took over */
+  constructor(durability: Durability, observer: StoreObserver, onGone: (events: readonly QueuedEvent[]) => void) {
     this.#durability = durability;
     this.#observer = observer;
     this.#adapted = new AdaptedEvents(durability.adapt);
+    this.#onGone = onGone;
   }
 
-  /** Returns events of earlier processes. The first call rejects if the store cannot be used, or belongs to another project. */
-  async recover(capacity: Capacity): Promise<Pick<Recovery, 'events' | 'more'>> {
+  /** Milliseconds until the next call of `recover`, if the last one returned nothing. */
+  get lookAgainMs(): number {
+    return this.#durability.store.lookAgainMs ?? LOOK_AGAIN_MS;
+  }
+
+  /**
+   * Takes events of earlier processes out of the store. The first call rejects if the store cannot be used, or belongs to another project.
+   *
+   * @param onRecovered called with them, if there are any
+   */
+  async recover(
+    capacity: Capacity,
+    onRecovered: (events: readonly QueuedEvent[]) => void,
+  ): Promise<{ readonly any: boolean; readonly more: boolean }> {
     const { store, project } = this.#durability;
     const first = this.#first;
     this.#first = false;
     if (first) this.#claim();
     let recovery: Recovery = { events: [], warnings: [] };
+    const gone = (this.#goneEarly = new Set());
     try {
-      recovery = await store.recover({ project, ...capacity, onLost: this.#lost });
+      recovery = await store.recover({ project, ...capacity, onLost: this.#lost, onGone: this.#gone });
     } catch (error) {
       if (first && (error as { temporary?: unknown } | null)?.temporary !== true) {
         this.#disclaim();
         throw error;
       }
       this.#fail(error, []);
+    } finally {
+      this.#goneEarly = null;
     }
     const { events, warnings, more = false } = recovery;
     for (const warning of warnings) this.#observer.storeWarned(warning);
-    return { events: events.map((event) => this.#adapted.adapt(event)), more };
+    const held = gone.size === 0 ? events : events.filter((event) => !gone.has(event));
+    if (held.length > 0) onRecovered(held.map((event) => this.#adapted.adapt(event)));
+    return { any: held.length > 0, more };
   }
 
   append(event: QueuedEvent): void {
@@ -112,12 +149,20 @@ export class DurableBuffer {
     return this.#writes.written;
   }
 
-  /** Wraps `send`: nothing is sent before the store has it. */
-  keptFirst(send: SendBatch): SendBatch {
-    return async (batch, attempt) => {
-      await this.written;
-      return send(batch, attempt);
-    };
+  /**
+   * Returns a promise if these events must not be sent yet: the store is writing events, or not certain that they still belong to this
+   * process. It resolves with the reason if it takes too long.
+   */
+  mayLeave(events: readonly QueuedEvent[]): Promise<SendFailure | null> | null {
+    const { store } = this.#durability;
+    if (!store.confirm) return this.written?.then(() => null) ?? null;
+    const { written } = this;
+    const confirmed = store.confirm(events.map((event) => this.#adapted.originalOf(event)));
+    if (!confirmed) return written?.then(() => null) ?? null;
+    return withTimeout(Promise.all([confirmed, written])).then(
+      () => null,
+      () => UNCONFIRMED,
+    );
   }
 
   /** True if the store has the event, or is writing it: see `written`. */
@@ -132,7 +177,7 @@ export class DurableBuffer {
 
   /** True if the store failed and is not tried yet, or lacks pending events. */
   get failing(): boolean {
-    return this.#failing || this.#volatile.size > 0;
+    return this.#failing || (this.#volatile.size > 0 && isWritable(this.#durability.store));
   }
 
   /**
@@ -145,7 +190,7 @@ export class DurableBuffer {
     const { store } = this.#durability;
     const missing = [...this.#volatile, ...others];
     try {
-      if (store.commit && !this.#closed) {
+      if (store.commit && isWritable(store) && !this.#closed) {
         this.#removeNow();
         if (missing.length > 0) store.append(missing)?.catch(() => undefined);
         store.commit();
@@ -198,7 +243,9 @@ export class DurableBuffer {
   }
 
   #write(events: readonly QueuedEvent[]): void {
-    this.#writes.write(this.#durability.store, events);
+    const { store } = this.#durability;
+    if (isWritable(store)) this.#writes.write(store, events);
+    else for (const event of events) this.#volatile.add(event);
   }
 
   #succeededLate(events: readonly QueuedEvent[], removed: readonly QueuedEvent[]): void {
@@ -257,3 +304,5 @@ export class DurableBuffer {
     if (asked) this.#observer.storeWorks();
   }
 }
+
+const isWritable = (store: ReadableStore): store is EventStore => store.append !== undefined;

@@ -20,6 +20,9 @@ export interface RecoveryRequest {
   readonly onGone?: (events: readonly QueuedEvent[]) => void;
 }
 
+/** A store that may be filled elsewhere only. Then the events of this process are in memory only. */
+export type ReadableStore = Omit<EventStore, 'append'> & Partial<Pick<EventStore, 'append'>>;
+
 /** Maximum of events to recover. */
 export type Capacity = Pick<RecoveryRequest, 'maxEvents' | 'maxBytes'>;
 

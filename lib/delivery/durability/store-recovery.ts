@@ -3,10 +3,7 @@ import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
 import { type DurableBuffer } from './durable-buffer.js';
 import { type Capacity } from './event-store.js';
 
-/** Interval at which events of processes that have ended meanwhile are looked for. */
-const LOOK_AGAIN_MS = 10_000;
-
-/** Recovers the events of earlier processes from the store, in as many steps as the capacity of the queue requires. */
+/** Recovers the events of other processes from the store, in as many steps as the capacity of the queue requires. */
 export class StoreRecovery {
   readonly #durable: DurableBuffer;
   readonly #queue: { readonly freeCapacity: Capacity };
@@ -54,13 +51,13 @@ export class StoreRecovery {
     if (this.#loading || this.#stopped || capacity.maxEvents === 0) return;
     this.#loading = true;
     try {
-      const { events, more } = await this.#durable.recover(capacity);
-      this.#more = events.length > 0;
-      // These events stay in the store.
-      if (this.#isStopped) return;
-      if (events.length > 0) this.#onRecovered(events);
+      const { any, more } = await this.#durable.recover(capacity, (events) => {
+        // Otherwise they stay in the store.
+        if (!this.#stopped) this.#onRecovered(events);
+      });
+      this.#more = any || more;
       // Not awaited: it must not delay the boot.
-      if (more === true) this.#soon = setImmediate(() => void this.#load());
+      if (more && !this.#isStopped) this.#soon = setImmediate(() => void this.#load());
     } finally {
       this.#loading = false;
     }
@@ -71,6 +68,6 @@ export class StoreRecovery {
       void this.#load().then(() => {
         if (!this.#stopped) this.#lookAgain();
       });
-    }, LOOK_AGAIN_MS);
+    }, this.#durable.lookAgainMs);
   }
 }

@@ -169,6 +169,29 @@ export class EventQueue {
     return this.#remove(event, seq);
   }
 
+  /** Removes the given events, leased ones included; requests that carry them are not repeated for them. Expensive. */
+  withdraw(events: ReadonlySet<QueuedEvent>): readonly Evicted[] {
+    const withdrawn: Evicted[] = [];
+    for (const lease of this.#leases) {
+      for (const event of lease.open) {
+        const seq = events.has(event) ? lease.withdraw(event) : null;
+        if (seq !== null) withdrawn.push({ event, seq });
+      }
+    }
+    for (const { event, seq, lane } of this.#waiting.remove(events)) {
+      if (lane.holder !== null) this.#blocked.subtract(event);
+      else if (!lane.first) this.#free.delete(lane);
+      withdrawn.push(this.#remove(event, seq));
+    }
+    // The others keep their places, so they are moved aside.
+    for (let event = this.#arrivals.first; event; event = this.#arrivals.first) {
+      if (events.has(event)) withdrawn.push(this.#remove(event, this.#firstSeq));
+      else this.#moveAside(event, this.#lane(event.orderKey));
+      this.#shiftArrival();
+    }
+    return withdrawn;
+  }
+
   /**
    * Leases the oldest events that fit into one batch: of one format, without a repeated id, and none whose key is leased.
    *
@@ -242,17 +265,20 @@ export class EventQueue {
   #takeArrivals(lease: QueueLease, take: Take, avoid?: ReadonlySet<string>): void {
     for (let event = this.#arrivals.first; event; event = this.#arrivals.first) {
       const lane = this.#lane(event.orderKey);
-      if (lane.holder !== null && lane.holder !== lease) {
-        this.#waiting.append({ event, seq: this.#firstSeq, lane });
-        this.#blocked.add(event);
-      } else if (avoid?.has(lane.key)) {
-        this.#waiting.append({ event, seq: this.#firstSeq, lane });
-        this.#free.add(lane);
+      if ((lane.holder !== null && lane.holder !== lease) || avoid?.has(lane.key)) {
+        this.#moveAside(event, lane);
       } else if (!take(event, this.#firstSeq, lane)) {
         return;
       }
       this.#shiftArrival();
     }
+  }
+
+  /** Moves the first of the arrivals into the lane of its key. */
+  #moveAside(event: QueuedEvent, lane: KeyLane): void {
+    this.#waiting.append({ event, seq: this.#firstSeq, lane });
+    if (lane.holder !== null) this.#blocked.add(event);
+    else this.#free.add(lane);
   }
 
   #lane(key: string): KeyLane {

@@ -93,6 +93,19 @@ export class WaitingList {
     entry.older = entry.newer = entry.nextInLane = null;
   }
 
+  /** Removes the given events of all lanes, and returns them. */
+  remove(events: ReadonlySet<QueuedEvent>): readonly PlacedEvent[] {
+    const removed: PlacedEvent[] = [];
+    const kept: PlacedEvent[] = [];
+    for (let entry = this.#oldest; entry; entry = this.#oldest) {
+      const { event, seq, lane } = entry;
+      (events.has(event) ? removed : kept).push({ event, seq, lane });
+      this.removeFirst(lane);
+    }
+    this.putBack(kept);
+    return removed;
+  }
+
   #link({ event, seq, lane }: PlacedEvent, newer: Waiting | null): void {
     const entry: Waiting = { event, seq, lane, older: newer ? newer.older : this.#newest, newer, nextInLane: null };
     if (entry.older) entry.older.newer = entry;

@@ -23,6 +23,8 @@ export class QueueLease implements Lease {
   /** Index of the event that is probably acknowledged next. */
   #next = 0;
   #acks = 0;
+  /** Events that were withdrawn. */
+  #withdrawn: Set<QueuedEvent> | null = null;
 
   /** @param onAck called with each event that is acknowledged */
   constructor(onAck: (place: PlacedEvent) => void) {
@@ -39,9 +41,9 @@ export class QueueLease implements Lease {
     return this.#places.filter((place) => place !== null).map(({ event }) => event);
   }
 
-  /** All of them: only a request settles leased events. */
   wanted(events: readonly QueuedEvent[]): readonly QueuedEvent[] {
-    return events;
+    const withdrawn = this.#withdrawn;
+    return withdrawn ? events.filter((event) => !withdrawn.has(event)) : events;
   }
 
   /** True if one of the events has the same id. */
@@ -66,6 +68,12 @@ export class QueueLease implements Lease {
     this.#acks += 1;
     this.#onAck(place);
     return place.seq;
+  }
+
+  /** Takes an event out whose fate is not for its request to decide. Like `ack`. */
+  withdraw(event: QueuedEvent): number | null {
+    (this.#withdrawn ??= new Set()).add(event);
+    return this.ack(event);
   }
 
   /** Ends the lease. Returns what was not acknowledged. */

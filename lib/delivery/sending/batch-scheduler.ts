@@ -245,9 +245,12 @@ export class BatchScheduler {
       if (attempt.delivered.length > 0) this.sizer.accepted(attempt.delivered, plan);
       if (attempt.answered) this.answered();
       this.#settlement.settle(lease, attempt);
-      const { left, failure, retryAfterMs } = attempt;
-      if (failure === null || left.length === 0) continue;
+      const { failure, retryAfterMs } = attempt;
+      if (failure === null || attempt.left.length === 0) continue;
       this.#lastFailure = failure;
+      const left = lease.wanted(attempt.left);
+      // Another process has them now. A probe has failed nevertheless.
+      if (left.length === 0) return this.#breaker.closed ? null : { failure, about: 'another' };
       const delayMs = retryDelayMs(attempt, this.#options, maxRetriesOf(plan, this.#options, this.#breaker.closed));
       if (delayMs === null) return { failure, retryAfterMs, about: aboutOf(attempt) };
       this.#settlement.observer.retrying(left, Math.max(delayMs, retryAfterMs ?? 0), failure);

@@ -14,14 +14,19 @@ export interface GivenUp {
   /** A longer pause than a retry may wait. */
   readonly retryAfterMs?: number;
   /**
-   * `size`: it may be the cause. `pause`: the receiver asked for one. `events`: it refuses one after the other. `another`: another batch
-   * failed.
+   * `size`: it may be the cause. `outage`: it is not. `pause`: the receiver asked for one. `events`: it refuses one after the other.
+   * `another`: another batch failed.
    */
-  readonly about: 'size' | 'pause' | 'events' | 'another';
+  readonly about: 'size' | 'outage' | 'pause' | 'events' | 'another';
 }
 
-export function aboutOf({ number, retryAfterMs }: Pick<AttemptResult, 'number' | 'retryAfterMs'>): GivenUp['about'] {
+export function aboutOf({
+  number,
+  retryAfterMs,
+  failure,
+}: Pick<AttemptResult, 'number' | 'retryAfterMs' | 'failure'>): GivenUp['about'] {
   if (retryAfterMs !== undefined) return 'pause';
+  if (failure?.anySize === true) return 'outage';
   return number === 0 ? 'events' : 'size';
 }
 

@@ -26,8 +26,11 @@ export interface DroppedEvent {
   readonly detail: string;
 }
 
-/** A sender, perhaps wrapped to count requests or to wait for the store. Its connections are released elsewhere. */
-export type WrappedSender = Omit<Sender, 'release'>;
+/** A sender, perhaps wrapped to count requests. Its connections are released elsewhere. */
+export interface WrappedSender extends Omit<Sender, 'release'> {
+  /** Returns a promise if events must not be sent yet. It resolves with the reason if they still must not. Default: they may. */
+  mayLeave?(events: readonly QueuedEvent[]): Promise<SendFailure | null> | null;
+}
 
 /** Events that were refused together: split, or, if it is one, suspected. */
 interface Refused {
@@ -112,9 +115,16 @@ class BatchDelivery {
     let events = this.#lease.wanted(part);
     let repetitions = 0;
     for (let number = 1; events.length > 0; number += 1) {
-      const format = events[0]?.format ?? '';
+      const waiting = this.#sender.mayLeave?.(events);
+      const obstacle = waiting ? await unlessAborted(waiting, signal) : null;
+      if (waiting && signal.aborted) break;
+      // Another process may have taken some over.
+      if (waiting) events = this.#lease.wanted(events);
+      if (events.length === 0) break;
       const attempt = { number: number + repetitions, signal };
-      const outcome = await this.#sender.send({ id, createdAt, format, events }, attempt);
+      const outcome = obstacle
+        ? { kind: 'retryable' as const, failure: obstacle }
+        : await this.#sender.send({ id, createdAt, format: events[0]?.format ?? '', events }, attempt);
       if (outcome.isRepeated) repetitions += 1;
       if (outcome.kind === 'tooLarge') return { events, reason: 'too_large', failure: outcome.failure };
       if (outcome.kind === 'rejected') return { events, reason: 'rejected', failure: outcome.failure };
@@ -185,4 +195,17 @@ class BatchDelivery {
     this.#refusals.unproven = 0;
     return this.suspects.length === 0 ? NO_EVENTS : this.convict();
   }
+}
+
+/** Resolves like the promise, or with null once the signal aborts. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  if (signal.aborted) return Promise.resolve(null);
+  return new Promise((resolve) => {
+    const onAbort = (): void => resolve(null);
+    signal.addEventListener('abort', onAbort, { once: true });
+    void promise.then((result) => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(result);
+    });
+  });
 }

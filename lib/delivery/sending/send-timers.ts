@@ -1,9 +1,14 @@
-import { backgroundTimer, isRunning, stopTimer, type Timer } from '../timers.js';
+import { atEndOfTurn, backgroundTimer, isRunning, stopTimer, type Timer } from '../timers.js';
 
 /** When queued events are sent, in milliseconds. */
 export interface SendTimes {
   /** Maximum time that events wait for a batch to be worth sending. */
   readonly flushIntervalMs: number;
+  /**
+   * Time that a batch worth sending waits for more events, so that a burst takes fewer requests. 0: it leaves at the end of the turn of
+   * the event loop. Default: 5.
+   */
+  readonly lingerMs?: number;
 }
 
 export interface SendTimersCallbacks {
@@ -13,20 +18,22 @@ export interface SendTimersCallbacks {
   onSend(isFull: boolean): void;
 }
 
-/** Time that a batch waits for more events, so that a burst takes fewer requests. */
 const LINGER_MS = 5;
 
 /** The timers of a BatchScheduler. They do not keep the process alive. */
 export class SendTimers {
   readonly #times: SendTimes;
+  readonly #lingerMs: number;
   readonly #callbacks: SendTimersCallbacks;
   #flush: Timer | null = null;
   #send: Timer | null = null;
+  #cancelEndOfTurn: (() => void) | null = null;
   /** True if `#send` waits for a batch to fill. */
   #lingers = false;
 
   constructor(times: SendTimes, callbacks: SendTimersCallbacks) {
     this.#times = times;
+    this.#lingerMs = times.lingerMs ?? LINGER_MS;
     this.#callbacks = callbacks;
   }
 
@@ -46,18 +53,22 @@ export class SendTimers {
 
   /** True if `startSend` would change nothing. */
   sends(isFull: boolean): boolean {
-    return isRunning(this.#send) && !(isFull && this.#lingers);
+    return this.#cancelEndOfTurn !== null || (isRunning(this.#send) && !(isFull && this.#lingers));
   }
 
   /** Sends after the current turn: callers of `capture` must not wait for a batch to be built, and a burst fills batches. */
   startSend(isFull: boolean): void {
-    stopTimer(this.#send);
+    this.stopSend();
     this.#lingers = !isFull;
-    this.#send = backgroundTimer(() => this.#callbacks.onSend(isFull), isFull ? 0 : LINGER_MS);
+    const send = (): void => this.#callbacks.onSend(isFull);
+    if (this.#lingerMs === 0) this.#cancelEndOfTurn = atEndOfTurn(send);
+    else this.#send = backgroundTimer(send, isFull ? 0 : this.#lingerMs);
   }
 
   stopSend(): void {
     stopTimer(this.#send);
     this.#send = null;
+    this.#cancelEndOfTurn?.();
+    this.#cancelEndOfTurn = null;
   }
 }

@@ -22,15 +22,24 @@ function setUp(
       storeWorks: () => told.push('works'),
       storeWarned: (warning) => told.push(warning),
     },
+    () => undefined,
   );
   return { durable, told };
+}
+
+const ROOM = { maxEvents: 10, maxBytes: 1000 };
+
+async function recovered(durable: DurableBuffer): Promise<readonly QueuedEvent[]> {
+  const all: QueuedEvent[] = [];
+  await durable.recover(ROOM, (events) => all.push(...events));
+  return all;
 }
 
 it('reports a failure that follows one without consequences', async () => {
   const store = new MemoryEventStore();
   store.recover = () => Promise.reject(Object.assign(new Error('busy'), { temporary: true }));
   const { durable, told } = setUp(store);
-  await durable.recover({ maxEvents: 1, maxBytes: 1 });
+  await recovered(durable);
   expect([told, durable.failing]).toEqual([['fails: busy'], true]);
   await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
   expect([told, durable.failing]).toEqual([['fails: busy'], false]);
@@ -128,7 +137,6 @@ describe('a write in progress', () => {
 
 describe('a store that loses events', () => {
   const eventOf = (id: string, format = 'v0'): QueuedEvent => ({ ...EVENT, id, format });
-  const ROOM = { maxEvents: 9, maxBytes: 999 };
 
   /** A store that can lose its events. */
   function losing(memory = new SharedMemory()) {
@@ -151,7 +159,7 @@ describe('a store that loses events', () => {
   it('fails, and gets the unsettled events again', async () => {
     const { memory, store, lose } = losing();
     const { durable, told } = setUp(store);
-    await durable.recover(ROOM);
+    await recovered(durable);
     const [first, second, third] = [eventOf('1'), eventOf('2'), eventOf('3')];
     for (const event of [first, second, third]) durable.append(event);
     // The store has not been told yet.
@@ -170,9 +178,7 @@ describe('a store that loses events', () => {
     shared.events.set(eventOf('1'), { project: 'one', owner: null });
     const { memory, store, lose } = losing(shared);
     const { durable } = setUp(store, (event) => ({ ...event, format: 'v1' }));
-    const {
-      events: [event],
-    } = await durable.recover(ROOM);
+    const [event] = await recovered(durable);
     lose();
     expect(durable.keeps(event!)).toBe(false);
     await jest.advanceTimersByTimeAsync(LEFT_ALONE_MS);
@@ -184,33 +190,32 @@ describe('a store that loses events', () => {
 });
 
 describe('a store in use', () => {
-  const ROOM = { maxEvents: 9, maxBytes: 999 };
   const REFUSED = /in use by an instance with another key or host.*a store of its own/;
   const another = (store: EventStore) => setUp(store, undefined, 'two').durable;
 
   it('is refused to another project until it is closed', async () => {
     const store = new MemoryEventStore();
     const [one, two] = [setUp(store).durable, another(store)];
-    await one.recover(ROOM);
-    await expect(two.recover(ROOM)).rejects.toThrow(REFUSED);
-    await one.recover(ROOM);
+    await recovered(one);
+    await expect(recovered(two)).rejects.toThrow(REFUSED);
+    await recovered(one);
     await one.close();
     const three = another(store);
-    await three.recover(ROOM);
+    await recovered(three);
     // These do not own it.
     await one.close();
     await two.close();
-    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow(REFUSED);
+    await expect(recovered(setUp(store).durable)).rejects.toThrow(REFUSED);
   });
 
   it('passes to the next user of its project: a failed boot closes nothing', async () => {
     const store = new MemoryEventStore();
-    await setUp(store).durable.recover(ROOM);
+    await recovered(setUp(store).durable);
     const next = setUp(store).durable;
-    expect((await next.recover(ROOM)).events).toEqual([]);
-    await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
+    expect(await recovered(next)).toEqual([]);
+    await expect(recovered(another(store))).rejects.toThrow(REFUSED);
     await next.close();
-    expect((await another(store).recover(ROOM)).events).toEqual([]);
+    expect(await recovered(another(store))).toEqual([]);
   });
 
   it('is refused while it closes, and free when closing failed', async () => {
@@ -218,22 +223,22 @@ describe('a store in use', () => {
     let fail: (error: Error) => void = () => undefined;
     store.close = () => new Promise((_, reject) => (fail = reject));
     const { durable } = setUp(store);
-    await durable.recover(ROOM);
+    await recovered(durable);
     const closing = durable.close();
     await jest.advanceTimersByTimeAsync(0);
-    await expect(another(store).recover(ROOM)).rejects.toThrow(REFUSED);
+    await expect(recovered(another(store))).rejects.toThrow(REFUSED);
     fail(new Error('disk full'));
     await closing;
-    expect((await another(store).recover(ROOM)).events).toEqual([]);
+    expect(await recovered(another(store))).toEqual([]);
   });
 
   it('is free when the first recovery rejected', async () => {
     const store = new MemoryEventStore();
     const recover = store.recover.bind(store);
     store.recover = () => Promise.reject(new Error('no such table'));
-    await expect(setUp(store).durable.recover(ROOM)).rejects.toThrow('no such table');
+    await expect(recovered(setUp(store).durable)).rejects.toThrow('no such table');
     store.recover = recover;
-    expect((await another(store).recover(ROOM)).events).toEqual([]);
+    expect(await recovered(another(store))).toEqual([]);
   });
 });
 
