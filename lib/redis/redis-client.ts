@@ -19,6 +19,7 @@ export class RedisClient {
   readonly #limitMs: number;
   readonly #users = new Set<object>();
   #connection: RedisConnection | null = null;
+  #epoch = 0;
   #isOpened = false;
   /** Why there is no connection, while there is none. */
   #connectionError: unknown = null;
@@ -33,6 +34,11 @@ export class RedisClient {
 
   get keyPrefix(): string {
     return this.#driver.keyPrefix;
+  }
+
+  /** Changes whenever commands go over another socket. The first connection does not count. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   get isCluster(): boolean {
@@ -76,12 +82,16 @@ export class RedisClient {
     this.#isOpened = false;
     const isCurrent = (): boolean => this.#connection === connection;
     const connection = this.#driver.open({
+      onClose: () => {
+        this.#epoch += 1;
+      },
       onError: (error) => {
         if (!isCurrent()) return;
         this.#connectionError = error;
         this.#activeAt = performance.now();
       },
       onEnd: () => {
+        this.#epoch += 1;
         if (isCurrent()) this.#connection = null;
       },
     });

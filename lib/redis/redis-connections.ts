@@ -13,6 +13,8 @@ export interface RedisConnection {
 export interface ConnectionEvents {
   /** Called with the error of each failed attempt to connect. */
   readonly onError: (error: unknown) => void;
+  /** A socket was closed. The connection opens another one. */
+  readonly onClose: () => void;
   /** The connection will not be tried again, and nobody closed it. */
   readonly onEnd: () => void;
 }
@@ -113,7 +115,7 @@ export function driverOfIoredis(instance: IoredisLike): RedisDriver {
   return ioredisDriver(options, isCluster, duplicate);
 }
 
-function openIoredis(redis: IoredisLike, { onError, onEnd }: ConnectionEvents): RedisConnection {
+function openIoredis(redis: IoredisLike, { onError, onClose, onEnd }: ConnectionEvents): RedisConnection {
   let isClosed = false;
   const opened = new Promise<void>((resolve) => {
     redis.on('error', (error) => {
@@ -121,7 +123,10 @@ function openIoredis(redis: IoredisLike, { onError, onEnd }: ConnectionEvents): 
       resolve();
     });
     redis.on('ready', () => resolve());
-    redis.on('close', () => resolve());
+    redis.on('close', () => {
+      onClose();
+      resolve();
+    });
   });
   // Commands in flight keep the process alive, an idle connection does not.
   redis.on('connect', () => redis.stream?.unref?.());
@@ -180,7 +185,7 @@ export function nodeRedisDriver(options: NodeRedisLike['options'], duplicate: ()
 export const driverOfNodeRedis = (client: NodeRedisLike): RedisDriver =>
   nodeRedisDriver(client.options, () => client.duplicate(nodeRedisSettings(client.options?.socket)));
 
-function openNodeRedis(client: NodeRedisLike, { onError, onEnd }: ConnectionEvents): RedisConnection {
+function openNodeRedis(client: NodeRedisLike, { onError, onClose, onEnd }: ConnectionEvents): RedisConnection {
   let isClosed = false;
   const opened = new Promise<void>((resolve) => {
     client.on('error', (error) => {
@@ -189,6 +194,7 @@ function openNodeRedis(client: NodeRedisLike, { onError, onEnd }: ConnectionEven
     });
     client.on('ready', () => resolve());
   });
+  client.on('reconnecting', onClose);
   client.unref?.();
   client.connect().catch((error: unknown) => {
     if (isClosed) return;

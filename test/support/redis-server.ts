@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { freePort } from '../../sample/03-every-transport/test/redis.js';
+
+export { freePort };
 
 /** True if Redis is installed on this machine. */
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
