@@ -5,7 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventStore } from 'nestjs-posthog-capture';
 import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
+import { MemoryQueue } from '../support/memory-queue.js';
 import { eventOf } from '../support/stored-events.js';
+import { describeRecovery, type EventPlace } from './recovery-contract.js';
 
 /** A disk, and stores over it. */
 interface Disk {
@@ -26,7 +28,43 @@ const inMemory = (): Promise<Disk> => {
   return Promise.resolve({ store: () => new MemoryEventStore(memory), remove: () => Promise.resolve() });
 };
 
-/** The contract of EventStore, which every store must pass. */
+/** Events get there by processes that ended. */
+async function filledByStores(create: () => Promise<Disk>): Promise<EventPlace> {
+  const disk = await create();
+  return {
+    put: async (project, events) => {
+      const store = disk.store();
+      await store.recover({ project, maxEvents: 0, maxBytes: 0 });
+      await store.append(events);
+      await store.close();
+    },
+    source: () => disk.store(),
+    remove: () => disk.remove(),
+  };
+}
+
+const queueOf = (partitions: number) => (): Promise<EventPlace> => {
+  const queue = new MemoryQueue(partitions);
+  return Promise.resolve({
+    put: (project, events) => {
+      queue.put(project, events);
+      return Promise.resolve();
+    },
+    source: () => queue.source(),
+    expireClaims: () => {
+      queue.loseLeases();
+      return Promise.resolve();
+    },
+    remove: () => Promise.resolve(),
+  });
+};
+
+describeRecovery('a store in memory', () => filledByStores(inMemory));
+describeRecovery('a store in files', () => filledByStores(onDisk('tick')));
+describeRecovery('a queue in memory', queueOf(4));
+describeRecovery('a queue in memory with one partition', queueOf(1));
+
+/** The contract of `append`, which every store must pass besides that of recovering. */
 describe.each([
   ['in memory', inMemory],
   ['in files, per tick', onDisk('tick')],
@@ -122,32 +160,6 @@ describe.each([
     expect((await opened()).events).toEqual([third, first]);
   });
 
-  it('recovers in several steps if the limits do not allow all events at once', async () => {
-    const { store } = await opened();
-    const events = Array.from({ length: 50 }, (_unused, index) => eventOf(index));
-    await store.append(events);
-    await store.close();
-    const { store: second, events: first } = await opened(EVERYTHING.project, { maxEvents: 20 });
-    expect(first).toEqual(events.slice(0, 20));
-    const { bytes = 0 } = events[20] ?? {};
-    const byBytes = await second.recover({ ...EVERYTHING, maxBytes: bytes * 10 });
-    expect(byBytes.events).toEqual(events.slice(20, 30));
-    const tooLarge = await second.recover({ ...EVERYTHING, maxBytes: 1 });
-    expect(tooLarge.events).toEqual(events.slice(30, 31));
-    await second.remove(first);
-    await second.close();
-    // Events that were recovered but not removed are recovered again.
-    expect((await opened()).events).toEqual(events.slice(20));
-  });
-
-  it('recovers nothing if the limits allow nothing', async () => {
-    const { store } = await opened();
-    await store.append([eventOf(1)]);
-    await store.close();
-    const { events } = await opened(EVERYTHING.project, { maxEvents: 0 });
-    expect(events).toEqual([]);
-  });
-
   it('does not recover the events of a living owner', async () => {
     const [first, second] = [await opened(), await opened()];
     await first.store.append([eventOf(1)]);
@@ -165,34 +177,6 @@ describe.each([
     await store.close();
     const heirs = await Promise.all([opened(), opened(), opened()]);
     expect(heirs.flatMap((heir) => heir.events)).toEqual(events);
-  });
-
-  it('keeps the events of another project', async () => {
-    const { store } = await opened('abc1');
-    await store.append([eventOf(1)]);
-    await store.close();
-    const other = await opened('abc2');
-    expect(other.events).toEqual([]);
-    await other.store.close();
-    expect((await opened('abc1')).events).toEqual([eventOf(1)]);
-  });
-
-  it('keeps any string', async () => {
-    const { store } = await opened();
-    const payload = JSON.stringify({
-      text: 'Zürich \u{1F600} \n "quoted" \u0001 \u2028 日本',
-      long: 'x'.repeat(900_000),
-    });
-    const event = {
-      ...eventOf(1),
-      name: 'a\nb "c" \u{1F600}',
-      orderKey: '日本 \n',
-      payload,
-      bytes: Buffer.byteLength(payload),
-    };
-    await store.append([event]);
-    await store.close();
-    expect((await opened()).events).toEqual([event]);
   });
 
   it('distinguishes the strings and times of adjacent events, whatever they contain', async () => {

@@ -88,8 +88,9 @@ export class MemoryQueue implements CaptureQueue {
     });
   }
 
-  /** Makes the queue forget all leases, as a server that lost them: the next relay to ask gets the partitions. */
+  /** Makes the queue forget all relays and leases, as a server that lost them: the next relay to ask gets the partitions. */
   loseLeases(): void {
+    this.#relays.clear();
     for (const partition of this.#partitions) partition.owner = null;
   }
 
