@@ -101,16 +101,17 @@ export function personlessIdOf(scope: ContextScope | undefined): string {
 /** The current layer if it lies within the given one, otherwise the given one. */
 export function innermost(scope: ContextScope): ContextScope {
   const current = currentScope.getStore();
-  return current !== undefined && liesWithin(current, scope) ? current : scope;
+  return current !== undefined && isWithin(current, scope) ? current : scope;
 }
 
 /** Runs a function within a layer, unless it already does. */
 export function within<T>(scope: ContextScope, fn: () => T): T {
   const current = currentScope.getStore();
-  return current !== undefined && liesWithin(current, scope) ? fn() : currentScope.run(scope, fn);
+  return current !== undefined && isWithin(current, scope) ? fn() : currentScope.run(scope, fn);
 }
 
-function liesWithin(layer: ContextScope, scope: ContextScope): boolean {
+/** True for the scope itself and all layers above it. */
+export function isWithin(layer: ContextScope, scope: ContextScope): boolean {
   for (let one: ContextScope | undefined = layer; one !== undefined; one = one.below) if (one === scope) return true;
   return false;
 }

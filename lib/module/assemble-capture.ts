@@ -9,6 +9,7 @@ import { CallInterpreter } from '../context/call-interpreter.js';
 import { type Warn } from '../shared/unknown-fields.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
+import { exceptionRulesOf } from '../tracking/call/exception-rules.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { formatOf } from '../wire/formats.js';
 
@@ -45,7 +46,7 @@ export async function assembleCapture(
   for (const note of notes) reporter.note(`options: ${note}`, note);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
-  const exceptions = new Exceptions(options.exceptions);
+  const exceptions = new Exceptions(typeof options.exceptions === 'object' ? options.exceptions : {});
   const intake = new EventIntake(contexts, formatOf(options.captureMode), options, exceptions);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
   const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
@@ -54,7 +55,7 @@ export async function assembleCapture(
   rememberSettings(service, {
     context: options.enabled && options.context,
     requests: options.enabled && options.requests,
-    exceptions: null,
+    exceptions: options.enabled ? exceptionRulesOf(options.exceptions) : null,
     warn: (kind, text) => reporter.warn(kind, text),
   });
   return service;

@@ -2,35 +2,18 @@ import { types } from 'node:util';
 import { isEventName } from '../context/event-name.js';
 import { toJson } from '../json/safe-json.js';
 import { contentOf, isObject, plainCopy } from '../shared/untrusted-values.js';
+import { EXPECTED_EXCEPTIONS, exceptionProblem } from './exception-options.js';
 import { optionRule as rule, parseBoolean, parseInteger, parseText, parseWord, parseWords } from './option-rule.js';
-
-/** The longest delay of `setTimeout` in milliseconds; it fires a longer one immediately. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-type Predicate = (value: unknown) => boolean;
-
-const optional =
-  (isValid: Predicate): Predicate =>
-  (value) =>
-    value === undefined || isValid(value);
-
-const isIntegerBetween =
-  (min: number, max: number): Predicate =>
-  (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
-
-/** True for an object that has no other fields than these, each valid or undefined. */
-const hasOnly =
-  (fields: Readonly<Record<string, Predicate>>): Predicate =>
-  (value) =>
-    isObject(value) &&
-    Object.entries(value).every(([name, given]) => given === undefined || fields[name]?.(given) === true);
-
-const isFunction: Predicate = (value) => typeof value === 'function';
-const isSynchronousFunction: Predicate = (value) =>
-  isFunction(value) && Object.prototype.toString.call(value) !== '[object AsyncFunction]';
-const hasMethods = (value: unknown, ...methods: string[]): boolean =>
-  isObject(value) && methods.every((method) => isFunction(value[method]));
+import {
+  hasMethods,
+  hasOnly,
+  isFunction,
+  isIntegerBetween,
+  isSynchronousFunction,
+  LONGEST_TIMER_MS,
+  optional,
+  type Predicate,
+} from './predicates.js';
 
 /** @param unit plural, such as "events" or "bytes" */
 export const IsCount = (unit: string, min: 0 | 1 = 1) =>
@@ -129,22 +112,11 @@ export const IsRequestTracking = () =>
       '"/health" and "/static/*", and of regular expressions)',
   });
 
-const LIMIT: Readonly<Record<string, Predicate>> = {
-  burst: isIntegerBetween(1, Number.MAX_SAFE_INTEGER),
-  everyMs: isIntegerBetween(1, LONGEST_TIMER_MS),
-};
-const EXCEPTIONS: Readonly<Record<string, Predicate>> = {
-  sourceContext: (value) => typeof value === 'boolean',
-  limit: (value) => value === false || hasOnly(LIMIT)(value),
-};
-
 export const IsExceptionOptions = () =>
   rule({
     name: 'isExceptionOptions',
-    isValid: hasOnly(EXCEPTIONS),
-    expected:
-      'an object with sourceContext (true or false) and limit (false, or an object with burst, 1 or more errors, and everyMs, ' +
-      '1 or more milliseconds)',
+    isValid: (value) => exceptionProblem(value) === null,
+    expected: (value) => exceptionProblem(value) ?? EXPECTED_EXCEPTIONS,
   });
 
 export const IsOptionalStore = () =>

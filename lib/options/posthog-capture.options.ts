@@ -23,6 +23,7 @@ import {
 import { queueDefaults } from './queue-defaults.js';
 import { type Identity } from '../context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
+import { type TrackContext } from '../context/track-context.js';
 import { type EventDrop } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
 import { type HttpServiceLike } from '../wire/http-service.js';
@@ -68,8 +69,30 @@ export interface ExceptionLimitOptions {
   everyMs?: number | undefined;
 }
 
+/** A failed call, as passed to callbacks of option `exceptions`. */
+export type FailedCall = TrackContext<'error'>;
+
+/**
+ * Errors that are not captured: a class, a regular expression that is tested against name and message, or a function that returns true.
+ * Functions must be synchronous; if one throws, the error is captured.
+ */
+export type IgnoreRule = Abstract<unknown> | RegExp | ((error: unknown, call: FailedCall) => boolean);
+
 /** Options of the errors that are captured. */
 export interface ExceptionOptions {
+  /**
+   * false: unhandled errors are not captured, only those that the application passes to `captureException`. Default: true, where `exceptions` is
+   * true or an object.
+   */
+  observe?: boolean | undefined;
+  /** Returns true for the status of a response whose error is captured. Default: 500 and more. */
+  status?: ((status: number) => boolean) | undefined;
+  /** Unhandled errors that are not captured. Default: none. */
+  ignore?: readonly IgnoreRule[] | undefined;
+  /** The attempts of a job whose errors are captured: the last one, or every one. Default: `last_attempt`. */
+  jobs?: 'last_attempt' | 'every' | undefined;
+  /** Properties of an unhandled error. Must be synchronous; if it fails, the error is captured without them. Default: none. */
+  properties?: ((call: FailedCall) => Record<string, unknown> | null | undefined) | undefined;
   /**
    * false: stack frames have no lines of the source files. They are left out for files whose source map is uploaded, in any case.
    * Default: true.
@@ -389,12 +412,13 @@ export class PostHogCaptureOptions {
   readonly requests: boolean | RequestTrackingOptions = false;
 
   /**
-   * Settings of `captureException`: source lines, and the limit of each type of error.
+   * true captures the unhandled errors of the application; an object does so with these settings.
+   * Source lines and the limit of each type of error apply to `captureException` as well.
    *
-   * Default: `{}`, source lines, and of each type 10 errors at once and one more each 10 seconds. Set in code only.
+   * Default: false. Set in code only.
    */
   @IsExceptionOptions()
-  readonly exceptions: ExceptionOptions = {};
+  readonly exceptions: boolean | ExceptionOptions = false;
 
   /**
    * Receives warnings.

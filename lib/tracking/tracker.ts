@@ -7,6 +7,7 @@ import { processClass, processSingleton } from '../shared/process-singleton.js';
 import { captureCall } from './call/capture-call.js';
 import { type TrackedEvent } from './call/track-event.options.js';
 import { settingsOf, type TrackingApp, type TrackingInstance } from './call/tracking-instance.js';
+import { ErrorSources } from './exceptions/error-sources.js';
 import { ExceptionObserver } from './exceptions/exception-observer.js';
 import { HttpTracking } from './http/http-tracking.js';
 import { type RawResponse, type ResponseEnd } from './http/response-end.js';
@@ -26,7 +27,10 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
   readonly exceptions = new ExceptionObserver();
   readonly #instances = new Map<string | undefined, TrackingInstance>();
   readonly #modules: ModulesContainer;
+  readonly #host: HttpAdapterHost | undefined;
   readonly #http: HttpTracking;
+  readonly #errors: ErrorSources;
+  #opening: Promise<void> | undefined;
   readonly #self = new WeakRef(this);
   #opensContexts = false;
 
@@ -35,7 +39,9 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     @Optional() @Inject(HttpAdapterHost) host?: HttpAdapterHost,
   ) {
     this.#modules = modules;
+    this.#host = host;
     this.#http = new HttpTracking(this, () => host?.httpAdapter);
+    this.#errors = new ErrorSources(this);
     // Before Nest reads their metadata to register handlers.
     freeStreamCalls(modules);
     running.add(this.#self);
@@ -63,6 +69,11 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     }
     this.exceptions.register(instance);
     this.#http.register(instance);
+  }
+
+  /** Resolves when the errors of the application can be seen, which must be before Nest registers handlers. */
+  async seeErrors(): Promise<void> {
+    if (this.exceptions.isActive) await (this.#opening ??= this.#errors.open(this.#modules));
   }
 
   get opensContexts(): boolean {
@@ -107,6 +118,7 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
   /** Must be called just before Nest registers middleware and routes. */
   prepareRoutes(): void {
     this.#http.prepareRoutes(this.#modules);
+    this.#errors.seeStreams(this.#host?.httpAdapter);
   }
 
   onModuleInit(): void {

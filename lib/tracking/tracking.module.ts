@@ -27,8 +27,9 @@ export function registerInstance(name: string | undefined): Provider {
   return {
     provide: `PostHogCaptureTracking:${name ?? ''}`,
     inject: [getCaptureToken(name), Tracker],
-    useFactory: (capture: CaptureService, tracker: Tracker) => {
+    useFactory: async (capture: CaptureService, tracker: Tracker) => {
       tracker.register(name, capture);
+      await tracker.seeErrors();
       return true;
     },
   };

@@ -7,7 +7,8 @@ import { type Method } from './tracked-methods.js';
 /** All metadata of Nest and its packages that tracking reads or writes on handlers, except those of Fastify's routes. */
 const ROUTE = 'path';
 const PATTERN = 'microservices:pattern';
-const MESSAGE_HANDLERS = [PATTERN, 'websockets:message_mapping'];
+const GATEWAY_MESSAGE = 'websockets:message_mapping';
+const EVENT_STREAM = '__sse__';
 const STREAM_CALL = 'pt_stream';
 const FIELD_RESOLVER = 'graphql:resolve_property';
 const PROCESSOR = 'bullmq:processor_metadata';
@@ -20,8 +21,16 @@ export const ownInterceptors = processSingleton('own-interceptors', () => new We
 
 export const isHttpHandler = (method: object): boolean => Reflect.hasMetadata(ROUTE, method);
 
-export const isMessageHandler = (method: object): boolean =>
-  MESSAGE_HANDLERS.some((key) => Reflect.hasMetadata(key, method));
+/** undefined for other methods than handlers of messages. */
+export function messageKindOf(method: object): 'rpc' | 'ws' | undefined {
+  if (Reflect.hasMetadata(PATTERN, method)) return 'rpc';
+  return Reflect.hasMetadata(GATEWAY_MESSAGE, method) ? 'ws' : undefined;
+}
+
+export const isMessageHandler = (method: object): boolean => messageKindOf(method) !== undefined;
+
+export const isEventStream = (method: unknown): boolean =>
+  typeof method === 'function' && Reflect.hasMetadata(EVENT_STREAM, method);
 
 /** A gRPC handler that receives the call itself (`@GrpcStreamCall`) and returns nothing. */
 export function isStreamCall(method: object): boolean {

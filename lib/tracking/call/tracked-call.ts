@@ -1,6 +1,7 @@
 import { type CallSource } from '../../context/call-source.js';
 import { type ContextScope, currentScope } from '../../context/context-scope.js';
 import { type Outcome, type TrackContext } from '../../context/track-context.js';
+import { noteScope } from './error-scopes.js';
 import { type CallObserver } from './observe-result.js';
 import { type TrackedEvent } from './track-event.options.js';
 import { type TrackingApp } from './tracking-instance.js';
@@ -71,6 +72,7 @@ export class TrackedCall implements CallObserver {
   noteError(error: unknown): void {
     this.#error = error;
     this.#hasFailed = true;
+    noteScope(error, this.#start.scope);
   }
 
   /** The method is about to be tried again. */

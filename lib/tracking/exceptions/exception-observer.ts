@@ -3,8 +3,10 @@ import { type CaptureBoundary } from '../../capture/exception/capture-boundary.j
 import { type ContextScope, currentScope } from '../../context/context-scope.js';
 import { describeThrown } from '../../shared/describe-thrown.js';
 import { callSync, contentOf, FAILED, plainCopy } from '../../shared/untrusted-values.js';
+import { wantErrorScopes } from '../call/error-scopes.js';
 import { type TrackingInstance, type TrackingSettings } from '../call/tracking-instance.js';
-import { type ExceptionRules, type FailedCall, type IgnoreRule, isIgnored } from '../call/exception-rules.js';
+import { type FailedCall, type IgnoreRule } from '../../options/posthog-capture.options.js';
+import { type ExceptionRules, isIgnored } from '../call/exception-rules.js';
 import { isAbort, isExpected, isServerError } from './expected-errors.js';
 
 type Properties = Record<string, unknown>;
@@ -19,7 +21,9 @@ export interface CaughtError {
   /** `Class.method` */
   readonly handler?: string | undefined;
   /** The status of the response decides, not the error itself. */
-  readonly isDecidedByStatus?: boolean;
+  readonly isDecidedByStatus?: boolean | undefined;
+  /** What exception filters have made of the error, which then decides. */
+  readonly answer?: { readonly error: unknown } | undefined;
   /** Properties of the transport. Only called for an error that is captured. */
   readonly properties?: (() => Properties) | undefined;
 }
@@ -35,7 +39,9 @@ export class ExceptionObserver {
 
   register(instance: TrackingInstance): void {
     const rules = instance.settings.exceptions;
-    if (rules !== null) this.#observing.push({ instance, rules });
+    if (rules === null) return;
+    this.#observing.push({ instance, rules });
+    wantErrorScopes();
   }
 
   /** True if an instance captures unhandled errors. */
@@ -76,12 +82,13 @@ function captureBy({ instance, rules }: Observing, error: unknown, caught: Caugh
 
 function isFailure(error: unknown, caught: CaughtError, rules: ExceptionRules, settings: TrackingSettings): boolean {
   const isFailed = (status: number): boolean => {
+    if (rules.status === undefined) return isServerError(status);
     const result = resultOf('status', rules.status, status, rules.status, settings);
     return result === FAILED ? isServerError(status) : Boolean(result);
   };
   const { statusCode } = caught.call;
-  if (caught.isDecidedByStatus !== true || statusCode === undefined) return !isExpected(error, isFailed);
-  return isFailed(statusCode) && !isAbort(error);
+  if (caught.isDecidedByStatus === true && statusCode !== undefined) return isFailed(statusCode) && !isAbort(error);
+  return !isExpected(caught.answer === undefined ? error : caught.answer.error, isFailed);
 }
 
 function propertiesOf({ call, handler, properties }: CaughtError): Properties {

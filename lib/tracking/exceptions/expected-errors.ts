@@ -21,6 +21,16 @@ const CLIENT_CODES: ReadonlySet<unknown> = new Set([
 
 /** Names of errors that end a piece of work as its caller wanted. */
 const ABORTS: ReadonlySet<unknown> = new Set(['AbortError', 'CanceledError']);
+/** Codes of errors that follow from a client that has disconnected. */
+const DISCONNECTS: ReadonlySet<unknown> = new Set([
+  'ECONNABORTED',
+  'ECONNRESET',
+  'EPIPE',
+  'ERR_HTTP_REQUEST_ABORTED',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_WRITE_AFTER_END',
+]);
 /** Exceptions that a handler throws to answer a message. */
 const REPLIES = ['RpcException', 'WsException'];
 
@@ -53,6 +63,9 @@ export function isExpected(error: unknown, isFailure: (status: number) => boolea
 
 /** True if the error reports that work was cancelled. */
 export const isAbort = (error: unknown): boolean => ABORTS.has(fieldOf(error, 'name'));
+
+/** True if the error may follow from a client that has disconnected. */
+export const isDisconnect = (error: unknown): boolean => isAbort(error) || DISCONNECTS.has(fieldOf(error, 'code'));
 
 /** RpcException and WsException, of any copy of Nest, and classes derived from them. */
 function isReply(error: unknown): boolean {

@@ -12,6 +12,8 @@ import { takeCarriedContext } from './carried-context.js';
 export interface CallScope {
   readonly scope: ContextScope;
   readonly source: OpenSource;
+  /** When the context was opened, by `performance.now()`. */
+  readonly startedAt: number;
 }
 
 /** By raw HTTP request, or by Nest's context of a message. */
@@ -58,7 +60,7 @@ export function executionScope(execution: ExecutionContext, warn: Warn): CallSco
 }
 
 function remember(key: object, source: CallSource, below: ContextScope | undefined, own = NO_CONTEXT): CallScope {
-  const call: CallScope = { scope: openScope(below, own, source), source };
+  const call: CallScope = { scope: openScope(below, own, source), source, startedAt: performance.now() };
   scopes.set(key, call);
   return call;
 }

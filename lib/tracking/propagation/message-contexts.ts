@@ -1,7 +1,9 @@
 import { type NestInterceptor } from '@nestjs/common';
 import { type ModulesContainer } from '@nestjs/core';
+import { tap } from 'rxjs';
 import { within } from '../../context/context-scope.js';
 import { processSingleton } from '../../shared/process-singleton.js';
+import { areErrorScopesWanted, noteScope } from '../call/error-scopes.js';
 import {
   enhancersOf,
   isMessageHandler,
@@ -27,9 +29,10 @@ export const messageContexts = processSingleton('message-contexts', (): NestInte
     const type = execution.getType<string>();
     const isMessage = type === 'rpc' || type === 'ws';
     const isWanted = contextsWanted.size > 0 || planOf(execution.getHandler()).restoresContext;
-    return isMessage && isWanted
-      ? within(executionScope(execution, ignoreWarning).scope, () => next.handle())
-      : next.handle();
+    if (!isMessage || !isWanted) return next.handle();
+    const { scope } = executionScope(execution, ignoreWarning);
+    const result = within(scope, () => next.handle());
+    return areErrorScopesWanted() ? result.pipe(tap({ error: (error) => noteScope(error, scope) })) : result;
   },
 }));
 

@@ -44,7 +44,7 @@ const DEFAULTS: Record<string, unknown> = {
   identity: undefined,
   http: undefined,
   requests: false,
-  exceptions: {},
+  exceptions: false,
   logger: undefined,
 };
 
@@ -214,7 +214,12 @@ describe('requests', () => {
 
 describe('exceptions', () => {
   it.each([
+    true,
+    false,
     {},
+    { observe: false },
+    { status: (status: number) => status === 500, properties: () => ({}) },
+    { ignore: [Error, class Own extends Error {}, /timeout/, () => true], jobs: 'every' },
     { sourceContext: false, limit: false },
     { limit: {} },
     { limit: { burst: 1, everyMs: 1 } },
@@ -223,17 +228,29 @@ describe('exceptions', () => {
     expect(accepted('exceptions', value)).toEqual(value);
   });
 
-  it.each([
-    true,
-    'on',
-    { sourceContext: 'yes' },
-    { limit: true },
-    { limit: { burst: 0 } },
-    { limit: { everyMs: 0.5 } },
-    { limit: { max: 5 } },
-    { sources: true },
-  ])('refuses %j', (value) => {
-    expect(refused('exceptions', value)).toContain('expected an object with sourceContext');
+  it.each<[unknown, string]>([
+    ['on', 'true, false, or an object with observe, status'],
+    [[], 'true, false, or an object with observe'],
+    [{ sourceContext: 'yes' }, 'sourceContext to be true or false'],
+    [{ observe: 1 }, 'observe to be true or false'],
+    [{ status: 500 }, 'status to be a synchronous function'],
+    [{ status: async () => Promise.resolve(true) }, 'status to be a synchronous function'],
+    [{ ignore: Error }, 'ignore to be an array of classes, regular expressions and synchronous functions'],
+    [{ ignore: ['timeout'] }, 'ignore to be an array of classes'],
+    [{ jobs: 'all' }, 'jobs to be "last_attempt" or "every"'],
+    [{ properties: { a: 1 } }, 'properties to be a synchronous function'],
+    [{ limit: true }, 'limit to be false, or an object with burst (1 or more errors)'],
+    [{ limit: { burst: 0 } }, 'limit to be'],
+    [{ limit: { everyMs: 0.5 } }, 'limit to be'],
+    [{ limit: { max: 5 } }, 'limit to be'],
+    [{ ignored: [Error] }, 'ignore in place of ignored'],
+    [{ sources: true }, 'true, false, or an object with observe, status, ignore'],
+    [
+      { limit: 1, jobs: 2 },
+      'limit to be false, or an object with burst (1 or more errors) and everyMs (1 or more milliseconds); jobs to be',
+    ],
+  ])('refuses %j', (value, expected) => {
+    expect(refused('exceptions', value)).toContain(`expected ${expected}`);
   });
 });
 
