@@ -1,6 +1,6 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { BlockWriter } from '../records/event-block.js';
-import { type EventPlace, EventPlaces } from './event-places.js';
+import { type EventPlace, EventPlaces } from '../records/event-places.js';
 import { type Block, frameRoom, isEmptied, newBlock, Segment } from './segments/segment.js';
 
 /** A block that has not been written yet. */

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { privateNote } from '../../lib/stores/event-places.js';
+import { privateNote } from '../../../lib/records/event-places.js';
 
 it.each([
   ['an object', { id: 1 }],
