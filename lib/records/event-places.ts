@@ -75,6 +75,10 @@ export class EventPlaces<Place extends EventPlace> {
     return true;
   }
 
+  find(event: QueuedEvent): Place | null {
+    return this.#placeOf(event);
+  }
+
   /** Removes and returns the place of an event. */
   take(event: QueuedEvent): Place | null {
     const place = this.#placeOf(event);

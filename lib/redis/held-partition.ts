@@ -1,0 +1,212 @@
+import { type QueuedEvent } from '../delivery/delivery.js';
+import type { EventPlace, EventPlaces } from '../records/event-places.js';
+import { type RedisClient } from './redis-client.js';
+import { readEntry } from './stream-block.js';
+import { type StreamKeys } from './stream-keys.js';
+
+/** Number of entries of one read: up to 2 MiB, inflated. */
+const READ_ENTRIES = 8;
+/** Number of ids of one XDEL. */
+const DELETED_ENTRIES = 500;
+
+/** An entry of the stream whose events are in this process. */
+interface Block {
+  readonly id: string;
+  readonly events: readonly QueuedEvent[];
+  readonly partition: HeldPartition;
+  /** Where to read from if none of its events is handed out. */
+  readonly before: string;
+  handedOut: number;
+  /** Number of events whose fate is unknown. */
+  open: number;
+}
+
+export interface Place extends EventPlace {
+  readonly block: Block;
+}
+
+export interface PartitionContext {
+  readonly client: RedisClient;
+  readonly keys: StreamKeys;
+  readonly project: string;
+  readonly places: EventPlaces<Place>;
+  readonly onDamaged: () => void;
+  readonly onNewer: () => void;
+  /** Entries have vanished from Redis. */
+  readonly onMissing: () => void;
+}
+
+export interface Room {
+  events: number;
+  bytes: number;
+}
+
+/** A partition that this relay holds: reads its stream from the start, hands out events, and deletes entries that are done with. */
+export class HeldPartition {
+  isLost = false;
+  readonly #context: PartitionContext;
+  /** By id. null: an entry that is left where it is. */
+  readonly #blocks = new Map<string, Block | null>();
+  /** Read, but not handed out completely. */
+  #waiting: Block[] = [];
+  #cursor = '-';
+  #reading: Promise<boolean> | null = null;
+  #deletions: string[] = [];
+  #deleting: Promise<void> = Promise.resolve();
+  #isDraining = false;
+  /** The length of the stream is not that of the known entries, as of the last look. */
+  #differs = false;
+  #isMissing = false;
+
+  constructor(
+    readonly index: number,
+    context: PartitionContext,
+  ) {
+    this.#context = context;
+  }
+
+  /** Id of the next block to hand out; null if none was read. */
+  get nextId(): string | null {
+    return this.#waiting[0]?.id ?? null;
+  }
+
+  /** True if none of its events is in this process. */
+  get isIdle(): boolean {
+    return this.#reading === null && [...this.#blocks.values()].every((block) => block === null);
+  }
+
+  /** While draining, only the rest of a block that was begun is handed out. */
+  drain(isDraining: boolean): void {
+    this.#isDraining = isDraining;
+    if (!isDraining) return;
+    const begun = this.#waiting.filter(({ handedOut }) => handedOut > 0);
+    const [unread] = this.#waiting.slice(begun.length);
+    if (unread) this.#cursor = unread.before;
+    for (const { id } of this.#waiting.slice(begun.length)) this.#blocks.delete(id);
+    this.#waiting = begun;
+  }
+
+  /** Adds events of the next block to `events`. Returns false if there is no room for all of them. */
+  handOut(events: QueuedEvent[], room: Room): boolean {
+    const [block] = this.#waiting;
+    if (!block) return true;
+    while (block.handedOut < block.events.length) {
+      const event = block.events[block.handedOut];
+      if (!event) break;
+      if (room.events < 1 || (event.bytes > room.bytes && events.length > 0)) return false;
+      room.events -= 1;
+      room.bytes -= event.bytes;
+      block.handedOut += 1;
+      this.#context.places.add({ event, block, slot: 0 });
+      events.push(event);
+    }
+    this.#waiting.shift();
+    return true;
+  }
+
+  /** Reads the next entries. Resolves with true if there may be more. */
+  read(): Promise<boolean> {
+    if (this.#waiting.length > 0 || this.#isDraining || this.isLost) return Promise.resolve(this.#waiting.length > 0);
+    return (this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
+    }));
+  }
+
+  /** All events of a block are done with. */
+  delete({ id }: Block): void {
+    this.#deletions.push(id);
+  }
+
+  /** Deletes entries that are done with. Those that Redis does not delete now are tried again with the next call. Never rejects. */
+  flush(): Promise<void> {
+    const ids = this.#deletions;
+    if (ids.length === 0) return this.#deleting;
+    this.#deletions = [];
+    const pieces = Array.from({ length: Math.ceil(ids.length / DELETED_ENTRIES) }, (_, index) =>
+      this.#deleteNow(ids.slice(index * DELETED_ENTRIES, (index + 1) * DELETED_ENTRIES)),
+    );
+    this.#deleting = Promise.all([this.#deleting, ...pieces]).then(() => undefined);
+    return this.#deleting;
+  }
+
+  /** Another relay has the partition. Returns the events of it that were handed out and are not done with. */
+  lose(): QueuedEvent[] {
+    this.isLost = true;
+    const blocks = [...this.#blocks.values()].filter((block) => block !== null);
+    this.#blocks.clear();
+    this.#waiting = [];
+    return blocks.flatMap(({ events }) => events.filter((event) => this.#context.places.take(event)));
+  }
+
+  async #deleteNow(ids: readonly string[]): Promise<void> {
+    const { client, keys } = this.#context;
+    try {
+      await client.send('XDEL', keys.events(this.index), ...ids);
+      for (const id of ids) this.#blocks.delete(id);
+    } catch {
+      this.#deletions.push(...ids);
+    }
+  }
+
+  async #read(): Promise<boolean> {
+    const { client, keys } = this.#context;
+    const start = this.#cursor === '-' ? '-' : `(${this.#cursor}`;
+    const reply = await client.send('XRANGE', keys.events(this.index), start, '+', 'COUNT', String(READ_ENTRIES));
+    const entries: readonly unknown[] = Array.isArray(reply) ? reply : [];
+    for (const entry of entries) {
+      if (this.isLost || this.#isDraining) return false;
+      const [id, fields] = entry as readonly [unknown, unknown];
+      await this.#add(String(id), fields);
+    }
+    if (entries.length === 0) await this.#compareLength();
+    return entries.length === READ_ENTRIES;
+  }
+
+  async #add(id: string, fields: unknown): Promise<void> {
+    const before = this.#cursor;
+    if (!this.#blocks.has(id)) {
+      const entry = readEntry(fields, this.#context.project);
+      if (entry.kind === 'damaged') await this.#setAside(id, fields);
+      if (entry.kind === 'newer') {
+        this.#blocks.set(id, null);
+        this.#context.onNewer();
+      }
+      if (entry.kind === 'events') {
+        const { events } = entry;
+        const block = { id, events, partition: this, before, handedOut: 0, open: events.length };
+        this.#blocks.set(id, block);
+        this.#waiting.push(block);
+      }
+    }
+    this.#cursor = id;
+  }
+
+  async #setAside(id: string, fields: unknown): Promise<void> {
+    const { client, keys, onDamaged } = this.#context;
+    const copy = Array.isArray(fields) ? (fields as Buffer[]) : [];
+    await client.send('XADD', keys.damaged(this.index), '*', ...copy, 'id', id);
+    await client.send('XDEL', keys.events(this.index), id);
+    onDamaged();
+  }
+
+  /**
+   * Nothing follows the cursor. After FLUSHALL, with a restored backup, or if the clock of a new primary is behind, entries may come
+   * before it: then reading starts again. The first difference may be an entry that arrived in between.
+   */
+  async #compareLength(): Promise<void> {
+    const { client, keys, onMissing } = this.#context;
+    const length = Number(await client.send('XLEN', keys.events(this.index)));
+    const known = this.#blocks.size;
+    if (length === known) {
+      this.#differs = false;
+      this.#isMissing = false;
+    } else if (this.#differs) {
+      this.#differs = false;
+      this.#cursor = '-';
+      if (length < known && !this.#isMissing) onMissing();
+      this.#isMissing = length < known;
+    } else {
+      this.#differs = true;
+    }
+  }
+}

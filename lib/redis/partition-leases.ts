@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { backgroundTimer, Sleepers, stopTimer, type Timer } from '../delivery/timers.js';
+import { type RedisClient } from './redis-client.js';
+import { MAX_PARTITIONS, type StreamKeys } from './stream-keys.js';
+
+export interface LeaseTimes {
+  /** A relay that is silent for this long has lost its partitions. */
+  readonly leaseMs: number;
+  readonly renewMs: number;
+  /** Interval at which free partitions are looked for. */
+  readonly balanceMs: number;
+}
+
+const TIMES: LeaseTimes = { leaseMs: 15_000, renewMs: 5000, balanceMs: 1000 };
+const RETRY_MS = 200;
+
+/** An absent lease counts as ours: a Redis that hung or lost the key then costs nothing. */
+const RENEW =
+  "local o=redis.call('get',KEYS[1]) if not o or o==ARGV[1] then redis.call('set',KEYS[1],ARGV[1],'PX',ARGV[2]) return 1 end return 0";
+const RELEASE = "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) end return 0";
+/** Registers a relay by the clock of Redis, and returns the number of living ones. */
+const REGISTER =
+  "local t=redis.call('time') local now=t[1]*1000+math.floor(t[2]/1000) redis.call('zremrangebyscore',KEYS[1],'-inf',now) " +
+  "redis.call('zadd',KEYS[1],now+ARGV[2],ARGV[1]) return redis.call('zcard',KEYS[1])";
+
+interface Lease {
+  readonly partition: number;
+  /** By the monotonic clock, counted from before the command was sent. */
+  validUntil: number;
+  renewAt: number;
+  renewing: Promise<void> | null;
+  /** To be given up, because another relay has none, when it holds no event any more. */
+  draining: boolean;
+}
+
+export interface LeaseEvents {
+  readonly onTaken: (partition: number) => void;
+  /** Another relay has it, because this one seemed dead. */
+  readonly onLost: (partition: number) => void;
+  /** No further events of it should be handed out. */
+  readonly onDrain: (partition: number, isDraining: boolean) => void;
+  /** True if none of its events is in this process, so that it can be given up. */
+  readonly isIdle: (partition: number) => boolean;
+}
+
+/** The partitions of a project that this relay holds. All relays of the project share them equally. */
+export class PartitionLeases {
+  readonly #client: RedisClient;
+  readonly #keys: StreamKeys;
+  readonly #partitions: number;
+  readonly #events: LeaseEvents;
+  readonly #times: LeaseTimes;
+  readonly #id = randomUUID();
+  readonly #held = new Map<number, Lease>();
+  readonly #sleepers = new Sleepers();
+  /** Partitions beyond `#partitions` that have events: of pods with another setting. */
+  #others: readonly number[] = [];
+  #othersAt = -Infinity;
+  #timer: Timer | null = null;
+  #round: Promise<void> = Promise.resolve();
+  #released = false;
+
+  constructor(client: RedisClient, keys: StreamKeys, partitions: number, events: LeaseEvents, times = TIMES) {
+    this.#client = client;
+    this.#keys = keys;
+    this.#partitions = partitions;
+    this.#events = events;
+    this.#times = times;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** Resolves after the first attempt to take partitions. */
+  start(): Promise<void> {
+    this.#round = this.#balance()
+      // Redis is down, which the sample of the queue reports.
+      .catch(() => undefined)
+      .then(() => {
+        if (!this.#released) this.#timer = backgroundTimer(() => void this.start(), this.#times.balanceMs);
+      });
+    return this.#round;
+  }
+
+  /** Returns nothing if the lease is valid, and otherwise a promise that resolves when it is, or when it is lost. */
+  confirm(partition: number): Promise<void> | undefined {
+    const lease = this.#held.get(partition);
+    return lease && !isValid(lease) ? this.#renewUntilKnown(lease) : undefined;
+  }
+
+  /** Gives up all partitions, so that other relays need not wait until their leases end. */
+  async release(): Promise<void> {
+    this.#released = true;
+    stopTimer(this.#timer);
+    this.#sleepers.wake(false);
+    await this.#round;
+    const held = [...this.#held.keys()];
+    this.#held.clear();
+    const commands = held.map((partition) =>
+      this.#client.send('EVAL', RELEASE, '1', this.#keys.owner(partition), this.#id),
+    );
+    await Promise.allSettled([...commands, this.#client.send('ZREM', this.#keys.relays, this.#id)]);
+  }
+
+  async #balance(): Promise<void> {
+    const now = performance.now();
+    const due = [...this.#held.values()].filter(({ renewAt }) => now >= renewAt);
+    const [relays] = await Promise.all([
+      this.#client.send('EVAL', REGISTER, '1', this.#keys.relays, this.#id, String(this.#times.leaseMs)),
+      this.#lookForOthers(),
+      ...due.map((lease) => this.#renew(lease)),
+    ]);
+    const used = [...Array(this.#partitions).keys(), ...this.#others];
+    const share = Math.ceil(used.length / Math.max(1, Number(relays)));
+    await this.#giveUp(share);
+    for (const partition of used) {
+      if (this.#kept.length >= share || this.#released) break;
+      if (!this.#held.has(partition)) await this.#take(partition);
+    }
+  }
+
+  get #kept(): readonly Lease[] {
+    return [...this.#held.values()].filter(({ draining }) => !draining);
+  }
+
+  async #lookForOthers(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#othersAt < this.#times.renewMs) return;
+    this.#othersAt = now;
+    const others = Array.from({ length: MAX_PARTITIONS - this.#partitions }, (_, index) => this.#partitions + index);
+    const lengths = await Promise.all(
+      others.map((partition) => this.#client.send('XLEN', this.#keys.events(partition))),
+    );
+    this.#others = others.filter((_, index) => Number(lengths[index]) > 0);
+  }
+
+  async #take(partition: number): Promise<void> {
+    const sentAt = performance.now();
+    const reply = await this.#client.send(
+      'SET',
+      this.#keys.owner(partition),
+      this.#id,
+      'NX',
+      'PX',
+      String(this.#times.leaseMs),
+    );
+    if (reply === null) return;
+    const [validUntil, renewAt] = [sentAt + this.#times.leaseMs, sentAt + this.#times.renewMs];
+    this.#held.set(partition, { partition, validUntil, renewAt, renewing: null, draining: false });
+    this.#events.onTaken(partition);
+  }
+
+  /** Marks as many leases as this relay has too many, and gives up those that are idle. */
+  async #giveUp(share: number): Promise<void> {
+    const { isIdle, onDrain } = this.#events;
+    const idleFirst = [...this.#held.values()].sort(
+      (a, b) => Number(isIdle(b.partition)) - Number(isIdle(a.partition)),
+    );
+    // Also those that nobody needs: empty partitions of pods with another setting.
+    let surplus = Math.max(0, this.#held.size - share);
+    for (const lease of idleFirst) {
+      const draining = surplus > 0 || this.#isUnused(lease);
+      surplus -= 1;
+      if (lease.draining !== draining) onDrain(lease.partition, draining);
+      lease.draining = draining;
+    }
+    const ended = idleFirst.filter(({ draining, partition }) => draining && isIdle(partition));
+    await Promise.all(ended.map((lease) => this.#let(lease)));
+  }
+
+  #isUnused({ partition }: Lease): boolean {
+    return partition >= this.#partitions && !this.#others.includes(partition);
+  }
+
+  async #let({ partition }: Lease): Promise<void> {
+    this.#held.delete(partition);
+    this.#events.onLost(partition);
+    await this.#client.send('EVAL', RELEASE, '1', this.#keys.owner(partition), this.#id);
+  }
+
+  #renew(lease: Lease): Promise<void> {
+    return (lease.renewing ??= this.#sendRenewal(lease).finally(() => {
+      lease.renewing = null;
+    }));
+  }
+
+  async #sendRenewal(lease: Lease): Promise<void> {
+    const sentAt = performance.now();
+    const owner = this.#keys.owner(lease.partition);
+    const reply = await this.#client.send('EVAL', RENEW, '1', owner, this.#id, String(this.#times.leaseMs));
+    if (Number(reply) === 1) {
+      lease.validUntil = sentAt + this.#times.leaseMs;
+      lease.renewAt = sentAt + this.#times.renewMs;
+    } else if (this.#isHeld(lease)) {
+      this.#held.delete(lease.partition);
+      this.#events.onLost(lease.partition);
+    }
+  }
+
+  async #renewUntilKnown(lease: Lease): Promise<void> {
+    while (this.#isHeld(lease) && !isValid(lease)) {
+      const renewed = this.#renew(lease).then(
+        () => true,
+        () => false,
+      );
+      if (!(await renewed)) await this.#sleepers.sleep(RETRY_MS);
+    }
+  }
+
+  #isHeld(lease: Lease): boolean {
+    return this.#held.get(lease.partition) === lease;
+  }
+}
+
+const isValid = ({ validUntil }: Lease): boolean => performance.now() < validUntil;

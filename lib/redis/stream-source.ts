@@ -1,0 +1,208 @@
+import { type QueuedEvent } from '../delivery/delivery.js';
+import { type Recovery, type RecoveryRequest } from '../delivery/durability/event-store.js';
+import { within } from '../delivery/timers.js';
+import { type QueueSource } from '../queue/capture-queue.js';
+import { EventPlaces } from '../records/event-places.js';
+import { HeldPartition, type PartitionContext, type Place, type Room } from './held-partition.js';
+import { type LeaseEvents, type LeaseTimes, PartitionLeases } from './partition-leases.js';
+import { type RedisClient } from './redis-client.js';
+import { describeRedisError } from './redis-errors.js';
+import { type StreamKeys } from './stream-keys.js';
+
+/** Waits between two looks at a queue that is empty. */
+const MIN_IDLE_MS = 100;
+const MAX_IDLE_MS = 1000;
+/** The first `recover` waits no longer than this for Redis, so as not to delay the boot. */
+const FIRST_WAIT_MS = 250;
+
+const NOTHING: Recovery = { events: [], warnings: [] };
+
+/** Takes events from the streams of a project. */
+export class StreamSource implements QueueSource {
+  readonly #client: RedisClient;
+  readonly #keysOf: (project: string) => StreamKeys;
+  readonly #numberOfPartitions: number;
+  readonly #times: LeaseTimes | undefined;
+  readonly #partitions = new Map<number, HeldPartition>();
+  readonly #places = new EventPlaces<Place>();
+  #leases: PartitionLeases | null = null;
+  #onGone: RecoveryRequest['onGone'];
+  #warnings: string[] = [];
+  #damaged = 0;
+  #hasNewer = false;
+  #isFailing = false;
+  #idleMs = MIN_IDLE_MS;
+  #flush: NodeJS.Immediate | null = null;
+  #isClosed = false;
+
+  constructor(client: RedisClient, keysOf: (project: string) => StreamKeys, partitions: number, times?: LeaseTimes) {
+    this.#client = client;
+    this.#keysOf = keysOf;
+    this.#numberOfPartitions = partitions;
+    this.#times = times;
+  }
+
+  get lookAgainMs(): number {
+    return this.#idleMs;
+  }
+
+  get partitionsHeld(): number {
+    return this.#leases?.size ?? 0;
+  }
+
+  /** True if there are blocks of a newer version, which were left where they are. */
+  get hasNewer(): boolean {
+    return this.#hasNewer;
+  }
+
+  async recover({ project, maxEvents, maxBytes, onGone }: RecoveryRequest): Promise<Recovery> {
+    this.#onGone = onGone;
+    if (this.#isClosed) return NOTHING;
+    if (!this.#leases) {
+      this.#client.enter(this);
+      this.#leases = this.#startLeases(project);
+      await within(this.#leases.start(), FIRST_WAIT_MS, undefined);
+      return within(this.#take(maxEvents, maxBytes), FIRST_WAIT_MS, NOTHING);
+    }
+    return this.#take(maxEvents, maxBytes);
+  }
+
+  remove(events: readonly QueuedEvent[]): undefined {
+    for (const event of events) {
+      const block = this.#places.take(event)?.block;
+      if (!block) continue;
+      block.open -= 1;
+      if (block.open === 0) block.partition.delete(block);
+    }
+    this.#flush ??= setImmediate(() => void this.#flushNow());
+  }
+
+  confirm(events: readonly QueuedEvent[]): Promise<void> | undefined {
+    const partitions = new Set<number>();
+    for (const event of events) {
+      const partition = this.#places.find(event)?.block.partition;
+      if (partition) partitions.add(partition.index);
+    }
+    const unknown = [...partitions]
+      .map((partition) => this.#leases?.confirm(partition))
+      .filter((one) => one !== undefined);
+    return unknown.length === 0 ? undefined : Promise.all(unknown).then(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#flushNow();
+    await this.#leases?.release();
+    for (const partition of this.#partitions.values()) partition.lose();
+    this.#partitions.clear();
+    this.#client.leave(this);
+  }
+
+  async #take(maxEvents: number, maxBytes: number): Promise<Recovery> {
+    const events: QueuedEvent[] = [];
+    const room: Room = { events: maxEvents, bytes: maxBytes };
+    try {
+      await this.#flushNow();
+      let isMore = true;
+      while (this.#handOut(events, room) && isMore) isMore = await this.#read();
+      this.#isFailing = false;
+    } catch (error) {
+      this.#warnOfFailure(error);
+    }
+    this.#idleMs = events.length > 0 ? MIN_IDLE_MS : Math.min(MAX_IDLE_MS, this.#idleMs * 2);
+    // While these events are sent.
+    if (events.length > 0) void this.#read().catch(() => undefined);
+    const warnings = this.#warnings;
+    this.#warnings = [];
+    return { events, warnings };
+  }
+
+  /** Hands out what was read, oldest first. Returns false if there is no room for more. */
+  #handOut(events: QueuedEvent[], room: Room): boolean {
+    if (room.events < 1 || this.#isClosed) return false;
+    for (;;) {
+      const next = oldestOf(this.#partitions.values());
+      if (!next) return true;
+      if (!next.handOut(events, room)) return false;
+    }
+  }
+
+  /** Resolves with true if there may be more entries. */
+  async #read(): Promise<boolean> {
+    const reads = await Promise.all([...this.#partitions.values()].map((partition) => partition.read()));
+    return reads.includes(true) && !this.#isClosed;
+  }
+
+  async #flushNow(): Promise<void> {
+    if (this.#flush) clearImmediate(this.#flush);
+    this.#flush = null;
+    await Promise.all([...this.#partitions.values()].map((partition) => partition.flush()));
+  }
+
+  #startLeases(project: string): PartitionLeases {
+    const keys = this.#keysOf(project);
+    const context: PartitionContext = {
+      client: this.#client,
+      keys,
+      project,
+      places: this.#places,
+      onDamaged: () => this.#warnOfDamage(),
+      onNewer: () => this.#warnOfNewer(),
+      onMissing: () => this.#warnings.push(MISSING),
+    };
+    const events: LeaseEvents = {
+      onTaken: (index) => this.#partitions.set(index, new HeldPartition(index, context)),
+      onLost: (index) => this.#lose(index),
+      onDrain: (index, isDraining) => this.#partitions.get(index)?.drain(isDraining),
+      isIdle: (index) => this.#partitions.get(index)?.isIdle ?? true,
+    };
+    return new PartitionLeases(this.#client, keys, this.#numberOfPartitions, events, this.#times);
+  }
+
+  #lose(index: number): void {
+    const gone = this.#partitions.get(index)?.lose() ?? [];
+    this.#partitions.delete(index);
+    if (gone.length > 0) this.#onGone?.(gone);
+  }
+
+  #warnOfFailure(error: unknown): void {
+    if (this.#isFailing || this.#isClosed) return;
+    this.#isFailing = true;
+    const { message, remedy } = describeRedisError(error);
+    this.#warnings.push(`${message}: ${remedy}. Events stay in Redis until it works.`);
+  }
+
+  #warnOfDamage(): void {
+    this.#damaged += 1;
+    if (this.#damaged === 1) this.#warnings.push(DAMAGED);
+  }
+
+  #warnOfNewer(): void {
+    if (!this.#hasNewer) this.#warnings.push(NEWER);
+    this.#hasNewer = true;
+  }
+}
+
+/** The partition whose next block is the oldest. */
+function oldestOf(partitions: Iterable<HeldPartition>): HeldPartition | null {
+  let oldest: HeldPartition | null = null;
+  let oldestMs = Infinity;
+  for (const partition of partitions) {
+    // An id starts with the time in milliseconds.
+    const ms = partition.nextId === null ? Infinity : Number.parseInt(partition.nextId, 10);
+    if (ms >= oldestMs) continue;
+    oldest = partition;
+    oldestMs = ms;
+  }
+  return oldest;
+}
+
+const MISSING =
+  'Redis has lost events of the queue that relays had not sent: by FLUSHALL, an eviction policy, or a failover to a replica that lacked them. ' +
+  'Set maxmemory-policy to noeviction, and see "confirm" in docs/fleet.md.';
+
+const DAMAGED =
+  'The queue contained a block of events that cannot be read. It was moved to the stream that ends with ":damaged", and the others are sent.';
+
+const NEWER =
+  'The queue contains events of a newer version of nestjs-posthog-capture. They stay there: update the relays, which must be updated before the pods.';

@@ -1,0 +1,339 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { type Redis } from 'ioredis';
+import { type QueuedEvent } from '../../lib/delivery/delivery.js';
+import { findDriver } from '../../lib/redis/find-driver.js';
+import { RedisClient } from '../../lib/redis/redis-client.js';
+import { StreamKeys } from '../../lib/redis/stream-keys.js';
+import { StreamSource } from '../../lib/redis/stream-source.js';
+import { StreamWriter } from '../../lib/redis/stream-writer.js';
+import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
+import { idsOf, manyEvents } from '../support/stored-events.js';
+
+const PROJECT = 'abc1';
+const EVERYTHING = { project: PROJECT, maxEvents: 100_000, maxBytes: 1_000_000_000 };
+const TIMES = { leaseMs: 1500, renewMs: 100, balanceMs: 40 };
+const keysOf = (project: string) => new StreamKeys('posthog', project);
+const keys = keysOf(PROJECT);
+
+describeWithRedis('the source of a relay', () => {
+  let server: RedisServer;
+  let admin: Redis;
+  let pod: StreamWriter;
+  const relays: Relay[] = [];
+  const clients: { leave(): void }[] = [];
+
+  beforeAll(async () => {
+    server = await startRedis();
+    admin = server.client();
+    pod = podOf(PROJECT);
+  });
+  afterEach(async () => {
+    server.signal('SIGCONT');
+    for (const relay of relays.splice(0)) await relay.source.close();
+    await admin.flushall();
+  });
+  afterAll(async () => {
+    for (const client of clients) client.leave();
+    await server.stop();
+  });
+
+  function clientOf(limitMs?: number): RedisClient {
+    const driver = findDriver(server.connection);
+    if ('problem' in driver) throw new Error(driver.problem);
+    return new RedisClient(driver, limitMs);
+  }
+
+  function podOf(project: string): StreamWriter {
+    const options = { project, partitions: 4, fullness: () => null };
+    const writer = new StreamWriter(clientOf(), keysOf(project), options);
+    clients.push({ leave: () => writer.release() });
+    return writer;
+  }
+
+  async function put(events: readonly QueuedEvent[], writer = pod): Promise<void> {
+    const { signal } = new AbortController();
+    const outcome = await writer.send({ id: 'b', createdAt: 0, format: 'v0', events }, { number: 1, signal });
+    expect(outcome).toMatchObject({ kind: 'settled', retry: [] });
+  }
+
+  /** A relay that takes everything and removes nothing by itself. */
+  class Relay {
+    readonly source: StreamSource;
+    readonly taken: QueuedEvent[] = [];
+    readonly gone: QueuedEvent[] = [];
+    readonly warnings: string[] = [];
+
+    constructor(partitions = 4, limitMs?: number) {
+      this.source = new StreamSource(clientOf(limitMs), keysOf, partitions, TIMES);
+      relays.push(this);
+    }
+
+    async take(limits: Partial<typeof EVERYTHING> = {}): Promise<readonly QueuedEvent[]> {
+      const onGone = (events: readonly QueuedEvent[]) => void this.gone.push(...events);
+      const { events, warnings } = await this.source.recover({ ...EVERYTHING, ...limits, onGone });
+      this.taken.push(...events);
+      this.warnings.push(...warnings);
+      return events;
+    }
+
+    /** Takes until the condition holds. */
+    async takeUntil(holds: () => unknown): Promise<void> {
+      while (!(await holds())) {
+        await this.take();
+        await admin.ping();
+      }
+    }
+  }
+
+  const length = async () => {
+    let sum = 0;
+    for (let partition = 0; partition < 16; partition += 1) sum += await admin.xlen(keys.events(partition));
+    return sum;
+  };
+  const inOrder = (events: readonly QueuedEvent[]) =>
+    ['person_0', 'person_1', 'person_2'].map((key) => idsOf(events.filter(({ orderKey }) => orderKey === key)));
+
+  it('takes what pods have put, in the order of each key, and deletes what is removed', async () => {
+    const events = manyEvents(1000);
+    for (let from = 0; from < 1000; from += 50) await put(events.slice(from, from + 50));
+    const relay = new Relay();
+    expect(await relay.take({ maxEvents: 100 })).toHaveLength(100);
+    expect(await relay.take({ maxEvents: 0 })).toEqual([]);
+    const { bytes } = events[0]!;
+    expect(await relay.take({ maxBytes: bytes * 10 + 20 })).toHaveLength(10);
+    expect(await relay.take({ maxBytes: 1 })).toHaveLength(1);
+    await relay.takeUntil(() => relay.taken.length === 1000);
+    expect(inOrder(relay.taken)).toEqual(inOrder(events));
+    expect(relay.taken.find(({ id }) => id === 'id_7')).toEqual(events[7]);
+    expect(await length()).toBeGreaterThan(0);
+    relay.source.remove(relay.taken.slice(1));
+    relay.source.remove(relay.taken.slice(0, 1));
+    relay.source.remove([...relay.taken, ...manyEvents(3)]);
+    await relay.takeUntil(async () => (await length()) === 0);
+    expect(relay.taken).toHaveLength(1000);
+  });
+
+  it('waits longer the longer nothing arrives', async () => {
+    const relay = new Relay();
+    const waits = [];
+    for (let look = 0; look < 6; look += 1) {
+      await relay.take();
+      waits.push(relay.source.lookAgainMs);
+    }
+    expect(waits).toEqual([200, 400, 800, 1000, 1000, 1000]);
+    await put(manyEvents(1));
+    await relay.takeUntil(() => relay.taken.length === 1);
+    expect(relay.source.lookAgainMs).toBe(100);
+  });
+
+  it('never takes the events of another project', async () => {
+    await put(manyEvents(5));
+    await put(manyEvents(5, 100), podOf('abc2'));
+    const other = new Relay();
+    await other.take({ project: 'abc2' });
+    while (other.taken.length < 5) await other.take({ project: 'abc2' });
+    expect(other.taken.every(({ id }) => Number(id.slice(3)) >= 100)).toBe(true);
+    // A block of another project in the stream is not one of these events either.
+    const [entry] = (await admin.callBuffer('XRANGE', keysOf('abc2').events(0), '-', '+')) as [Buffer, Buffer[]][];
+    if (entry) await admin.xadd(keys.events(0), '*', ...entry[1]);
+    const relay = new Relay();
+    await relay.takeUntil(() => relay.taken.length === 5);
+    expect(relay.taken.every(({ id }) => Number(id.slice(3)) < 5)).toBe(true);
+  });
+
+  it('moves what cannot be read aside, and leaves what a newer version wrote where it is', async () => {
+    await put(manyEvents(30));
+    const newer = Buffer.from('-------- [3,"abc1",1]\nwhatever version 3 writes');
+    await admin.xadd(keys.events(0), '*', 'b', newer, 'n', '1');
+    await admin.xadd(keys.events(0), '*', 'x', 'a field of the future', 'n', '1');
+    await admin.xadd(keys.events(1), '*', 'z', 'not deflated', 'n', '1');
+    await admin.xadd(keys.events(1), '*', 'b', '00000000 [2,"abc1",1]\ndamaged');
+    await put(manyEvents(30, 30));
+    const relay = new Relay();
+    await relay.takeUntil(() => relay.taken.length === 60 && relay.warnings.length === 2);
+    relay.source.remove(relay.taken);
+    await relay.takeUntil(async () => (await length()) === 2);
+    expect(await admin.xlen(keys.damaged(1))).toBe(2);
+    expect(await admin.xlen(keys.events(0))).toBe(2);
+    expect(relay.warnings.sort()).toEqual([
+      expect.stringContaining('cannot be read. It was moved to the stream that ends with ":damaged"'),
+      expect.stringContaining('of a newer version of nestjs-posthog-capture. They stay there: update the relays'),
+    ]);
+    expect(relay.source.hasNewer).toBe(true);
+    expect(inOrder(relay.taken)).toEqual(inOrder(manyEvents(60)));
+  });
+
+  it('reads a block with fields that it does not know', async () => {
+    await put(manyEvents(1));
+    for (let at = 0; at < 4; at += 1) {
+      const [entry] = (await admin.callBuffer('XRANGE', keys.events(at), '-', '+')) as [Buffer, Buffer[]][];
+      if (!entry) continue;
+      await admin.del(keys.events(at));
+      await admin.xadd(keys.events(at), '*', 'hint', 'of a later version', ...entry[1]);
+    }
+    const relay = new Relay();
+    await relay.takeUntil(() => relay.taken.length === 1);
+    expect(relay.taken).toEqual(manyEvents(1));
+  });
+
+  it('takes over the partitions of a dead relay when their leases end', async () => {
+    for (let partition = 0; partition < 4; partition += 1) {
+      await admin.set(keys.owner(partition), 'dead', 'PX', 400);
+    }
+    await admin.zadd(keys.relays, Date.now() + 400, 'dead');
+    await put(manyEvents(20));
+    const relay = new Relay();
+    expect(await relay.take()).toEqual([]);
+    const startedAt = performance.now();
+    await relay.takeUntil(() => relay.taken.length === 20);
+    expect(performance.now() - startedAt).toBeLessThan(1500);
+    expect(relay.source.partitionsHeld).toBe(4);
+  });
+
+  it('shares the partitions with other relays, gives up none that holds events, and hands over at once', async () => {
+    await put(manyEvents(30));
+    const first = new Relay();
+    await first.takeUntil(() => first.taken.length === 30);
+    const second = new Relay();
+    await second.takeUntil(() => second.source.partitionsHeld > 0);
+    const busy = first.source.partitionsHeld;
+    expect(busy).toBeGreaterThanOrEqual(2);
+    first.source.remove(first.taken);
+    await second.takeUntil(() => first.source.partitionsHeld === 2 && second.source.partitionsHeld === 2);
+    const all = [];
+    for (let from = 100; from < 200; from += 10) {
+      await put(manyEvents(10, from));
+      all.push(...(await first.take()), ...(await second.take()));
+    }
+    await second.takeUntil(async () => {
+      await first.take();
+      return first.taken.length + second.taken.length === 130;
+    });
+    expect(first.gone).toEqual([]);
+    expect(second.gone).toEqual([]);
+    const ids = idsOf([...first.taken, ...second.taken]);
+    expect(new Set(ids).size).toBe(130);
+    first.source.remove(first.taken);
+    await first.source.close();
+    relays.splice(relays.indexOf(first), 1);
+    await put(manyEvents(30, 200));
+    await second.takeUntil(() => second.source.partitionsHeld === 4);
+    await second.takeUntil(() => idsOf(second.taken).filter((id) => Number(id.slice(3)) >= 200).length === 30);
+  });
+
+  it('looks after partitions of pods that use more of them, until they are empty', async () => {
+    const wide = new StreamWriter(clientOf(), keys, { project: PROJECT, partitions: 16, fullness: () => null });
+    clients.push({ leave: () => wide.release() });
+    const events = Array.from({ length: 64 }, (_, index) => ({
+      ...manyEvents(1, index)[0]!,
+      orderKey: `key_${index}`,
+    }));
+    await put(events, wide);
+    const relay = new Relay(2);
+    await relay.takeUntil(() => relay.taken.length === 64);
+    expect(relay.source.partitionsHeld).toBeGreaterThan(2);
+    relay.source.remove(relay.taken);
+    await relay.takeUntil(() => relay.source.partitionsHeld === 2);
+  });
+
+  it('says which events another relay has now', async () => {
+    await put(manyEvents(30));
+    const relay = new Relay();
+    await relay.takeUntil(() => relay.taken.length === 30);
+    const done = relay.taken.slice(0, 3);
+    relay.source.remove(done);
+    for (let partition = 0; partition < 4; partition += 1) await admin.set(keys.owner(partition), 'another');
+    await relay.takeUntil(() => relay.gone.length > 0 && relay.source.partitionsHeld === 0);
+    expect(idsOf(relay.gone).sort()).toEqual(idsOf(relay.taken.slice(3)).sort());
+    expect(relay.source.confirm(relay.taken)).toBeUndefined();
+    // They are the other one's.
+    const before = await length();
+    relay.source.remove(relay.taken);
+    await relay.take();
+    expect(await length()).toBe(before);
+  });
+
+  it('keeps its partitions when Redis has lost the leases', async () => {
+    await put(manyEvents(30));
+    const relay = new Relay();
+    await relay.takeUntil(() => relay.taken.length === 30);
+    for (let partition = 0; partition < 4; partition += 1) await admin.del(keys.owner(partition));
+    while ((await admin.exists(...[0, 1, 2, 3].map((partition) => keys.owner(partition)))) < 4);
+    expect(relay.gone).toEqual([]);
+    expect(relay.source.partitionsHeld).toBe(4);
+  });
+
+  it('is not certain of its events after Redis hung for longer than the lease, until Redis answers', async () => {
+    await put(manyEvents(30));
+    const relay = new Relay(4, 300);
+    await relay.takeUntil(() => relay.taken.length === 30);
+    expect(relay.source.confirm(relay.taken)).toBeUndefined();
+    server.signal('SIGSTOP');
+    let unknown: Promise<void> | undefined;
+    while (!unknown) {
+      await relay.take();
+      unknown = relay.source.confirm(relay.taken);
+    }
+    expect(relay.source.confirm(manyEvents(1))).toBeUndefined();
+    server.signal('SIGCONT');
+    await unknown;
+    expect(relay.source.confirm(relay.taken)).toBeUndefined();
+    expect(relay.gone).toEqual([]);
+    expect(relay.warnings).toEqual([expect.stringContaining('Events stay in Redis until it works.')]);
+  });
+
+  it('starts while Redis is down, warns once, and takes everything afterwards', async () => {
+    await server.kill();
+    const relay = new Relay();
+    const startedAt = performance.now();
+    for (let look = 0; look < 5; look += 1) expect(await relay.take()).toEqual([]);
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    await server.start();
+    await relay.takeUntil(() => relay.source.partitionsHeld === 4);
+    let outcome: string;
+    const { signal } = new AbortController();
+    do {
+      outcome = (await pod.send({ id: 'b', createdAt: 0, format: 'v0', events: manyEvents(5) }, { number: 1, signal }))
+        .kind;
+    } while (outcome !== 'settled');
+    await relay.takeUntil(() => relay.taken.length === 5);
+    expect(relay.warnings.length).toBeLessThanOrEqual(1);
+  });
+
+  it.each([
+    ['FLUSHALL', async () => admin.flushall()],
+    [
+      'XTRIM by another program',
+      async () => Promise.all([0, 1, 2, 3].map((at) => admin.xtrim(keys.events(at), 'MAXLEN', 0))),
+    ],
+  ])(
+    'says that events are missing after %s, and takes later ones, also with a clock that is behind',
+    async (_, lose) => {
+      await put(manyEvents(30));
+      const relay = new Relay();
+      await relay.takeUntil(() => relay.taken.length === 30);
+      await lose();
+      await relay.takeUntil(() => relay.warnings.length > 0);
+      expect(relay.warnings[0]).toContain('Redis has lost events of the queue');
+      await put(manyEvents(30, 30));
+      await relay.takeUntil(() => relay.taken.length === 60);
+      expect(relay.gone).toEqual([]);
+    },
+  );
+
+  it('finds entries that come before the ones it has read', async () => {
+    await put(manyEvents(30));
+    const relay = new Relay();
+    await relay.takeUntil(() => relay.taken.length === 30);
+    relay.source.remove(relay.taken);
+    await relay.takeUntil(async () => (await length()) === 0);
+    await put(manyEvents(30, 30));
+    for (let at = 0; at < 4; at += 1) {
+      const entries = (await admin.callBuffer('XRANGE', keys.events(at), '-', '+')) as [Buffer, Buffer[]][];
+      await admin.del(keys.events(at));
+      for (const [index, [, fields]] of entries.entries())
+        await admin.xadd(keys.events(at), `1-${index + 1}`, ...fields);
+    }
+    await relay.takeUntil(() => new Set(idsOf(relay.taken)).size === 60);
+  });
+});
