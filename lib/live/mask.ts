@@ -22,7 +22,7 @@ const HIDDEN_JSON = `"${HIDDEN}"`;
 
 /**
  * Returns a function that masks the JSON of an event: property values at any depth, and the distinct id if the mask has `distinct_id`, with
- * other ids of the person.
+ * other ids of the person. `$exception_message` also hides the messages in `$exception_list`.
  * Text without hidden values is returned unchanged. If a mask function throws, the value is hidden. Invalid JSON is hidden completely.
  */
 export function masker(mask: Mask = []): (text: string) => MaskedText {
@@ -34,7 +34,9 @@ export function masker(mask: Mask = []): (text: string) => MaskedText {
       const shown = maskValue(event, [], (name, path) => {
         const isHidden =
           !(path.length === 0 && ENVELOPE.has(name)) &&
-          (hides(name, path) || (OTHER_IDS.has(name) && hides('distinct_id', [])));
+          (hides(name, path) ||
+            (OTHER_IDS.has(name) && hides('distinct_id', [])) ||
+            (isMessage(name, path) && hides('$exception_message', ['properties'])));
         if (isHidden) hidden.count += 1;
         return isHidden;
       });
@@ -48,6 +50,10 @@ export function masker(mask: Mask = []): (text: string) => MaskedText {
     }
   };
 }
+
+/** The message of an error in `$exception_list`, of which `$exception_message` is a copy. */
+const isMessage = (name: string, path: readonly string[]): boolean =>
+  name === 'value' && path.length === 2 && path[1] === '$exception_list';
 
 function maskValue(
   value: unknown,

@@ -11,7 +11,17 @@ export interface Page {
 }
 
 /** Plain scripts in one scope, in order of their dependencies. */
-const SCRIPTS = ['text.js', 'charts.js', 'names.js', 'preview.js', 'list.js', 'detail.js', 'connection.js', 'main.js'];
+const SCRIPTS = [
+  'text.js',
+  'charts.js',
+  'names.js',
+  'preview.js',
+  'list.js',
+  'stack.js',
+  'detail.js',
+  'connection.js',
+  'main.js',
+];
 
 /** Headers of every response of the live view. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {

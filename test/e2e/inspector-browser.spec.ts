@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { PostHogCaptureInspectorModule } from 'nestjs-posthog-capture/inspector';
 import { type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
@@ -174,6 +176,173 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await row(page, 'before').count()).toBe(0);
   });
 
+  /** Captures an error with causes and steps, and opens it. */
+  const openError = async ({ page, capture }: Looked & Served): Promise<void> => {
+    const malformed = new SyntaxError('no total');
+    const declined = Object.assign(new Error('card declined'), { name: 'CardError' });
+    const chargeCard = (): never => {
+      throw new RangeError('Checkout failed', { cause: new AggregateError([malformed, declined], 'Both') });
+    };
+    const checkout = new EventEmitter().on('charge', chargeCard);
+    // Not as one literal, because the page shows these lines.
+    const email = ['ann', 'example.com'].join('@');
+    capture.withContext({ distinctId: 'ann' }, () => {
+      capture.step('cart loaded', { items: 2, email });
+      capture.capture({ event: 'checkout_started' });
+      try {
+        // Two calls of Node.js, one after the other.
+        new AsyncResource('checkout').runInAsyncScope(checkout.emit, checkout, 'charge');
+      } catch (error) {
+        capture.captureException(error);
+      }
+    });
+    await row(page, 'RangeError: Checkout failed').filter({ hasText: 'delivered' }).click();
+    await page.locator('#stack h3', { hasText: 'RangeError: Checkout failed' }).waitFor();
+  };
+
+  it('shows the stack of an error with source lines, causes and steps', async () => {
+    const opened = await open({ viewport: { width: 1500, height: 1300 } }, {});
+    const { page, alarms } = opened;
+    await openError(opened);
+    expect(await page.locator('#stack > p').first().textContent()).toBe('error · handled');
+    const [outermost] = await page.locator('#stack > .error').all();
+    const first = outermost!.locator('> div > .frame, > details').first();
+    expect(await first.locator('summary').textContent()).toMatch(
+      /^EventEmitter\.chargeCard \(test\/e2e\/inspector-browser\.spec\.ts:\d+\)$/,
+    );
+    expect(await first.getAttribute('class')).toBe('frame own');
+    expect(await first.locator('.line').count()).toBe(11);
+    expect(await first.locator('.thrower').textContent()).toMatch(/^\d+ *throw new RangeError/);
+    expect(await first.locator('.source').isVisible()).toBe(true);
+    // Calls of packages and of Node.js are shown on demand.
+    const others = page.locator('#stack details.frames').first();
+    expect(await others.locator('summary').first().textContent()).toMatch(/^\d+ calls of packages and Node\.js$/);
+    expect(await others.locator('.frame').first().isVisible()).toBe(false);
+    await others.locator('summary').first().click();
+    expect(await others.locator('.frame').first().isVisible()).toBe(true);
+
+    const causes = page.locator('#stack .error .error');
+    expect(await causes.locator('> h3').allTextContents()).toEqual([
+      'AggregateError: Both',
+      'SyntaxError: no total',
+      'CardError: card declined',
+    ]);
+    expect(await causes.locator('> p').allTextContents()).toEqual([
+      'Caused by',
+      'One of its errors',
+      'One of its errors',
+    ]);
+    const lefts: number[] = await page.evaluate(
+      "[...document.querySelectorAll('#stack .error > h3')].map((one) => one.getBoundingClientRect().left)",
+    );
+    expect([lefts[1]! > lefts[0]!, lefts[2]! > lefts[1]!, lefts[3]]).toEqual([true, true, lefts[2]]);
+
+    const steps = page.locator('#stack .steps li');
+    expect(await steps.allTextContents()).toEqual([
+      expect.stringMatching(/^\d\d:\d\d:\d\d\.\d{3}cart loadeditems: 2 {2}email: "•••"$/),
+      expect.stringMatching(/checkout_started$/),
+    ]);
+    expect(await page.content()).not.toContain('ann@example.com');
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    expect(alarms).toEqual([]);
+  });
+
+  it('shows the JSON of an error on demand, and other events as before', async () => {
+    const opened = await open();
+    const { page, capture } = opened;
+    await openError(opened);
+    expect(await page.locator('#json').isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Pretty' }).click();
+    await page.locator('#json', { hasText: '"$exception_list": [' }).waitFor();
+    expect(await page.locator('#stack').isVisible()).toBe(false);
+    capture.capture({
+      event: 'plain',
+      distinctId: 'ann',
+      properties: { $exception_list: [{ type: 'no', value: 'error' }] },
+    });
+    await row(page, 'plain').click();
+    await page.locator('#json', { hasText: '"event": "plain"' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Stack' }).count()).toBe(0);
+    await row(page, 'RangeError').click();
+    await page.getByRole('button', { name: 'Stack' }).click();
+    await page.locator('#stack h3').first().waitFor();
+    expect(await page.locator('#json').isVisible()).toBe(false);
+  });
+
+  it('copies a stack as text', async () => {
+    const opened = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
+    const { page } = opened;
+    await openError(opened);
+    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await page.evaluate<string>('navigator.clipboard.readText()');
+    expect(copied.split('\n').slice(0, 2)).toEqual([
+      'RangeError: Checkout failed',
+      expect.stringMatching(/^ {4}at EventEmitter\.chargeCard \(test\/e2e\/inspector-browser\.spec\.ts:\d+:\d+\)$/),
+    ]);
+    expect(copied).toContain('\n  [cause]: AggregateError: Both\n');
+    expect(copied).toContain('\n    [member]: CardError: card declined\n');
+  });
+
+  it('hides an error that the mask hides, in part or as a whole', async () => {
+    const { url, capture } = await serve({
+      imports: [
+        PostHogCaptureInspectorModule.forRoot({ mask: ['$exception_message'] }),
+        PostHogCaptureInspectorModule.forRoot({ path: '_hidden', mask: ['$exception_*'] }),
+      ],
+    });
+    const { page } = await look(browser, `${url}/_posthog`);
+    const { page: hidden } = await look(browser, `${url}/_hidden`);
+    for (const one of [page, hidden]) await one.getByText('No events yet').waitFor();
+    capture.captureException(new RangeError('secret', { cause: new Error('secret') }), 'ann');
+    await row(page, 'RangeError: •••').click();
+    await page.locator('#stack h3', { hasText: 'Error: •••' }).first().waitFor();
+    await row(hidden, '$exception').click();
+    await hidden.locator('#json', { hasText: '"$exception_list": "•••"' }).waitFor();
+    expect(await hidden.getByRole('button', { name: 'Stack' }).count()).toBe(0);
+    for (const one of [page, hidden]) expect(await one.content()).not.toContain('"secret');
+    expect(await hidden.content()).not.toContain('secret');
+  });
+
+  it('shows scripts in errors as text, and errors of any form', async () => {
+    const { page, alarms, capture } = await open();
+    const hostile = '<img src=x onerror=alert(1)></pre></script><script>alert(2)</script>\u202e';
+    const odd = { type: hostile, value: hostile, mechanism: { exception_id: 'x', parent_id: {}, source: hostile } };
+    const frame = {
+      platform: hostile,
+      function: hostile,
+      filename: hostile,
+      lineno: hostile,
+      in_app: true,
+      pre_context: [hostile, 5, null],
+      context_line: hostile,
+      post_context: hostile,
+    };
+    const frames = [frame, null, 5, { ...frame, in_app: 'yes' }, {}, { lineno: 1e9, context_line: '' }];
+    const lists = {
+      frames: [{ ...odd, stacktrace: { type: 'raw', frames } }, odd, { ...odd, stacktrace: null }],
+      deep: Array.from({ length: 60 }, (_, id) => ({
+        type: 'E',
+        value: `${id}`,
+        mechanism: { exception_id: id, ...(id > 0 && { parent_id: id - 1, source: '__proto__' }) },
+      })),
+      short: [{ type: '', value: '' }],
+    };
+    for (const [name, list] of Object.entries(lists)) {
+      const steps = [{ $message: hostile, $timestamp: 5, [hostile]: hostile, __proto__: [hostile] }];
+      const properties = { name, $exception_list: list, $exception_steps: steps, $exception_source: hostile };
+      capture.capture({ event: '$exception', distinctId: 'ann', properties });
+    }
+    for (const name of Object.keys(lists)) {
+      await row(page, `name: "${name}"`).click();
+      await page.locator('#stack .steps', { hasText: '<img' }).waitFor();
+      await page.evaluate('for (const one of document.querySelectorAll("#stack details")) one.open = true');
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+      expect(await page.locator('main img, main script').count()).toBe(0);
+    }
+    expect(alarms).toEqual([]);
+  });
+
   it('shows scripts in events as text and does not run them', async () => {
     const { page, alarms, capture } = await open();
     const hostile = [
@@ -257,12 +426,15 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
   });
 
   it.each(['light', 'dark'] as const)('has sufficient contrast in the %s theme', async (colorScheme) => {
-    const { page, capture } = await open({ colorScheme });
+    const opened = await open({ colorScheme });
+    const { page, capture } = opened;
     capture.capture({ event: 'seen', distinctId: 'ann', properties: { total: 1 } });
     capture.capture({ event: '', distinctId: 'ann' });
     await row(page, 'seen').filter({ hasText: 'delivered' }).click();
     await row(page, 'dropped').waitFor();
     expect(await page.evaluate(PAINTED_BY_THEME)).toBe(colorScheme);
+    expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
+    await openError(opened);
     expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
   });
 
@@ -276,11 +448,12 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
   });
 
   it('fits a phone, where the details cover the page', async () => {
-    const { page, capture } = await open({
+    const opened = await open({
       viewport: { width: 390, height: 844 },
       isMobile: true,
       hasTouch: true,
     });
+    const { page, capture } = opened;
     const wide = 'document.documentElement.scrollWidth';
     capture.capture({ event: 'a_rather_long_name_of_an_event'.repeat(6), distinctId: 'x'.repeat(150) });
     await row(page, 'a_rather_long').waitFor();
@@ -290,6 +463,8 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
     expect(await page.evaluate(wide)).toBe(390);
     await page.getByRole('button', { name: 'Close' }).tap();
     expect(await page.locator('#detail').isVisible()).toBe(false);
+    await openError(opened);
+    expect(await page.evaluate(wide)).toBe(390);
   });
 
   it('removes the token from the address, and reconnects after a restart', async () => {

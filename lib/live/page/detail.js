@@ -1,4 +1,4 @@
-/** One event with its complete JSON. */
+/** One event: its errors if it has any, and its complete JSON. */
 
 /** Length above which JSON is shown without colours, for speed. */
 const MAX_COLOURED = 100_000;
@@ -14,9 +14,14 @@ class Detail {
     this.id = null;
     /** @type {string | null} */
     this.text = null;
+    /** The errors of the event. @type {Fields | undefined} */
+    this.error = undefined;
     this.isPretty = true;
-    byId('pretty').addEventListener('click', () => this.#setPretty(true));
-    byId('raw').addEventListener('click', () => this.#setPretty(false));
+    /** Of events with errors. */
+    this.isStack = true;
+    byId('stack-button').addEventListener('click', () => this.#choose(true, this.isPretty));
+    byId('pretty').addEventListener('click', () => this.#choose(false, true));
+    byId('raw').addEventListener('click', () => this.#choose(false, false));
     byId('copy').addEventListener('click', () => void this.#copy());
   }
 
@@ -28,6 +33,7 @@ class Detail {
     this.panel.hidden = true;
     this.id = null;
     this.text = null;
+    this.error = undefined;
   }
 
   /**
@@ -74,22 +80,30 @@ class Detail {
     }
   }
 
-  /** @param {boolean} isPretty */
-  #setPretty(isPretty) {
+  /**
+   * @param {boolean} isStack chosen for events with errors; for others, and if false, the JSON is shown
+   * @param {boolean} isPretty
+   */
+  #choose(isStack, isPretty) {
+    // Without errors there is no such button, so the choice for events with errors stays.
+    if (this.error !== undefined) this.isStack = isStack;
     this.isPretty = isPretty;
-    byId('pretty').setAttribute('aria-pressed', String(isPretty));
-    byId('raw').setAttribute('aria-pressed', String(!isPretty));
     this.#draw('');
   }
 
   /** @param {string} note */
   #draw(note) {
-    const json = byId('json');
-    const text = this.isPretty ? prettyJson(this.text ?? '') : (this.text ?? '');
-    const shown = text.slice(0, MAX_LAID_OUT);
-    if (this.isPretty && shown.length <= MAX_COLOURED) json.replaceChildren(...coloured(shown));
-    else json.textContent = visible(shown, true);
-    const isShort = text.length > shown.length;
+    this.error = errorOf(this.text ?? '');
+    const isStack = this.error !== undefined && this.isStack;
+    byId('stack-button').hidden = this.error === undefined;
+    byId('stack').hidden = !isStack;
+    byId('json').hidden = isStack;
+    byId('stack-button').setAttribute('aria-pressed', String(isStack));
+    byId('pretty').setAttribute('aria-pressed', String(!isStack && this.isPretty));
+    byId('raw').setAttribute('aria-pressed', String(!isStack && !this.isPretty));
+    byId('stack').replaceChildren(...(this.error !== undefined && isStack ? stackView(this.error) : []));
+    byId('stack').scrollTop = 0;
+    const isShort = isStack ? false : this.#drawJson();
     byId('json-note').textContent =
       this.text === ''
         ? 'This event was never serialized, so there is no JSON.'
@@ -98,10 +112,25 @@ class Detail {
           : note;
   }
 
+  /** @returns {boolean} true if only the beginning is shown */
+  #drawJson() {
+    const json = byId('json');
+    const text = this.isPretty ? prettyJson(this.text ?? '') : (this.text ?? '');
+    const shown = text.slice(0, MAX_LAID_OUT);
+    if (this.isPretty && shown.length <= MAX_COLOURED) json.replaceChildren(...coloured(shown));
+    else json.textContent = visible(shown, true);
+    return text.length > shown.length;
+  }
+
+  get #copied() {
+    if (this.error !== undefined && this.isStack) return stackText(this.error);
+    return this.isPretty ? prettyJson(this.text ?? '') : (this.text ?? '');
+  }
+
   async #copy() {
     const button = byId('copy');
     try {
-      await navigator.clipboard.writeText(this.isPretty ? prettyJson(this.text ?? '') : (this.text ?? ''));
+      await navigator.clipboard.writeText(this.#copied);
       button.textContent = 'Copied';
     } catch {
       button.textContent = 'Copying failed';

@@ -182,7 +182,7 @@ document.addEventListener('keydown', (event) => {
   } else if (event.key === '/') {
     searchBox.focus();
     searchBox.select();
-  } else if (event.key === 'p' || (event.key === ' ' && target.tagName !== 'BUTTON' && target.tagName !== 'PRE')) {
+  } else if (event.key === 'p' || (event.key === ' ' && !['BUTTON', 'PRE', 'SUMMARY'].includes(target.tagName))) {
     togglePause();
   } else if (event.key in STEPS && (target === byId('list') || target === document.body)) {
     byId('list').focus();

@@ -14,12 +14,25 @@ const PREVIEWED_PROPERTIES = 12;
 function preview({ text, isCut }) {
   const shown = propertiesOf(text, isCut)?.filter(([key]) => !USUAL.has(key));
   if (shown === undefined) return visible(text.slice(0, PREVIEW_LENGTH));
+  const error = errorLine(shown);
   const own = shown.filter(([key]) => !key.startsWith('$'));
-  const ordered = [...own, ...shown.filter(([key]) => key.startsWith('$'))];
+  const ordered = [...own, ...shown.filter(([key]) => key.startsWith('$') && !(error && key.startsWith('$exception')))];
   const parts = ordered.slice(0, PREVIEWED_PROPERTIES).map(([key, value]) => {
     return `${key}: ${value.length > PREVIEWED_VALUE_LENGTH ? `${value.slice(0, PREVIEWED_VALUE_LENGTH)}…` : value}`;
   });
-  return visible(parts.join('  ').slice(0, PREVIEW_LENGTH));
+  return visible([...(error ? [error] : []), ...parts].join('  ').slice(0, PREVIEW_LENGTH));
+}
+
+/**
+ * Type and message of an error, from the beginning of its list, which may be cut.
+ *
+ * @param {[string, string][]} properties
+ * @returns {string | undefined} undefined if there is none
+ */
+function errorLine(properties) {
+  const [, list = ''] = properties.find(([key]) => key === '$exception_list') ?? [];
+  const [, type, value] = /^\[\{"type":("(?:[^"\\]|\\.)*"),"value":("(?:[^"\\]|\\.)*")/.exec(list) ?? [];
+  return type === undefined || value === undefined ? undefined : `${JSON.parse(type)}: ${JSON.parse(value)}`;
 }
 
 /**

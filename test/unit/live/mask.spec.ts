@@ -83,6 +83,33 @@ describe('the mask', () => {
     });
   });
 
+  it.each<[string, Mask]>([
+    ['by name', ['$exception_message']],
+    ['by a function', (name, path) => name === '$exception_message' && path.join('.') === 'properties'],
+  ])('hides all messages of errors with that of the first: %s', (_, mask) => {
+    const properties = {
+      $exception_message: 'secret',
+      $exception_list: [
+        { type: 'A', value: 'secret', stacktrace: { frames: [{ value: 1 }] } },
+        { type: 'B', value: 'secret' },
+      ],
+      $set: { value: 'kept' },
+      value: 'kept',
+    };
+    expect(shown(mask, { ...EVENT, properties })).toEqual({
+      ...EVENT,
+      properties: {
+        $exception_message: HIDDEN,
+        $exception_list: [
+          { type: 'A', value: HIDDEN, stacktrace: { frames: [{ value: 1 }] } },
+          { type: 'B', value: HIDDEN },
+        ],
+        $set: { value: 'kept' },
+        value: 'kept',
+      },
+    });
+  });
+
   it('shows the other ids if the distinct id is shown', () => {
     const properties = { alias: 'b', $anon_distinct_id: 'c' };
     expect(shown(['email'], { ...EVENT, properties })).toEqual({ ...EVENT, properties });
