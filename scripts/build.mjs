@@ -20,7 +20,13 @@ for (const file of ['collection.json', 'nest-add.schema.json']) {
   cpSync(`${ROOT}lib/setup/${file}`, `${ROOT}dist/cjs/setup/${file}`);
 }
 // In the CommonJS build, x.cjs.ts replaces x.ts.
-for (const module of ['live/location', 'options/import-config', 'redis/require', 'tracking/exceptions/import-seams']) {
+for (const module of [
+  'crash/location',
+  'live/location',
+  'options/import-config',
+  'redis/require',
+  'tracking/exceptions/import-seams',
+]) {
   for (const ending of ['js', 'd.ts']) {
     renameSync(`${ROOT}dist/cjs/${module}.cjs.${ending}`, `${ROOT}dist/cjs/${module}.${ending}`);
   }

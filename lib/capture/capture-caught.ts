@@ -24,7 +24,9 @@ export function allowCaptureCaught(
   captures.set(capture, (error, boundary, properties) => {
     const known = exceptions.capturedAs(error);
     if (known !== undefined) return known;
-    return enqueue(() => (exceptions.suppresses(error) ? SUPPRESSED : checkCaught(error, boundary, properties())));
+    return enqueue(() =>
+      exceptions.suppresses(error, boundary) ? SUPPRESSED : checkCaught(error, boundary, properties()),
+    );
   });
 }
 

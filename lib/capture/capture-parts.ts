@@ -16,4 +16,6 @@ export interface CaptureParts {
   readonly onStart?: () => void;
   /** Called in `onApplicationShutdown`. */
   readonly onClose?: () => void;
+  /** Called when `onApplicationShutdown` is over. */
+  readonly onClosed?: () => void;
 }

@@ -296,10 +296,10 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   async #end(): Promise<DeliveryReport> {
-    const { pipeline, onClose } = this.#parts;
+    const { pipeline, onClose, onClosed } = this.#parts;
     onClose?.();
     if (!pipeline) return NOTHING_DONE;
-    const report = await pipeline.close(openCallsEnded(this));
+    const report = await pipeline.close(openCallsEnded(this)).finally(onClosed);
     reportShutdown(this.#parts.reporter, report, this.stats());
     return report;
   }

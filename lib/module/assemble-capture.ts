@@ -9,12 +9,16 @@ import { CallInterpreter } from '../context/call-interpreter.js';
 import { type Warn } from '../shared/unknown-fields.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
+import { type HandOver } from '../delivery/hand-over.js';
 import { exceptionRulesOf } from '../tracking/call/exception-rules.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
+import { watchCrashes } from './watch-crashes.js';
 import { formatOf } from '../wire/formats.js';
 
 export interface Connection {
   readonly delivery: Delivery;
+  /** Gives the pending events away when the process crashes. */
+  readonly handOver?: HandOver;
   /** Called once when the application starts. If it throws, the start fails. */
   readonly onStart?: () => void;
   /** Called once when the application closes. */
@@ -49,8 +53,11 @@ export async function assembleCapture(
   const exceptions = new Exceptions(typeof options.exceptions === 'object' ? options.exceptions : {});
   const intake = new EventIntake(contexts, formatOf(options.captureMode), options, exceptions);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
-  const { delivery: pipeline = null, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
-  const service: CaptureService = new CaptureService({ contexts, intake, exceptions, pipeline, reporter, ...hooks });
+  const { delivery: pipeline = null, handOver, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
+  const onClosed = (): void => stopWatching();
+  const parts = { contexts, intake, exceptions, pipeline, reporter, ...hooks, onClosed };
+  const service: CaptureService = new CaptureService(parts);
+  const stopWatching = handOver ? watchCrashes(options, service, handOver, reporter) : () => undefined;
   allowWatching(service, reporter);
   rememberSettings(service, {
     context: options.enabled && options.context,

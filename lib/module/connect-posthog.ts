@@ -39,7 +39,7 @@ export function connectPostHog(
       const problem = String(message).replaceAll(options.apiKey, '***');
       throw new PostHogConfigurationError([`store (${variable('store')}): ${problem}`], name);
     });
-    return { delivery, onStart: () => client.prepare(), onClose: onBeforeExit(shutDown) };
+    return { delivery, handOver: delivery.handOver, onStart: () => client.prepare(), onClose: onBeforeExit(shutDown) };
   };
 }
 

@@ -23,6 +23,10 @@ const FIELDS: Readonly<Record<string, Field>> = {
   },
   jobs: { isValid: (value) => value === 'last_attempt' || value === 'every', text: '"last_attempt" or "every"' },
   properties: SYNCHRONOUS_FUNCTION,
+  crashes: {
+    isValid: (value) => value === 'store' || value === 'child' || value === false,
+    text: '"store", "child" or false',
+  },
   sourceContext: BOOLEAN,
   limit: {
     isValid: (value) =>

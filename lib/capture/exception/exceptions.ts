@@ -63,8 +63,12 @@ export class Exceptions {
     this.#captured.add(error, uuid);
   }
 
-  /** True for an error beyond the limit, which costs no more than a look at its type. It is counted and remembered. */
-  suppresses(thrown: unknown): boolean {
+  /**
+   * True for an error beyond the limit, which costs no more than a look at its type. It is counted and remembered. The error that ends the
+   * process is never beyond it.
+   */
+  suppresses(thrown: unknown, boundary?: CaptureBoundary): boolean {
+    if (boundary?.level === 'fatal') return false;
     const error = unwrap(thrown);
     const isSuppressed = this.#limit?.suppresses(typeOf(error)) === true;
     if (isSuppressed) this.#captured.add(error, null);
@@ -73,8 +77,9 @@ export class Exceptions {
 
   /** null for an error beyond the limit. Never throws. */
   describe({ error, boundary, level, fingerprint, calledFrom }: Thrown): DescribedException | null {
-    const suppressed = this.#limit === undefined ? 0 : this.#limit.pass(typeOf(error));
-    if (suppressed === null) return null;
+    const passed = this.#limit === undefined ? 0 : this.#limit.pass(typeOf(error));
+    if (passed === null && boundary.level !== 'fatal') return null;
+    const suppressed = passed ?? 0;
     const list = exceptionList(error, boundary, this.#frames, calledFrom);
     const { source } = boundary;
     return {

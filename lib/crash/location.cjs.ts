@@ -1,0 +1,2 @@
+/** Replaces `location.ts` in the CommonJS build. */
+export const LOCATION: string = __filename;
