@@ -116,9 +116,9 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
   }
 
   /** Must be called just before Nest registers middleware and routes. */
-  prepareRoutes(): void {
+  prepareRoutes(ownModule: object): void {
     this.#http.prepareRoutes(this.#modules);
-    this.#errors.seeStreams(this.#host?.httpAdapter);
+    this.#errors.prepare(this.#modules, ownModule, this.#host?.httpAdapter);
   }
 
   onModuleInit(): void {

@@ -15,7 +15,7 @@ class TrackingModuleClass implements NestModule {
 
   /** Called by Nest just before it registers middleware and routes. */
   configure(): void {
-    this.#tracker.prepareRoutes();
+    this.#tracker.prepareRoutes(TrackingModule);
   }
 }
 

@@ -11,6 +11,7 @@ const GATEWAY_MESSAGE = 'websockets:message_mapping';
 const EVENT_STREAM = '__sse__';
 const STREAM_CALL = 'pt_stream';
 const FIELD_RESOLVER = 'graphql:resolve_property';
+const FIELD_NAME = 'graphql:resolver_name';
 const PROCESSOR = 'bullmq:processor_metadata';
 const PROCESS = 'process';
 const JOB_EVENTS = ['bullmq:worker_events_metadata', 'bullmq:queue_events_metadata'];
@@ -85,14 +86,33 @@ export function setEnhancers(kind: EnhancerKind, handler: object, enhancers: rea
 /** The methods of all classes of an application, including inherited ones. */
 export function* methodsOf(modules: ModulesContainer): Iterable<Method> {
   for (const { controllers, providers } of modules.values()) {
-    for (const { metatype } of [...controllers.values(), ...providers.values()]) {
-      let prototype: unknown = typeof metatype === 'function' ? (metatype as Type).prototype : undefined;
-      while (typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype) {
-        for (const { value } of Object.values(Object.getOwnPropertyDescriptors(prototype))) {
-          if (typeof value === 'function') yield value as Method;
-        }
-        prototype = Object.getPrototypeOf(prototype);
+    for (const { metatype } of [...controllers.values(), ...providers.values()]) yield* methodsOfClass(metatype);
+  }
+}
+
+function* methodsOfClass(metatype: unknown): Iterable<Method> {
+  let prototype: unknown = typeof metatype === 'function' ? (metatype as Type).prototype : undefined;
+  while (typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype) {
+    for (const { value } of Object.values(Object.getOwnPropertyDescriptors(prototype))) {
+      if (typeof value === 'function') yield value as Method;
+    }
+    prototype = Object.getPrototypeOf(prototype);
+  }
+}
+
+/** The field resolvers of GraphQL as `Class.method`, by the name of their field; null for a name that several have. */
+export function fieldHandlersOf(modules: ModulesContainer): ReadonlyMap<string, string | null> {
+  const handlers = new Map<string, string | null>();
+  for (const { providers } of modules.values()) {
+    for (const { metatype } of providers.values()) {
+      for (const method of methodsOfClass(metatype)) {
+        if (Reflect.getMetadata(FIELD_RESOLVER, method) !== true) continue;
+        const field = (Reflect.getMetadata(FIELD_NAME, method) as string | undefined) ?? method.name;
+        const handler = `${(metatype as Type).name}.${method.name}`;
+        const known = handlers.get(field);
+        handlers.set(field, known === undefined || known === handler ? handler : null);
       }
     }
   }
+  return handlers;
 }

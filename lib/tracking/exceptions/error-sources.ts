@@ -3,6 +3,7 @@ import { messageKindOf, methodsOf } from '../call/nest-metadata.js';
 import { type HttpAdapter } from '../http/http-adapters.js';
 import { type ExceptionObserver } from './exception-observer.js';
 import { type FilterKind, handlerName, openSeams, seeErrors } from './filter-seams.js';
+import { addGraphqlErrors } from './graphql-errors.js';
 import { type HttpApplication, HttpErrors } from './http-errors.js';
 import { MessageErrors } from './message-errors.js';
 import { openRouteSeam, seeStreamErrors } from './stream-errors.js';
@@ -55,9 +56,11 @@ export class ErrorSources {
     }
   }
 
-  /** Must be called when the adapter is known, before the first request. */
-  seeStreams(adapter: HttpAdapter | undefined): void {
-    if (adapter === undefined || !this.#app.exceptions.isActive) return;
+  /** Must be called when all modules are known and the adapter is, before modules are initialized. */
+  prepare(modules: ModulesContainer, ownModule: object, adapter: HttpAdapter | undefined): void {
+    if (!this.#app.exceptions.isActive) return;
+    addGraphqlErrors(this.#app.exceptions, modules, ownModule);
+    if (adapter === undefined) return;
     seeStreamErrors(adapter, (error, request, response, handler) => {
       this.#http.failed(error, request, response, handler && handlerName(handler))?.();
     });

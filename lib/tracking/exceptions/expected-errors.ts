@@ -58,8 +58,12 @@ export function isExpected(error: unknown, isFailure: (status: number) => boolea
   if (isAbort(error) || isReply(error)) return true;
   const status = statusOf(error) ?? graphqlStatusOf(error);
   if (status !== undefined) return !isFailure(status);
-  return CLIENT_CODES.has(fieldOf(fieldOf(error, 'extensions'), 'code'));
+  return isClientError(error);
 }
+
+/** True if an error of GraphQL blames the query. */
+export const isClientError = (error: unknown): boolean =>
+  CLIENT_CODES.has(fieldOf(fieldOf(error, 'extensions'), 'code'));
 
 /** True if the error reports that work was cancelled. */
 export const isAbort = (error: unknown): boolean => ABORTS.has(fieldOf(error, 'name'));

@@ -8,6 +8,7 @@ import { millisecondsSince } from '../call/tracked-call.js';
 import { executionScope } from '../propagation/call-scopes.js';
 import { type CaughtError, type ExceptionObserver } from './exception-observer.js';
 import { type Filtered, handlerName, type SeamHandler, type SeeError } from './filter-seams.js';
+import { markSeen } from './seen-errors.js';
 
 const SOURCES = { graphql: 'nestjs.graphql', rpc: 'nestjs.rpc', ws: 'nestjs.websocket', provider: 'nestjs.external' };
 
@@ -27,6 +28,7 @@ export class MessageErrors {
 
   readonly external: SeeError = (error, host, handler) => {
     const isGraphql = typeOf(host) === 'graphql';
+    markSeen(error);
     return (filtered) => {
       const call = callOf(host, handler, isGraphql ? 'graphql' : 'provider');
       afterFilters(filtered, (answer) => {
@@ -46,16 +48,21 @@ type Answer = CaughtError['answer'];
 /** @param decide called with the error that the filters have made of the original one; undefined if it is none */
 function afterFilters(filtered: Filtered, decide: (answer: Answer) => void): void {
   if ('thrown' in filtered) {
-    decide({ error: filtered.thrown });
+    decide(answered(filtered.thrown));
     return;
   }
   const { result } = filtered;
-  const decideBy = (value: unknown): void => decide(value instanceof Error ? { error: value } : undefined);
+  const decideBy = (value: unknown): void => decide(value instanceof Error ? answered(value) : undefined);
   if (result instanceof Promise) {
-    result.then(decideBy, (error: unknown) => decide({ error }));
+    result.then(decideBy, (error: unknown) => decide(answered(error)));
   } else {
     decideBy(result);
   }
+}
+
+function answered(error: unknown): Answer {
+  markSeen(error);
+  return { error };
 }
 
 function callOf(host: unknown, handler: SeamHandler, transport: keyof typeof SOURCES & Transport): CaughtError {
