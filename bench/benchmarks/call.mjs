@@ -1,4 +1,4 @@
-// Time that a caller waits in `capture()` and in the interceptor of a handler, and the cost of Node's own ticks for comparison.
+// Time that a caller waits in `capture()`, in `captureException()` and in the interceptor of a handler, and the cost of Node's own ticks for comparison.
 import { number, ratio, spread } from '../support/numbers.mjs';
 import { inTurns } from '../support/rounds.mjs';
 import { printTable } from '../support/table.mjs';
@@ -24,6 +24,10 @@ const INTERCEPTORS = [
   interceptor('posthog-node, a handler without events', 'posthog-node, untracked'),
   interceptor('posthog-node, capture() in the handler', 'posthog-node, tracked'),
 ];
+
+const errors = (label, limit) => ({ label, limit, process: 'call' });
+
+const ERRORS = [errors('captured: no limit', false), errors('beyond the limit', { burst: 1, everyMs: 3_600_000 })];
 
 const ticks = (label, variant) => ({ label, variant, process: 'call' });
 
@@ -69,6 +73,18 @@ export async function call(sink, { quick }) {
     ['interceptor', '× none'],
     interceptors,
   );
+
+  const exceptions = await inTurns('call: captureException()', ERRORS, {
+    rounds,
+    turns,
+    measure,
+    async start(child, { limit }) {
+      await sink.reset();
+      await child.call('openErrors', { limit, url: sink.url });
+      await warmUp(child);
+    },
+  });
+  print(`call: time inside captureException() alone (${how})`, ['error', '× captured'], exceptions);
 
   const count = quick ? 1000 : 100_000;
   const nextTick = await inTurns('call: process.nextTick()', TICKS, {

@@ -115,6 +115,33 @@ const INTERCEPTORS = {
   'posthog-node, untracked': (url) => theirInterceptor(url, false),
 };
 
+/** The errors of a loop that fails each time, all of one type. */
+async function failures(url, limit) {
+  const { PostHogCaptureModule, CaptureService } = await import('nestjs-posthog-capture');
+  const module = PostHogCaptureModule.forRoot({
+    apiKey: 'phc_bench',
+    host: url,
+    exceptions: { observe: false, limit },
+  });
+  const app = await NestFactory.createApplicationContext(module, { logger: ['error'] });
+  const capture = app.get(CaptureService);
+  let thrown = 0;
+  return {
+    prepare(n) {
+      const error = new RangeError(`order ${n} failed`);
+      return () => capture.captureException(error, personOf(n));
+    },
+    rest: () => capture.flush(),
+    check(calls) {
+      thrown += calls;
+      const { captured, droppedByReason } = capture.stats();
+      const suppressed = droppedByReason.rate_limited ?? 0;
+      if (captured !== thrown || suppressed !== (limit === false ? 0 : thrown - limit.burst))
+        throw new Error(`${captured} of ${thrown} errors were captured, and ${suppressed} suppressed`);
+    },
+  };
+}
+
 /** Runs a function in the context of a request. */
 const AROUND = {
   none: () => (run) => run(),
@@ -157,6 +184,10 @@ serve({
   },
   async openInterceptor({ variant, url }) {
     subject = await INTERCEPTORS[variant](url);
+    await age();
+  },
+  async openErrors({ limit, url }) {
+    subject = await failures(url, limit);
     await age();
   },
   time: ({ bursts }) => time(bursts),
