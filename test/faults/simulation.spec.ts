@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from 'nestjs-posthog-capture';
-import { type BatchOutcome, type SendBatch } from '../../lib/delivery/delivery.js';
 import { type DeliveryObserver } from '../../lib/delivery/delivery.js';
 import { type DeliveryOptions, DeliveryPipeline } from '../../lib/delivery/delivery-pipeline.js';
+import { Receiver } from '../support/receiver.js';
 import { SEED, Seeded } from '../support/seeded.js';
 import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
@@ -16,81 +16,6 @@ afterEach(() => {
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
-
-const wait = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
-
-/** A receiver that fails at random and checks the batches. */
-class Receiver {
-  readonly flaws: string[] = [];
-  /** Share of requests that fail, from 0 to 1. */
-  failures = 1 / 3;
-  readonly #random: Seeded;
-  readonly #inFlight = new Map<string, object>();
-  readonly #last = new Map<string, number>();
-
-  constructor(random: Seeded) {
-    this.#random = random;
-  }
-
-  readonly send: SendBatch = async (batch, { signal }) => {
-    const ids = batch.events.map(({ id }) => id);
-    if (ids.length === 0) this.flaws.push('an empty batch');
-    if (new Set(ids).size < ids.length) this.flaws.push('a batch holds one id twice');
-    const isImmediate = batch.events.some(({ name }) => name === 'now');
-    const keys = new Set(isImmediate ? [] : batch.events.map(({ orderKey }) => orderKey));
-    for (const key of keys) {
-      if (this.#inFlight.has(key)) this.flaws.push(`${key} is in flight twice`);
-      this.#inFlight.set(key, batch);
-    }
-    let onAbort = (): void => undefined;
-    const abort = new Promise<void>((resolve) => (onAbort = resolve));
-    signal.addEventListener('abort', onAbort, { once: true });
-    await Promise.race([wait(this.#random.below(2000)), abort]);
-    signal.removeEventListener('abort', onAbort);
-    for (const key of keys) this.#inFlight.delete(key);
-    if (signal.aborted) return { kind: 'retryable', failure: FAILURE };
-    const outcome = this.#outcome(batch.events);
-    if (outcome.kind === 'settled' && !isImmediate) this.#checkOrder(batch.events, outcome.retry);
-    return outcome;
-  };
-
-  #outcome(events: readonly QueuedEvent[]): BatchOutcome {
-    const random = this.#random;
-    if (!random.chance(this.failures)) return { kind: 'settled', rejected: [], retry: [] };
-    const retryAfterMs = random.pick([undefined, undefined, 0, 500, 20_000, 86_400_000]);
-    switch (random.below(6)) {
-      case 0:
-        return { kind: 'refused', failure: FAILURE };
-      case 1:
-        // Because of its size, not of an event.
-        if (events.length > 3) return { kind: 'tooLarge', failure: FAILURE };
-        break;
-      case 2:
-        if (events.some(({ name }) => name === 'poison')) return { kind: 'rejected', failure: FAILURE };
-        break;
-      case 3:
-        // Only the newest of each key, so that no event is overtaken.
-        return { kind: 'settled', rejected: [], retry: newestOfEachKey(events), retryAfterMs };
-    }
-    return { kind: 'retryable', failure: FAILURE, retryAfterMs };
-  }
-
-  #checkOrder(events: readonly QueuedEvent[], retry: readonly string[]): void {
-    for (const { id, orderKey } of events) {
-      if (retry.includes(id)) continue;
-      const seq = Number(id);
-      const before = this.#last.get(orderKey) ?? -1;
-      if (seq < before) this.flaws.push(`${orderKey}: ${seq} after ${before}`);
-      this.#last.set(orderKey, seq);
-    }
-  }
-}
-
-const FAILURE = { message: 'no', remedy: 'none' };
-
-function newestOfEachKey(events: readonly QueuedEvent[]): string[] {
-  return [...new Map(events.map(({ id, orderKey }) => [orderKey, id])).values()];
-}
 
 function optionsFrom(random: Seeded): DeliveryOptions {
   return {

@@ -142,6 +142,8 @@ export class MemoryQueue implements CaptureQueue {
 /** Takes events from a MemoryQueue: the side of a relay. */
 export class MemoryQueueSource implements QueueSource {
   readonly lookAgainMs = 100;
+  /** Its connection is cut: nothing that it does reaches the queue. */
+  isCut = false;
   readonly #queue: MemoryQueue;
   /** The partitions that it owns, and the entries of each that it has returned. */
   readonly #held = new Map<Partition, Map<QueuedEvent, Entry>>();
@@ -163,7 +165,7 @@ export class MemoryQueueSource implements QueueSource {
   async recover({ project, maxEvents, maxBytes, onGone }: RecoveryRequest): Promise<Recovery> {
     this.#onGone = onGone;
     this.#renewal ??= setInterval(() => void this.#renew(), RENEW_MS).unref();
-    const isUp = (await this.#renew()) && (await this.#queue.arrives('recover'));
+    const isUp = (await this.#renew()) && (await this.#arrives('recover'));
     if (this.#isClosed || !isUp) return { events: [], warnings: isUp ? [] : [QUEUE_FAILURE.message] };
     await this.#removeNow();
     this.#letGo();
@@ -198,7 +200,7 @@ export class MemoryQueueSource implements QueueSource {
     this.#isClosed = true;
     if (this.#renewal) clearInterval(this.#renewal);
     await this.#removeNow();
-    this.#queue.leave(this);
+    if (!this.isCut) this.#queue.leave(this);
     this.#held.clear();
     this.#places.clear();
   }
@@ -213,7 +215,7 @@ export class MemoryQueueSource implements QueueSource {
   /** Returns false if the queue does not answer. */
   async #renew(): Promise<boolean> {
     const since = performance.now();
-    if (!(await this.#queue.arrives('renew')) || this.#isClosed) return false;
+    if (!(await this.#arrives('renew')) || this.#isClosed) return false;
     const { owned, lost } = this.#queue.lease(this, [...this.#held.keys()]);
     for (const partition of owned) if (!this.#held.has(partition)) this.#held.set(partition, new Map());
     this.#validUntil = since + LEASE_MS;
@@ -224,6 +226,10 @@ export class MemoryQueueSource implements QueueSource {
       if (gone.length > 0) this.#onGone?.(gone);
     }
     return true;
+  }
+
+  async #arrives(operation: keyof MemoryQueue['counts']): Promise<boolean> {
+    return (await this.#queue.arrives(operation)) && !this.isCut;
   }
 
   /** Other relays get their share as soon as a partition holds nothing in flight. */
@@ -237,7 +243,7 @@ export class MemoryQueueSource implements QueueSource {
   }
 
   async #removeNow(): Promise<void> {
-    if (this.#removals.length === 0 || !(await this.#queue.arrives('remove'))) return;
+    if (this.#removals.length === 0 || !(await this.#arrives('remove'))) return;
     for (const event of this.#removals.splice(0)) {
       const partition = this.#places.get(event);
       const entry = partition && this.#held.get(partition)?.get(event);
