@@ -131,13 +131,25 @@ class World {
 
   startRelay(): void {
     const source = this.queue.source();
+    const originals = new WeakMap<QueuedEvent, QueuedEvent>();
+    const adapt = (event: QueuedEvent): QueuedEvent => {
+      const adapted = { ...event };
+      originals.set(adapted, event);
+      return adapted;
+    };
+    const send: SendBatch = (batch, attempt) => {
+      if (!source.isCertain) this.flaws.push('sent without a valid lease');
+      const gone = batch.events.filter((event) => !source.holds(originals.get(event)!));
+      if (gone.length > 0) this.flaws.push(`sent ${gone.length} events that are gone`);
+      return this.receiver.send(batch, attempt);
+    };
     const create = (member: Member): DeliveryPipeline =>
       new DeliveryPipeline(
         relayOptions(this.#random),
-        senderOf(member.alive(this.receiver.send)),
+        senderOf(member.alive(send)),
         // What was put twice, or went to another relay and back, has two fates.
         member.observer(this.flaws, this.#kinds.queue || this.#kinds.leases),
-        { store: source, project: PROJECT, adapt: (event) => ({ ...event }), describeError: String },
+        { store: source, project: PROJECT, adapt, describeError: String },
       );
     const member = new Member(this, create);
     this.relays.push({ member, source });

@@ -162,6 +162,16 @@ export class MemoryQueueSource implements QueueSource {
     return this.#held.size;
   }
 
+  /** True if it knows that its partitions are its own. */
+  get isCertain(): boolean {
+    return performance.now() < this.#validUntil;
+  }
+
+  /** True if it returned this event, which was neither removed nor taken over since. */
+  holds(event: QueuedEvent): boolean {
+    return this.#places.has(event);
+  }
+
   async recover({ project, maxEvents, maxBytes, onGone }: RecoveryRequest): Promise<Recovery> {
     this.#onGone = onGone;
     this.#renewal ??= setInterval(() => void this.#renew(), RENEW_MS).unref();
@@ -192,7 +202,7 @@ export class MemoryQueueSource implements QueueSource {
   }
 
   confirm(events: readonly QueuedEvent[]): Promise<void> | undefined {
-    if (performance.now() < this.#validUntil || !events.some((event) => this.#places.has(event))) return undefined;
+    if (this.isCertain || !events.some((event) => this.holds(event))) return undefined;
     return this.#confirmed();
   }
 
