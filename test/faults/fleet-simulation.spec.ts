@@ -8,7 +8,7 @@ import { SEED, Seeded } from '../support/seeded.js';
 import { senderOf, SILENT_OBSERVER } from '../support/silent-observer.js';
 
 /** Number of schedules. A long run: `FAULT_SCHEDULES=1000 FAULT_SEED=7 npm test -- fleet-simulation`. */
-const SCHEDULES = Math.ceil(Number(process.env.FAULT_SCHEDULES ?? 60) / 2);
+const SCHEDULES = Math.ceil(Number(process.env.FAULT_SCHEDULES ?? 60) / 3);
 const PROJECT = 'one';
 const MINUTE_MS = 60_000;
 
@@ -264,7 +264,8 @@ function act(world: World, random: Seeded, kinds: FaultKinds): void {
   }
   if (!kinds.leases) return;
   if (random.chance(0.05)) world.queue.loseLeases();
-  for (const relay of world.relays) if (random.chance(0.1)) relay.source.isCut = !relay.source.isCut;
+  // Often for longer than a lease.
+  for (const { source } of world.relays) if (random.chance(source.isCut ? 0.04 : 0.08)) source.isCut = !source.isCut;
   if (random.chance(0.05) && world.relays.length > 0) {
     const [killed] = world.relays.splice(random.below(world.relays.length), 1);
     if (killed) world.kill(killed);
@@ -276,6 +277,7 @@ const KINDS: readonly [FaultKinds, ...FaultKinds[]] = [
   { queue: false, leases: false },
   { queue: true, leases: false },
   { queue: true, leases: true },
+  { queue: false, leases: true },
 ];
 
 it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
