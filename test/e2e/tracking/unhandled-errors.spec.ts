@@ -150,13 +150,15 @@ describe.each(ADAPTERS)('unhandled errors on %s', (adapter) => {
     ]);
   });
 
-  it('are not captured without the option, nor with observe: false', async () => {
+  it('are not captured without the option, nor with observe: false, beside an application that captures them', async () => {
+    const capturing = await served({ adapter, posthog: { exceptions: true } });
     const without = await served({ adapter });
     const disabled = await served({ adapter, posthog: { exceptions: { observe: false, limit: false } } });
     for (const { url, events } of [without, disabled]) {
       expect((await fetch(`${url}/bug/7`)).status).toBe(500);
       expect(await events()).toEqual([]);
     }
+    expect(await capturing.events()).toEqual([]);
   });
 
   it('are captured as the callbacks of the option decide', async () => {
