@@ -4,6 +4,7 @@ import { currentScope, openScope } from '../context/context-scope.js';
 import { callerOf, isFieldResolver, isJobProcess } from './call/nest-metadata.js';
 import { observeResult } from './call/observe-result.js';
 import { openCalls } from './call/open-calls.js';
+import { noteRestored } from './call/task-scopes.js';
 import { TrackedCall } from './call/tracked-call.js';
 import { type Method, type MethodPlan, planOf } from './call/tracked-methods.js';
 import { carriedContext } from './propagation/carried-context.js';
@@ -44,6 +45,7 @@ export function invokeMethod(
     ? openScope(undefined, checkContext(carried, tracker?.warnOfContext ?? ignoreWarning), source)
     : around;
   const opens = isAlone && (tracker?.opensContexts === true || carried !== undefined);
+  if (opens && restores) noteRestored(args[0], scope);
   const runInScope = (): unknown => (opens ? currentScope.run(scope, run) : run());
   if (tracker === undefined || events.length === 0 || isFieldResolver(visible, tracker)) return runInScope();
 

@@ -9,6 +9,8 @@ import { type TrackedEvent } from './call/track-event.options.js';
 import { settingsOf, type TrackingApp, type TrackingInstance } from './call/tracking-instance.js';
 import { ErrorSources } from './exceptions/error-sources.js';
 import { ExceptionObserver } from './exceptions/exception-observer.js';
+import { wrapTasks } from './exceptions/task-methods.js';
+import { captureTasks } from './exceptions/tasks.js';
 import { HttpTracking } from './http/http-tracking.js';
 import { type RawResponse, type ResponseEnd } from './http/response-end.js';
 import { giveBackCalls } from './http/route-calls.js';
@@ -68,6 +70,7 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
       prepareMessages(this.#modules);
     }
     this.exceptions.register(instance);
+    this.#observeTasks();
     this.#http.register(instance);
   }
 
@@ -115,14 +118,24 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     return false;
   }
 
+  /** True if an instance of the class is created for each request or job. */
+  hasScoped(type: unknown): boolean {
+    for (const { providers, controllers } of this.#modules.values())
+      for (const wrapper of [...providers.values(), ...controllers.values()])
+        if (wrapper.metatype === type && !wrapper.isDependencyTreeStatic()) return true;
+    return false;
+  }
+
   /** Must be called just before Nest registers middleware and routes. */
   prepareRoutes(ownModule: object): void {
+    this.#observeTasks();
     this.#http.prepareRoutes(this.#modules);
     this.#errors.prepare(this.#modules, ownModule, this.#host?.httpAdapter);
   }
 
   onModuleInit(): void {
     applications.generation += 1;
+    this.#observeTasks();
     giveBackCalls(this.#modules);
     this.#http.hookRoutes();
   }
@@ -132,6 +145,11 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     giveBackCalls(this.#modules);
     running.delete(this.#self);
     contextsWanted.delete(this.#self);
+  }
+
+  /** Must be called before libraries look for jobs, schedules and event handlers, which most do in `onModuleInit`. */
+  #observeTasks(): void {
+    if (this.exceptions.isActive) wrapTasks(this.#modules, taskListener);
   }
 
   #wants({ event, name }: TrackedEvent): boolean {
@@ -193,6 +211,14 @@ export function trackerOf(object: unknown): Tracker | undefined {
   found.set(object, { tracker, generation: applications.generation });
   return tracker;
 }
+
+/** For tasks. An instance that was created for one job cannot be found in its application, but its class can. */
+function observerOf(object: object): ExceptionObserver | undefined {
+  const tracker = trackerOf(object) ?? runningTrackers().find((one) => one.hasScoped(object.constructor));
+  return tracker?.exceptions;
+}
+
+const taskListener = captureTasks(observerOf);
 
 /** The trackers of the applications that have not been shut down. */
 function runningTrackers(): Tracker[] {

@@ -1,7 +1,7 @@
 import { BullModule, getQueueToken, Processor, WorkerHost } from '@nestjs/bullmq';
 import { NestFactory } from '@nestjs/core';
 import { Module } from '@nestjs/common';
-import { type Job, type Queue } from 'bullmq';
+import { DelayedError, type Job, type Queue, UnrecoverableError } from 'bullmq';
 import {
   attachContext,
   CaptureService,
@@ -34,10 +34,80 @@ class TaskProcessor extends WorkerHost {
   }
 }
 
+/** Fails as its job says. */
+@Processor('failing')
+class FailingProcessor extends WorkerHost {
+  @RestoreContext()
+  async process(job: Job<{ how: string }>, token?: string): Promise<string> {
+    await new Promise(setImmediate);
+    const { how } = job.data;
+    if (how === 'delayed' && job.attemptsStarted === 1) {
+      await job.moveToDelayed(Date.now(), token);
+      throw new DelayedError();
+    }
+    if (how === 'unrecoverable') throw new UnrecoverableError('unrecoverable');
+    if (how === 'retried') throw new Error(`attempt ${job.attemptsMade + 1}`);
+    return 'done';
+  }
+}
+
 if (!hasRedis) console.warn('Skipped: BullMQ processors. There is no redis-server on this machine.');
 
 (hasRedis ? describe : describe.skip).each(['first', 'last'])('a processor, with our module imported %s', (place) => {
   afterEach(closeAll);
+
+  it('has one event for the error of a job, with the user who queued it, and BullMQ does as without', async () => {
+    const redis = await startRedis();
+    onClose(() => redis.stop());
+    const posthog = await FakePostHog.start();
+    onClose(() => posthog.close());
+    const ours = PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, exceptions: true });
+    const bull = [
+      BullModule.forRoot({ connection: { host: '127.0.0.1', port: redis.port } }),
+      BullModule.registerQueue({ name: 'failing' }),
+    ];
+    @Module({ imports: place === 'first' ? [ours, ...bull] : [...bull, ours], providers: [FailingProcessor] })
+    class AppModule {}
+    const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
+    onClose(() => app.close());
+    const capture = app.get(CaptureService);
+    const queue = app.get<Queue>(getQueueToken('failing'));
+    const { worker } = app.get(FailingProcessor);
+    const ended = new Map<string, string>();
+    const allEnded = new Promise<void>((resolve) => {
+      const end = (job: Job | undefined, result: unknown): void => {
+        // A job that is tried again has no end yet.
+        if (job?.finishedOn === undefined) return;
+        ended.set(job.name, `${String(result)} after ${job.attemptsMade}`);
+        if (ended.size === 3) resolve();
+      };
+      worker.on('failed', (job, error) => end(job, error.message)).on('completed', end);
+    });
+    for (const how of ['retried', 'unrecoverable', 'delayed'])
+      await capture.withContext({ distinctId: how }, () =>
+        queue.add(how, attachContext(capture, { how }), { attempts: 3 }),
+      );
+    await allEnded;
+    expect(Object.fromEntries(ended)).toEqual({
+      retried: 'attempt 3 after 3',
+      unrecoverable: 'unrecoverable after 1',
+      delayed: 'done after 1',
+    });
+    await capture.flush();
+    const seen = posthog.events.map(({ event, distinct_id, properties }) => [
+      event,
+      distinct_id,
+      properties.$exception_message,
+      properties.$handler,
+      properties.$job_queue,
+      properties.$job_name,
+      properties.$job_attempt,
+    ]);
+    expect(seen.sort()).toEqual([
+      ['$exception', 'retried', 'attempt 3', 'FailingProcessor.process', 'failing', 'retried', 3],
+      ['$exception', 'unrecoverable', 'unrecoverable', 'FailingProcessor.process', 'failing', 'unrecoverable', 1],
+    ]);
+  });
 
   it('is tracked, each job for the user who queued it', async () => {
     const redis = await startRedis();

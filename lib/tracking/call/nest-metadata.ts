@@ -15,6 +15,11 @@ const FIELD_NAME = 'graphql:resolver_name';
 const PROCESSOR = 'bullmq:processor_metadata';
 const PROCESS = 'process';
 const JOB_EVENTS = ['bullmq:worker_events_metadata', 'bullmq:queue_events_metadata'];
+const SCHEDULE = 'SCHEDULER_TYPE';
+const EVENT_LISTENER = 'EVENT_LISTENER_METADATA';
+const CQRS_HANDLERS: Readonly<Record<string, string>> = { handle: '__eventsHandler__', execute: '__commandHandler__' };
+const SAGAS = '__saga__';
+const UNHANDLED_EXCEPTIONS = { type: 'UnhandledExceptionBus', method: 'publish' };
 const ENHANCERS = { guards: '__guards__', interceptors: '__interceptors__' } as const;
 
 /** The interceptors that our decorators bind, of both builds. */
@@ -71,6 +76,40 @@ export function callerOf(method: unknown): Caller {
 /** `process` of a BullMQ processor, but not its helper methods, which run within the job of their caller. */
 export const isJobProcess = (self: unknown, name: string | symbol): boolean =>
   name === PROCESS && Reflect.hasMetadata(PROCESSOR, (self as object).constructor);
+
+/**
+ * A method that a library calls, and whose errors it keeps: it logs them, tries again, or puts them into a response that no exception filter
+ * of Nest sees. `cqrs`: only errors that reach the bus of unhandled exceptions are kept, but the bus does not know their handlers.
+ */
+export type TaskKind = 'job' | 'schedule' | 'event' | 'field' | 'cqrs' | 'unhandled exceptions';
+
+/** @param type the class of the instance, which may inherit the method */
+export function taskKindOf(type: object, name: string | symbol, method: object): TaskKind | undefined {
+  if (name === PROCESS && Reflect.hasMetadata(PROCESSOR, type)) return 'job';
+  if (Reflect.hasMetadata(SCHEDULE, method)) return 'schedule';
+  if (isSuppressedListener(method)) return 'event';
+  if (Reflect.getMetadata(FIELD_RESOLVER, method) === true) return 'field';
+  const handles = typeof name === 'string' ? CQRS_HANDLERS[name] : undefined;
+  if (handles !== undefined && Reflect.hasMetadata(handles, type)) return 'cqrs';
+  return name === UNHANDLED_EXCEPTIONS.method && isUnhandledExceptionBus(type) ? 'unhandled exceptions' : undefined;
+}
+
+/** The names of the sagas of a class of @nestjs/cqrs, most of which are no methods but functions of an instance. */
+export const sagasOf = (type: object): readonly unknown[] =>
+  (Reflect.getMetadata(SAGAS, type) as readonly unknown[] | undefined) ?? [];
+
+/** With `suppressErrors: false`, an error goes to the caller of `emitAsync`, or to the process. */
+function isSuppressedListener(method: object): boolean {
+  const listeners = Reflect.getMetadata(EVENT_LISTENER, method) as
+    readonly ({ readonly options?: { readonly suppressErrors?: unknown } } | null)[] | undefined;
+  return listeners?.some((listener) => listener?.options?.suppressErrors !== false) === true;
+}
+
+function isUnhandledExceptionBus(type: unknown): boolean {
+  for (let one = type; typeof one === 'function'; one = Object.getPrototypeOf(one))
+    if (one.name === UNHANDLED_EXCEPTIONS.type) return true;
+  return false;
+}
 
 type EnhancerKind = keyof typeof ENHANCERS;
 

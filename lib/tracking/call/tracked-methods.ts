@@ -46,22 +46,27 @@ export function wrapMethod(
   const original = wrapped?.method ?? decorated;
   const plan = mergePlans(wrapped?.plan ?? NO_PLAN, more);
 
-  // A method like the original: `this` is the caller's, and `new` throws.
+  const wrapper = methodLike(decorated, (self, args) => invoke(self, args, original, plan));
+  Reflect.defineProperty(wrapper, ORIGINAL, { value: { method: original, plan, wrapper }, configurable: true });
+  Reflect.defineMetadata(PLAN, mergePlans(planOf(decorated), more), wrapper);
+  return wrapper;
+}
+
+/** A method with the name, length, metadata and own properties of another. `this` is the caller's, and `new` throws. */
+export function methodLike(method: Method, invoke: (self: unknown, args: unknown[]) => unknown): Method {
   const holder = {
     wrapper(this: unknown, ...args: unknown[]): unknown {
-      return invoke(this, args, original, plan);
+      return invoke(this, args);
     },
   };
   const wrapper = Reflect.get<typeof holder, 'wrapper'>(holder, 'wrapper');
-  for (const key of Reflect.ownKeys(decorated)) {
-    const property = Reflect.getOwnPropertyDescriptor(decorated, key);
+  for (const key of Reflect.ownKeys(method)) {
+    const property = Reflect.getOwnPropertyDescriptor(method, key);
     if (property) Reflect.defineProperty(wrapper, key, property);
   }
-  for (const key of Reflect.getOwnMetadataKeys(decorated) as unknown[]) {
-    Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, decorated), wrapper);
+  for (const key of Reflect.getOwnMetadataKeys(method) as unknown[]) {
+    Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, method), wrapper);
   }
-  Reflect.defineProperty(wrapper, ORIGINAL, { value: { method: original, plan, wrapper }, configurable: true });
-  Reflect.defineMetadata(PLAN, mergePlans(planOf(decorated), more), wrapper);
   return wrapper;
 }
 

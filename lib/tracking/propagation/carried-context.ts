@@ -2,6 +2,7 @@ import { type CaptureService } from '../../capture/capture.service.js';
 import { type CaptureContext, type SerializedContext } from '../../context/capture-context.js';
 import { currentScope, openScope } from '../../context/context-scope.js';
 import { processSingleton } from '../../shared/process-singleton.js';
+import { noteRestored } from '../call/task-scopes.js';
 import { settingsOf } from '../call/tracking-instance.js';
 
 /** The field of a message or a job that holds the context of its sender. */
@@ -35,7 +36,12 @@ export function attachContext<T>(capture: CaptureService, data: T): WithCarriedC
  * @returns the result of `fn`; errors pass through
  */
 export function withJobContext<T>(capture: CaptureService, job: { readonly data?: unknown }, fn: () => T): T {
-  return currentScope.run(openScope(undefined, {}), () => capture.withContext(carriedContext({ data: job.data }), fn));
+  return currentScope.run(openScope(undefined, {}), () =>
+    capture.withContext(carriedContext({ data: job.data }), () => {
+      noteRestored(job, currentScope.getStore());
+      return fn();
+    }),
+  );
 }
 
 /** The context in a job, its data, or the payload of an event; undefined where there is none. Not checked yet. */
