@@ -70,6 +70,7 @@ function driverOfUrl(url: string): DriverSearch {
   if (Redis) return ioredisDriver(undefined, false, () => new Redis(url, IOREDIS_SETTINGS));
   const createClient = nodeRedis();
   if (createClient) {
+    if (typeof createClient({}).withTypeMapping !== 'function') return { problem: 'needs redis 5 or later' };
     return nodeRedisDriver(undefined, () => {
       const client = createClient({ url });
       return client.duplicate(nodeRedisSettings(client.options?.socket));

@@ -27,7 +27,7 @@ export class RedisError extends Error {
   }
 
   get failure(): SendFailure {
-    return { message: this.message, remedy: this.remedy };
+    return { message: this.message, remedy: this.remedy, anySize: true };
   }
 }
 

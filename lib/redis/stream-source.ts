@@ -15,16 +15,22 @@ const MAX_IDLE_MS = 1000;
 /** The first `recover` waits no longer than this for Redis, so as not to delay the boot. */
 const FIRST_WAIT_MS = 250;
 
+export interface StreamSourceOptions {
+  readonly keysOf: (project: string) => StreamKeys;
+  readonly partitions: number;
+  readonly onClosed?: () => void;
+  readonly times?: LeaseTimes;
+}
+
 const NOTHING: Recovery = { events: [], warnings: [] };
 
 /** Takes events from the streams of a project. */
 export class StreamSource implements QueueSource {
   readonly #client: RedisClient;
-  readonly #keysOf: (project: string) => StreamKeys;
-  readonly #numberOfPartitions: number;
-  readonly #times: LeaseTimes | undefined;
+  readonly #options: StreamSourceOptions;
   readonly #partitions = new Map<number, HeldPartition>();
   readonly #places = new EventPlaces<Place>();
+  #project: string | null = null;
   #leases: PartitionLeases | null = null;
   #onGone: RecoveryRequest['onGone'];
   #warnings: string[] = [];
@@ -35,11 +41,14 @@ export class StreamSource implements QueueSource {
   #flush: NodeJS.Immediate | null = null;
   #isClosed = false;
 
-  constructor(client: RedisClient, keysOf: (project: string) => StreamKeys, partitions: number, times?: LeaseTimes) {
+  constructor(client: RedisClient, options: StreamSourceOptions) {
     this.#client = client;
-    this.#keysOf = keysOf;
-    this.#numberOfPartitions = partitions;
-    this.#times = times;
+    this.#options = options;
+  }
+
+  /** That of `recover`; null before its first call. */
+  get project(): string | null {
+    return this.#project;
   }
 
   get lookAgainMs(): number {
@@ -96,6 +105,7 @@ export class StreamSource implements QueueSource {
     for (const partition of this.#partitions.values()) partition.lose();
     this.#partitions.clear();
     this.#client.leave(this);
+    this.#options.onClosed?.();
   }
 
   async #take(maxEvents: number, maxBytes: number): Promise<Recovery> {
@@ -140,7 +150,9 @@ export class StreamSource implements QueueSource {
   }
 
   #startLeases(project: string): PartitionLeases {
-    const keys = this.#keysOf(project);
+    const { keysOf, partitions, times } = this.#options;
+    const keys = keysOf(project);
+    this.#project = project;
     const context: PartitionContext = {
       client: this.#client,
       keys,
@@ -156,7 +168,7 @@ export class StreamSource implements QueueSource {
       onDrain: (index, isDraining) => this.#partitions.get(index)?.drain(isDraining),
       isIdle: (index) => this.#partitions.get(index)?.isIdle ?? true,
     };
-    return new PartitionLeases(this.#client, keys, this.#numberOfPartitions, events, this.#times);
+    return new PartitionLeases(this.#client, keys, partitions, events, times);
   }
 
   #lose(index: number): void {

@@ -45,12 +45,23 @@ export class StreamWriter implements Sender {
   readonly #keys: StreamKeys;
   readonly #options: StreamWriterOptions;
   readonly #entries: EntryWriter;
+  #lastError: RedisError | null = null;
+  #isReleased = false;
 
   constructor(client: RedisClient, keys: StreamKeys, options: StreamWriterOptions) {
     this.#client = client;
     this.#keys = keys;
     this.#options = options;
     this.#entries = new EntryWriter(options.project);
+  }
+
+  /** Why events of the last batch were not written; null if all were. */
+  get lastError(): RedisError | null {
+    return this.#lastError;
+  }
+
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   readonly send: SendBatch = (batch, { signal }) => {
@@ -66,12 +77,14 @@ export class StreamWriter implements Sender {
   };
 
   release(): void {
+    this.#isReleased = true;
     this.#client.leave(this);
   }
 
   async #write({ events }: Batch): Promise<BatchOutcome> {
     const full = this.#options.fullness();
     if (full) return { kind: 'retryable', failure: full, code: 'FULL' };
+    this.#isReleased = false;
     this.#client.enter(this);
     const { epoch } = this.#client;
     const parts = this.#partsOf(events);
@@ -79,9 +92,13 @@ export class StreamWriter implements Sender {
     const unwritten = appended.filter((part) => part !== null);
     const retry = unwritten.flatMap((part) => part.events.map(({ id }) => id));
     const error = unwritten[0]?.error;
+    this.#lastError = error ?? null;
     if (error && retry.length === events.length) return outcomeOf(error);
     const unsure = await this.#confirm(epoch);
-    if (unsure) return outcomeOf(unsure);
+    if (unsure) {
+      this.#lastError = unsure;
+      return outcomeOf(unsure);
+    }
     // The others are in Redis: to write the whole batch again would duplicate them.
     return { kind: 'settled', rejected: [], retry, failure: error?.failure, code: error?.word ?? 'OK' };
   }

@@ -64,7 +64,7 @@ describeWithRedis('the source of a relay', () => {
     readonly warnings: string[] = [];
 
     constructor(partitions = 4, limitMs?: number) {
-      this.source = new StreamSource(clientOf(limitMs), keysOf, partitions, TIMES);
+      this.source = new StreamSource(clientOf(limitMs), { keysOf, partitions, times: TIMES });
       relays.push(this);
     }
 
