@@ -18,10 +18,11 @@ delete clean.POSTHOG_HOST;
 await freshClone();
 await shop(ROOT);
 await everyTransport();
+await exceptions();
 await runJob();
 await program();
 await plainScript();
-console.log('smoke: the shop, the run job and the command line passed');
+console.log('smoke: the shop, the samples, the run job and the command line passed');
 
 /** A clone of the committed files: installs only the packages of the quick start, and nothing on the second start. */
 async function freshClone() {
@@ -74,19 +75,51 @@ async function shop(cwd) {
 
 /** The sample 03-every-transport: an HTTP request that sends a message over TCP. */
 async function everyTransport() {
-  const args = ['scripts/sample.mjs', '03-every-transport'];
-  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...clean, PORT, REDIS_PORT: '' }, detached: true });
-  let output = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  child.stderr.on('data', (chunk) => (output += chunk));
-  try {
-    const events = await until(() => output.includes('Ctrl-C') && /Events:\s+(\S+)/.exec(output)?.[1]);
+  await sample('03-every-transport', /Events:\s+(\S+)/, async (stored) => {
     const order = await fetch(`http://127.0.0.1:${PORT}/messages/tea`, {
       method: 'POST',
       headers: { Authorization: 'Bearer ann@acme' },
     });
     assert.equal(await order.text(), '{"id":"tea","total":3}');
-    await until(async () => /order_placed[^]*ann/.test(await (await fetch(new URL('/events', events))).text()));
+    await until(async () => /order_placed[^]*ann/.test(await stored()));
+  });
+}
+
+/** The sample 04-exceptions: an error that ends the process, which is started again. */
+async function exceptions() {
+  await sample('04-exceptions', /Errors:\s+(\S+)/, async (stored) => {
+    const send = (path) => fetch(`http://127.0.0.1:${PORT}${path}`, { method: 'POST', headers: { 'x-user': 'ann' } });
+    const crash = await until(() => send('/crash').catch(() => undefined));
+    assert.equal(crash.status, 201);
+    const [error, requested] = await until(async () => {
+      const events = JSON.parse(await stored());
+      const found = ['$exception', 'crash_requested'].map((name) => events.find(({ event }) => event === name));
+      return found.every(Boolean) && found;
+    });
+    assert.equal(error.properties.$exception_level, 'fatal');
+    assert.deepEqual([error.distinct_id, requested.distinct_id], ['ann', 'ann']);
+    assert.deepEqual(
+      error.properties.$exception_steps.map(({ $message }) => $message),
+      ['response sent', 'crash_requested'],
+    );
+    assert.equal((await until(() => send('/orders/1/payment').catch(() => undefined))).status, 201);
+  });
+}
+
+/**
+ * Runs a sample.
+ *
+ * @param page matches the address of its local PostHog in its output
+ */
+async function sample(name, page, act) {
+  const args = ['scripts/sample.mjs', name];
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...clean, PORT, REDIS_PORT: '' }, detached: true });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  try {
+    const events = await until(() => output.includes('Ctrl-C') && page.exec(output)?.[1]);
+    await act(async () => (await fetch(new URL('/events', events))).text());
   } catch (error) {
     console.error(output);
     throw error;

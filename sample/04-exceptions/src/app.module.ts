@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { type CallSource, PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { PostHogCaptureInspectorModule } from 'nestjs-posthog-capture/inspector';
 import { AdminController } from './admin.controller.js';
+import { CrashController } from './crash.controller.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersService } from './orders.service.js';
 import { PaymentsService } from './payments.service.js';
@@ -19,7 +20,7 @@ interface Request {
     }),
     PostHogCaptureInspectorModule.forRoot({ enabled: process.env.NODE_ENV !== 'production' }),
   ],
-  controllers: [OrdersController, AdminController],
+  controllers: [OrdersController, AdminController, CrashController],
   providers: [OrdersService, PaymentsService],
 })
 export class AppModule {}
