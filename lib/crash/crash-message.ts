@@ -44,8 +44,7 @@ export function encodeCrash(deliveries: readonly CrashDelivery[]): Buffer {
     const head: EventHead = [id, name, orderKey, format, capturedAt, Buffer.byteLength(payload)];
     parts.push(`${JSON.stringify(head)}\n`, payload);
   }
-  let length = 0;
-  for (const part of parts) length += Buffer.byteLength(part);
+  const length = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   const message = Buffer.allocUnsafe(length);
   let end = 0;
   for (const part of parts) end += message.write(part, end);

@@ -1,9 +1,9 @@
 import { isMainThread } from 'node:worker_threads';
 import { type CaptureBoundary } from '../capture/exception/capture-boundary.js';
-import { type HandOver } from '../delivery/hand-over.js';
+import { type HandOver, type Remainder } from '../delivery/hand-over.js';
 import { onExit } from '../shared/process-hooks.js';
 import { processSingleton } from '../shared/process-singleton.js';
-import { type CrashSettings } from './crash-message.js';
+import { type CrashDelivery, type CrashSettings } from './crash-message.js';
 import { sendFromChild } from './send-from-child.js';
 
 /** An instance that captures crashes. */
@@ -13,7 +13,8 @@ export interface CrashObserver {
   /** false: a child process sends all events, even those that a store has. */
   readonly usesStore: boolean;
   readonly handOver: HandOver;
-  settings(): CrashSettings;
+  /** null: a child process cannot send, because there is no key. */
+  settings(): CrashSettings | null;
 }
 
 /**
@@ -82,18 +83,21 @@ class CrashMonitor {
 
   /** @param uuids of the events of the crash, by instance */
   #deliver(uuids: ReadonlyMap<CrashObserver, string | null>): void {
-    const remainders = Array.from(uuids, ([observer, first]) => {
+    const remainders: Remainder[] = [];
+    const deliveries: CrashDelivery[] = [];
+    for (const [observer, first] of uuids) {
       this.#observers.set(observer, null);
-      return { settings: observer.settings(), first, remainder: observer.handOver.begin(observer.usesStore) };
-    }).filter(({ remainder }) => remainder.events.length > 0);
-    if (remainders.length === 0) return;
+      const remainder = observer.handOver.begin(observer.usesStore);
+      const settings = observer.settings();
+      if (remainder.events.length === 0 || settings === null) continue;
+      remainders.push(remainder);
+      deliveries.push({ settings, first, events: remainder.events });
+    }
+    if (deliveries.length === 0) return;
     const startedAt = performance.now();
-    const delivered = sendFromChild(
-      remainders.map(({ settings, first, remainder: { events } }) => ({ settings, first, events })),
-    );
+    const delivered = sendFromChild(deliveries);
     const durationMs = Math.round(performance.now() - startedAt);
-    for (const [index, { remainder }] of remainders.entries())
-      remainder.settle(delivered[index] ?? new Set(), durationMs);
+    for (const [index, remainder] of remainders.entries()) remainder.settle(delivered[index] ?? new Set(), durationMs);
   }
 }
 

@@ -9,6 +9,8 @@ import { LOCATION } from './location.js';
 
 /** The exit of the process is delayed by no more than this. */
 export const CHILD_TIMEOUT_MS = 2000;
+/** Enough for the crash itself. */
+const MIN_TIMEOUT_MS = 1000;
 /** A line of a few bytes per event. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -39,12 +41,15 @@ export function sendFromChild(deliveries: readonly CrashDelivery[]): readonly Re
   try {
     if (childProblem() !== undefined) return [];
     const flags = process.execArgv.filter((flag) => FLAG.test(flag));
+    const startedAt = performance.now();
+    const input = encodeCrash(deliveries);
     const { stdout } = spawnSync(process.execPath, [...flags, ...plugAndPlayFlags(), ENTRY], {
-      input: encodeCrash(deliveries),
+      input,
       encoding: 'utf8',
       env: childEnvironment(),
       stdio: ['pipe', 'pipe', 'ignore'],
-      timeout: CHILD_TIMEOUT_MS,
+      // Writing a queue of many megabytes takes a part of the time.
+      timeout: Math.max(MIN_TIMEOUT_MS, CHILD_TIMEOUT_MS - Math.round(performance.now() - startedAt)),
       killSignal: 'SIGKILL',
       maxBuffer: MAX_OUTPUT_BYTES,
       windowsHide: true,

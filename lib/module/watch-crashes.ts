@@ -34,7 +34,8 @@ export function watchCrashes(
     usesStore,
     handOver,
     capture: (error, boundary) => captureCaught(capture, error, boundary),
-    settings: () => ({ ...common, maxBatchBytes: capture.stats().batchLimit?.bytes ?? maxBatchBytes }),
+    settings: () =>
+      apiKey === '' ? null : { ...common, maxBatchBytes: capture.stats().batchLimit?.bytes ?? maxBatchBytes },
   });
 }
 
