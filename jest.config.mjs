@@ -11,6 +11,7 @@ export default {
     '^nestjs-posthog-capture/lmdb$': '<rootDir>/lib/stores/lmdb-event-store.ts',
     '^nestjs-posthog-capture/redis$': '<rootDir>/lib/redis/redis-queue.ts',
     '^nestjs-posthog-capture/store$': '<rootDir>/lib/stores/file-event-store.ts',
+    '^nestjs-posthog-capture/relay$': '<rootDir>/lib/relay/index.ts',
     '^nestjs-posthog-capture/opentelemetry$': '<rootDir>/lib/opentelemetry/index.ts',
     '^nestjs-posthog-capture/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-posthog-capture/testing/jest$': '<rootDir>/lib/testing/jest.ts',

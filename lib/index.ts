@@ -56,13 +56,28 @@ export { attachContext, type WithCarriedContext, withJobContext } from './tracki
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 
 export {
+  type CaptureQueue,
+  type QueueLog,
+  type QueueProblem,
+  type QueueSample,
+  type QueueSource,
+} from './queue/capture-queue.js';
+export { type QueueRole, type QueueStats } from './queue/queue-monitor.js';
+
+export {
+  type Attempt,
+  type Batch,
   type BatchLimit,
+  type BatchOutcome,
   type DeliveryReport,
   type DropReason,
   type EventDrop,
   type PendingLimits,
   type QueuedEvent,
   type RequestStats,
+  type SendBatch,
+  type Sender,
+  type SenderMessages,
   type SendFailure,
 } from './delivery/delivery.js';
 export { type EventStore, type Recovery, type RecoveryRequest } from './delivery/durability/event-store.js';

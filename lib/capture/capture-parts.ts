@@ -2,6 +2,7 @@ import { type ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
 import { type EventIntake } from './event/event-intake.js';
 import { type Exceptions } from './exception/exceptions.js';
+import { type QueueStats } from '../queue/queue-monitor.js';
 import { type EventReporter } from './report/event-reporter.js';
 
 /** @internal */
@@ -12,6 +13,8 @@ export interface CaptureParts {
   /** null for a disabled instance. */
   readonly pipeline: Delivery | null;
   readonly reporter: EventReporter;
+  /** The state of the shared queue. Absent without one. */
+  readonly queueStats?: () => QueueStats;
   /** Called in `onModuleInit`; may throw. */
   readonly onStart?: () => void;
   /** Called in `onApplicationShutdown`. */

@@ -5,13 +5,18 @@ import {
   type RequestStats,
   type SendFailure,
 } from '../delivery/delivery.js';
+import { type QueueStats } from '../queue/queue-monitor.js';
 
 /** The state of one instance. `captured + recovered = delivered + dropped + pending` at every moment. */
 export interface CaptureStats {
   /** Number of capture calls, including events dropped immediately. */
   captured: number;
-  /** Events of an earlier process that were read from the store, without those that another process took over since. */
+  /**
+   * Events that were read from the store of an earlier process; on a relay, events taken from the queue. Without those that another process
+   * took over since.
+   */
   recovered: number;
+  /** Events that PostHog has accepted; with option `queue`, events that the queue has accepted. */
   delivered: number;
   dropped: number;
   droppedByReason: Partial<Record<DropReason, number>>;
@@ -43,4 +48,6 @@ export interface CaptureStats {
   batchLimit: BatchLimit | null;
   /** true: the store fails, and events are in memory only. */
   storeFailing: boolean;
+  /** The shared queue that this instance puts events into or takes them from; null without the option `queue`, except on a relay. */
+  queue: QueueStats | null;
 }

@@ -240,7 +240,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /** A snapshot. A disabled instance counts nothing. */
   stats(): CaptureStats {
-    const { pipeline, reporter } = this.#parts;
+    const { pipeline, reporter, queueStats } = this.#parts;
     const { recovered, delivered, ...held } = pipeline?.stats() ?? NOTHING_DELIVERED;
     return {
       captured: this.#captured,
@@ -249,6 +249,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       dropped: reporter.total,
       droppedByReason: reporter.byReason,
       ...held,
+      queue: queueStats?.() ?? null,
     };
   }
 

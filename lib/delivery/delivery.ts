@@ -172,7 +172,7 @@ export type ImmediateOutcome =
 export interface AnsweredRequest {
   /** Number of events it carried. */
   readonly events: number;
-  /** Status code; null without a response. */
+  /** Status code; null without a response, or if the receiver has none. */
   readonly status: number | null;
   /** `timeout`, `network` or `aborted` if there was no response, otherwise null. */
   readonly failure: string | null;
@@ -184,7 +184,7 @@ export interface AnsweredRequest {
 /** All finished requests, successful or not. */
 export interface RequestStats {
   readonly total: number;
-  /** By status, such as `200`; requests without a response under `timeout`, `network` and `aborted`. */
+  /** By status, such as `200`; requests without a response under `timeout`, `network` and `aborted`; with a shared queue also `ok`. */
   readonly byStatus: Readonly<Record<string, number>>;
   /** Median duration of the last 1000 requests, including the response; null before the first. */
   readonly p50Ms: number | null;

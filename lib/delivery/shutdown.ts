@@ -135,8 +135,9 @@ export class Shutdown {
       if (how === 'settled') {
         if (!this.#isPending) return how;
         covered = openStatement().settled;
-      } else if (how === 'timeout') {
-        return how;
+      } else if (how === 'timeout' || this.#timeLeftMs <= 0) {
+        // An attempt that fails at once is over before any timer.
+        return 'timeout';
       } else if (ledger.delivered > before) {
         failures = 0;
       } else {

@@ -1,5 +1,6 @@
 import { type CaptureStats } from '../capture/capture-stats.js';
-import { QUEUE_REMEDY, STORE_REMEDY } from '../capture/report/event-reporter.js';
+import { capitalized, routeOf } from '../capture/report/route.js';
+import { type QueueStats } from '../queue/queue-monitor.js';
 
 export type HealthStatus = 'up' | 'degraded' | 'down';
 
@@ -31,6 +32,17 @@ export interface HealthReport {
 const DEFAULT_QUEUE_SHARE = 0.5;
 const DEFAULT_AGE_MS = 300_000;
 
+const STATES: Readonly<Record<'full' | 'down', HealthProblem>> = {
+  full: {
+    message: 'The shared queue is full: events wait where they were captured',
+    remedy: 'check that the relays keep up, or raise its limit',
+  },
+  down: {
+    message: 'The shared queue does not respond: events wait where they are',
+    remedy: 'check that its server runs and can be reached',
+  },
+};
+
 export function assessHealth(stats: CaptureStats, thresholds: CaptureHealthThresholds = {}): HealthReport {
   const queueShare = shareOf(stats);
   const severe = downProblems(stats);
@@ -45,34 +57,61 @@ function shareOf({ limits, pending, pendingBytes }: CaptureStats): number {
   return Math.round(share * 1000) / 1000;
 }
 
-function downProblems({ lastFailure, storeFailing }: CaptureStats): HealthProblem[] {
-  const problems: HealthProblem[] = [];
+function downProblems({ lastFailure, storeFailing, queue }: CaptureStats): HealthProblem[] {
+  const problems = queueProblems(queue, 'down');
   if (lastFailure?.refusesAll) problems.push({ message: lastFailure.message, remedy: lastFailure.remedy });
-  if (storeFailing) problems.push({ message: 'The store fails: events are in memory only', remedy: STORE_REMEDY });
-  return problems;
+  if (storeFailing && queue?.role !== 'relay')
+    problems.push({ message: 'The store fails: events are in memory only', remedy: routeOf(queue?.role).storeRemedy });
+  return distinct(problems);
 }
 
 function degradedProblems(
-  { coolDownUntil, lastFailure, batchLimit, oldestPendingMs, limits, droppedByReason }: CaptureStats,
+  stats: CaptureStats,
   queueShare: number,
-  { maxQueueShare = DEFAULT_QUEUE_SHARE, maxPendingAgeMs = defaultAgeMs(limits) }: CaptureHealthThresholds,
+  { maxQueueShare = DEFAULT_QUEUE_SHARE, maxPendingAgeMs = defaultAgeMs(stats.limits) }: CaptureHealthThresholds,
 ): HealthProblem[] {
-  const problems: HealthProblem[] = [];
+  const { coolDownUntil, lastFailure, batchLimit, droppedByReason, storeFailing, queue } = stats;
+  const { receiver, backlogRemedy, storeRemedy } = routeOf(queue?.role);
+  const problems = queueProblems(queue, 'degraded');
   if (coolDownUntil !== null && !lastFailure?.refusesAll) {
-    const { message = 'PostHog does not respond', remedy = 'nothing to do unless it lasts' } = lastFailure ?? {};
+    const { message = `${capitalized(receiver)} does not respond`, remedy = 'nothing to do unless it lasts' } =
+      lastFailure ?? {};
     problems.push({ message, remedy });
   }
+  if (storeFailing && queue?.role === 'relay' && queue.state !== 'down')
+    problems.push({ message: 'The shared queue fails: nothing is taken from it', remedy: storeRemedy });
   if (batchLimit) problems.push({ message: batchLimit.message, remedy: batchLimit.remedy });
   if (queueShare > maxQueueShare || queueShare >= 1) {
     const { queue_full: lost = 0 } = droppedByReason;
     const cost = lost > 0 ? `; ${lost} events were dropped since the process started because it was full` : '';
-    problems.push({ message: `The queue is ${Math.round(queueShare * 100)} % full${cost}`, remedy: QUEUE_REMEDY });
+    problems.push({ message: `The queue is ${Math.round(queueShare * 100)} % full${cost}`, remedy: backlogRemedy });
   }
-  if ((oldestPendingMs ?? 0) > maxPendingAgeMs) {
-    const seconds = Math.round((oldestPendingMs ?? 0) / 1000);
-    problems.push({ message: `The oldest event has been waiting for ${seconds} s`, remedy: QUEUE_REMEDY });
+  const oldestMs = oldestOf(stats);
+  if (oldestMs > maxPendingAgeMs) {
+    const seconds = Math.round(oldestMs / 1000);
+    problems.push({ message: `The oldest event has been waiting for ${seconds} s`, remedy: backlogRemedy });
   }
+  return distinct(problems);
+}
+
+/** A pod is not responsible for events that the shared queue has accepted; a relay is. */
+function oldestOf({ oldestPendingMs, queue }: CaptureStats): number {
+  return Math.max(oldestPendingMs ?? 0, (queue?.role === 'relay' ? queue.oldestMs : null) ?? 0);
+}
+
+function queueProblems(queue: QueueStats | null, severity: 'down' | 'degraded'): HealthProblem[] {
+  if (!queue) return [];
+  const problems = queue.problems
+    .filter((problem) => problem.severity === severity)
+    .map(({ message, remedy }) => ({ message, remedy }));
+  const isKnown = queue.problems.some((problem) => problem.severity !== 'note');
+  if (queue.state !== 'ok' && severity === 'degraded' && !isKnown) problems.push(STATES[queue.state]);
   return problems;
+}
+
+/** A pod has the same failure as the sample of its queue. */
+function distinct(problems: readonly HealthProblem[]): HealthProblem[] {
+  return problems.filter(({ message }, at) => problems.findIndex((other) => other.message === message) === at);
 }
 
 function defaultAgeMs(limits: CaptureStats['limits']): number {

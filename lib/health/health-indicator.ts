@@ -2,6 +2,7 @@ import { type ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult } from '@nestjs/terminus';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
+import { type QueueStats } from '../queue/queue-monitor.js';
 import { assessHealth, type CaptureHealthThresholds, type HealthStatus } from './assess-health.js';
 
 /** Options of one health check. */
@@ -18,9 +19,11 @@ export interface CaptureHealthOptions extends CaptureHealthThresholds {
  * Health indicator for `@nestjs/terminus`. It reads the instance's statistics and sends no request.
  *
  * - `up`: no problem is known.
- * - `degraded`: the instance is cooling down, the queue is too full, or the oldest event is too old. Events wait; they are lost only
- *   when the queue is full. Reported as `degraded` with Terminus 12, and as `up` with Terminus 10 and 11.
- * - `down`: PostHog refuses every request, or the store fails. Somebody has to act.
+ * - `degraded`: the instance is cooling down, the queue is too full, or the oldest event is too old; or the shared queue is down or full, or
+ *   no relay takes events from it. Events wait; they are lost only when the queue of the instance is full. Reported as `degraded` with
+ *   Terminus 12, and as `up` with Terminus 10 and 11.
+ * - `down`: PostHog or the shared queue refuses every request, the server of the shared queue may delete events, or the store fails.
+ *   Somebody has to act.
  *
  * The details contain the status as `health`, the main statistics, and each problem with its remedy. They never contain the API key or
  * event data.
@@ -59,10 +62,16 @@ export class PostHogCaptureHealthIndicator {
       oldestPendingMs,
       retries,
       coolDownUntil: stats.coolDownUntil === null ? null : new Date(stats.coolDownUntil).toISOString(),
+      ...(stats.queue && { queue: withoutProblems(stats.queue) }),
     };
     const reported = health === 'degraded' && options.failWhenDegraded ? 'down' : health;
     return this.#terminus.result(key, reported, details);
   }
+}
+
+/** The report has them. */
+function withoutProblems({ role, state, events, bytes, oldestMs, relays, partitionsHeld }: QueueStats) {
+  return { role, state, events, bytes, oldestMs, relays, partitionsHeld };
 }
 
 function nameOf({ name, instance = name }: { name?: string | undefined; instance?: string | undefined }) {

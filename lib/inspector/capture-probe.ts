@@ -1,11 +1,13 @@
 import { type CaptureService } from '../capture/capture.service.js';
 import { type CaptureStats } from '../capture/capture-stats.js';
 import { type EventWatcher } from '../capture/report/event-reporter.js';
+import { capitalized, routeOf } from '../capture/report/route.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest, type EventDrop, type QueuedEvent, type SendFailure } from '../delivery/delivery.js';
 import { type EventFeed } from '../live/event-feed.js';
 import { type LiveProbe } from '../live/live-view.js';
 import { type LiveSample, type LiveState } from '../live/messages.js';
+import { queueLine } from './queue-line.js';
 
 /** Maximum number of request durations kept per second. */
 const MAX_DURATIONS = 1000;
@@ -87,13 +89,21 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 
   state(): LiveState {
-    const { pending, coolDownUntil, lastFailure, requests } = this.#capture.stats();
+    const { queue } = this.#capture.stats();
+    return { ...this.#ownState(), ...(queue && { detail: queueLine(queue) }) };
+  }
+
+  #ownState(): LiveState {
+    const { pending, coolDownUntil, lastFailure, requests, queue } = this.#capture.stats();
+    const { receiver } = routeOf(queue?.role);
     const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting`;
     if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is disabled; ${waiting}`, nextAt: null };
     // Rounded, because it varies by a millisecond between calls.
     const nextAt = coolDownUntil === null ? null : Math.round(coolDownUntil / 1000) * 1000;
     // Until the first observed request, use the last failure of the instance.
-    const result = this.#last ? resultOf(this.#last) : (lastFailure?.message ?? 'PostHog responds');
+    const result = this.#last
+      ? resultOf(this.#last, receiver)
+      : (lastFailure?.message ?? `${capitalized(receiver)} responds`);
     if (nextAt !== null) {
       return {
         tone: 'bad',
@@ -104,7 +114,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     }
     if (requests.total === 0) return { tone: 'idle', text: `No request sent yet; ${waiting}`, nextAt };
     if (requests.total === requests.byStatus.aborted && lastFailure === null)
-      return { tone: 'idle', text: `PostHog has not responded yet; ${waiting}`, nextAt };
+      return { tone: 'idle', text: `${capitalized(receiver)} has not responded yet; ${waiting}`, nextAt };
     const isHealthy = this.#last ? isSuccess(this.#last) : lastFailure === null;
     return { tone: isHealthy ? 'good' : 'warn', text: `${result}; ${waiting}`, nextAt, remedy: lastFailure?.remedy };
   }
@@ -144,12 +154,13 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 }
 
-function isSuccess({ status }: AnsweredRequest): boolean {
-  return status !== null && status >= 200 && status < 300;
+function isSuccess({ status, failure }: AnsweredRequest): boolean {
+  return failure === null && (status === null || (status >= 200 && status < 300));
 }
 
-function resultOf({ status, failure }: AnsweredRequest): string {
-  if (status !== null && status < 300) return 'PostHog responds';
-  if (status !== null) return `PostHog responds with HTTP ${status}`;
-  return failure === 'timeout' ? 'PostHog does not respond in time' : 'PostHog cannot be reached';
+function resultOf(request: AnsweredRequest, receiver: string): string {
+  const name = capitalized(receiver);
+  if (request.status !== null && request.status >= 300) return `${name} responds with HTTP ${request.status}`;
+  if (request.failure === null) return `${name} responds`;
+  return request.failure === 'timeout' ? `${name} does not respond in time` : `${name} cannot be reached`;
 }

@@ -49,6 +49,8 @@ export interface LiveState {
   /** Time of the next attempt in epoch milliseconds of the server, replaces `{next}` in `text`; null if there is none. */
   readonly nextAt: number | null;
   readonly remedy?: string | undefined;
+  /** A second line, in full. */
+  readonly detail?: string | undefined;
 }
 
 /** Values of one second; null if there was nothing to measure. */

@@ -3,6 +3,7 @@ import { CaptureService } from '../capture/capture.service.js';
 import { Exceptions } from '../capture/exception/exceptions.js';
 import { EventReporter } from '../capture/report/event-reporter.js';
 import { EventIntake } from '../capture/event/event-intake.js';
+import { routeOf } from '../capture/report/route.js';
 import { allowWatching } from '../capture/report/watch-events.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
@@ -10,6 +11,7 @@ import { type Warn } from '../shared/unknown-fields.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
 import { type HandOver } from '../delivery/hand-over.js';
+import { type QueueRole, type QueueStats } from '../queue/queue-monitor.js';
 import { exceptionRulesOf } from '../tracking/call/exception-rules.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { watchCrashes } from './watch-crashes.js';
@@ -19,6 +21,8 @@ export interface Connection {
   readonly delivery: Delivery;
   /** Gives the pending events away when the process crashes. */
   readonly handOver?: HandOver;
+  /** The state of the shared queue. Absent without one. */
+  readonly queueStats?: () => QueueStats;
   /** Called once when the application starts. If it throws, the start fails. */
   readonly onStart?: () => void;
   /** Called once when the application closes. */
@@ -38,14 +42,18 @@ export type Connect = (reporter: EventReporter, shutDown: () => Promise<unknown>
  *
  * @param name the name of a named instance
  * @param connect called once, or never if the instance is disabled
+ * @param role the side of the shared queue that it is on, if there is one
  */
 export async function assembleCapture(
   { options, warnings, notes }: ResolvedOptions,
   name: string | undefined,
   connect: Connect,
+  role?: QueueRole,
 ): Promise<CaptureService> {
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
-  const reporter = new EventReporter(logger, options);
+  // A pod does not know what PostHog accepts.
+  const callbacks = role === 'pod' ? { ...options, onDelivery: undefined } : options;
+  const reporter = new EventReporter(logger, callbacks, routeOf(role));
   for (const warning of warnings) reporter.warn(`options: ${warning}`, warning);
   for (const note of notes) reporter.note(`options: ${note}`, note);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
@@ -59,10 +67,12 @@ export async function assembleCapture(
   const service: CaptureService = new CaptureService(parts);
   const stopWatching = handOver ? watchCrashes(options, service, handOver, reporter) : () => undefined;
   allowWatching(service, reporter);
+  // The calls of an application are those of its other instances.
+  const isTracking = options.enabled && role !== 'relay';
   rememberSettings(service, {
-    context: options.enabled && options.context,
-    requests: options.enabled && options.requests,
-    exceptions: options.enabled ? exceptionRulesOf(options.exceptions) : null,
+    context: isTracking && options.context,
+    requests: isTracking && options.requests,
+    exceptions: isTracking ? exceptionRulesOf(options.exceptions) : null,
     warn: (kind, text) => reporter.warn(kind, text),
   });
   return service;

@@ -4,7 +4,7 @@ import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
 import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from './config-source.js';
-import { MODULE_OPTIONS_TOKEN, type PostHogCaptureModuleAsyncOptions } from './posthog-capture.module-definition.js';
+import { MODULE_OPTIONS_TOKEN } from './posthog-capture.module-definition.js';
 import { registerInstance, TrackingModule } from '../tracking/tracking.module.js';
 
 export interface InstanceSource {
@@ -14,6 +14,8 @@ export interface InstanceSource {
   readonly name: string | undefined;
   readonly config: ConfigSource;
   readonly modules: ModuleRef;
+  /** The queue of a relay, as the application passed it: an option that other instances do not have. */
+  readonly queue?: unknown;
 }
 
 /** The token of the InstanceSource in the module of an instance. A string, so that it is the same in both builds. */
@@ -24,18 +26,20 @@ export const INSTANCE_SOURCE = 'POSTHOG_CAPTURE_INSTANCE_SOURCE';
  *
  * @param definition the module that ConfigurableModuleBuilder creates: it provides MODULE_OPTIONS_TOKEN
  * @param name the name of a named instance
+ * @param split takes options apart that other instances do not have
  */
 export function instanceModule(
   definition: DynamicModule,
   name: string | undefined,
   create: (source: InstanceSource) => Promise<CaptureService>,
+  split = (explicit: unknown): Pick<InstanceSource, 'explicit' | 'queue'> => ({ explicit }),
 ): DynamicModule {
   const token = getCaptureToken(name);
   const source: Provider = {
     provide: INSTANCE_SOURCE,
     inject: [MODULE_OPTIONS_TOKEN, CONFIG_SOURCE, ModuleRef],
     useFactory: (explicit: unknown, config: ConfigSource, modules: ModuleRef): InstanceSource => ({
-      explicit,
+      ...split(explicit),
       name,
       config,
       modules,
@@ -50,8 +54,15 @@ export function instanceModule(
   };
 }
 
+interface FactoryOptions {
+  readonly useFactory?: unknown;
+  readonly useClass?: unknown;
+  readonly useExisting?: unknown;
+  readonly name?: string | undefined;
+}
+
 /** @throws PostHogConfigurationError without `useFactory`, `useClass` and `useExisting` */
-export function requireFactory({ useFactory, useClass, useExisting, name }: PostHogCaptureModuleAsyncOptions): void {
+export function requireFactory({ useFactory, useClass, useExisting, name }: FactoryOptions): void {
   if (useFactory || useClass || useExisting) return;
   throw new PostHogConfigurationError(['forRootAsync: expected useFactory, useClass or useExisting'], name);
 }

@@ -3,6 +3,7 @@ import { type CaptureService } from '../capture/capture.service.js';
 import { resolveOptions } from '../options/resolve-options.js';
 import { type PostHogCaptureModuleOptions } from '../options/posthog-capture.options.js';
 import { assembleCapture } from './assemble-capture.js';
+import { connectPod } from './connect-pod.js';
 import { connectPostHog } from './connect-posthog.js';
 import { instanceModule, type InstanceSource, requireFactory } from './instance-module.js';
 import {
@@ -40,5 +41,8 @@ export class PostHogCaptureModule extends ConfigurableModuleClass {
 
 function createCapture({ explicit, name, config, modules }: InstanceSource): Promise<CaptureService> {
   const resolved = resolveOptions({ explicit, name, config });
-  return assembleCapture(resolved, name, connectPostHog(resolved.options, name, modules));
+  const { options } = resolved;
+  return options.queue === undefined
+    ? assembleCapture(resolved, name, connectPostHog(options, name, modules))
+    : assembleCapture(resolved, name, connectPod(options, options.queue, name, modules), 'pod');
 }

@@ -3,6 +3,7 @@ import { type CaptureService } from '../capture/capture.service.js';
 import { type CaptureStats } from '../capture/capture-stats.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest } from '../delivery/delivery.js';
+import { type QueueStats } from '../queue/queue-monitor.js';
 
 /** Options of `observeCapture`. */
 export interface ObserveCaptureOptions {
@@ -103,6 +104,30 @@ function countsOf(meter: Meter, instance: Attributes) {
     unit: '1',
   });
   let mostRecovered = 0;
+  // Gauges: each process reports the same queue, so a sum would be wrong.
+  const relayLag = meter.createObservableGauge('posthog.capture.relay.lag', {
+    description: 'Age of the oldest event in the shared queue, or 0 if it is empty',
+    unit: 's',
+  });
+  const relayEvents = meter.createObservableGauge(
+    'posthog.capture.relay.events',
+    events('Events in the shared queue, perhaps an estimate'),
+  );
+  const relayMemory = meter.createObservableGauge('posthog.capture.relay.memory', {
+    description: 'Memory that the shared queue takes in its server',
+    unit: 'By',
+  });
+  const relayMembers = meter.createObservableGauge('posthog.capture.relay.members', {
+    description: 'Relays that take events from the shared queue',
+    unit: '{relay}',
+  });
+  const observeQueue = ({ oldestMs, events, bytes, relays }: QueueStats, result: BatchObservableResult): void => {
+    // What is not known is not reported.
+    if (oldestMs !== null) result.observe(relayLag, oldestMs / 1000, instance);
+    if (events !== null) result.observe(relayEvents, events, instance);
+    if (bytes !== null) result.observe(relayMemory, bytes, instance);
+    if (relays !== null) result.observe(relayMembers, relays, instance);
+  };
   const observe = (capture: CaptureService, result: BatchObservableResult): CaptureStats => {
     const stats = capture.stats();
     // Lower when another process took events over; a counter that decreases looks like a restart.
@@ -121,10 +146,21 @@ function countsOf(meter: Meter, instance: Attributes) {
     result.observe(retries, stats.retries, instance);
     result.observe(coolingDown, stats.coolDownUntil === null ? 0 : 1, instance);
     result.observe(storeFailing, stats.storeFailing ? 1 : 0, instance);
+    if (stats.queue) observeQueue(stats.queue, result);
     return stats;
   };
-  return {
-    observe,
-    all: [captured, recovered, delivered, dropped, pending, capacity, memory, age, retries, coolingDown, storeFailing],
-  };
+  const own = [
+    captured,
+    recovered,
+    delivered,
+    dropped,
+    pending,
+    capacity,
+    memory,
+    age,
+    retries,
+    coolingDown,
+    storeFailing,
+  ];
+  return { observe, all: [...own, relayLag, relayEvents, relayMemory, relayMembers] };
 }

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { isEventName } from '../context/event-name.js';
 import { toJson } from '../json/safe-json.js';
+import { type CaptureQueue } from '../queue/capture-queue.js';
 import { contentOf, isObject, plainCopy } from '../shared/untrusted-values.js';
 import { EXPECTED_EXCEPTIONS, exceptionProblem } from './exception-options.js';
 import { optionRule as rule, parseBoolean, parseInteger, parseText, parseWord, parseWords } from './option-rule.js';
@@ -129,6 +130,15 @@ export const IsOptionalStore = () =>
     parse: parseText,
     variable: 'storePath',
   });
+
+export const EXPECTED_QUEUE = 'a queue, such as redisQueue({ connection })';
+
+export function isQueue(value: unknown): value is CaptureQueue {
+  return hasMethods(value, 'sender', 'source', 'sample');
+}
+
+export const IsOptionalQueue = () =>
+  rule({ name: 'isOptionalQueue', isValid: optional(isQueue), expected: EXPECTED_QUEUE });
 
 export const IsOptionalLogger = () =>
   rule({

@@ -13,6 +13,7 @@ import {
   IsOptionalHttp,
   IsOptionalIdentity,
   IsOptionalLogger,
+  IsOptionalQueue,
   IsOptionalStore,
   IsProjectApiKey,
   IsRequestTracking,
@@ -26,6 +27,7 @@ import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/reque
 import { type TrackContext } from '../context/track-context.js';
 import { type EventDrop } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
+import { type CaptureQueue } from '../queue/capture-queue.js';
 import { type HttpServiceLike } from '../wire/http-service.js';
 import { type PostHogEvent } from '../wire/posthog-event.js';
 import { CAPTURE_MODES, type CaptureMode } from '../wire/wire-format.js';
@@ -111,6 +113,11 @@ export interface ExceptionOptions {
 /** Injection token of an `HttpService` of the application: its class, a string or a symbol. */
 export type HttpServiceToken = Type<HttpServiceLike> | Abstract<HttpServiceLike> | string | symbol;
 
+/** @param options perhaps invalid */
+function needsKey({ enabled, apiKey, queue }: PostHogCaptureOptions): boolean {
+  return apiKey !== '' || (enabled && queue?.project === undefined);
+}
+
 /**
  * The resolved options of one instance, complete and valid. The initializers are the defaults, and the decorators are the rules:
  * an invalid value stops the boot.
@@ -123,9 +130,9 @@ export class PostHogCaptureOptions {
    * Project API key (`phc_…`), from the settings of the PostHog project. A personal API key (`phx_…`) is refused. Surrounding
    * whitespace is removed.
    *
-   * Required, unless `enabled` is false. Variable: `POSTHOG_API_KEY`.
+   * Required, unless `enabled` is false, or `queue` has a `project`: then only `captureNow` needs it. Variable: `POSTHOG_API_KEY`.
    */
-  @ValidateIf((options: PostHogCaptureOptions) => options.enabled || options.apiKey !== '')
+  @ValidateIf(needsKey)
   @IsProjectApiKey()
   readonly apiKey: string = '';
 
@@ -356,6 +363,20 @@ export class PostHogCaptureOptions {
   readonly store?: EventStore | string;
 
   /**
+   * Hands events to a queue that several processes share, instead of sending them to PostHog: `redisQueue({ connection })` from
+   * `nestjs-posthog-capture/redis`, or your own `CaptureQueue`. Relays (`nestjs-posthog-capture/relay`) take them from there and send them.
+   *
+   * With a queue, `delivered` in `stats()` counts events that the queue has accepted, and `onDelivery` is not called: the relay knows what
+   * PostHog accepted. Events leave at the end of the turn that captured them, and failures are retried every second, whatever `flushAt`,
+   * `maxBatchEvents`, `concurrency`, `retryBaseMs`, `retryMaxMs` and `coolDownMs` are; these apply to `captureNow`, which sends to PostHog as
+   * always. While the queue is down or full, events wait in this process, in `store` if that is set too.
+   *
+   * Default: none. Set in code only.
+   */
+  @IsOptionalQueue()
+  readonly queue?: CaptureQueue;
+
+  /**
    * Properties that are added to every event. Properties of the context and of the event take precedence. Their JSON must be smaller than
    * `maxEventBytes`.
    *
@@ -381,7 +402,7 @@ export class PostHogCaptureOptions {
   readonly onDrop?: (drop: EventDrop) => void;
 
   /**
-   * Called for each request that PostHog has accepted. If it throws, a warning is logged.
+   * Called for each request that PostHog has accepted; not called with `queue`. If it throws, a warning is logged.
    *
    * Default: none. Set in code only.
    */

@@ -41,11 +41,7 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
   if (name !== undefined && !USABLE_NAME.test(name)) throw new PostHogConfigurationError([NAME_PROBLEM]);
   const problems: string[] = [];
   const warnings: string[] = [];
-  const given = {
-    ...readVariables((variable) => config?.get(variable), name),
-    ...(name === undefined && readNamespace(config?.get('posthog'), warnings)),
-    ...readExplicit(explicit, problems),
-  };
+  const given = { ...configuredOptions({ name, config }, warnings), ...readExplicit(explicit, problems) };
   const options = Object.assign(new PostHogCaptureOptions(), given);
   const errors = validateSync(options, { whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: true });
   problems.push(...errors.map((error) => describeProblem(error, options.apiKey, name)));
@@ -53,6 +49,17 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
   if (problems.length > 0) throw new PostHogConfigurationError(problems, name);
   const note = options.enabled ? describeQueueDefaults(given) : undefined;
   return { options: Object.freeze(options), warnings, notes: note === undefined ? [] : [note] };
+}
+
+/** The options that ConfigService and variables set, parsed and not validated. */
+export function configuredOptions(
+  { name, config }: OptionSources,
+  warnings: string[] = [],
+): Readonly<Record<string, unknown>> {
+  return {
+    ...readVariables((variable) => config?.get(variable), name),
+    ...(name === undefined && readNamespace(config?.get('posthog'), warnings)),
+  };
 }
 
 /** Only `undefined` means "not given" here. Unknown options are kept, for validation to report. */

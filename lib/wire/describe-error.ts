@@ -32,9 +32,10 @@ export function describeStoreError(
   return withoutSecret(text, secret) || 'unknown error';
 }
 
-/** The first 200 characters, with the secret masked and control characters escaped. */
+/** The first 200 characters, with the secret masked and control characters escaped. The secret may be empty. */
 export function withoutSecret(text: string, secret: string): string {
-  return escapeControls(text.slice(0, MAX_READ_LENGTH).replaceAll(secret, '***')).slice(0, MAX_LENGTH);
+  const read = text.slice(0, MAX_READ_LENGTH);
+  return escapeControls(secret === '' ? read : read.replaceAll(secret, '***')).slice(0, MAX_LENGTH);
 }
 
 /** Reads fields instead of using instanceof, because Node's errors may come from another realm. */

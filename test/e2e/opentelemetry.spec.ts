@@ -11,7 +11,8 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { CaptureService, getCaptureToken, PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { observeCapture, PostHogCaptureMetricsModule } from 'nestjs-posthog-capture/opentelemetry';
-import { closeAll, KEY, onClose, start, startPostHog } from '../support/harness.js';
+import { ScriptedQueue } from '../support/scripted-queue.js';
+import { boot, closeAll, KEY, onClose, start, startPostHog } from '../support/harness.js';
 
 afterEach(async () => {
   metrics.disable();
@@ -86,6 +87,20 @@ it('reports the values of stats(), in the units of the semantic conventions', as
   const [age] = points.get('posthog.capture.queue.age') ?? [];
   expect(age?.value).toBeGreaterThan(0);
   expect(age?.value).toBeLessThan(60);
+});
+
+it('reports the shared queue, as far as it is known', async () => {
+  const queue = new ScriptedQueue();
+  queue.sampled = { oldestMs: 2500, events: 7, bytes: 900, relays: 2 };
+  const { capture } = await boot({ queue });
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter);
+  const shared = async (): Promise<Record<string, unknown>> => {
+    const points = [...(await collect())].filter(([name]) => name.startsWith('posthog.capture.relay.'));
+    return Object.fromEntries(points.map(([name, all]) => [name.slice(22), all[0]?.value]));
+  };
+  while (capture.stats().queue?.events === null) await new Promise((resolve) => setImmediate(resolve));
+  expect(await shared()).toEqual({ lag: 2.5, events: 7, memory: 900, members: 2 });
 });
 
 it('records the duration of each request, with its status or error', async () => {

@@ -12,6 +12,7 @@ import {
 import { QUOTA_REMEDY } from '../../wire/status-table.js';
 import { ownText } from '../event/event-stamps.js';
 import { CaptureLog } from './capture-log.js';
+import { capitalized, type Route, routeOf } from './route.js';
 
 /**
  * Follows the events of an instance, including those dropped before delivery. Called synchronously, so it must return quickly and
@@ -28,25 +29,18 @@ export interface ReportCallbacks {
   readonly onDelivery?: (delivery: { uuids: string[]; attempts: number; durationMs: number }) => unknown;
 }
 
-/** Remedy for a queue that fills up. */
-export const QUEUE_REMEDY =
-  'events are captured faster than PostHog accepts them: raise maxQueueEvents and maxQueueBytes, or await ready() in bulk work';
-
-/** Remedy for a store that fails. */
-export const STORE_REMEDY = "check its disk's free space, its maxBytes, and whether this process may write there";
-
 /** undefined for drops that the application asked for: they are logged at level debug. */
-const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
+const REMEDIES: Readonly<Record<DropReason, string | ((route: Route) => string) | undefined>> = {
   invalid: 'fix the call',
   opted_out: undefined,
   before_send: undefined,
   rate_limited: 'fix the error; option exceptions.limit changes the limit',
   too_large: 'shorten its properties, or raise maxEventBytes (PostHog stores up to about 1 MB)',
-  queue_full: QUEUE_REMEDY,
+  queue_full: ({ backlogRemedy }) => backlogRemedy,
   rejected: "fix the event; the reason given is PostHog's",
   quota: QUOTA_REMEDY,
   undelivered: 'the caller of captureNow has the error; capture() keeps events and retries them',
-  expired: 'PostHog was unreachable for longer than maxEventAgeMs',
+  expired: ({ receiver }) => `${receiver} was unreachable for longer than maxEventAgeMs`,
   shutdown: 'raise shutdownTimeoutMs, and call app.enableShutdownHooks()',
 };
 
@@ -57,14 +51,16 @@ const REMEDIES: Readonly<Record<DropReason, string | undefined>> = {
 export class EventReporter implements DeliveryObserver {
   readonly #log: CaptureLog;
   readonly #callbacks: ReportCallbacks;
+  readonly #route: Route;
   readonly #watchers = new Set<EventWatcher>();
   readonly #counts: Partial<Record<DropReason, number>> = {};
   #total = 0;
   #inOnDrop = false;
 
-  constructor(logger: LoggerService, callbacks: ReportCallbacks = {}) {
+  constructor(logger: LoggerService, callbacks: ReportCallbacks = {}, route = routeOf()) {
     this.#log = new CaptureLog(logger);
     this.#callbacks = callbacks;
+    this.#route = route;
   }
 
   /** Number of dropped events. */
@@ -126,7 +122,8 @@ export class EventReporter implements DeliveryObserver {
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
     const drop: EventDrop = { reason, event, uuid: uuid === null ? null : ownText(uuid), detail };
     if (this.#watchers.size > 0) this.#notify('dropped', drop);
-    const remedy = REMEDIES[reason];
+    const known = REMEDIES[reason];
+    const remedy = typeof known === 'function' ? known(this.#route) : known;
     const text = `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`;
     if (remedy === undefined) this.#log.debug(`dropped: ${reason}`, text);
     else this.warn(`dropped: ${reason}`, `${text}. Remedy: ${remedy}.`);
@@ -150,13 +147,13 @@ export class EventReporter implements DeliveryObserver {
     const { message, remedy } = failure;
     this.warn(
       `cooling down: ${message}`,
-      `${message}. ${pending} events are kept and will be sent when PostHog responds. Remedy: ${remedy}.`,
+      `${message}. ${pending} events are kept and will be sent when ${this.#route.receiver} responds. Remedy: ${remedy}.`,
     );
     if (this.#watchers.size > 0) this.#notify('coolingDown', failure, coolDownMs, pending);
   }
 
   resumed(pending: number): void {
-    this.note('resumed', `PostHog responds again. ${pending} events will be sent.`);
+    this.note('resumed', `${capitalized(this.#route.receiver)} responds again. ${pending} events will be sent.`);
     if (this.#watchers.size > 0) this.#notify('resumed', pending);
   }
 
@@ -167,15 +164,13 @@ export class EventReporter implements DeliveryObserver {
   }
 
   storeFailed(problem: string): void {
-    this.warn(
-      'store failed',
-      `The store fails: ${problem}. Events captured from now on are in memory only, until the store works again. Remedy: ${STORE_REMEDY}.`,
-    );
+    const { storeName, storeFailed, storeRemedy } = this.#route;
+    this.warn('store failed', `${capitalized(storeName)} fails: ${problem}. ${storeFailed}. Remedy: ${storeRemedy}.`);
     if (this.#watchers.size > 0) this.#notify('storeFailed', problem);
   }
 
   storeWorks(): void {
-    this.note('store works', 'The store works again and has all pending events.');
+    this.note('store works', `${this.#route.storeWorks}.`);
     if (this.#watchers.size > 0) this.#notify('storeWorks');
   }
 

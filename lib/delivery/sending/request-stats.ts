@@ -30,13 +30,14 @@ export class RequestStatsCollector {
       observer.sending(batch.events, attempt.number);
       const startedAt = performance.now();
       const outcome = await send(batch, attempt);
-      const code = outcome.code ?? outcome.kind;
+      const isSettled = outcome.kind === 'settled';
+      const code = outcome.code ?? (isSettled ? 'ok' : outcome.kind);
       const durationMs = performance.now() - startedAt;
       this.#add(code, durationMs);
       observer.answered({
         events: batch.events.length,
         status: typeof code === 'number' ? code : null,
-        failure: typeof code === 'string' ? code : null,
+        failure: typeof code === 'string' && !isSettled ? code : null,
         durationMs,
         attempt: attempt.number,
       });

@@ -108,6 +108,9 @@ function showState() {
   const remedy = awaySince === null ? (state?.remedy ?? '') : '';
   byId('remedy').textContent = `${remedy.slice(0, 1).toUpperCase()}${remedy.slice(1)}`;
   byId('remedy').hidden = remedy === '';
+  const detail = awaySince === null ? (state?.detail ?? '') : '';
+  byId('state-detail').textContent = detail;
+  byId('state-detail').hidden = detail === '';
   // A screen reader announces new states, not every count.
   const news = text.replaceAll(/\d+ (events?|s)\b/g, '$1');
   if (news === announced) return;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type CaptureStats } from 'nestjs-posthog-capture';
+import { type QueueStats } from '../../../lib/queue/queue-monitor.js';
 import { type CaptureHealthThresholds, assessHealth } from '../../../lib/health/assess-health.js';
 import { terminus10 } from '../../../lib/health/health-indicator.js';
 
@@ -20,7 +21,24 @@ const QUIET: CaptureStats = {
   lastFailure: null,
   batchLimit: null,
   storeFailing: false,
+  queue: null,
 };
+const POD: QueueStats = {
+  role: 'pod',
+  state: 'ok',
+  events: 0,
+  bytes: 0,
+  oldestMs: 0,
+  relays: 1,
+  partitionsHeld: 0,
+  problems: [],
+};
+const RELAY: QueueStats = { ...POD, role: 'relay', partitionsHeld: 4 };
+const problem = (severity: 'down' | 'degraded' | 'note', message = severity as string) => ({
+  severity,
+  message,
+  remedy: 'fix it',
+});
 const LIMITS = QUIET.limits as NonNullable<CaptureStats['limits']>;
 const FAILURE = { message: 'HTTP 503', remedy: 'wait' };
 
@@ -74,6 +92,46 @@ it.each<[string, Partial<CaptureStats>, CaptureHealthThresholds, string, number]
   ],
   ['an event younger than maxPendingAgeMs', { oldestPendingMs: 3_600_000 }, { maxPendingAgeMs: 7_200_000 }, 'up', 0],
   ['an instance without limits', { limits: null, pending: 1_000_000 }, {}, 'up', 0],
+  ['a pod whose queue works', { queue: POD }, {}, 'up', 0],
+  ['a pod whose queue is down', { queue: { ...POD, state: 'down' } }, {}, 'degraded', 1],
+  ['a pod whose queue is full', { queue: { ...POD, state: 'full' } }, {}, 'degraded', 1],
+  [
+    'a state that a problem explains',
+    { queue: { ...POD, state: 'down', problems: [problem('degraded')] } },
+    {},
+    'degraded',
+    1,
+  ],
+  [
+    'a queue that refuses or loses events',
+    { queue: { ...POD, state: 'down', problems: [problem('down')] } },
+    {},
+    'down',
+    1,
+  ],
+  ['a note about the queue', { queue: { ...POD, problems: [problem('note')] } }, {}, 'up', 0],
+  [
+    'a failure that the queue reports too',
+    {
+      queue: { ...POD, problems: [problem('down', 'NOPERM')] },
+      lastFailure: { message: 'NOPERM', remedy: '', refusesAll: true },
+    },
+    {},
+    'down',
+    1,
+  ],
+  ['a pod while old events wait in the queue', { queue: { ...POD, oldestMs: 400_000 } }, {}, 'up', 0],
+  ['a relay while old events wait in the queue', { queue: { ...RELAY, oldestMs: 300_001 } }, {}, 'degraded', 1],
+  [
+    'a relay below a higher maxPendingAgeMs',
+    { queue: { ...RELAY, oldestMs: 300_001 } },
+    { maxPendingAgeMs: 300_001 },
+    'up',
+    0,
+  ],
+  ['a pod whose store fails', { queue: POD, storeFailing: true }, {}, 'down', 1],
+  ['a relay that cannot remove events from the queue', { queue: RELAY, storeFailing: true }, {}, 'degraded', 1],
+  ['a relay whose queue is down', { queue: { ...RELAY, state: 'down' }, storeFailing: true }, {}, 'degraded', 1],
   ['every degraded problem at once', { coolDownUntil: 1, pending: 90, oldestPendingMs: 400_000 }, {}, 'degraded', 3],
 ])('assesses %s', (_what, stats, thresholds, health, problems) => {
   const report = assessHealth({ ...QUIET, ...stats }, thresholds);

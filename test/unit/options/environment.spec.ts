@@ -55,6 +55,7 @@ describe('variables', () => {
       'logger',
       'onDelivery',
       'onDrop',
+      'queue',
       'requests',
       'superProperties',
     ]);

@@ -34,6 +34,7 @@ const DEFAULTS: Record<string, unknown> = {
   historicalMigration: false,
   context: true,
   store: undefined,
+  queue: undefined,
   tracingHeaders: true,
   posthogCookie: false,
   requestProperties: 'route',
@@ -350,6 +351,28 @@ describe('store', () => {
     expect(refused('store', store)).toBe(
       `store (POSTHOG_STORE_PATH): got ${shown}; expected a store, such as fileEventStore({ path }), or the path of a directory`,
     );
+  });
+});
+
+describe('queue', () => {
+  const queue = { sender: nothing, source: nothing, sample: nothing };
+
+  it('is accepted unchanged', () => {
+    expect(accepted('queue', queue)).toBe(queue);
+  });
+
+  it.each([
+    [{ ...queue, sample: undefined }, 'an object'],
+    [7, '7'],
+  ])('refuses %p', (value, shown) => {
+    expect(refused('queue', value)).toBe(`queue: got ${shown}; expected a queue, such as redisQueue({ connection })`);
+  });
+
+  it('with a project needs no key', () => {
+    const explicit = { queue: { ...queue, project: 'shop' } };
+    expect(resolveOptions({ explicit }).options.apiKey).toBe('');
+    expect(problemsOf({ explicit: { queue } })).toHaveLength(1);
+    expect(problemsOf({ explicit: { ...explicit, apiKey: 'phx_personal' } })).toHaveLength(1);
   });
 });
 

@@ -1,0 +1,86 @@
+import { type ModuleRef } from '@nestjs/core';
+import { type Delivery } from '../delivery/delivery.js';
+import { type DeliveryOptions, DeliveryPipeline } from '../delivery/delivery-pipeline.js';
+import { type EventReporter } from '../capture/report/event-reporter.js';
+import { variableOf } from '../options/environment.js';
+import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
+import { type CaptureQueue } from '../queue/capture-queue.js';
+import { QueueMonitor } from '../queue/queue-monitor.js';
+import { onBeforeExit } from '../shared/process-hooks.js';
+import { projectIdOf } from '../wire/ingestion-host.js';
+import { type Connect } from './assemble-capture.js';
+import { pipelineOptions } from './connect-posthog.js';
+import { durabilityOf, recoverFrom } from './durability-of.js';
+import { postHogSender } from './posthog-sender.js';
+
+/** The queue is near and answers within a millisecond: nothing is gained by waiting for more events, or long for the next attempt. */
+const HOP = {
+  flushAt: 1,
+  lingerMs: 0,
+  maxBatchEvents: 500,
+  concurrency: 4,
+  retryBaseMs: 100,
+  retryMaxMs: 1000,
+  coolDownMs: 1000,
+} satisfies Partial<DeliveryOptions>;
+
+/**
+ * Connects an instance to a shared queue: its events go there, and only `captureNow` goes to PostHog itself.
+ *
+ * @param name the name of a named instance
+ * @param modules finds the application's `HttpService`
+ */
+export function connectPod(
+  options: Readonly<PostHogCaptureOptions>,
+  queue: CaptureQueue,
+  name: string | undefined,
+  modules: ModuleRef,
+): Connect {
+  return async (reporter, shutDown) => {
+    const { apiKey, host } = options;
+    const project = queue.project ?? projectIdOf(host, apiKey);
+    const posthog = apiKey === '' ? null : postHogSender(options, name, modules);
+    // A store names its files after the project, so it must not be a text of any length.
+    const storeProject = projectIdOf(host, apiKey === '' ? project : apiKey);
+    const pipeline = new DeliveryPipeline(
+      { ...pipelineOptions(options), ...HOP },
+      queue.sender(project, reporter),
+      reporter,
+      await durabilityOf(options, storeProject),
+      posthog ? { sender: posthog.sender, options } : undefined,
+    );
+    await recoverFrom(pipeline, options, name);
+    const monitor = new QueueMonitor(queue, project, 'pod', reporter);
+    const endHook = onBeforeExit(shutDown);
+    return {
+      delivery: posthog ? pipeline : refuseImmediate(pipeline, reporter, variableOf('apiKey', name) ?? 'apiKey'),
+      // What a process that crashes has not handed over goes to PostHog itself: the queue cannot be reached any more.
+      handOver: posthog ? pipeline.handOver : undefined,
+      queueStats: () => monitor.stats,
+      onStart: () => {
+        posthog?.prepare();
+        monitor.start();
+      },
+      onClose: () => {
+        endHook();
+        monitor.stop();
+      },
+    };
+  };
+}
+
+/** Without a key, PostHog cannot be asked. */
+function refuseImmediate(pipeline: Delivery, reporter: EventReporter, variable: string): Delivery {
+  const message = `captureNow asks PostHog itself, past the shared queue, and needs the API key: set apiKey (${variable}), or use capture`;
+  return {
+    stats: () => pipeline.stats(),
+    accept: (event) => pipeline.accept(event),
+    deliverNow: ({ name: event, id: uuid }) => {
+      reporter.dropped({ reason: 'undelivered', event, uuid, detail: message });
+      return Promise.resolve({ delivered: false, reason: 'undelivered', message });
+    },
+    flush: (timeoutMs) => pipeline.flush(timeoutMs),
+    ready: (timeoutMs) => pipeline.ready(timeoutMs),
+    close: (callsEnded) => pipeline.close(callsEnded),
+  };
+}

@@ -1,0 +1,99 @@
+import { backgroundTimer, stopTimer, type Timer } from '../delivery/timers.js';
+import { type CaptureQueue, type QueueLog, type QueueProblem, type QueueSample } from './capture-queue.js';
+
+/** The side of the queue that an instance is on: a pod puts events into it, a relay takes them from it. */
+export type QueueRole = 'pod' | 'relay';
+
+/** The state of the shared queue when it was last sampled, at most a few seconds ago. */
+export interface QueueStats extends QueueSample {
+  readonly role: QueueRole;
+}
+
+export interface MonitorLog extends QueueLog {
+  note(kind: string, text: string): void;
+}
+
+const SAMPLE_MS = 5000;
+/** In a rolling deployment there may be no relay for a moment. */
+const UNATTENDED_MS = 60_000;
+
+const UNKNOWN: QueueSample = {
+  state: 'ok',
+  events: null,
+  bytes: null,
+  oldestMs: null,
+  relays: null,
+  partitionsHeld: 0,
+  problems: [],
+};
+
+const NO_RELAY: QueueProblem = {
+  severity: 'degraded',
+  message: 'Events wait in the shared queue, and no relay takes them',
+  remedy:
+    'start a relay (npx posthog-capture relay, or PostHogRelayModule) with the API key, the host and the queue of the pods',
+};
+
+/** Samples a queue every five seconds, without keeping the process alive, and logs its problems. */
+export class QueueMonitor {
+  readonly #queue: CaptureQueue;
+  readonly #project: string;
+  readonly #role: QueueRole;
+  readonly #log: MonitorLog;
+  readonly #noted = new Set<string>();
+  #last = UNKNOWN;
+  #timer: Timer | null = null;
+  #stopped = false;
+
+  /** @param project as given to the sender or the source */
+  constructor(queue: CaptureQueue, project: string, role: QueueRole, log: MonitorLog) {
+    this.#queue = queue;
+    this.#project = project;
+    this.#role = role;
+    this.#log = log;
+  }
+
+  get stats(): QueueStats {
+    return { ...this.#last, role: this.#role };
+  }
+
+  start(): void {
+    void this.#sample();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    stopTimer(this.#timer);
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopped;
+  }
+
+  async #sample(): Promise<void> {
+    const sample = await this.#queue.sample(this.#project).catch((): QueueSample => ({ ...UNKNOWN, state: 'down' }));
+    if (this.#isStopped) return;
+    this.#last = { ...sample, problems: problemsOf(sample) };
+    for (const problem of this.#last.problems) this.#report(problem);
+    this.#timer = backgroundTimer(() => void this.#sample(), SAMPLE_MS);
+  }
+
+  #report({ severity, message, remedy }: QueueProblem): void {
+    const text = `${message}. Remedy: ${remedy}.`;
+    if (severity !== 'note') {
+      this.#log.warn(`queue: ${message}`, text);
+    } else if (!this.#noted.has(message)) {
+      this.#noted.add(message);
+      this.#log.note(`queue: ${message}`, text);
+    }
+  }
+}
+
+const SEVERITIES = ['down', 'degraded', 'note'];
+
+function problemsOf({ problems, relays, oldestMs }: QueueSample): readonly QueueProblem[] {
+  if (relays !== 0 || (oldestMs ?? 0) <= UNATTENDED_MS) return problems;
+  return [...problems, NO_RELAY].sort(
+    (one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity),
+  );
+}
