@@ -2,7 +2,7 @@ import { type ModulesContainer } from '@nestjs/core';
 import { messageKindOf, methodsOf } from '../call/nest-metadata.js';
 import { type HttpAdapter } from '../http/http-adapters.js';
 import { type ExceptionObserver } from './exception-observer.js';
-import { type FilterKind, handlerName, openSeams, seeErrors } from './filter-seams.js';
+import { type FilterKind, openSeams, seeErrors } from './filter-seams.js';
 import { addGraphqlErrors } from './graphql-errors.js';
 import { type HttpApplication, HttpErrors } from './http-errors.js';
 import { MessageErrors } from './message-errors.js';
@@ -62,7 +62,7 @@ export class ErrorSources {
     addGraphqlErrors(this.#app.exceptions, modules, ownModule);
     if (adapter === undefined) return;
     seeStreamErrors(adapter, (error, request, response, handler) => {
-      this.#http.failed(error, request, response, handler && handlerName(handler))?.();
+      this.#http.failed(error, request, response, handler)?.();
     });
   }
 }

@@ -1,4 +1,5 @@
-import { type ExecutionContext } from '@nestjs/common';
+import { type ExecutionContext, type Type } from '@nestjs/common';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { type CaptureBoundary } from '../../capture/exception/capture-boundary.js';
 import { rawOf, requestOf, routeOf } from '../../context/call-source.js';
 import { type ContextScope, innermost } from '../../context/context-scope.js';
@@ -10,7 +11,7 @@ import { type RawResponse, type ResponseEnd } from '../http/response-end.js';
 import { requestScope } from '../propagation/call-scopes.js';
 import { type ExceptionObserver } from './exception-observer.js';
 import { isDisconnect } from './expected-errors.js';
-import { handlerName, type SeeError } from './filter-seams.js';
+import { handlerName, type SeamHandler, type SeeError } from './filter-seams.js';
 
 /** The part of an application that HTTP errors need. */
 export interface HttpApplication {
@@ -22,17 +23,19 @@ export interface HttpApplication {
 interface Failure {
   readonly error: unknown;
   readonly request: object;
-  readonly handler: string | undefined;
+  readonly response: object;
+  readonly handler: SeamHandler | undefined;
   readonly scope: ContextScope;
   /** The response had begun before, so its status does not tell of the error. */
   readonly isTooLate: boolean;
   /** The filters have returned. What they capture themselves comes first. */
   isFiltered: boolean;
   end: ResponseEnd | undefined;
+  isOver: boolean;
 }
 
 /** By raw response: the failure that is yet to be captured. A filter may throw another error, which Nest handles once more. */
-const open = new AttachedState<Failure & { isOver: boolean }>('failure');
+const open = new AttachedState<Failure>('failure');
 
 /** The errors of HTTP requests. They are captured when the response has ended, because its status decides. */
 export class HttpErrors {
@@ -47,7 +50,7 @@ export class HttpErrors {
     const request = argumentOf(host, 0);
     const response = argumentOf(host, 1);
     if (request === undefined || response === undefined) return undefined;
-    return this.failed(error, request, response, handlerName(handler));
+    return this.failed(error, request, response, handler);
   };
 
   /**
@@ -55,12 +58,18 @@ export class HttpErrors {
    *
    * @returns called when the filters have returned
    */
-  failed(error: unknown, request: object, response: object, handler: string | undefined): (() => void) | undefined {
+  failed(
+    error: unknown,
+    request: object,
+    response: object,
+    handler: SeamHandler | undefined,
+  ): (() => void) | undefined {
     const raw = rawOf<RawResponse>(response);
     if (raw === undefined || open.get(raw)?.isOver === false) return undefined;
-    const failure: Failure & { isOver: boolean } = {
+    const failure: Failure = {
       error,
       request,
+      response,
       handler,
       scope: scopeOfError(error) ?? innermost(requestScope(request).scope),
       isTooLate: raw.headersSent,
@@ -92,15 +101,16 @@ export class HttpErrors {
   }
 
   #capture(failure: Failure, { how, statusCode }: ResponseEnd): void {
-    const { error, request, handler, scope, isTooLate } = failure;
+    const { error, request, scope, isTooLate } = failure;
     if (how === 'aborted' && isDisconnect(error)) return;
     const { source, startedAt } = requestScope(request);
     const fields = requestOf(source);
-    const { execution } = source;
+    const execution = executionOf(failure) ?? source.execution;
     this.#app.exceptions.caught(error, {
       boundary: isTooLate ? ESCAPED : ANSWERED,
       scope,
-      handler: handler ?? handlerOf(execution),
+      handler:
+        execution && handlerName({ instance: { constructor: execution.getClass() }, callback: execution.getHandler() }),
       isDecidedByStatus: !isTooLate && how !== 'broken',
       call: {
         transport: 'http',
@@ -128,9 +138,10 @@ function argumentOf(host: unknown, index: number): object | undefined {
   return typeof argument === 'object' && argument !== null ? argument : undefined;
 }
 
-/** The handler by Nest's context, for errors that do not come from a filter. */
-function handlerOf(execution: ExecutionContext | undefined): string | undefined {
-  return (
-    execution && handlerName({ instance: { constructor: execution.getClass() }, callback: execution.getHandler() })
-  );
+/** Nest's context of a handler, which it creates only for guards, pipes and interceptors. */
+function executionOf({ request, response, handler }: Failure): ExecutionContext | undefined {
+  if (handler === undefined || handlerName(handler) === undefined) return undefined;
+  const { instance, callback } = handler;
+  const type = fieldOf(instance, 'constructor') as Type;
+  return new ExecutionContextHost([request, response], type, callback as () => unknown);
 }

@@ -195,6 +195,7 @@ describe.each(ADAPTERS)('unhandled errors on %s', (adapter) => {
     expect(found).toHaveLength(2);
     expect(calls[0]).toMatchObject({ transport: 'http', outcome: 'error', statusCode: 500, args: [] });
     expect(calls[0]!.durationMs).toBeGreaterThan(0);
+    expect(calls[0]!.execution!.getClass()).toBe(Failing);
     expect(lines.filter((line) => line.includes('exceptions'))).toEqual([]);
   });
 
