@@ -59,6 +59,7 @@ export class PartitionLeases {
   #timer: Timer | null = null;
   #round: Promise<void> = Promise.resolve();
   #released = false;
+  #failed = false;
 
   constructor(client: RedisClient, keys: StreamKeys, partitions: number, events: LeaseEvents, times = TIMES) {
     this.#client = client;
@@ -76,7 +77,9 @@ export class PartitionLeases {
   start(): Promise<void> {
     this.#round = this.#balance()
       // Redis is down, which the sample of the queue reports.
-      .catch(() => undefined)
+      .catch(() => {
+        this.#failed = true;
+      })
       .then(() => {
         if (!this.#released) this.#timer = backgroundTimer(() => void this.start(), this.#times.balanceMs);
       });
@@ -111,6 +114,10 @@ export class PartitionLeases {
       this.#lookForOthers(),
       ...due.map((lease) => this.#renew(lease)),
     ]);
+    const hasFailed = this.#failed;
+    this.#failed = false;
+    // While Redis hung, all leases may have ended: living relays renew theirs first.
+    if (hasFailed) return;
     const used = [...Array(this.#partitions).keys(), ...this.#others];
     const share = Math.ceil(used.length / Math.max(1, Number(relays)));
     await this.#giveUp(share);

@@ -1,10 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
 import { type Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { findDriver } from '../../lib/redis/find-driver.js';
 import { RedisClient } from '../../lib/redis/redis-client.js';
 import { RedisError } from '../../lib/redis/redis-errors.js';
-import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
+import { describeWithRedis, freePort, type RedisServer, startRedis } from '../support/redis-server.js';
+import { selfSigned } from '../support/self-signed.js';
 
 const clients: RedisClient[] = [];
 const user = {};
@@ -162,15 +166,36 @@ describeWithRedis('a client of Redis', () => {
     expect(await ids()).not.toEqual(before);
   });
 
-  it('reads the address and the credentials of a URL, with ioredis', async () => {
-    const [tcp] = [await startRedis('--save', '', '--port', '0')];
-    await tcp.stop();
-    const driver = findDriver('redis://pod:secret@127.0.0.1:1/0');
-    if ('problem' in driver) throw new Error(driver.problem);
-    const client = new RedisClient(driver);
+  it('reads the address of a URL, and never shows its credentials', async () => {
+    const client = clientOf('redis://pod:secret@127.0.0.1:1/0');
     const error = await failureOf(client, 'PING');
     expect(error).toMatchObject({ word: 'ECONNREFUSED', message: 'Redis cannot be reached (ECONNREFUSED)' });
-    client.leave(user);
+  });
+
+  it('speaks TLS, and refuses a certificate that it does not know', async () => {
+    const { key, cert } = selfSigned();
+    const files = mkdtempSync(join(tmpdir(), 'redis-tls-'));
+    const [keyFile, certFile] = [join(files, 'key'), join(files, 'cert')];
+    writeFileSync(keyFile, key);
+    writeFileSync(certFile, cert);
+    const port = await freePort();
+    const secure = await startRedis(
+      ...['--save', '', '--tls-port', String(port), '--tls-cert-file', certFile, '--tls-key-file', keyFile],
+      ...['--tls-ca-cert-file', certFile, '--tls-auth-clients', 'no'],
+    );
+    try {
+      const trusted = [
+        { host: '127.0.0.1', port, tls: { ca: cert } },
+        createClient({ socket: { host: '127.0.0.1', port, tls: true, ca: cert } }),
+      ];
+      for (const connection of trusted) expect(String(await clientOf(connection).send('PING'))).toBe('PONG');
+      const stranger = await failureOf(clientOf(`rediss://127.0.0.1:${port}`), 'PING');
+      expect(stranger).toMatchObject({ kind: 'refused', word: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+      for (const client of clients.splice(0)) client.leave(user);
+    } finally {
+      await secure.stop();
+      rmSync(files, { recursive: true });
+    }
   });
 });
 
