@@ -1,0 +1,207 @@
+// A leg of a fleet in its own process: delivery alone, with events that were created before.
+import { once } from 'node:events';
+import { age } from '../support/age.mjs';
+import { eventOf, EVENT_NAME, personOf } from '../support/event.mjs';
+import { quantile } from '../support/numbers.mjs';
+import { serve } from '../support/processes.mjs';
+
+const DIST = '../../dist/esm';
+const PROJECT = 'bec4';
+const PER_TURN = 100;
+/** Settings of a pod with a queue, as the module sets them. */
+const HOP = { flushAt: 1, lingerMs: 0, retryBaseMs: 100, retryMaxMs: 1000, coolDownMs: 1000 };
+
+const ignore = () => undefined;
+const OBSERVER = Object.fromEntries(
+  [
+    'queued sending answered retrying delivered dropped gone coolingDown resumed',
+    'batchLimited storeFailed storeWorks storeWarned',
+  ]
+    .join(' ')
+    .split(' ')
+    .map((name) => [name, ignore]),
+);
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function cpuUs() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+/** An event as capture() hands it to delivery. */
+function queued(n) {
+  const id = `0190a6f0-0000-7000-8000-${String(n).padStart(12, '0')}`;
+  const { event, distinctId, properties } = eventOf(n);
+  const timestamp = new Date(1_790_000_000_000 + n).toISOString();
+  const payload = JSON.stringify({ event, distinct_id: distinctId, properties, timestamp, uuid: id });
+  return {
+    id,
+    hasOwnId: true,
+    name: EVENT_NAME,
+    orderKey: personOf(n),
+    format: 'v0',
+    payload,
+    bytes: Buffer.byteLength(payload),
+    capturedAt: Date.now(),
+  };
+}
+
+const eventsFrom = (from, count) => Array.from({ length: count }, (_, index) => queued(from + index));
+
+async function deliveryOf(more, sender, durability) {
+  const { DeliveryPipeline } = await import(`${DIST}/delivery/delivery-pipeline.js`);
+  const { PostHogCaptureOptions } = await import('nestjs-posthog-capture');
+  const options = { ...new PostHogCaptureOptions(), maxEventAgeMs: null, ...more };
+  return new DeliveryPipeline(options, sender, OBSERVER, durability);
+}
+
+async function posthogSender(url) {
+  const { BatchSender } = await import(`${DIST}/wire/batch-sender.js`);
+  const { privateClient } = await import(`${DIST}/wire/private-client.js`);
+  return new BatchSender(privateClient(undefined, url), {
+    host: url,
+    apiKey: 'phc_bench',
+    compression: 'gzip',
+    requestTimeoutMs: 10_000,
+    historicalMigration: false,
+    names: { apiKey: 'apiKey', host: 'host', captureMode: 'captureMode', proxy: ignore },
+  });
+}
+
+async function queueOf(path) {
+  const { redisQueue } = await import(`${DIST}/redis/redis-queue.js`);
+  return redisQueue({ connection: { path } });
+}
+
+/** Hands events to a pipeline, so many per turn of the event loop, until all are answered for. */
+async function deliver(pipeline, events, perTurn) {
+  for (let from = 0; from < events.length; from += perTurn) {
+    for (let index = from; index < Math.min(from + perTurn, events.length); index += 1) pipeline.accept(events[index]);
+    await pipeline.ready();
+    await turn();
+  }
+  await pipeline.flush(60_000);
+}
+
+/** Each leg opens and returns what does its work for a number of events. */
+const LEGS = {
+  async direct({ url }) {
+    const pipeline = await deliveryOf({}, await posthogSender(url));
+    return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };
+  },
+  async pod({ path }) {
+    const pipeline = await deliveryOf(HOP, (await queueOf(path)).sender(PROJECT, { warn: ignore }));
+    return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };
+  },
+  /** Opened anew for each run, as it would take events while they are put. */
+  async relay({ url, path }) {
+    const sender = await posthogSender(url);
+    const queue = await queueOf(path);
+    return {
+      async run(events) {
+        let finish;
+        const finished = new Promise((resolve) => (finish = resolve));
+        let delivered = 0;
+        const durability = { store: queue.source(), project: PROJECT, adapt: (event) => event, describeError: String };
+        const { DeliveryPipeline } = await import(`${DIST}/delivery/delivery-pipeline.js`);
+        const { PostHogCaptureOptions } = await import('nestjs-posthog-capture');
+        const options = { ...new PostHogCaptureOptions(), maxEventAgeMs: null };
+        const observer = {
+          ...OBSERVER,
+          delivered(batch) {
+            delivered += batch.length;
+            if (delivered >= events) finish();
+          },
+        };
+        const pipeline = new DeliveryPipeline(options, sender, observer, durability);
+        await pipeline.recover();
+        await finished;
+        return () => pipeline.close();
+      },
+    };
+  },
+  async bullAdd({ path, perJob }) {
+    const { Queue } = await import('bullmq');
+    const queue = new Queue('events', { connection: { path } });
+    const defaults = { removeOnComplete: true };
+    await queue.waitUntilReady();
+    return {
+      async run(events, perTurn) {
+        for (let from = 0; from < events.length; from += perTurn) {
+          const payloads = events.slice(from, from + perTurn).map(({ payload }) => payload);
+          if (perJob === 1)
+            await queue.addBulk(payloads.map((data) => ({ name: 'event', data: { data }, opts: defaults })));
+          else await queue.add('events', { payloads }, defaults);
+        }
+      },
+    };
+  },
+  /** Does nothing with the jobs: only what taking them costs. */
+  async bullWork({ path, perJob }) {
+    const { Worker } = await import('bullmq');
+    const worker = new Worker('events', async () => undefined, {
+      connection: { path },
+      concurrency: 100,
+      autorun: false,
+    });
+    await worker.waitUntilReady();
+    void worker.run();
+    worker.pause(true);
+    return {
+      async run(events) {
+        let left = events / perJob;
+        const finished = new Promise((resolve) => {
+          const completed = () => {
+            left -= 1;
+            if (left > 0) return;
+            worker.off('completed', completed);
+            resolve();
+          };
+          worker.on('completed', completed);
+        });
+        worker.resume();
+        await finished;
+        await worker.pause(true);
+      },
+    };
+  },
+};
+
+let leg;
+let made = [];
+
+serve({
+  async open({ name, ...options }) {
+    await age();
+    leg = await LEGS[name](options);
+  },
+  make({ from = 0, count }) {
+    made = eventsFrom(from, count);
+    return made.reduce((sum, { bytes }) => sum + bytes, 0) / count;
+  },
+  /** Works through the events that were made, or as many of the queue. */
+  async run({ count, perTurn = PER_TURN }) {
+    const cpu = cpuUs();
+    const startedAt = performance.now();
+    const end = await leg.run(made.length > 0 ? made : count, perTurn);
+    const result = { cpuUs: (cpuUs() - cpu) / count, perSecond: (count * 1000) / (performance.now() - startedAt) };
+    await end?.();
+    return result;
+  },
+  /** The time that callers spend in accept(), in microseconds. */
+  async accept({ perTurn = 10 }) {
+    const times = [];
+    for (let from = 0; from < made.length; from += perTurn) {
+      const startedAt = performance.now();
+      for (let index = from; index < from + perTurn; index += 1) leg.pipeline.accept(made[index]);
+      times.push(((performance.now() - startedAt) * 1000) / perTurn);
+      await turn();
+    }
+    return { p50Us: quantile(times, 0.5), p99Us: quantile(times, 0.99) };
+  },
+  async flush() {
+    await leg.pipeline.flush(60_000);
+    if (leg.pipeline.stats().pending > 0) await once(process, 'never');
+  },
+});
