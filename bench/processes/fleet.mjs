@@ -49,11 +49,13 @@ function queued(n) {
 
 const eventsFrom = (from, count) => Array.from({ length: count }, (_, index) => queued(from + index));
 
-async function deliveryOf(more, sender, durability) {
+/** Loads delivery, and returns a function that creates a pipeline. */
+async function pipelines() {
   const { DeliveryPipeline } = await import(`${DIST}/delivery/delivery-pipeline.js`);
   const { PostHogCaptureOptions } = await import('nestjs-posthog-capture');
-  const options = { ...new PostHogCaptureOptions(), maxEventAgeMs: null, ...more };
-  return new DeliveryPipeline(options, sender, OBSERVER, durability);
+  const defaults = { ...new PostHogCaptureOptions(), maxEventAgeMs: null };
+  return (sender, { options, observer, durability } = {}) =>
+    new DeliveryPipeline({ ...defaults, ...options }, sender, { ...OBSERVER, ...observer }, durability);
 }
 
 async function posthogSender(url) {
@@ -87,34 +89,33 @@ async function deliver(pipeline, events, perTurn) {
 /** Each leg opens and returns what does its work for a number of events. */
 const LEGS = {
   async direct({ url }) {
-    const pipeline = await deliveryOf({}, await posthogSender(url));
+    const pipeline = (await pipelines())(await posthogSender(url));
     return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };
   },
   async pod({ path }) {
-    const pipeline = await deliveryOf(HOP, (await queueOf(path)).sender(PROJECT, { warn: ignore }));
+    const sender = (await queueOf(path)).sender(PROJECT, { warn: ignore });
+    const pipeline = (await pipelines())(sender, { options: HOP });
     return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };
   },
   /** Opened anew for each run, as it would take events while they are put. */
   async relay({ url, path }) {
     const sender = await posthogSender(url);
     const queue = await queueOf(path);
+    const newPipeline = await pipelines();
     return {
-      async run(events) {
+      async run(count) {
+        let delivered = 0;
         let finish;
         const finished = new Promise((resolve) => (finish = resolve));
-        let delivered = 0;
-        const durability = { store: queue.source(), project: PROJECT, adapt: (event) => event, describeError: String };
-        const { DeliveryPipeline } = await import(`${DIST}/delivery/delivery-pipeline.js`);
-        const { PostHogCaptureOptions } = await import('nestjs-posthog-capture');
-        const options = { ...new PostHogCaptureOptions(), maxEventAgeMs: null };
-        const observer = {
-          ...OBSERVER,
-          delivered(batch) {
-            delivered += batch.length;
-            if (delivered >= events) finish();
+        const pipeline = newPipeline(sender, {
+          durability: { store: queue.source(), project: PROJECT, adapt: (event) => event, describeError: String },
+          observer: {
+            delivered(batch) {
+              delivered += batch.length;
+              if (delivered >= count) finish();
+            },
           },
-        };
-        const pipeline = new DeliveryPipeline(options, sender, observer, durability);
+        });
         await pipeline.recover();
         await finished;
         return () => pipeline.close();
