@@ -1,8 +1,10 @@
 import { Module } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
 import { type CallSource, PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { PostHogCaptureInspectorModule } from 'nestjs-posthog-capture/inspector';
 import { AdminController } from './admin.controller.js';
 import { CrashController } from './crash.controller.js';
+import { Digest } from './digest.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersService } from './orders.service.js';
 import { PaymentsService } from './payments.service.js';
@@ -19,8 +21,9 @@ interface Request {
       exceptions: true,
     }),
     PostHogCaptureInspectorModule.forRoot({ enabled: process.env.NODE_ENV !== 'production' }),
+    ScheduleModule.forRoot(),
   ],
   controllers: [OrdersController, AdminController, CrashController],
-  providers: [OrdersService, PaymentsService],
+  providers: [OrdersService, PaymentsService, Digest],
 })
 export class AppModule {}

@@ -23,6 +23,7 @@ The process ends, and is started again:
 Expected, so no events:
   curl ${url}/orders/3
   curl ${url}/admin -H 'x-user: ann'
+A job fails every minute.
 Press Ctrl-C to stop.`);
 
 // What a process manager does. On Ctrl-C and SIGTERM the application sends its events and exits.

@@ -1,9 +1,11 @@
 import { type INestApplication } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
 import { Test } from '@nestjs/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CaptureRecorder, overrideCapture } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { AppModule } from '../src/app.module.js';
+import { DIGEST } from '../src/digest.js';
 import { PaymentError } from '../src/payments.service.js';
 
 /** Tests which failures of the application are errors in PostHog, and what they tell. */
@@ -50,6 +52,14 @@ describe('the errors of the application', () => {
     expect(await request('/admin', 'broken')).toBe(500);
     await recorder.waitFor('$exception');
     expect(recorder).toHaveCapturedException('directory of users', { properties: { $request_route: '/admin' } });
+  });
+
+  it('a job that fails is one, with its steps', async () => {
+    void app.get(SchedulerRegistry).getCronJob(DIGEST).fireOnTick();
+    await recorder.waitFor('$exception');
+    expect(recorder).toHaveCapturedException(RangeError, {
+      properties: { $handler: 'Digest.send', $exception_steps: [{ $message: 'collecting the orders of the day' }] },
+    });
   });
 
   it.each([
