@@ -72,6 +72,19 @@ class Derived extends Mails {
   }
 }
 
+@Processor('stepping')
+class Stepping extends WorkerHost {
+  constructor(private readonly capture: CaptureService) {
+    super();
+  }
+
+  async process(one: Job): Promise<never> {
+    this.capture.step(`begin ${one.id}`);
+    await new Promise(setImmediate);
+    throw new Error(`${one.id}`);
+  }
+}
+
 @Processor({ name: 'scoped', scope: Scope.REQUEST })
 class Scoped extends WorkerHost {
   process(): Promise<never> {
@@ -91,7 +104,15 @@ async function start(options: PostHogCaptureModuleOptions = { exceptions: true }
   const posthog = await startPostHog();
   @Module({
     imports: [PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, ...options })],
-    providers: [Restoring, Scoping, Derived, Scoped, Plain, { provide: Mails, useFactory: () => new Mails() }],
+    providers: [
+      Restoring,
+      Scoping,
+      Derived,
+      Stepping,
+      Scoped,
+      Plain,
+      { provide: Mails, useFactory: () => new Mails() },
+    ],
   })
   class AppModule {}
   const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
@@ -217,6 +238,22 @@ it('an inherited method is captured once, and only if its error leaves the job',
   const { run, caught } = await start();
   expect(await run(job(), Derived)).toBe('handled');
   expect(await caught()).toEqual([]);
+});
+
+it('steps of concurrent jobs never mix, whatever context their worker was started in', async () => {
+  const { run, caught, capture } = await start({ exceptions: { limit: false } });
+  const ids = Array.from({ length: 50 }, (_, n) => `job ${n}`);
+  await capture.withContext({ distinctId: 'starter' }, () => {
+    capture.step('the worker starts');
+    return Promise.all(ids.map((id) => run(job({ id }), Stepping)));
+  });
+  const errors = await caught();
+  expect(errors).toHaveLength(ids.length);
+  for (const { properties } of errors)
+    expect(properties).toMatchObject({
+      $exception_steps: [{ $message: `begin ${String(properties.$exception_message)}` }],
+      $process_person_profile: false,
+    });
 });
 
 it('request-scoped processors are captured', async () => {

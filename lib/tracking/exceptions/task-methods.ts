@@ -1,12 +1,14 @@
 import { type ModulesContainer } from '@nestjs/core';
-import { type ContextScope } from '../../context/context-scope.js';
+import { NO_CONTEXT } from '../../context/capture-context.js';
+import { type ContextScope, currentScope, openScope } from '../../context/context-scope.js';
 import { processSingleton } from '../../shared/process-singleton.js';
 import { fieldOf } from '../../shared/untrusted-values.js';
 import { sagasOf, type TaskKind, taskKindOf } from '../call/nest-metadata.js';
 import { observeResult } from '../call/observe-result.js';
-import { scopeOfError } from '../call/error-scopes.js';
+import { noteScope, scopeOfError } from '../call/error-scopes.js';
 import { restoredScope } from '../call/task-scopes.js';
 import { type Method, methodLike, planOf } from '../call/tracked-methods.js';
+import { contextsWanted } from '../propagation/message-contexts.js';
 
 /** A failed call of a method that a library has called. */
 export interface FailedTask {
@@ -72,11 +74,13 @@ function wrapBus(publish: Method, listener: TaskListener): Method {
 
 function wrapTask(name: string | symbol, method: Method, listener: TaskListener): Method {
   const wrapper: Method = methodLike(method, (self, args) => {
+    const opened = taskScope(self, name, wrapper);
     const failed = (error: unknown, restored?: ContextScope): void => {
       try {
         const task = taskOf(self, name, wrapper);
         if (task === undefined) return;
-        const scope = openedScope(task.kind, wrapper, args[0], restored) ?? scopeOfError(error);
+        if (scopeOfError(error) === undefined) noteScope(error, opened);
+        const scope = openedScope(task.kind, wrapper, args[0], restored) ?? scopeOfError(error) ?? opened;
         listener.failed({ ...task, self: self as object, error, args, scope });
       } catch {
         // The error of the application must reach its caller.
@@ -84,7 +88,8 @@ function wrapTask(name: string | symbol, method: Method, listener: TaskListener)
     };
     let result: unknown;
     try {
-      result = method.apply(self, args);
+      result =
+        opened === undefined ? method.apply(self, args) : currentScope.run(opened, () => method.apply(self, args));
     } catch (error) {
       failed(error);
       throw error;
@@ -102,6 +107,22 @@ function wrapTask(name: string | symbol, method: Method, listener: TaskListener)
 }
 
 const ignore = (): void => undefined;
+
+/**
+ * A context for a task that would run in none, or, as a job, in that of its worker: its steps are its own. undefined where the call needs
+ * none, and where no application wants contexts. Never throws.
+ */
+function taskScope(self: unknown, name: string | symbol, wrapper: Method): ContextScope | undefined {
+  if (contextsWanted.size === 0) return undefined;
+  try {
+    const kind = taskOf(self, name, wrapper)?.kind;
+    if (kind === undefined || kind === 'field') return undefined;
+    const isAlone = kind === 'job' || currentScope.getStore() === undefined;
+    return isAlone ? openScope(undefined, NO_CONTEXT, { transport: 'provider' }) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The task that a call belongs to; undefined if it is not one itself: an overriding method has called the inherited one. */
 function taskOf(self: unknown, name: string | symbol, wrapper: Method): Task | undefined {

@@ -2,6 +2,7 @@ import { type CaptureBoundary } from '../../capture/exception/capture-boundary.j
 import { type ContextScope, currentScope, openScope } from '../../context/context-scope.js';
 import { processSingleton } from '../../shared/process-singleton.js';
 import { fieldOf } from '../../shared/untrusted-values.js';
+import { scopeOfError } from '../call/error-scopes.js';
 import { type TaskKind } from '../call/nest-metadata.js';
 import { type CaughtError, type ExceptionObserver } from './exception-observer.js';
 import { isLastAttempt, isPostponed, jobProperties } from './job-attempt.js';
@@ -41,6 +42,7 @@ export function captureTasks(observerOf: ObserverOf): TaskListener {
       observerOf(bus)?.caught(error, {
         boundary: BOUNDARIES['unhandled exceptions'],
         call: { transport: 'provider', args: [cause] },
+        scope: scopeOfError(error),
         handler: handlerOf(error) ?? sagaOf(cause),
       });
     },
