@@ -3,7 +3,7 @@ import { LIBRARY_VERSION } from '../shared/version.js';
 import { type FlagNames, type Flags, readFlags } from './flags.js';
 import { init } from './init.command.js';
 import { EXIT, printable, type Terminal, UsageError } from './terminal.js';
-import { IMPORT_USAGE, INIT_USAGE, LISTEN_USAGE, RUN_USAGE, USAGE } from './usage.js';
+import { IMPORT_USAGE, INIT_USAGE, LISTEN_USAGE, RELAY_USAGE, RUN_USAGE, USAGE } from './usage.js';
 
 interface Command {
   readonly usage: string;
@@ -40,6 +40,14 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       usage: LISTEN_USAGE,
       takes: { values: ['port', 'api-key'] },
       run: async ({ values }, terminal) => (await import('./listen.command.js')).listen(values, terminal),
+    },
+  ],
+  [
+    'relay',
+    {
+      usage: RELAY_USAGE,
+      takes: { values: ['queue', 'project', 'health-port'] },
+      run: async ({ values }, terminal) => (await import('./relay.command.js')).relay(values, terminal),
     },
   ],
   [

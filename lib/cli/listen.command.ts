@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { FakePostHog } from '../testing/fake-posthog/fake-posthog.js';
 import { type RecordedRequest, type StoredEvent } from '../testing/fake-posthog/recorded.js';
 import { type Flags } from './flags.js';
-import { cut, EXIT, printable, type Terminal, UsageError } from './terminal.js';
+import { aborted, cut, EXIT, printable, type Terminal, UsageError } from './terminal.js';
 
 const DEFAULT_PORT = '8010';
 const MAX_REMEMBERED = 10_000;
@@ -76,13 +76,6 @@ function column(text: string): string {
 
 function clock(epochMs: number): string {
   return new Date(epochMs).toTimeString().slice(0, 8);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** Longest delay of a timer. */

@@ -31,6 +31,13 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
 export function messageOf(error: unknown): string {
   return types.isNativeError(error) ? error.message : String(error);
 }

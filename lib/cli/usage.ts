@@ -6,6 +6,7 @@ Usage: posthog-capture <command> [flags]
   run      Send one event and print the result as JSON
   import   Send a file of events
   listen   Run a local PostHog that shows each event as it arrives
+  relay    Send the events that applications put into a shared queue
   init     Set up the package in a Nest application
 
   posthog-capture <command> --help   Show help for a command
@@ -79,6 +80,24 @@ Usage: posthog-capture listen [flags]
   --api-key KEY     Accept only this key and respond to others with 401 (default: any key)
 
 It also prints requests that PostHog would refuse, and data that PostHog would drop or change silently.
+`;
+
+export const RELAY_USAGE = `Send the events that applications put into a shared queue (option queue, or POSTHOG_QUEUE_URL) to PostHog.
+Several relays of one project share its events. Stop it with Ctrl-C or SIGTERM: another relay goes on at once.
+
+Usage: posthog-capture relay [flags]
+
+  --queue URL          Redis that has the queue, such as rediss://redis:6379/0 (default: POSTHOG_QUEUE_URL). A URL with a password
+                       belongs into the variable: other users of the machine can see the flags of a process.
+  --project NAME       Name of the project in the queue, if the applications have set one (default: derived from host and key)
+  --health-port PORT   Serve /live and /ready as JSON on this port, for the probes of Kubernetes (default: no server)
+
+Set the project API key with POSTHOG_API_KEY, in the environment or in a .env file in the current directory. It must be that of the
+applications, and so must POSTHOG_HOST. The other POSTHOG_* settings are read the same way.
+
+Exit codes:
+  0    Stopped by a signal
+  2    Wrong usage; nothing was taken from the queue
 `;
 
 export const INIT_USAGE = `Set up nestjs-posthog-capture in the Nest application in the current folder, like nest add.

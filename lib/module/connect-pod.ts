@@ -4,6 +4,7 @@ import { type DeliveryOptions, DeliveryPipeline } from '../delivery/delivery-pip
 import { type EventReporter } from '../capture/report/event-reporter.js';
 import { variableOf } from '../options/environment.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
+import { openQueue } from './open-queue.js';
 import { type CaptureQueue } from '../queue/capture-queue.js';
 import { QueueMonitor } from '../queue/queue-monitor.js';
 import { onBeforeExit } from '../shared/process-hooks.js';
@@ -32,12 +33,13 @@ const HOP = {
  */
 export function connectPod(
   options: Readonly<PostHogCaptureOptions>,
-  queue: CaptureQueue,
+  given: CaptureQueue | string,
   name: string | undefined,
   modules: ModuleRef,
 ): Connect {
   return async (reporter, shutDown) => {
     const { apiKey, host } = options;
+    const queue = await openQueue(given);
     const project = queue.project ?? projectIdOf(host, apiKey);
     const posthog = apiKey === '' ? null : postHogSender(options, name, modules);
     // A store names its files after the project, so it must not be a text of any length.

@@ -131,14 +131,24 @@ export const IsOptionalStore = () =>
     variable: 'storePath',
   });
 
-export const EXPECTED_QUEUE = 'a queue, such as redisQueue({ connection })';
+export const EXPECTED_QUEUE =
+  'a queue, such as redisQueue({ connection }), or the URL of a Redis (redis:// or rediss://)';
 
-export function isQueue(value: unknown): value is CaptureQueue {
-  return hasMethods(value, 'sender', 'source', 'sample');
+/** A queue, or the URL of one. */
+export function isQueue(value: unknown): value is CaptureQueue | string {
+  return typeof value === 'string'
+    ? /^rediss?:\/\/[^\s]+$/i.test(value)
+    : hasMethods(value, 'sender', 'source', 'sample');
 }
 
 export const IsOptionalQueue = () =>
-  rule({ name: 'isOptionalQueue', isValid: optional(isQueue), expected: EXPECTED_QUEUE });
+  rule({
+    name: 'isOptionalQueue',
+    isValid: optional(isQueue),
+    expected: EXPECTED_QUEUE,
+    parse: parseText,
+    variable: 'queueUrl',
+  });
 
 export const IsOptionalLogger = () =>
   rule({

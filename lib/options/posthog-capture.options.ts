@@ -115,7 +115,7 @@ export type HttpServiceToken = Type<HttpServiceLike> | Abstract<HttpServiceLike>
 
 /** @param options perhaps invalid */
 function needsKey({ enabled, apiKey, queue }: PostHogCaptureOptions): boolean {
-  return apiKey !== '' || (enabled && queue?.project === undefined);
+  return apiKey !== '' || (enabled && (typeof queue !== 'object' || queue.project === undefined));
 }
 
 /**
@@ -364,17 +364,18 @@ export class PostHogCaptureOptions {
 
   /**
    * Hands events to a queue that several processes share, instead of sending them to PostHog: `redisQueue({ connection })` from
-   * `nestjs-posthog-capture/redis`, or your own `CaptureQueue`. Relays (`nestjs-posthog-capture/relay`) take them from there and send them.
+   * `nestjs-posthog-capture/redis`, the URL of a Redis, or your own `CaptureQueue`. Relays (`nestjs-posthog-capture/relay`, or
+   * `posthog-capture relay`) take them from there and send them.
    *
    * With a queue, `delivered` in `stats()` counts events that the queue has accepted, and `onDelivery` is not called: the relay knows what
    * PostHog accepted. Events leave at the end of the turn that captured them, and failures are retried every second, whatever `flushAt`,
    * `maxBatchEvents`, `concurrency`, `retryBaseMs`, `retryMaxMs` and `coolDownMs` are; these apply to `captureNow`, which sends to PostHog as
    * always. While the queue is down or full, events wait in this process, in `store` if that is set too.
    *
-   * Default: none. Set in code only.
+   * Default: none. Variable: `POSTHOG_QUEUE_URL`, such as `rediss://redis:6379`.
    */
   @IsOptionalQueue()
-  readonly queue?: CaptureQueue;
+  readonly queue?: CaptureQueue | string;
 
   /**
    * Properties that are added to every event. Properties of the context and of the event take precedence. Their JSON must be smaller than

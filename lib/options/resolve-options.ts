@@ -95,7 +95,11 @@ function readNamespace(namespace: unknown, warnings: string[]): Record<string, u
 }
 
 /** Options whose values may contain secrets. */
-const DESCRIBE: Readonly<Record<string, typeof describeValue>> = { apiKey: describeKey, host: describeUrl };
+const DESCRIBE: Readonly<Record<string, typeof describeValue>> = {
+  apiKey: describeKey,
+  host: describeUrl,
+  queue: describeUrl,
+};
 
 function describeProblem({ property, value, constraints }: ValidationError, apiKey: unknown, name?: string): string {
   if (!OPTION_NAMES.includes(property)) return describeUnknown(property, apiKey);

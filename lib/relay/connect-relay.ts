@@ -5,6 +5,7 @@ import { useStore } from '../module/durability-of.js';
 import { postHogSender } from '../module/posthog-sender.js';
 import { DeliveryPipeline } from '../delivery/delivery-pipeline.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
+import { openQueue } from '../module/open-queue.js';
 import { type CaptureQueue } from '../queue/capture-queue.js';
 import { QueueMonitor } from '../queue/queue-monitor.js';
 import { describeError } from '../wire/describe-error.js';
@@ -22,11 +23,12 @@ const FOREVER_MS = 2 ** 31 - 1;
  */
 export function connectRelay(
   options: Readonly<PostHogCaptureOptions>,
-  queue: CaptureQueue,
+  given: CaptureQueue | string,
   name: string | undefined,
   modules: ModuleRef,
 ): Connect {
-  return (reporter) => {
+  return async (reporter) => {
+    const queue = await openQueue(given);
     const { sender, prepare } = postHogSender(options, name, modules);
     const project = queue.project ?? projectIdOf(options.host, options.apiKey);
     const durability = useStore(queue.source(), options, project);

@@ -1,7 +1,7 @@
 import { type InstanceSource } from '../module/instance-module.js';
 import { PostHogConfigurationError } from '../options/configuration-error.js';
-import { describeValue } from '../options/describe-value.js';
-import { parseOption } from '../options/environment.js';
+import { describeUrl } from '../options/describe-value.js';
+import { parseOption, variableOf } from '../options/environment.js';
 import { EXPECTED_QUEUE, isQueue } from '../options/option-rules.js';
 import { type PostHogCaptureModuleOptions } from '../options/posthog-capture.options.js';
 import { configuredOptions, type ResolvedOptions, resolveOptions } from '../options/resolve-options.js';
@@ -15,16 +15,16 @@ import { isObject } from '../shared/untrusted-values.js';
  */
 export interface PostHogRelayModuleOptions extends Omit<PostHogCaptureModuleOptions, 'queue' | 'store'> {
   /**
-   * The queue that events are taken from: that of the pods, such as `redisQueue({ connection })`.
+   * The queue that events are taken from: that of the pods, such as `redisQueue({ connection })`, or the URL of a Redis.
    *
-   * Required, unless `enabled` is false.
+   * Required, unless `enabled` is false. Variable: `POSTHOG_QUEUE_URL`.
    */
-  source?: CaptureQueue | undefined;
+  source?: CaptureQueue | string | undefined;
 }
 
 export interface ResolvedRelayOptions extends ResolvedOptions {
   /** undefined only if the relay is disabled. */
-  readonly queue: CaptureQueue | undefined;
+  readonly queue: CaptureQueue | string | undefined;
 }
 
 /** Takes `source` apart, which PostHogCaptureModule does not know. */
@@ -59,7 +59,9 @@ export function resolveRelayOptions(
   const configured = configuredOptions({ name: variables, config });
   const isNeeded = parseOption('enabled', given.enabled ?? configured.enabled) !== false;
   if (!isSourceValid && (source !== undefined || (isNeeded && configured.queue === undefined)))
-    problems.push(`source: got ${describeValue(source, given.apiKey)}; expected ${EXPECTED_QUEUE}`);
+    problems.push(
+      `source (${variableOf('queue', variables)}): got ${describeUrl(source, given.apiKey)}; expected ${EXPECTED_QUEUE}`,
+    );
   try {
     const resolved = resolveOptions({ explicit: isObject(explicit) ? known : explicit, name: variables, config });
     const { enabled, apiKey, queue } = resolved.options;

@@ -9,7 +9,7 @@ const of = (language: string) => blocks.filter((block) => block.language === lan
 
 describe('code of README.md and docs', () => {
   it('is tagged with its language', () => {
-    const known = ['ts', 'js', 'json', 'bash', 'dockerfile', 'text'];
+    const known = ['ts', 'js', 'json', 'bash', 'dockerfile', 'yaml', 'text'];
     // The message of a failing test is checked in docs.spec.ts.
     const others = blocks.filter(({ page, language }) => !known.includes(language) && page !== 'docs/testing.md');
     expect(others.map(({ page, line, language }) => `${page}:${line}: ${language}`)).toEqual([]);

@@ -41,7 +41,8 @@ const ROUTES: Readonly<Record<QueueRole, Route>> = {
     storeName: SHARED_QUEUE,
     storeFailed: 'Nothing is taken from it, and delivered events stay in it, until it works again',
     storeWorks: 'The shared queue works again',
-    storeRemedy: "check that the queue's server runs, and that this process can reach it and has its permissions",
+    storeRemedy:
+      "check that the queue's server runs, and that this process can reach it and has the permissions of docs/fleet.md",
   },
 };
 

@@ -30,6 +30,7 @@ const VARIABLES: [option: string, variable: string, text: string, value: unknown
   ['tracingHeaders', 'POSTHOG_TRACING_HEADERS', '0', false],
   ['posthogCookie', 'POSTHOG_POSTHOG_COOKIE', 'yes', true],
   ['requestProperties', 'POSTHOG_REQUEST_PROPERTIES', 'URL', 'url'],
+  ['queue', 'POSTHOG_QUEUE_URL', ' rediss://redis:6379/1 ', 'rediss://redis:6379/1'],
   ['store', 'POSTHOG_STORE_PATH', ' ./data/posthog ', './data/posthog'],
 ];
 
@@ -55,7 +56,6 @@ describe('variables', () => {
       'logger',
       'onDelivery',
       'onDrop',
-      'queue',
       'requests',
       'superProperties',
     ]);

@@ -364,8 +364,12 @@ describe('queue', () => {
   it.each([
     [{ ...queue, sample: undefined }, 'an object'],
     [7, '7'],
+    ['http://user:secret@redis', '"http://***@redis"'],
+    ['redis', '"redis"'],
   ])('refuses %p', (value, shown) => {
-    expect(refused('queue', value)).toBe(`queue: got ${shown}; expected a queue, such as redisQueue({ connection })`);
+    expect(refused('queue', value)).toBe(
+      `queue (POSTHOG_QUEUE_URL): got ${shown}; expected a queue, such as redisQueue({ connection }), or the URL of a Redis (redis:// or rediss://)`,
+    );
   });
 
   it('with a project needs no key', () => {
