@@ -16,9 +16,11 @@ import {
   StreamableFile,
 } from '@nestjs/common';
 import { APP_FILTER, BaseExceptionFilter } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
 import { CaptureService, type FailedCall, getCaptureToken, PostHogCaptureModule } from 'nestjs-posthog-capture';
-import { type StoredEvent } from 'nestjs-posthog-capture/testing';
-import { closeAll, KEY } from '../../support/harness.js';
+import { PostHogCaptureTestingModule, recorderOf, type StoredEvent } from 'nestjs-posthog-capture/testing';
+import { closeAll, KEY, onClose } from '../../support/harness.js';
 import { ADAPTERS, serve, type ServeOptions } from '../../support/serve.js';
 
 afterEach(closeAll);
@@ -301,6 +303,20 @@ describe.each(ADAPTERS)('unhandled errors on %s', (adapter) => {
     expect((await events()).map(({ properties }) => properties)).toMatchObject([
       { $handler: 'Failing.bug', $request_route: '/bug/:id', $response_status_code: 500 },
     ]);
+  });
+
+  it('are recorded in a testing module', async () => {
+    const module = await Test.createTestingModule({
+      imports: [PostHogCaptureTestingModule.forRoot({ exceptions: true })],
+      controllers: [Failing],
+    }).compile();
+    const app =
+      adapter === 'express' ? module.createNestApplication() : module.createNestApplication(new FastifyAdapter());
+    onClose(() => app.close());
+    app.useLogger(false);
+    await app.listen(0, '127.0.0.1');
+    await fetch(`${await app.getUrl()}/bug/7`);
+    expect(recorderOf(app).events).toMatchObject([{ event: '$exception', properties: { $handler: 'Failing.bug' } }]);
   });
 
   it('of a person who opted out are not captured', async () => {
