@@ -8,6 +8,8 @@ import { type StreamKeys } from './stream-keys.js';
 const READ_ENTRIES = 8;
 /** Number of ids of one XDEL. */
 const DELETED_ENTRIES = 500;
+/** Number of looks at an empty stream per comparison of its length. */
+const COMPARED_LOOKS = 5;
 
 /** An entry of the stream whose events are in this process. */
 interface Block {
@@ -56,6 +58,7 @@ export class HeldPartition {
   #isDraining = false;
   /** The length of the stream is not that of the known entries, as of the last look. */
   #differs = false;
+  #emptyLooks = 0;
   #isMissing = false;
 
   constructor(
@@ -158,7 +161,8 @@ export class HeldPartition {
       const [id, fields] = entry as readonly [unknown, unknown];
       await this.#add(String(id), fields);
     }
-    if (entries.length === 0) await this.#compareLength();
+    if (entries.length === 0) this.#emptyLooks += 1;
+    if (entries.length === 0 && this.#emptyLooks % COMPARED_LOOKS === 0) await this.#compareLength();
     return entries.length === READ_ENTRIES;
   }
 

@@ -13,6 +13,8 @@ export interface LeaseTimes {
 
 const TIMES: LeaseTimes = { leaseMs: 15_000, renewMs: 5000, balanceMs: 1000 };
 const RETRY_MS = 200;
+/** Multiple of `renewMs` at which partitions of pods with another setting are looked for. */
+const OTHERS_INTERVALS = 4;
 
 /** An absent lease counts as ours: a Redis that hung or lost the key then costs nothing. */
 const RENEW =
@@ -133,7 +135,7 @@ export class PartitionLeases {
 
   async #lookForOthers(): Promise<void> {
     const now = performance.now();
-    if (now - this.#othersAt < this.#times.renewMs) return;
+    if (now - this.#othersAt < OTHERS_INTERVALS * this.#times.renewMs) return;
     this.#othersAt = now;
     const others = Array.from({ length: MAX_PARTITIONS - this.#partitions }, (_, index) => this.#partitions + index);
     const lengths = await Promise.all(

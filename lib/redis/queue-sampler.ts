@@ -20,6 +20,9 @@ const MEASURE =
 const COUNT_RELAYS =
   "local t=redis.call('time') redis.call('zremrangebyscore',KEYS[1],'-inf',t[1]*1000+math.floor(t[2]/1000)) return redis.call('zcard',KEYS[1])";
 
+/** Between two looks at all partitions, of which pods with another setting may use more. */
+const ALL_MS = 60_000;
+
 /** What only this process knows. */
 export interface OwnState {
   readonly partitionsHeld: number;
@@ -29,20 +32,28 @@ export interface OwnState {
   readonly writeError: RedisError | null;
 }
 
+export interface SamplerOptions {
+  readonly partitions: number;
+  readonly maxBytes: number;
+}
+
 /** Measures the queue of one project. */
 export class QueueSampler {
   readonly #client: RedisClient;
   readonly #keys: StreamKeys;
   readonly #checks: RedisChecks;
-  readonly #maxBytes: number;
+  readonly #options: SamplerOptions;
+  /** Partitions beyond those of the options that have events. */
+  #others: readonly number[] = [];
+  #othersAt = -Infinity;
   #isFull = false;
   #last = DOWN;
 
-  constructor(client: RedisClient, keys: StreamKeys, checks: RedisChecks, maxBytes: number) {
+  constructor(client: RedisClient, keys: StreamKeys, checks: RedisChecks, options: SamplerOptions) {
     this.#client = client;
     this.#keys = keys;
     this.#checks = checks;
-    this.#maxBytes = maxBytes;
+    this.#options = options;
   }
 
   /** Why pods may not write, as of the last sample. */
@@ -65,15 +76,26 @@ export class QueueSampler {
     return this.#last;
   }
 
+  #partitions(): readonly number[] {
+    const now = performance.now();
+    return now - this.#othersAt < ALL_MS
+      ? [...Array(this.#options.partitions).keys(), ...this.#others]
+      : [...Array(MAX_PARTITIONS).keys()];
+  }
+
   async #measure({ partitionsHeld, hasNewer, writeError }: OwnState): Promise<QueueSample> {
-    const partitions = Array.from({ length: MAX_PARTITIONS }, (_, partition) => this.#keys.events(partition));
+    const partitions = this.#partitions();
     const [relays, checked, ...replies] = await Promise.all([
       this.#client.send('EVAL', COUNT_RELAYS, '1', this.#keys.relays),
       this.#checks.problems(),
-      ...partitions.map((key) => this.#client.send('EVAL', MEASURE, '1', key)),
+      ...partitions.map((partition) => this.#client.send('EVAL', MEASURE, '1', this.#keys.events(partition))),
     ]);
+    if (partitions.length === MAX_PARTITIONS) this.#othersAt = performance.now();
+    this.#others = partitions.filter(
+      (partition, at) => partition >= this.#options.partitions && lengthOf(replies[at]) > 0,
+    );
     const { events, bytes, oldestMs } = sumOf(replies);
-    this.#isFull = bytes !== null && bytes >= this.#maxBytes;
+    this.#isFull = bytes !== null && bytes >= this.#options.maxBytes;
     const problems = [...checked];
     if (hasNewer) problems.push(NEWER);
     if (this.#isFull) problems.push({ severity: 'degraded', ...FULL });
@@ -84,6 +106,8 @@ export class QueueSampler {
     return { state, events, bytes, oldestMs, relays: Number(relays), partitionsHeld, problems };
   }
 }
+
+const lengthOf = (reply: unknown): number => (Array.isArray(reply) ? Number(reply[0]) : 0);
 
 const DOWN: QueueSample = {
   state: 'down',

@@ -166,8 +166,8 @@ class RedisQueue implements CaptureQueue {
   #samplerOf(project: string): QueueSampler {
     let sampler = this.#samplers.get(project);
     if (!sampler) {
-      const maxBytes = this.#options.maxBytes ?? DEFAULT_MAX_BYTES;
-      sampler = new QueueSampler(this.#client, this.#keysOf(project), this.#checks, maxBytes);
+      const options = { partitions: this.#partitions, maxBytes: this.#options.maxBytes ?? DEFAULT_MAX_BYTES };
+      sampler = new QueueSampler(this.#client, this.#keysOf(project), this.#checks, options);
       this.#samplers.set(project, sampler);
     }
     return sampler;
