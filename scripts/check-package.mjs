@@ -97,6 +97,14 @@ const stray = files
   .map(({ path }) => path)
   .filter((path) => !/^(dist\/|docs\/|package\.json|README\.md|CHANGELOG\.md|AGENTS\.md|llms\.txt|LICENSE)/.test(path));
 assert.deepEqual(stray, [], 'files that should not be published');
+// Nothing imports it: it is started as a program of its own.
+for (const kind of ['esm', 'cjs']) {
+  const program = `dist/${kind}/crash/crash-sender.js`;
+  assert.ok(
+    files.some(({ path }) => path === program),
+    `${program} is missing`,
+  );
+}
 assert.ok(statSync(archive).size <= MAX_PACKED_BYTES, `the archive has ${size} bytes`);
 assert.ok(unpackedSize <= MAX_UNPACKED_BYTES, `the archive unpacks to ${unpackedSize} bytes`);
 await run(ROOT, 'npx', ['--no-install', 'publint', 'run', archive, '--strict']);

@@ -20,11 +20,15 @@ const VARIABLE = /^NODE_EXTRA_CA_CERTS$|(?:^|_)proxy$/i;
 const FLAG = /^--(?:use-(?:system|openssl|bundled)-ca|openssl-|tls-|dns-result-order|(?:no-)?network-family)/;
 
 const HERE = LOCATION.startsWith('file:') ? fileURLToPath(LOCATION) : LOCATION;
-const ENTRY = join(dirname(HERE), `crash-sender${extname(HERE)}`);
+/** Both builds start the program of the CommonJS build: it loads faster, and with Yarn Plug'n'Play it needs no loader of ES modules. */
+const COMMONJS = join(dirname(HERE), '../../cjs/crash/crash-sender.js');
+const BESIDE = join(dirname(HERE), `crash-sender${extname(HERE)}`);
+
+const findProgram = (): string | undefined => [COMMONJS, BESIDE].find((path) => existsSync(path));
 
 /** The reason why no child process can send events, or undefined. */
 export function childProblem(): string | undefined {
-  if (!existsSync(ENTRY)) return 'the package is part of a bundle. Mark nestjs-posthog-capture as external';
+  if (findProgram() === undefined) return 'the package is part of a bundle. Mark nestjs-posthog-capture as external';
   if (isSingleExecutable()) return 'the application is a single executable';
   const { permission } = process as Partial<NodeJS.Process>;
   const isAllowed = permission === undefined || permission.has('child');
@@ -39,11 +43,12 @@ export function childProblem(): string | undefined {
  */
 export function sendFromChild(deliveries: readonly CrashDelivery[]): readonly ReadonlySet<QueuedEvent>[] {
   try {
-    if (childProblem() !== undefined) return [];
+    const program = findProgram();
+    if (program === undefined || childProblem() !== undefined) return [];
     const flags = process.execArgv.filter((flag) => FLAG.test(flag));
     const startedAt = performance.now();
     const input = encodeCrash(deliveries);
-    const { stdout } = spawnSync(process.execPath, [...flags, ...plugAndPlayFlags(), ENTRY], {
+    const { stdout } = spawnSync(process.execPath, [...flags, ...plugAndPlayFlags(), program], {
       input,
       encoding: 'utf8',
       env: childEnvironment(),
@@ -68,13 +73,9 @@ function childEnvironment(): NodeJS.ProcessEnv {
   };
 }
 
-/** With Yarn Plug'n'Play, files are in archives that only its loaders can read. */
-function plugAndPlayFlags(): readonly string[] {
-  if (process.versions.pnp === undefined) return [];
-  const api = createRequire(LOCATION).resolve('pnpapi');
-  const loader = join(dirname(api), '.pnp.loader.mjs');
-  return ['--require', api, ...(existsSync(loader) ? ['--experimental-loader', loader] : [])];
-}
+/** With Yarn Plug'n'Play, files are in archives that only its hooks can read. */
+const plugAndPlayFlags = (): readonly string[] =>
+  process.versions.pnp === undefined ? [] : ['--require', createRequire(LOCATION).resolve('pnpapi')];
 
 /** Then `process.execPath` is the application, not Node. */
 function isSingleExecutable(): boolean {
