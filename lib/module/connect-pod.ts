@@ -57,7 +57,7 @@ export function connectPod(
     return {
       delivery: posthog ? pipeline : refuseImmediate(pipeline, reporter, variableOf('apiKey', name) ?? 'apiKey'),
       // What a process that crashes has not handed over goes to PostHog itself: the queue cannot be reached any more.
-      handOver: posthog ? pipeline.handOver : undefined,
+      handOver: pipeline.handOver,
       queueStats: () => monitor.stats,
       onStart: () => {
         posthog?.prepare();
