@@ -40,6 +40,8 @@ export class StreamSource implements QueueSource {
   #idleMs = MIN_IDLE_MS;
   #flush: NodeJS.Immediate | null = null;
   #isClosed = false;
+  /** The result of the first call, which returned before it. */
+  #late: Promise<Recovery> | null = null;
 
   constructor(client: RedisClient, options: StreamSourceOptions) {
     this.#client = client;
@@ -71,9 +73,15 @@ export class StreamSource implements QueueSource {
       this.#client.enter(this);
       this.#leases = this.#startLeases(project);
       await within(this.#leases.start(), FIRST_WAIT_MS, undefined);
-      return within(this.#take(maxEvents, maxBytes), FIRST_WAIT_MS, NOTHING);
+      const first = this.#take(maxEvents, maxBytes);
+      const inTime = await within(first, FIRST_WAIT_MS, null);
+      if (inTime) return inTime;
+      this.#late = first;
+      return { ...NOTHING, more: true };
     }
-    return this.#take(maxEvents, maxBytes);
+    const late = this.#late;
+    this.#late = null;
+    return late ? this.#stillHeld(await late) : this.#take(maxEvents, maxBytes);
   }
 
   remove(events: readonly QueuedEvent[]): undefined {
@@ -108,13 +116,24 @@ export class StreamSource implements QueueSource {
     this.#options.onClosed?.();
   }
 
+  /** Another relay may have taken events over before they were returned. */
+  #stillHeld({ events, warnings }: Recovery): Recovery {
+    return { events: events.filter((event) => this.#places.find(event)), warnings, more: true };
+  }
+
+  /** Returns the events of one read, so that they can be sent while the next ones are read. */
   async #take(maxEvents: number, maxBytes: number): Promise<Recovery> {
     const events: QueuedEvent[] = [];
     const room: Room = { events: maxEvents, bytes: maxBytes };
+    let isMore = true;
+    let hasRoom = true;
     try {
       await this.#flushNow();
-      let isMore = true;
-      while (this.#handOut(events, room) && isMore) isMore = await this.#read();
+      hasRoom = this.#handOut(events, room);
+      while (hasRoom && isMore && events.length === 0) {
+        isMore = await this.#read();
+        hasRoom = this.#handOut(events, room);
+      }
       this.#isFailing = false;
     } catch (error) {
       this.#warnOfFailure(error);
@@ -124,7 +143,7 @@ export class StreamSource implements QueueSource {
     if (events.length > 0) void this.#read().catch(() => undefined);
     const warnings = this.#warnings;
     this.#warnings = [];
-    return { events, warnings };
+    return { events, warnings, more: hasRoom && isMore && events.length > 0 };
   }
 
   /** Hands out what was read, oldest first. Returns false if there is no room for more. */

@@ -93,6 +93,47 @@ describeWithRedis('the source of a relay', () => {
   const inOrder = (events: readonly QueuedEvent[]) =>
     ['person_0', 'person_1', 'person_2'].map((key) => idsOf(events.filter(({ orderKey }) => orderKey === key)));
 
+  it('returns what took too long for the first call with the next one', async () => {
+    const events = manyEvents(300);
+    for (let from = 0; from < 300; from += 50) await put(events.slice(from, from + 50));
+    const client = clientOf();
+    const send = client.send.bind(client);
+    let answer = (): void => undefined;
+    const slow = new Promise<void>((resolve) => (answer = resolve));
+    client.send = async (command, ...args) => {
+      const reply = await send(command, ...args);
+      if (command === 'XRANGE') await slow;
+      return reply;
+    };
+    const source = new StreamSource(client, { keysOf, partitions: 4, times: TIMES });
+    const first = await source.recover(EVERYTHING);
+    expect(first).toEqual({ events: [], warnings: [], more: true });
+    answer();
+    const taken: QueuedEvent[] = [];
+    for (let more = true; more;) {
+      const piece = await source.recover(EVERYTHING);
+      taken.push(...piece.events);
+      more = piece.more ?? false;
+    }
+    expect(inOrder(taken)).toEqual(inOrder(events));
+    source.remove(taken);
+    await source.close();
+    expect(await length()).toBe(0);
+  });
+
+  it('returns a large backlog in pieces, so that the first can be sent while the next are read', async () => {
+    const events = manyEvents(4000, 0, 10).map((event, index) => ({ ...event, orderKey: `person_${index}` }));
+    for (let from = 0; from < 4000; from += 40) await put(events.slice(from, from + 40));
+    const relay = new Relay();
+    const first = await relay.source.recover(EVERYTHING);
+    expect(first.more).toBe(true);
+    expect(first.events.length).toBeGreaterThan(0);
+    expect(first.events.length).toBeLessThan(2000);
+    relay.taken.push(...first.events);
+    await relay.takeUntil(() => relay.taken.length === 4000);
+    expect(new Set(idsOf(relay.taken)).size).toBe(4000);
+  });
+
   it('takes what pods have put, in the order of each key, and deletes what is removed', async () => {
     const events = manyEvents(1000);
     for (let from = 0; from < 1000; from += 50) await put(events.slice(from, from + 50));
