@@ -19,6 +19,7 @@ await freshClone();
 await shop(ROOT);
 await everyTransport();
 await exceptions();
+await fleet();
 await runJob();
 await program();
 await plainScript();
@@ -106,6 +107,26 @@ async function exceptions() {
   });
 }
 
+/** The sample 05-fleet: a relay is killed, and every event of two pods arrives once. */
+async function fleet() {
+  await sample('05-fleet', /Events:\s+(\S+)/, async (stored, output) => {
+    const order = (id) => fetch(`http://127.0.0.1:${Number(PORT) + (id % 2)}/orders/${id}`, { method: 'POST' });
+    const ids = Array.from({ length: 200 }, (_, id) => id);
+    for (const id of ids.slice(0, 2)) await until(() => order(id).catch(() => undefined));
+    await Promise.all(ids.slice(2, 100).map(order));
+    const [, relay] = /kill -9 (\d+)/.exec(output);
+    process.kill(Number(relay), 'SIGKILL');
+    await Promise.all(ids.slice(100).map(order));
+    // As PostHog shows them: events that were sent twice are one row.
+    const placed = async () => {
+      const rows = new Map(JSON.parse(await stored()).map(({ uuid, properties }) => [uuid, properties.id]));
+      return [...rows.values()].map(Number).sort((one, other) => one - other);
+    };
+    await until(async () => new Set(await placed()).size === ids.length);
+    assert.deepEqual(await placed(), ids);
+  });
+}
+
 /**
  * Runs a sample.
  *
@@ -119,7 +140,7 @@ async function sample(name, page, act) {
   child.stderr.on('data', (chunk) => (output += chunk));
   try {
     const events = await until(() => output.includes('Ctrl-C') && page.exec(output)?.[1]);
-    await act(async () => (await fetch(new URL('/events', events))).text());
+    await act(async () => (await fetch(new URL('/events', events))).text(), output);
   } catch (error) {
     console.error(output);
     throw error;
