@@ -39,7 +39,8 @@ describe('captureCaught', () => {
     const { capture } = await start({ exceptions: { limit: { burst: 1, everyMs: 60_000 } } });
     let calls = 0;
     const properties = (): Record<string, unknown> => ({ calls: (calls += 1) });
-    for (let i = 0; i < 5; i += 1) captureCaught(capture, new Error('flood'), BOUNDARY, properties);
+    for (let i = 0; i < 5; i += 1)
+      captureCaught(capture, new Error('flood'), { ...BOUNDARY, level: 'error' }, properties);
     expect(calls).toBe(1);
     await capture.flush();
     expectBalanced(capture);

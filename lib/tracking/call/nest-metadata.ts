@@ -78,17 +78,16 @@ export const isJobProcess = (self: unknown, name: string | symbol): boolean =>
   name === PROCESS && Reflect.hasMetadata(PROCESSOR, (self as object).constructor);
 
 /**
- * A method that a library calls, and whose errors it keeps: it logs them, tries again, or puts them into a response that no exception filter
- * of Nest sees. `cqrs`: only errors that reach the bus of unhandled exceptions are kept, but the bus does not know their handlers.
+ * A method that a library calls, and whose errors it keeps: it logs them or tries again. `cqrs`: only errors that reach the bus of unhandled
+ * exceptions are kept, but the bus does not know their handlers.
  */
-export type TaskKind = 'job' | 'schedule' | 'event' | 'field' | 'cqrs' | 'unhandled exceptions';
+export type TaskKind = 'job' | 'schedule' | 'event' | 'cqrs' | 'unhandled exceptions';
 
 /** @param type the class of the instance, which may inherit the method */
 export function taskKindOf(type: object, name: string | symbol, method: object): TaskKind | undefined {
   if (name === PROCESS && Reflect.hasMetadata(PROCESSOR, type)) return 'job';
   if (Reflect.hasMetadata(SCHEDULE, method)) return 'schedule';
   if (isSuppressedListener(method)) return 'event';
-  if (Reflect.getMetadata(FIELD_RESOLVER, method) === true) return 'field';
   const handles = typeof name === 'string' ? CQRS_HANDLERS[name] : undefined;
   if (handles !== undefined && Reflect.hasMetadata(handles, type)) return 'cqrs';
   return name === UNHANDLED_EXCEPTIONS.method && isUnhandledExceptionBus(type) ? 'unhandled exceptions' : undefined;

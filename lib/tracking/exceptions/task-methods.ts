@@ -49,15 +49,23 @@ export function wrapTasks(modules: ModulesContainer, listener: TaskListener): vo
   for (const type of classesOf(modules)) {
     if (wrappedClasses.has(type)) continue;
     wrappedClasses.add(type);
-    for (const saga of sagasOf(type)) listener.foundSaga(type.name, String(saga));
-    for (const { holder, name, descriptor, method } of methodsOf(type)) {
-      const kind = wrappers.has(method) ? undefined : taskKindOf(type, name, method);
-      if (kind === undefined) continue;
-      const wrapper = kind === 'unhandled exceptions' ? wrapBus(method, listener) : wrapTask(name, method, listener);
-      wrappers.add(wrapper);
-      // Leaves a frozen class as it is.
-      Reflect.defineProperty(holder, name, { ...descriptor, value: wrapper });
+    try {
+      wrapTasksOf(type, listener);
+    } catch {
+      // The class of a mock, which may be anything.
     }
+  }
+}
+
+function wrapTasksOf(type: NamedClass, listener: TaskListener): void {
+  for (const saga of sagasOf(type)) listener.foundSaga(type.name, String(saga));
+  for (const { holder, name, descriptor, method } of methodsOf(type)) {
+    const kind = wrappers.has(method) ? undefined : taskKindOf(type, name, method);
+    if (kind === undefined) continue;
+    const wrapper = kind === 'unhandled exceptions' ? wrapBus(method, listener) : wrapTask(name, method, listener);
+    wrappers.add(wrapper);
+    // Leaves a frozen class as it is.
+    Reflect.defineProperty(holder, name, { ...descriptor, value: wrapper });
   }
 }
 
@@ -116,7 +124,7 @@ function taskScope(self: unknown, name: string | symbol, wrapper: Method): Conte
   if (contextsWanted.size === 0) return undefined;
   try {
     const kind = taskOf(self, name, wrapper)?.kind;
-    if (kind === undefined || kind === 'field') return undefined;
+    if (kind === undefined) return undefined;
     const isAlone = kind === 'job' || currentScope.getStore() === undefined;
     return isAlone ? openScope(undefined, NO_CONTEXT, { transport: 'provider' }) : undefined;
   } catch {

@@ -16,8 +16,6 @@ const BOUNDARIES: Readonly<Record<TaskKind, CaptureBoundary>> = {
   job: boundary('bullmq.worker'),
   schedule: boundary('nestjs.schedule'),
   event: boundary('nestjs.event'),
-  // The response has the error.
-  field: { level: 'error', type: 'middleware', handled: true, source: 'nestjs.graphql' },
   cqrs: boundary('nestjs.cqrs'),
   'unhandled exceptions': boundary('nestjs.cqrs'),
 };
@@ -53,16 +51,11 @@ function caughtTask(task: FailedTask): CaughtError {
   const { kind, args, handler } = task;
   return {
     boundary: BOUNDARIES[kind],
-    call: kind === 'field' ? { transport: 'graphql', args, ...requestOfScope() } : { transport: 'provider', args },
+    call: { transport: 'provider', args },
     scope: scopeOf(task),
     handler,
     ...(kind === 'job' && { properties: () => jobProperties(args[0]) }),
   };
-}
-
-function requestOfScope(): { readonly request?: unknown } {
-  const request: unknown = currentScope.getStore()?.source?.request;
-  return request === undefined ? {} : { request };
 }
 
 /** A job runs for the user who queued it, or for nobody, whatever context its worker was started in. */

@@ -268,6 +268,17 @@ class Mapping implements ExceptionFilter<DomainError> {
   }
 }
 
+/** As the global filter of @sentry/nestjs, which reports what is no exception of Nest, and leaves the response to it. */
+@Catch()
+class Reporting extends BaseExceptionFilter {
+  static readonly reported: unknown[] = [];
+
+  override catch(error: unknown, host: ArgumentsHost): void {
+    if (!(error instanceof HttpException)) Reporting.reported.push(error);
+    super.catch(error, host);
+  }
+}
+
 /** Hides what it should not: a client error becomes one of the server. */
 @Catch(NotFoundException)
 class Worsening implements ExceptionFilter {
@@ -298,6 +309,7 @@ const FILTERS: Readonly<Record<string, Filters>> = {
     prepare: (app) => app.useGlobalFilters(new Extending(app.get(HttpAdapterHost).httpAdapter)),
   },
   'BaseExceptionFilter under another name': global(ExtendingWithoutMethod),
+  'a filter that reports to another product': global(Reporting),
   'a filter that rethrows': onControllers(Rethrowing),
   'a filter that maps to 404': global(Mapping),
   'a filter that maps to 500': global(Worsening),
@@ -411,6 +423,16 @@ describe.each(ADAPTERS)('%s', (adapter) => {
       if (place === 'scoped') expect(properties.$handler).toBe('PerRequest.scoped');
     }
     expect(served.posthog.violations).toEqual([]);
+  });
+
+  it('beside a filter that reports to another product: both have each error once', async () => {
+    Reporting.reported.length = 0;
+    const { url, app, posthog } = await serveFilters(adapter, global(Reporting), { exceptions: true });
+    for (const path of ['async/error', 'guard/domain', 'sync/missing']) await answerOf(`${url}/${path}`);
+    await app.close();
+    const messages = ['async error', 'guard domain'];
+    expect(Reporting.reported.map((error) => (error as Error).message)).toEqual(messages);
+    expect(posthog.events.map(({ properties }) => properties.$exception_message)).toEqual(messages);
   });
 
   it('the example django_middleware of exception-event-metadata: an error that escapes a response', async () => {
