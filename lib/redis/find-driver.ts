@@ -1,14 +1,6 @@
-import {
-  driverOfIoredis,
-  driverOfNodeRedis,
-  IOREDIS_SETTINGS,
-  type IoredisLike,
-  ioredisDriver,
-  nodeRedisDriver,
-  type NodeRedisLike,
-  nodeRedisSettings,
-  type RedisDriver,
-} from './redis-connections.js';
+import { driverOfIoredis, type IoredisLike, ioredisDriver } from './ioredis-driver.js';
+import { nodeRedisDriver, type NodeRedisLike } from './node-redis-driver.js';
+import { type RedisDriver } from './redis-connections.js';
 import { requirePackage } from './require.js';
 
 /** A client of the application: `Redis` or `Cluster` of ioredis 5 or 6, or a client of node-redis 5 or 6. */
@@ -50,7 +42,7 @@ export function findDriver(connection: unknown): DriverSearch {
     if (typeof callBuffer === 'function' && typeof status === 'string')
       return driverOfIoredis(connection as IoredisLike);
     if ([sendCommand, withTypeMapping, connect].every((method) => typeof method === 'function') && isClient(connection))
-      return driverOfNodeRedis(connection as NodeRedisLike);
+      return nodeRedisDriver(() => connection as NodeRedisLike);
     return { problem: `${EXPECTED}; clusters and Sentinel only through ioredis` };
   }
   if ('url' in connection || 'socket' in connection) {
@@ -67,14 +59,11 @@ function driverOfUrl(url: string): DriverSearch {
     return { problem: 'expected a URL such as redis://host:6379 or rediss://user:password@host:6380/0' };
   }
   const Redis = ioredis();
-  if (Redis) return ioredisDriver(undefined, false, () => new Redis(url, IOREDIS_SETTINGS));
+  if (Redis) return ioredisDriver(undefined, false, (settings) => new Redis(url, settings));
   const createClient = nodeRedis();
   if (createClient) {
     if (typeof createClient({}).withTypeMapping !== 'function') return { problem: 'needs redis 5 or later' };
-    return nodeRedisDriver(undefined, () => {
-      const client = createClient({ url });
-      return client.duplicate(nodeRedisSettings(client.options?.socket));
-    });
+    return nodeRedisDriver(() => createClient({ url }));
   }
   return { problem: 'neither ioredis nor redis is installed: npm install ioredis' };
 }
@@ -82,7 +71,7 @@ function driverOfUrl(url: string): DriverSearch {
 function driverOfOptions(options: object): DriverSearch {
   const Redis = ioredis();
   if (!Redis) return { problem: 'the package ioredis cannot be loaded: npm install ioredis' };
-  return ioredisDriver(options, false, () => new Redis({ ...options, ...IOREDIS_SETTINGS }));
+  return ioredisDriver(options, false, (settings) => new Redis({ ...options, ...settings }));
 }
 
 function ioredis(): (new (...args: unknown[]) => IoredisLike) | null {

@@ -1,5 +1,5 @@
 import { startDeadline } from '../delivery/timers.js';
-import { type Argument, type RedisConnection, type RedisDriver } from './redis-connections.js';
+import { type Argument, ReconnectBackoff, type RedisConnection, type RedisDriver } from './redis-connections.js';
 import { describeRedisError, isReply, type RedisError, timedOut } from './redis-errors.js';
 
 /** Limit of every command, connecting included. */
@@ -26,6 +26,9 @@ export class RedisClient {
   /** Time of the last sign of life: a reply, or an error. */
   #activeAt = 0;
   #replacedAt = -Infinity;
+  readonly #backoff = new ReconnectBackoff();
+  /** No connection is opened before, as the last one has ended. */
+  #notBefore = -Infinity;
 
   constructor(driver: RedisDriver, limitMs = COMMAND_LIMIT_MS) {
     this.#driver = driver;
@@ -63,8 +66,9 @@ export class RedisClient {
    * @throws RedisError
    */
   async send(command: string, ...args: readonly Argument[]): Promise<unknown> {
-    const connection = (this.#connection ??= this.#open());
     const sentAt = performance.now();
+    if (!this.#connection && sentAt < this.#notBefore) throw describeRedisError(this.#connectionError);
+    const connection = (this.#connection ??= this.#open());
     try {
       const reply = await this.#limited(connection, this.#isOpened, command, args);
       this.#activeAt = performance.now();
@@ -92,7 +96,9 @@ export class RedisClient {
       },
       onEnd: () => {
         this.#epoch += 1;
-        if (isCurrent()) this.#connection = null;
+        if (!isCurrent()) return;
+        this.#connection = null;
+        this.#notBefore = performance.now() + this.#backoff.next();
       },
     });
     void connection.opened.then(() => {

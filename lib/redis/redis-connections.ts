@@ -28,192 +28,34 @@ export interface RedisDriver {
 }
 
 export const CONNECT_TIMEOUT_MS = 5000;
-const KEEP_ALIVE_MS = 10_000;
-const NAME = 'posthog-capture';
+export const KEEP_ALIVE_MS = 10_000;
 const MIN_DELAY_MS = 50;
 const MAX_DELAY_MS = 2000;
-/** The RESP type of binary strings, which node-redis exports as RESP_TYPES.BLOB_STRING. */
-const BLOB_STRING = 36;
 
-/** Full jitter: the pods of a fleet must not reconnect at the same moment. */
-const reconnectDelayMs = (attempt: number): number =>
-  MIN_DELAY_MS + Math.random() * (Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** Math.min(attempt, 10)) - MIN_DELAY_MS);
+/** A connection that lived for this long was a good one. */
+const STABLE_MS = 10_000;
+const MAX_DOUBLINGS = 10;
 
-interface Emitter {
+/**
+ * Delays before reconnecting, with full jitter: the pods of a fleet must not reconnect at the same moment. The libraries count from
+ * the start after each connection, also if it is closed at once.
+ */
+export class ReconnectBackoff {
+  #attempts = 0;
+  #lastAt = -Infinity;
+
+  readonly next = (): number => {
+    const now = performance.now();
+    this.#attempts = now - this.#lastAt > STABLE_MS ? 1 : Math.min(this.#attempts + 1, MAX_DOUBLINGS);
+    this.#lastAt = now;
+    const longest = Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** this.#attempts);
+    return MIN_DELAY_MS + Math.random() * (longest - MIN_DELAY_MS);
+  };
+}
+
+export interface Emitter {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** What is used of `Redis` and `Cluster` of ioredis, and of iovalkey. */
-export interface IoredisLike extends Emitter {
-  readonly options?: { readonly keyPrefix?: unknown; readonly redisOptions?: object };
-  readonly isCluster?: boolean;
-  readonly stream?: { unref?(): unknown };
-  readonly reconnectTimeout?: { unref?(): unknown } | null;
-  nodes?(): readonly IoredisLike[];
-  duplicate(...args: unknown[]): IoredisLike;
-  connect(): Promise<unknown>;
-  disconnect(): void;
-  callBuffer(command: string, ...args: Argument[]): Promise<unknown>;
-}
-
-/** What is used of a client of node-redis. */
-export interface NodeRedisLike extends Emitter {
-  readonly options?: { readonly keyPrefix?: unknown; readonly socket?: object };
-  duplicate(options: object): NodeRedisLike;
-  withTypeMapping(mapping: object): Pick<NodeRedisLike, 'sendCommand'>;
-  connect(): Promise<unknown>;
-  destroy(): void;
-  unref?(): void;
-  sendCommand(args: readonly Argument[]): Promise<unknown>;
-}
-
-/** Settings of a connection of ioredis: nothing waits for a connection, and no command is sent twice. */
-export const IOREDIS_SETTINGS = {
-  lazyConnect: true,
-  keyPrefix: '',
-  enableOfflineQueue: false,
-  offlineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  enableAutoPipelining: false,
-  readOnly: false,
-  monitor: false,
-  stringNumbers: false,
-  // Of two, it needs fewer rights and works with older servers.
-  protocol: 2,
-  // For the commands of the library. Those of the queue have a limit of their own, which is lower.
-  commandTimeout: 2 * CONNECT_TIMEOUT_MS,
-  connectTimeout: CONNECT_TIMEOUT_MS,
-  keepAlive: KEEP_ALIVE_MS,
-  connectionName: NAME,
-  retryStrategy: reconnectDelayMs,
-  reconnectOnError: null,
-};
-
-/** @param duplicate returns a new, lazy connection with `IOREDIS_SETTINGS` */
-export function ioredisDriver(
-  options: IoredisLike['options'],
-  isCluster: boolean,
-  duplicate: () => IoredisLike,
-): RedisDriver {
-  return { keyPrefix: textOf(options?.keyPrefix), isCluster, open: (events) => openIoredis(duplicate(), events) };
-}
-
-/** The driver of an application's instance of ioredis. */
-export function driverOfIoredis(instance: IoredisLike): RedisDriver {
-  const { options, isCluster = false } = instance;
-  const { keyPrefix, ...settings } = IOREDIS_SETTINGS;
-  const duplicate = (): IoredisLike =>
-    isCluster
-      ? instance.duplicate([], {
-          ...settings,
-          keyPrefix,
-          clusterRetryStrategy: reconnectDelayMs,
-          redisOptions: { ...options?.redisOptions, ...settings, lazyConnect: undefined, retryStrategy: undefined },
-        })
-      : instance.duplicate(IOREDIS_SETTINGS);
-  return ioredisDriver(options, isCluster, duplicate);
-}
-
-function openIoredis(redis: IoredisLike, { onError, onClose, onEnd }: ConnectionEvents): RedisConnection {
-  let isClosed = false;
-  const opened = new Promise<void>((resolve) => {
-    redis.on('error', (error) => {
-      onError(error);
-      resolve();
-    });
-    redis.on('ready', () => resolve());
-    redis.on('close', () => {
-      onClose();
-      resolve();
-    });
-  });
-  // Commands in flight keep the process alive, an idle connection does not.
-  redis.on('connect', () => redis.stream?.unref?.());
-  redis.on('+node', (node) => {
-    const one = node as IoredisLike;
-    one.stream?.unref?.();
-    one.on('connect', () => one.stream?.unref?.());
-  });
-  redis.on('reconnecting', () => redis.reconnectTimeout?.unref?.());
-  redis.on('end', () => {
-    if (!isClosed) onEnd();
-  });
-  redis.connect().catch(() => undefined);
-  return {
-    opened,
-    call: (command, args) => redis.callBuffer(command, ...args),
-    close: () => {
-      isClosed = true;
-      redis.disconnect();
-    },
-  };
-}
-
-/** Settings of a connection of node-redis, with the same meaning as those of ioredis. */
-export const nodeRedisSettings = (socket: object | undefined): object => ({
-  RESP: 2,
-  keyPrefix: '',
-  disableOfflineQueue: true,
-  // Without the right to set it, the client would not connect.
-  name: undefined,
-  readonly: false,
-  pingInterval: undefined,
-  clientSideCache: undefined,
-  emitInvalidate: undefined,
-  commandOptions: undefined,
-  maintNotifications: 'disabled',
-  socket: {
-    ...socket,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: undefined,
-    keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_MS,
-    reconnectStrategy: reconnectDelayMs,
-  },
-});
-
-/** @param duplicate returns a new client that is not connected, with `nodeRedisSettings` */
-export function nodeRedisDriver(options: NodeRedisLike['options'], duplicate: () => NodeRedisLike): RedisDriver {
-  return {
-    keyPrefix: textOf(options?.keyPrefix),
-    isCluster: false,
-    open: (events) => openNodeRedis(duplicate(), events),
-  };
-}
-
-export const driverOfNodeRedis = (client: NodeRedisLike): RedisDriver =>
-  nodeRedisDriver(client.options, () => client.duplicate(nodeRedisSettings(client.options?.socket)));
-
-function openNodeRedis(client: NodeRedisLike, { onError, onClose, onEnd }: ConnectionEvents): RedisConnection {
-  let isClosed = false;
-  const opened = new Promise<void>((resolve) => {
-    client.on('error', (error) => {
-      onError(error);
-      resolve();
-    });
-    client.on('ready', () => resolve());
-  });
-  client.on('reconnecting', onClose);
-  client.unref?.();
-  client.connect().catch((error: unknown) => {
-    if (isClosed) return;
-    onError(error);
-    onEnd();
-  });
-  const withBuffers = client.withTypeMapping({ [BLOB_STRING]: Buffer });
-  return {
-    opened,
-    call: (command, args) => withBuffers.sendCommand([command, ...args]),
-    close: () => {
-      isClosed = true;
-      try {
-        client.destroy();
-      } catch {
-        // It is closed already.
-      }
-    },
-  };
-}
-
-const textOf = (value: unknown): string => (typeof value === 'string' || Buffer.isBuffer(value) ? String(value) : '');
+export const textOf = (value: unknown): string =>
+  typeof value === 'string' || Buffer.isBuffer(value) ? String(value) : '';

@@ -1,0 +1,109 @@
+import {
+  type Argument,
+  CONNECT_TIMEOUT_MS,
+  type ConnectionEvents,
+  type Emitter,
+  KEEP_ALIVE_MS,
+  ReconnectBackoff,
+  type RedisConnection,
+  type RedisDriver,
+  textOf,
+} from './redis-connections.js';
+
+const NAME = 'posthog-capture';
+
+/** What is used of `Redis` and `Cluster` of ioredis, and of iovalkey. */
+export interface IoredisLike extends Emitter {
+  readonly options?: { readonly keyPrefix?: unknown; readonly redisOptions?: object };
+  readonly isCluster?: boolean;
+  readonly stream?: { unref?(): unknown };
+  readonly reconnectTimeout?: { unref?(): unknown } | null;
+  nodes?(): readonly IoredisLike[];
+  duplicate(...args: unknown[]): IoredisLike;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  callBuffer(command: string, ...args: Argument[]): Promise<unknown>;
+}
+
+/** Nothing waits for a connection, and no command is sent twice. */
+const IOREDIS_SETTINGS = {
+  lazyConnect: true,
+  keyPrefix: '',
+  enableOfflineQueue: false,
+  offlineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  enableAutoPipelining: false,
+  readOnly: false,
+  monitor: false,
+  stringNumbers: false,
+  // Of two, it needs fewer rights and works with older servers.
+  protocol: 2,
+  // For the commands of the library. Those of the queue have a limit of their own, which is lower.
+  commandTimeout: 2 * CONNECT_TIMEOUT_MS,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  keepAlive: KEEP_ALIVE_MS,
+  connectionName: NAME,
+  reconnectOnError: null,
+};
+
+/** Settings of one connection of ioredis. */
+type IoredisSettings = typeof IOREDIS_SETTINGS & { readonly retryStrategy: () => number };
+
+/** @param duplicate returns a new connection with the given settings */
+export function ioredisDriver(
+  options: IoredisLike['options'],
+  isCluster: boolean,
+  duplicate: (settings: IoredisSettings) => IoredisLike,
+): RedisDriver {
+  const { next: retryStrategy } = new ReconnectBackoff();
+  const open = (events: ConnectionEvents): RedisConnection =>
+    openIoredis(duplicate({ ...IOREDIS_SETTINGS, retryStrategy }), events);
+  return { keyPrefix: textOf(options?.keyPrefix), isCluster, open };
+}
+
+/** The driver of an application's instance of ioredis. */
+export function driverOfIoredis(instance: IoredisLike): RedisDriver {
+  const { options, isCluster = false } = instance;
+  return ioredisDriver(options, isCluster, (settings) => {
+    if (!isCluster) return instance.duplicate(settings);
+    const { keyPrefix, retryStrategy, ...ofNodes } = settings;
+    const redisOptions = { ...options?.redisOptions, ...ofNodes, lazyConnect: undefined, retryStrategy: undefined };
+    return instance.duplicate([], { ...ofNodes, keyPrefix, clusterRetryStrategy: retryStrategy, redisOptions });
+  });
+}
+
+function openIoredis(redis: IoredisLike, { onError, onClose, onEnd }: ConnectionEvents): RedisConnection {
+  let isClosed = false;
+  const opened = new Promise<void>((resolve) => {
+    redis.on('error', (error) => {
+      onError(error);
+      resolve();
+    });
+    redis.on('ready', () => resolve());
+    redis.on('close', () => {
+      onClose();
+      resolve();
+    });
+  });
+  // Commands in flight keep the process alive, an idle connection does not.
+  redis.on('connect', () => redis.stream?.unref?.());
+  redis.on('+node', (node) => {
+    const one = node as IoredisLike;
+    one.stream?.unref?.();
+    one.on('connect', () => one.stream?.unref?.());
+  });
+  redis.on('reconnecting', () => redis.reconnectTimeout?.unref?.());
+  redis.on('end', () => {
+    if (!isClosed) onEnd();
+  });
+  redis.connect().catch(() => undefined);
+  return {
+    opened,
+    call: (command, args) => redis.callBuffer(command, ...args),
+    close: () => {
+      isClosed = true;
+      redis.disconnect();
+    },
+  };
+}
