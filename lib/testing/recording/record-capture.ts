@@ -5,7 +5,7 @@ import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
 import { assembleCapture } from '../../module/assemble-capture.js';
 import { type InstanceSource } from '../../module/instance-module.js';
 import { isGiven } from '../../options/environment.js';
-import { type PostHogCaptureModuleOptions } from '../../options/posthog-capture.options.js';
+import { type ExceptionOptions, type PostHogCaptureModuleOptions } from '../../options/posthog-capture.options.js';
 import { resolveOptions } from '../../options/resolve-options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
 import { isObject } from '../../shared/untrusted-values.js';
@@ -47,6 +47,7 @@ export async function recordCapture(
     ...resolved,
     options: {
       ...resolved.options,
+      exceptions: withoutLimit(resolved.options.exceptions),
       onDrop: (drop) => {
         recording.recordDrop({ ...drop });
         return onDrop?.(drop);
@@ -91,6 +92,12 @@ export function recorderOf(app: Pick<INestApplicationContext, 'get'>, name?: str
     `The instance${quotedName} of this application has no recorder. Import PostHogCaptureTestingModule.forRoot() instead of ` +
       'PostHogCaptureModule, or call overrideCapture(builder) before builder.compile().',
   );
+}
+
+/** By default, no error is suppressed: otherwise the eleventh test of an application that expects an error would fail. */
+function withoutLimit(given: boolean | ExceptionOptions): ExceptionOptions {
+  const options = typeof given === 'object' ? given : { observe: given };
+  return { ...options, limit: options.limit ?? false };
 }
 
 /** Makes the key optional and ignores `POSTHOG_ENABLED`, as nothing is sent. */

@@ -26,8 +26,8 @@ interface Failure {
   readonly response: object;
   readonly handler: SeamHandler | undefined;
   readonly scope: ContextScope;
-  /** The response had begun before, so its status does not tell of the error. */
-  readonly isTooLate: boolean;
+  /** The status of a response that had begun before the error, so it tells nothing of it. */
+  readonly sentStatus: number | undefined;
   /** The filters have returned. What they capture themselves comes first. */
   isFiltered: boolean;
   end: ResponseEnd | undefined;
@@ -72,7 +72,7 @@ export class HttpErrors {
       response,
       handler,
       scope: scopeOfError(error) ?? innermost(requestScope(request).scope),
-      isTooLate: raw.headersSent,
+      sentStatus: raw.headersSent ? raw.statusCode : undefined,
       isFiltered: false,
       end: undefined,
       isOver: false,
@@ -100,9 +100,11 @@ export class HttpErrors {
     };
   }
 
-  #capture(failure: Failure, { how, statusCode }: ResponseEnd): void {
-    const { error, request, scope, isTooLate } = failure;
+  #capture(failure: Failure, { how, statusCode: lastStatus }: ResponseEnd): void {
+    const { error, request, scope, sentStatus } = failure;
     if (how === 'aborted' && isDisconnect(error)) return;
+    const isTooLate = sentStatus !== undefined;
+    const statusCode = sentStatus ?? lastStatus;
     const { source, startedAt } = requestScope(request);
     const fields = requestOf(source);
     const execution = executionOf(failure) ?? source.execution;

@@ -463,6 +463,31 @@ describe.each(ADAPTERS)('%s', (adapter) => {
     expect(posthog.events[0]!.properties).not.toHaveProperty('$exception_sources');
   });
 
+  it('the status of a response that had begun is the one that was sent', async () => {
+    @Catch()
+    class Ending implements ExceptionFilter {
+      catch(_error: unknown, host: ArgumentsHost): void {
+        const response = host.switchToHttp().getResponse<{ raw?: http.ServerResponse } & http.ServerResponse>();
+        const raw = response.raw ?? response;
+        raw.statusCode = 500;
+        raw.end();
+      }
+    }
+    @Controller()
+    class Writing {
+      @Get()
+      @UseFilters(Ending)
+      write(@Res() response: { raw?: http.ServerResponse } & http.ServerResponse): void {
+        (response.raw ?? response).write('first');
+        throw new Error('after the first bytes');
+      }
+    }
+    const { url, app, posthog } = await serve({ adapter, controllers: [Writing], posthog: { exceptions: true } });
+    expect(await answerOf(url)).toMatchObject({ status: 200, body: 'first' });
+    await app.close();
+    expect(posthog.events).toMatchObject([{ properties: { $response_status_code: 200 } }]);
+  });
+
   it('200 concurrent failures of 200 persons: each has its own person, session, route and handler', async () => {
     @Controller()
     class Many {}

@@ -287,6 +287,21 @@ describe('PostHogCaptureTestingModule', () => {
     }
   });
 
+  it('records each error of a type, unless the test or the application sets a limit', async () => {
+    const counts = [{}, { exceptions: { observe: false } }, { exceptions: { limit: { burst: 3 } } }].map(
+      async (options) => {
+        const { capture, recorder } = await record(options);
+        for (let index = 0; index < 15; index += 1) capture.captureException(new TypeError(`number ${index}`));
+        return [recorder.filter('$exception').length, recorder.dropped.length];
+      },
+    );
+    expect(await Promise.all(counts)).toEqual([
+      [15, 0],
+      [15, 0],
+      [3, 12],
+    ]);
+  });
+
   it('provides a recorder per instance', async () => {
     const module = await Test.createTestingModule({
       imports: [
