@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { isMainThread } from 'node:worker_threads';
 import { type CaptureBoundary } from '../capture/exception/capture-boundary.js';
 import { type HandOver, type Remainder } from '../delivery/hand-over.js';
@@ -17,20 +18,31 @@ export interface CrashObserver {
   settings(): CrashSettings | null;
 }
 
+/** An exit within this time after an uncaught error is that of a listener that has written its logs first. */
+const EXIT_AFTER_MS = 10_000;
+
+/** The uuid of the event of a crash, or null, by instance. */
+type Uuids = ReadonlyMap<CrashObserver, string | null>;
+type Capture = (endsProcess: boolean) => Uuids;
+
 /**
  * The uncaught errors of this process or worker thread. It only watches: Node prints the error and ends the process as it would without
  * it, or the application's own listener handles the error.
  */
 class CrashMonitor {
-  /** With the uuid of the last crash that the process survived. */
-  readonly #observers = new Map<CrashObserver, string | null>();
+  readonly #observers = new Set<CrashObserver>();
   readonly #onCrash = (error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void => this.#crashed(error, origin);
+  /** Errors that a listener of the application is handling. */
+  readonly #undecided = new Set<Capture>();
+  /** The last error that a listener of the application has handled. */
+  #survivors: Uuids = new Map();
+  #survivedAt = -Infinity;
   #isBusy = false;
   #stopWatchingExit: (() => void) | null = null;
 
   add(observer: CrashObserver): () => void {
     if (this.#observers.size === 0) process.on('uncaughtExceptionMonitor', this.#onCrash);
-    this.#observers.set(observer, null);
+    this.#observers.add(observer);
     return () => this.#remove(observer);
   }
 
@@ -39,6 +51,7 @@ class CrashMonitor {
     process.off('uncaughtExceptionMonitor', this.#onCrash);
     this.#stopWatchingExit?.();
     this.#stopWatchingExit = null;
+    this.#survivors = new Map();
   }
 
   /** Must not throw: Node would end the process with this error instead. */
@@ -46,47 +59,58 @@ class CrashMonitor {
     if (this.#isBusy) return;
     this.#isBusy = true;
     try {
-      const isHandled = hasHandler();
-      const boundary = boundaryOf(origin, !isHandled && isMainThread);
-      const uuids = new Map(
-        Array.from(this.#observers.keys(), (observer) => [observer, captureSafely(observer, error, boundary)]),
-      );
-      if (isHandled) this.#survived(uuids);
-      else this.#deliver(uuids);
+      if (hasHandler()) this.#wait((endsProcess) => this.#capture(error, boundaryOf(origin, endsProcess)));
+      else this.#deliver(this.#capture(error, boundaryOf(origin, true)));
     } catch {
       // The process ends with its own error.
     }
     this.#isBusy = false;
   }
 
-  /**
-   * The events are sent as usual. But the application's listener may end the process, now with `process.exit()` or by throwing, or later
-   * when it has written its logs.
-   */
-  #survived(uuids: ReadonlyMap<CrashObserver, string | null>): void {
-    for (const [observer, uuid] of uuids) {
-      if (uuid === null) continue;
-      this.#observers.set(observer, uuid);
-      if (observer.usesStore) observer.handOver.begin(true);
-    }
+  #capture(error: unknown, boundary: CaptureBoundary): Uuids {
+    return new Map(Array.from(this.#observers, (observer) => [observer, captureSafely(observer, error, boundary)]));
+  }
+
+  /** Waits until the application's listener returns. It may end the process, immediately or when it has written its logs. */
+  #wait(capture: Capture): void {
+    const undecided = AsyncResource.bind(capture);
+    this.#undecided.add(undecided);
     this.#stopWatchingExit ??= onExit(() => this.#exits());
+    process.nextTick(() => {
+      if (this.#undecided.delete(undecided)) this.#survived(undecided(false));
+    });
+  }
+
+  /** The events are sent as usual. */
+  #survived(uuids: Uuids): void {
+    this.#survivedAt = performance.now();
+    this.#survivors = uuids;
+    try {
+      for (const { usesStore, handOver } of uuids.keys()) if (usesStore) handOver.begin(true);
+    } catch {
+      // The process goes on.
+    }
   }
 
   #exits(): void {
     try {
-      const open = [...this.#observers].filter(([{ handOver }, uuid]) => uuid !== null && handOver.holds(uuid));
-      this.#deliver(new Map(open));
+      const undecided = [...this.#undecided].flatMap((capture) => [...capture(true)]);
+      const isRecent = performance.now() - this.#survivedAt < EXIT_AFTER_MS;
+      const survivors = isRecent ? [...this.#survivors].filter(([observer]) => this.#observers.has(observer)) : [];
+      this.#undecided.clear();
+      this.#deliver(new Map([...survivors, ...undecided]));
     } catch {
       // The process ends as usual.
     }
   }
 
   /** @param uuids of the events of the crash, by instance */
-  #deliver(uuids: ReadonlyMap<CrashObserver, string | null>): void {
+  #deliver(uuids: Uuids): void {
+    // The exit that follows has nothing left to do.
+    this.#survivedAt = -Infinity;
     const remainders: Remainder[] = [];
     const deliveries: CrashDelivery[] = [];
     for (const [observer, first] of uuids) {
-      this.#observers.set(observer, null);
       const remainder = observer.handOver.begin(observer.usesStore);
       const settings = observer.settings();
       if (remainder.events.length === 0 || settings === null) continue;
@@ -113,7 +137,7 @@ const hasHandler = (): boolean =>
 
 /** Also the end of a worker thread is `error`: the process may go on. */
 function boundaryOf(origin: NodeJS.UncaughtExceptionOrigin, endsProcess: boolean): CaptureBoundary {
-  const level = endsProcess ? 'fatal' : 'error';
+  const level = endsProcess && isMainThread ? 'fatal' : 'error';
   return origin === 'unhandledRejection'
     ? { level, type: 'onunhandledrejection', handled: false, source: 'node.process_unhandled_rejection' }
     : { level, type: 'onuncaughtexception', handled: false, source: 'node.process_uncaught_exception' };

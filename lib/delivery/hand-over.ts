@@ -28,11 +28,6 @@ export class HandOver {
     this.#durable = durable;
   }
 
-  /** True if the event is pending. */
-  holds(id: string): boolean {
-    return this.#events.some((event) => event.id === id);
-  }
-
   /** @param useStore has the store write what it lacks, so that only what it cannot keep remains */
   begin(useStore: boolean): Remainder {
     const isKept = useStore ? this.#durable?.commitNow(this.#immediate.events) : undefined;

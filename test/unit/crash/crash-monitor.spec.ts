@@ -15,12 +15,11 @@ afterEach(() => {
 
 function observe(done: string[], capture: CrashObserver['capture']): () => void {
   const handOver = {
-    holds: () => true,
     begin: () => {
       done.push('handed over');
       return { events: [], settle: () => undefined };
     },
-  } satisfies Pick<HandOver, 'holds' | 'begin'> as unknown as HandOver;
+  } satisfies Pick<HandOver, 'begin'> as unknown as HandOver;
   const end = observeCrashes({ capture, handOver, usesStore: false, settings: () => null });
   stop.push(end);
   return end;
@@ -55,17 +54,44 @@ it('hands everything over once, also if capturing throws or crashes itself', () 
   ]);
 });
 
-it('hands nothing over when the application has a listener, unless the process exits before the event is sent', () => {
+const captured =
+  (done: string[]): CrashObserver['capture'] =>
+  (error, { level }) => {
+    done.push(`${(error as Error).message} ${level}`);
+    return 'uuid';
+  };
+
+it('hands nothing over when the application has a listener, unless that ends the process later', async () => {
   const done: string[] = [];
   process.on('uncaughtException', () => undefined);
-  observe(done, (_, { level, type, source }) => {
-    done.push(`${level} ${type} ${source}`);
-    return 'uuid';
-  });
+  observe(done, captured(done));
   observe(done, () => null);
   crash(new Error('survived'));
-  expect(done).toEqual(['error onuncaughtexception node.process_uncaught_exception']);
+  await new Promise(setImmediate);
+  expect(done).toEqual(['survived error']);
   process.emit('exit', 0);
   process.emit('exit', 0);
-  expect(done.slice(1)).toEqual(['handed over']);
+  expect(done.slice(1)).toEqual(['handed over', 'handed over']);
+});
+
+it('is a crash when the listener of the application ends the process itself', async () => {
+  const done: string[] = [];
+  process.on('uncaughtException', () => undefined);
+  observe(done, captured(done));
+  crash(new Error('fatal'));
+  process.emit('exit', 0);
+  await new Promise(setImmediate);
+  expect(done).toEqual(['fatal fatal', 'handed over']);
+});
+
+it('hands everything over once when a survived error is followed by one that ends the process', async () => {
+  const done: string[] = [];
+  process.on('uncaughtException', () => undefined);
+  observe(done, captured(done));
+  crash(new Error('first'));
+  await new Promise(setImmediate);
+  process.removeAllListeners('uncaughtException');
+  crash(new Error('second'));
+  process.emit('exit', 0);
+  expect(done).toEqual(['first error', 'second fatal', 'handed over']);
 });
