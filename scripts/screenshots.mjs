@@ -29,6 +29,23 @@ const EVENTS = [
   ['search_performed', () => ({ query: ['espresso', 'gift card', 'decaf'][random(3)], results: random(40) })],
 ];
 
+class PaymentError extends Error {
+  name = 'PaymentError';
+}
+
+function readCard(card) {
+  return JSON.parse(card);
+}
+
+/** An error with a cause. */
+function failedCheckout() {
+  try {
+    return readCard('{"number":');
+  } catch (cause) {
+    return new PaymentError('The card could not be charged', { cause });
+  }
+}
+
 const posthog = await FakePostHog.start();
 const AppModule = class {};
 Module({
@@ -42,7 +59,7 @@ Module({
       coolDownMs: 14_000,
       logger: { log() {}, warn() {}, error() {} },
     }),
-    PostHogCaptureInspectorModule.forRoot({ mask: ['*email*'] }),
+    PostHogCaptureInspectorModule.forRoot({ enabled: true, mask: ['*email*'] }),
   ],
 })(AppModule);
 const app = await NestFactory.create(AppModule, { logger: false });
@@ -89,6 +106,17 @@ for (let row = 0; row < 6; row++) await dark.keyboard.press('ArrowDown');
 await dark.locator('#list li', { hasText: 'order_placed' }).filter({ hasText: 'delivered' }).first().click();
 await seconds(1);
 await shoot(dark, 'inspector-dark');
+await dark.keyboard.press('Escape');
+capture.withContext({ distinctId: 'user_142' }, () => {
+  capture.step('cart loaded', { items: 3 });
+  capture.capture({ event: 'checkout_started', properties: { total: 58 } });
+  capture.step('charging the card', { total: 58 });
+  capture.captureException(failedCheckout());
+});
+await dark.locator('#list li', { hasText: 'PaymentError' }).filter({ hasText: 'delivered' }).click();
+await dark.setViewportSize({ width: 1280, height: 1150 });
+await dark.locator('#stack .steps').waitFor();
+await dark.locator('aside').screenshot({ path: `${FOLDER}inspector-error.png` });
 posthog.failWhen(() => ({ status: 503, delayMs: 60 }));
 await seconds(3.4);
 await shoot(light, 'inspector');
