@@ -81,11 +81,20 @@ function wrapBus(publish: Method, listener: TaskListener): Method {
 }
 
 function wrapTask(name: string | symbol, method: Method, listener: TaskListener): Method {
+  /** By prototype: reading metadata is slow. */
+  const known = new WeakMap<object, Task | null>();
+  const find = (self: unknown): Task | undefined => {
+    const prototype = isObject(self) ? prototypeOf(self) : null;
+    if (prototype === null) return undefined;
+    let task = known.get(prototype);
+    if (task === undefined) known.set(prototype, (task = taskOf(self, name, wrapper) ?? null));
+    return task ?? undefined;
+  };
   const wrapper: Method = methodLike(method, (self, args) => {
-    const opened = taskScope(self, name, wrapper);
+    const opened = taskScope(() => find(self));
     const failed = (error: unknown, restored?: ContextScope): void => {
       try {
-        const task = taskOf(self, name, wrapper);
+        const task = find(self);
         if (task === undefined) return;
         if (scopeOfError(error) === undefined) noteScope(error, opened);
         const scope = openedScope(task.kind, wrapper, args[0], restored) ?? scopeOfError(error) ?? opened;
@@ -120,10 +129,10 @@ const ignore = (): void => undefined;
  * A context for a task that would run in none, or, as a job, in that of its worker: its steps are its own. undefined where the call needs
  * none, and where no application wants contexts. Never throws.
  */
-function taskScope(self: unknown, name: string | symbol, wrapper: Method): ContextScope | undefined {
+function taskScope(find: () => Task | undefined): ContextScope | undefined {
   if (contextsWanted.size === 0) return undefined;
   try {
-    const kind = taskOf(self, name, wrapper)?.kind;
+    const kind = find()?.kind;
     if (kind === undefined) return undefined;
     const isAlone = kind === 'job' || currentScope.getStore() === undefined;
     return isAlone ? openScope(undefined, NO_CONTEXT, { transport: 'provider' }) : undefined;
