@@ -5,6 +5,7 @@ import { requirePackage } from './require.js';
 
 /** A client of the application: `Redis` or `Cluster` of ioredis 5 or 6, or a client of node-redis 5 or 6. */
 export interface RedisInstance {
+  /** Returns a client with the same address and credentials, which is not connected. */
   duplicate(...args: never[]): unknown;
 }
 

@@ -20,10 +20,10 @@ const OTHERS_INTERVALS = 4;
 const RENEW =
   "local o=redis.call('get',KEYS[1]) if not o or o==ARGV[1] then redis.call('set',KEYS[1],ARGV[1],'PX',ARGV[2]) return 1 end return 0";
 const RELEASE = "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) end return 0";
-/** Registers a relay by the clock of Redis, and returns the number of living ones. */
+/** Registers a relay by the clock of Redis. Returns the number of living ones, and 1 if it was not among them. */
 const REGISTER =
   "local t=redis.call('time') local now=t[1]*1000+math.floor(t[2]/1000) redis.call('zremrangebyscore',KEYS[1],'-inf',now) " +
-  "redis.call('zadd',KEYS[1],now+ARGV[2],ARGV[1]) return redis.call('zcard',KEYS[1])";
+  "local added=redis.call('zadd',KEYS[1],now+ARGV[2],ARGV[1]) return {redis.call('zcard',KEYS[1]),added}";
 
 interface Lease {
   readonly partition: number;
@@ -62,6 +62,7 @@ export class PartitionLeases {
   #round: Promise<void> = Promise.resolve();
   #released = false;
   #failed = false;
+  #isRegistered = false;
 
   constructor(client: RedisClient, keys: StreamKeys, partitions: number, events: LeaseEvents, times = TIMES) {
     this.#client = client;
@@ -111,22 +112,28 @@ export class PartitionLeases {
   async #balance(): Promise<void> {
     const now = performance.now();
     const due = [...this.#held.values()].filter(({ renewAt }) => now >= renewAt);
-    const [relays] = await Promise.all([
+    const [registered] = await Promise.all([
       this.#client.send('EVAL', REGISTER, '1', this.#keys.relays, this.#id, String(this.#times.leaseMs)),
       this.#lookForOthers(),
       ...due.map((lease) => this.#renew(lease)),
     ]);
-    const hasFailed = this.#failed;
-    this.#failed = false;
-    // While Redis hung, all leases may have ended: living relays renew theirs first.
-    if (hasFailed) return;
+    const [relays, added] = Array.isArray(registered) ? registered.map(Number) : [];
+    const isNew = !this.#isRegistered;
+    this.#isRegistered = true;
+    if (this.#failed || (added === 1 && !isNew)) return this.#renewAll();
     const used = [...Array(this.#partitions).keys(), ...this.#others];
-    const share = Math.ceil(used.length / Math.max(1, Number(relays)));
+    const share = Math.ceil(used.length / Math.max(1, relays ?? 1));
     await this.#giveUp(share);
     for (const partition of used) {
       if (this.#kept.length >= share || this.#released) break;
       if (!this.#held.has(partition)) await this.#take(partition);
     }
+  }
+
+  /** After a failure, or when Redis has lost its data, all leases may have ended. Living relays renew theirs before they take others. */
+  async #renewAll(): Promise<void> {
+    await Promise.all([...this.#held.values()].map((lease) => this.#renew(lease)));
+    this.#failed = false;
   }
 
   get #kept(): readonly Lease[] {

@@ -362,6 +362,20 @@ describeWithRedis('the source of a relay', () => {
     },
   );
 
+  it('lets each of two relays keep its partitions when Redis has lost everything', async () => {
+    const [first, second] = [new Relay(), new Relay()];
+    await first.takeUntil(async () => {
+      await second.take();
+      return first.source.partitionsHeld === 2 && second.source.partitionsHeld === 2;
+    });
+    const owners = () => admin.mget(...[0, 1, 2, 3].map((partition) => keys.owner(partition)));
+    const before = await owners();
+    await admin.flushall();
+    while ((await owners()).includes(null));
+    while ((await admin.zcard(keys.relays)) < 2);
+    expect(await owners()).toEqual(before);
+  });
+
   it('finds entries that come before the ones it has read', async () => {
     await put(manyEvents(30));
     const relay = new Relay();

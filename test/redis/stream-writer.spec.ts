@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type Redis } from 'ioredis';
@@ -122,6 +123,26 @@ describeWithRedis('the writer of streams', () => {
     expect(await aborted).toMatchObject({ kind: 'retryable', code: 'aborted' });
     expect(await send(writer, [eventOf(3)], abort.signal)).toMatchObject({ kind: 'retryable', code: 'aborted' });
     server.signal('SIGCONT');
+  });
+
+  it('keeps the events in the pod while Redis cannot save its snapshot', async () => {
+    const broken = await startRedis('--save', '1 1');
+    try {
+      const writer = writerOf({ partitions: 1 }, broken.connection);
+      const control = broken.client();
+      expect(await send(writer, [eventOf(1)])).toMatchObject(ACCEPTED);
+      // A snapshot that has no directory to be written to.
+      rmSync(broken.folder, { recursive: true });
+      let outcome = await send(writer, [eventOf(2)]);
+      while (outcome.code !== 'MISCONF') {
+        await control.bgsave().catch(() => undefined);
+        outcome = await send(writer, [eventOf(2)]);
+      }
+      expect(outcome).toMatchObject({ kind: 'retryable', failure: { remedy: expect.stringContaining('overcommit') } });
+      writer.release();
+    } finally {
+      await broken.stop();
+    }
   });
 
   it('names only the events of the partitions that failed', async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type Cluster } from 'ioredis';
 import { redisQueue } from 'nestjs-posthog-capture/redis';
@@ -41,6 +42,29 @@ describeWithRedis('the queue on Redis Cluster', () => {
     const sample = await queue.sample('abc1');
     expect(sample).toMatchObject({ state: 'ok', relays: 0 });
     expect(Math.abs((sample.events ?? 0) - 100)).toBeLessThan(20);
+    pod.release();
+    await cluster.flush();
+  });
+
+  it('works with the rights that docs/fleet.md lists', async () => {
+    const page = readFileSync('docs/fleet.md', 'utf8');
+    const [user = '', ...rights] = (/^ACL SETUSER (.*)$/m.exec(page)?.[1] ?? '').split(' ');
+    const ofCluster = /`(.*)` for a Cluster/.exec(page)?.[1]?.split('`').at(-1)?.split(' ') ?? [];
+    await cluster.onEach('ACL', 'SETUSER', user, ...rights, ...ofCluster);
+    const password = rights.find((right) => right.startsWith('>'))?.slice(1);
+    const queue = redisQueue({ connection: cluster.client({ username: user, password }) });
+    const pod = queue.sender('abc1', LOG);
+    const { signal } = new AbortController();
+    const batch = { id: 'batch', createdAt: 0, format: 'v0', events: manyEvents(30) };
+    expect(await pod.send(batch, { number: 1, signal })).toMatchObject({ kind: 'settled', retry: [] });
+    const relay = queue.source();
+    const taken = [];
+    while (taken.length < 30) {
+      taken.push(...(await relay.recover({ project: 'abc1', maxEvents: 100, maxBytes: 1e9 })).events);
+    }
+    void relay.remove(taken);
+    while ((await queue.sample('abc1')).events !== 0);
+    await relay.close();
     pod.release();
     await cluster.flush();
   });

@@ -6,9 +6,11 @@ const NODES = 3;
 
 /** Three real Redis servers that are one cluster. */
 export interface RedisCluster {
-  client(): Cluster;
+  client(redisOptions?: object): Cluster;
   /** Deletes all keys. */
   flush(): Promise<void>;
+  /** Calls a command on each node. */
+  onEach(command: string, ...args: string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -34,10 +36,10 @@ export async function startCluster(): Promise<RedisCluster> {
   }
   const clients: Cluster[] = [];
   return {
-    client() {
+    client(redisOptions = {}) {
       const client = new Cluster(
         ports.map(({ port }) => ({ host: '127.0.0.1', port })),
-        { lazyConnect: true },
+        { lazyConnect: true, redisOptions },
       );
       client.on('error', () => undefined);
       clients.push(client);
@@ -45,6 +47,9 @@ export async function startCluster(): Promise<RedisCluster> {
     },
     async flush() {
       for (const admin of admins) await admin.flushall();
+    },
+    async onEach(command, ...args) {
+      for (const admin of admins) await admin.call(command, ...args);
     },
     async stop() {
       for (const client of clients) client.disconnect();
