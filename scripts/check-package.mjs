@@ -11,8 +11,10 @@ import { internalTypes } from './declarations.mjs';
 import { ensureBuilt, ensureInstalled, ROOT } from './lib.mjs';
 
 const KIB = 1024;
-const MAX_PACKED_BYTES = 560 * KIB;
-const MAX_UNPACKED_BYTES = 3000 * KIB;
+const MAX_PACKED_BYTES = 680 * KIB;
+const MAX_UNPACKED_BYTES = 3700 * KIB;
+/** Loaded where the application has them, to observe their errors. */
+const OBSERVED = ['@nestjs/microservices', '@nestjs/websockets'];
 /** Packages that only this sub-path may import. */
 const OWN_PEERS = {
   './health': ['@nestjs/terminus'],
@@ -30,7 +32,8 @@ for (const [subPath, entry] of Object.entries(manifest.exports)) {
     assert.ok(existsSync(join(ROOT, path)), `exports: ${path} is missing`);
     // Declarations must compile where these are not installed.
     const loaded = needed.filter((name) => !path.endsWith('.d.ts') || !PEERS_BY_NEST.includes(name));
-    const allowed = [...loaded, ...(OWN_PEERS[subPath] ?? [])];
+    const observed = path.endsWith('.d.ts') ? [] : OBSERVED;
+    const allowed = [...loaded, ...observed, ...(OWN_PEERS[subPath] ?? [])];
     const strangers = [...packagesBehind(join(ROOT, path))].filter((name) => !allowed.includes(name));
     assert.deepEqual(strangers, [], `packages that ${path} must not import`);
   }

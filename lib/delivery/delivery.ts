@@ -57,16 +57,13 @@ export interface BatchLimit extends SendFailure {
   readonly bytes: number;
 }
 
-/** The result of one attempt. */
-export type BatchOutcome = Answer & {
+/** The result of one attempt. Events of a `settled` batch that are neither in `rejected` nor in `retry` were accepted. */
+export type BatchOutcome = {
   /** For statistics: the receiver's status code, or a word for why there is none. */
   readonly code?: number | string;
   /** The attempt took two requests, which counts as two for `Attempt.number`. */
   readonly isRepeated?: boolean;
-};
-
-/** Events of a `settled` batch that are neither in `rejected` nor in `retry` were accepted. */
-type Answer =
+} & (
   | {
       readonly kind: 'settled';
       readonly rejected: readonly { readonly id: string; readonly detail: string }[];
@@ -84,7 +81,8 @@ type Answer =
   /** The receiver accepts no more of these events. */
   | { readonly kind: 'quota'; readonly failure: SendFailure }
   /** The key, the host or a proxy is wrong: no event is at fault, and none gets through. */
-  | { readonly kind: 'refused'; readonly failure: SendFailure };
+  | { readonly kind: 'refused'; readonly failure: SendFailure }
+);
 
 /** Makes one attempt. Never rejects; an aborted attempt returns `retryable`. */
 export type SendBatch = (batch: Batch, attempt: Attempt) => Promise<BatchOutcome>;
