@@ -10,6 +10,10 @@ import { deadlineTimer, stopTimer, type Timer, within } from './timers.js';
 
 export interface ShutdownOptions extends BackoffOptions {
   readonly shutdownTimeoutMs: number;
+  /**
+   * Pending events are left to other processes, which take them from the store at once: only requests in flight are awaited. Default: false.
+   */
+  readonly leavesStored?: boolean;
 }
 
 /** The parts of the pipeline that is shut down. */
@@ -68,7 +72,8 @@ export class Shutdown {
     this.#closeAt = performance.now() + shutdownTimeoutMs;
     const statement = openStatement();
     const isOver = await this.#waitForCalls(callsEnded, shutdownTimeoutMs / 2);
-    let how = shutdownTimeoutMs > 0 ? await this.#drain(statement.settled) : 'timeout';
+    if (this.#options.leavesStored && durable) await this.#finishRequests();
+    let how = shutdownTimeoutMs > 0 && !this.#isLeft ? await this.#drain(statement.settled) : 'timeout';
     if (how === 'settled' && !isOver) await this.#waitForCalls(callsEnded, this.#timeLeftMs);
     // Before it is closed, the store must remove all events whose fate is known.
     while (how === 'settled' && this.#isPending) how = await this.#drain(openStatement().settled);
@@ -106,6 +111,18 @@ export class Shutdown {
     if (!this.#isBegun || this.#isOver || this.#isPending) return;
     this.#endCloseTimer();
     this.#parts.release();
+  }
+
+  /** True if the store has all pending events, and they are left in it. */
+  get #isLeft(): boolean {
+    const { durable, immediate } = this.#parts;
+    return this.#options.leavesStored === true && durable?.keepsAll === true && immediate.calls.size === 0;
+  }
+
+  async #finishRequests(): Promise<void> {
+    await within(this.#parts.scheduler.pause(), this.#timeLeftMs, undefined);
+    // Events that no store has are sent.
+    if (!this.#isLeft) this.#parts.scheduler.goOn();
   }
 
   /** Returns false if calls are still open after `timeoutMs`. Their events are accepted and sent meanwhile. */

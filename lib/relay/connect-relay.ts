@@ -32,7 +32,12 @@ export function connectRelay(
     const { sender, prepare } = postHogSender(options, name, modules);
     const project = queue.project ?? projectIdOf(options.host, options.apiKey);
     const durability = useStore(queue.source(), options, project);
-    const delivery = new DeliveryPipeline(pipelineOptions(options), sender, reporter, durability);
+    const delivery = new DeliveryPipeline(
+      { ...pipelineOptions(options), leavesStored: true },
+      sender,
+      reporter,
+      durability,
+    );
     const monitor = new QueueMonitor(queue, project, 'relay', reporter);
     let keepAlive: NodeJS.Timeout | undefined;
     const start = (): void => {

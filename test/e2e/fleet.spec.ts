@@ -257,6 +257,36 @@ describe('a relay', () => {
     await posthog.waitFor(() => posthog.rows.length === 10);
   });
 
+  it('that is closed waits for its requests, sends nothing more, and leaves the rest in the queue', async () => {
+    const posthog = await startPostHog();
+    const queue = new ScriptedQueue();
+    const pod = await startPod(queue, { host: posthog.url });
+    captureMany(pod.capture, 100);
+    await pod.capture.flush();
+    posthog.failAlways({ delayMs: 150 });
+    const relay = await startRelay(queue, posthog, { maxBatchEvents: 10, concurrency: 1 });
+    await posthog.waitFor(() => posthog.requests.length === 1);
+    await relay.app.close();
+    expect(posthog.requests.length).toBeLessThanOrEqual(2);
+    const { delivered, pending } = relay.capture.stats();
+    expect(delivered).toBe(posthog.rows.length);
+    expect(queue.entries).toHaveLength(100 - delivered);
+    expect(pending).toBe(100 - delivered);
+    expect(queue.entries.every(({ owner }) => owner === null)).toBe(true);
+    expectBalanced(relay.capture);
+    expect(relay.lines).toContainEqual(
+      `Shut down: ${delivered} events were delivered and 0 dropped since the start; ${pending} are left to other relays, in the shared queue.`,
+    );
+  });
+
+  it('sends what it has captured itself before it closes', async () => {
+    const posthog = await startPostHog();
+    const relay = await startRelay(new ScriptedQueue(), posthog, { flushIntervalMs: 60_000, flushAt: 500 });
+    captureMany(relay.capture, 3);
+    await relay.app.close();
+    expect(posthog.rows).toHaveLength(3);
+  });
+
   it('starts while the queue is down, says so, and goes on when it works', async () => {
     const posthog = await startPostHog();
     const queue = new ScriptedQueue();

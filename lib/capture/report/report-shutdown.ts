@@ -11,16 +11,19 @@ import { type EventReporter } from './event-reporter.js';
 export function reportShutdown(
   reporter: EventReporter,
   report: DeliveryReport,
-  { requests, delivered, dropped, droppedByReason, pending }: CaptureStats,
+  { requests, delivered, dropped, droppedByReason, pending, queue }: CaptureStats,
 ): void {
   const lost = droppedByReason.shutdown ?? 0;
-  if (lost + pending > 0) {
+  const all = `${delivered} events were delivered and ${dropped} dropped since the start`;
+  if (queue?.role === 'relay' && lost === 0) {
+    const left = pending > 0 ? `${pending} are left to other relays, in the shared queue` : 'none is pending';
+    reporter.note('shut down', `Shut down: ${all}; ${left}.`);
+  } else if (lost + pending > 0) {
     const kept = pending > 0 ? `, ${pending} remain in the store for the next start` : '';
     const why = report.error === null ? '' : ` Last error: ${report.error}.`;
     reporter.warn('shutdown', `Shut down: ${report.delivered} events were delivered${kept}, ${lost} were lost.${why}`);
   } else if (requests.total > 0) {
     // Nothing to log for a process that sent nothing.
-    const all = `${delivered} events were delivered and ${dropped} dropped since the start`;
     reporter.note('shut down', `Shut down: ${all}; none is pending.`);
   }
 }

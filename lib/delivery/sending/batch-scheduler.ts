@@ -150,16 +150,28 @@ export class BatchScheduler {
     this.#sendDue();
   }
 
+  /** Sends nothing more, and retries nothing. Resolves when no request is in flight. */
+  async pause(): Promise<void> {
+    this.#stopped = true;
+    this.#retries.giveUp();
+    await Promise.all([...this.#inFlight].map(({ over }) => over));
+  }
+
+  /** Ends a pause. */
+  goOn(): void {
+    this.#stopped = false;
+    this.#sendDue();
+  }
+
   /** Aborts what is in flight and sends nothing more. Resolves when all events are back in the queue. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const { abort } of this.#inFlight) abort.abort();
     this.#breaker.endPauses();
     this.sizer.takeBack();
-    this.#retries.giveUp();
     this.#timers.stopFlush();
     this.#timers.stopSend();
-    await Promise.all([...this.#inFlight].map(({ over }) => over));
+    await this.pause();
   }
 
   #isWorthSending(minEvents: number): boolean {
