@@ -8,10 +8,13 @@ import { RedisClient } from '../../lib/redis/redis-client.js';
 import { MAX_PARTITIONS, StreamKeys } from '../../lib/redis/stream-keys.js';
 import { StreamSource } from '../../lib/redis/stream-source.js';
 import { type RedisCluster, startCluster } from '../support/redis-cluster.js';
+import { FreezableProcesses } from '../support/freezable-driver.js';
 import { describeWithRedis } from '../support/redis-server.js';
 import { manyEvents } from '../support/stored-events.js';
 import { describeRecovery, type EventPlace } from './recovery-contract.js';
 
+/** Long enough for others to take over. */
+const FROZEN_MS = 1000;
 const TIMES = { leaseMs: 15_000, renewMs: 200, balanceMs: 50 };
 const LOG = { warn: () => undefined };
 const keysOf = (project: string): StreamKeys => new StreamKeys('posthog', project);
@@ -78,10 +81,13 @@ describeWithRedis('the queue on Redis Cluster', () => {
   describeRecovery('from Redis Cluster', (): Promise<EventPlace> => {
     const driver = findDriver(application);
     if ('problem' in driver) throw new Error(driver.problem);
+    const processes = new FreezableProcesses();
     return Promise.resolve({
       put,
-      source: () => new StreamSource(new RedisClient(driver), { keysOf, partitions: 4, times: TIMES }),
+      source: () =>
+        new StreamSource(new RedisClient(processes.driver(driver)), { keysOf, partitions: 4, times: TIMES }),
       expireClaims: async () => {
+        processes.freeze(FROZEN_MS);
         for (const keys of ['abc1', 'abc2'].map(keysOf)) {
           await application.del(keys.relays);
           for (let partition = 0; partition < MAX_PARTITIONS; partition += 1)

@@ -5,9 +5,12 @@ import { findDriver } from '../../lib/redis/find-driver.js';
 import { RedisClient } from '../../lib/redis/redis-client.js';
 import { MAX_PARTITIONS, StreamKeys } from '../../lib/redis/stream-keys.js';
 import { StreamSource } from '../../lib/redis/stream-source.js';
+import { FreezableProcesses } from '../support/freezable-driver.js';
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
 import { describeRecovery, type EventPlace } from './recovery-contract.js';
 
+/** Long enough for others to take over. */
+const FROZEN_MS = 1000;
 const TIMES = { leaseMs: 15_000, renewMs: 200, balanceMs: 50 };
 const keysOf = (project: string): StreamKeys => new StreamKeys('posthog', project);
 
@@ -22,6 +25,7 @@ describeWithRedis('the queue on Redis', () => {
     const admin = server.client();
     const driver = findDriver(server.connection);
     if ('problem' in driver) throw new Error(driver.problem);
+    const processes = new FreezableProcesses();
     const pods = redisQueue({ connection: server.connection });
     const put = async (project: string, events: readonly QueuedEvent[]): Promise<void> => {
       const pod = pods.sender(project, { warn: () => undefined });
@@ -33,8 +37,10 @@ describeWithRedis('the queue on Redis', () => {
     return Promise.resolve({
       put,
       // With shorter times.
-      source: () => new StreamSource(new RedisClient(driver), { keysOf, partitions: 4, times: TIMES }),
+      source: () =>
+        new StreamSource(new RedisClient(processes.driver(driver)), { keysOf, partitions: 4, times: TIMES }),
       expireClaims: async () => {
+        processes.freeze(FROZEN_MS);
         const keys = ['abc1', 'abc2'].map(keysOf);
         const owners = Array.from({ length: MAX_PARTITIONS }, (_, partition) =>
           keys.map((one) => one.owner(partition)),
