@@ -57,8 +57,10 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
     ...(state.isHistorical && { historicalMigration: true }),
     ...(isDry || process.env.POSTHOG_SHUTDOWN_TIMEOUT_MS !== undefined ? {} : { shutdownTimeoutMs: SHUTDOWN_MS }),
   });
-  // An import saves its own progress, and must not send what an application left in its store.
+  // An import saves its own progress, and must not send what an application left in its store. Through a queue, it would not be notified
+  // of what PostHog has accepted.
   process.env.POSTHOG_STORE_PATH = '';
+  process.env.POSTHOG_QUEUE_URL = '';
   const app = await boot(module);
   if (app.get(CaptureService).disabled) {
     await app.close();

@@ -6,7 +6,7 @@ import { type CaptureResult } from '../capture/capture-result.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type SendFailure } from '../delivery/delivery.js';
 import { PostHogCaptureModule } from '../module/posthog-capture.module.js';
-import { boot, loggerTo } from './boot.js';
+import { boot, loggerTo, readDotEnv } from './boot.js';
 import { isObject } from '../shared/untrusted-values.js';
 import { checkInput, type JsonObject, kindOf, warnOfUnknown } from './event-input.js';
 import { type Flags } from './flags.js';
@@ -33,6 +33,9 @@ async function send(event: CaptureEventDto, host: string | undefined, terminal: 
     // The result on standard output reports this already.
     if (!text.includes('(undelivered)')) terminal.err(`posthog-capture run: warning: ${text}\n`);
   };
+  await readDotEnv();
+  // The event is sent past a queue.
+  process.env.POSTHOG_QUEUE_URL = '';
   const app = await boot(PostHogCaptureModule.forRoot({ host, logger: loggerTo(warn) }));
   const capture = app.get(CaptureService);
   const failures = new FailureLines(terminal, host !== undefined);

@@ -13,6 +13,8 @@ export interface LeaseTimes {
 
 const TIMES: LeaseTimes = { leaseMs: 15_000, renewMs: 5000, balanceMs: 1000 };
 const RETRY_MS = 200;
+/** Rounds in which nothing is taken, after Redis has lost its data. One is too few for a relay whose round is late. */
+const ROUNDS_TO_RENEW = 2;
 /** Multiple of `renewMs` at which partitions of pods with another setting are looked for. */
 const OTHERS_INTERVALS = 4;
 
@@ -61,7 +63,8 @@ export class PartitionLeases {
   #timer: Timer | null = null;
   #round: Promise<void> = Promise.resolve();
   #released = false;
-  #failed = false;
+  /** Number of rounds in which nothing is taken. */
+  #waitRounds = 0;
   #isRegistered = false;
 
   constructor(client: RedisClient, keys: StreamKeys, partitions: number, events: LeaseEvents, times = TIMES) {
@@ -81,7 +84,7 @@ export class PartitionLeases {
     this.#round = this.#balance()
       // Redis is down, which the sample of the queue reports.
       .catch(() => {
-        this.#failed = true;
+        this.#waitRounds = Math.max(1, this.#waitRounds);
       })
       .then(() => {
         if (!this.#released) this.#timer = backgroundTimer(() => void this.start(), this.#times.balanceMs);
@@ -120,7 +123,8 @@ export class PartitionLeases {
     const [relays, added] = Array.isArray(registered) ? registered.map(Number) : [];
     const isNew = !this.#isRegistered;
     this.#isRegistered = true;
-    if (this.#failed || (added === 1 && !isNew)) return this.#renewAll();
+    if (added === 1 && !isNew) this.#waitRounds = ROUNDS_TO_RENEW;
+    if (this.#waitRounds > 0) return this.#renewAll();
     const used = [...Array(this.#partitions).keys(), ...this.#others];
     const share = Math.ceil(used.length / Math.max(1, relays ?? 1));
     await this.#giveUp(share);
@@ -133,7 +137,7 @@ export class PartitionLeases {
   /** After a failure, or when Redis has lost its data, all leases may have ended. Living relays renew theirs before they take others. */
   async #renewAll(): Promise<void> {
     await Promise.all([...this.#held.values()].map((lease) => this.#renew(lease)));
-    this.#failed = false;
+    this.#waitRounds -= 1;
   }
 
   get #kept(): readonly Lease[] {

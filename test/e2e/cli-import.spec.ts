@@ -72,6 +72,11 @@ describe('posthog-capture import', () => {
     expect(second).toMatchObject({ $lib: 'nestjs-posthog-capture', $is_server: true, $geoip_disable: true });
   });
 
+  it('sends past the queue of the application', async () => {
+    process.env.POSTHOG_QUEUE_URL = 'redis://127.0.0.1:1';
+    expect(await run([file([event(0)])])).toMatchObject({ code: 0, answer: { delivered: 1 }, stderr: '' });
+  });
+
   it('sets historical_migration only with --historical-migration', async () => {
     const path = file([event(0)]);
     await run([path]);

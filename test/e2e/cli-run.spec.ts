@@ -64,6 +64,12 @@ describe('posthog-capture run', () => {
     expect(posthog.violations).toEqual([]);
   });
 
+  it('does not use the queue of the application', async () => {
+    process.env.POSTHOG_QUEUE_URL = 'redis://127.0.0.1:1';
+    expect(await run(PAGE_VIEW)).toMatchObject({ code: 0, stderr: '' });
+    expect(posthog.events).toHaveLength(1);
+  });
+
   it('prints the result, the remedy on standard error, and exits with 1 when PostHog refuses the key', async () => {
     process.env.POSTHOG_API_KEY = 'phc_another_key';
     const { code, stdout, stderr } = await run(PAGE_VIEW);

@@ -63,8 +63,8 @@ describeWithRedis('the source of a relay', () => {
     readonly gone: QueuedEvent[] = [];
     readonly warnings: string[] = [];
 
-    constructor(partitions = 4, limitMs?: number) {
-      this.source = new StreamSource(clientOf(limitMs), { keysOf, partitions, times: TIMES });
+    constructor(partitions = 4, limitMs?: number, times = TIMES) {
+      this.source = new StreamSource(clientOf(limitMs), { keysOf, partitions, times });
       relays.push(this);
     }
 
@@ -363,7 +363,8 @@ describeWithRedis('the source of a relay', () => {
   );
 
   it('lets each of two relays keep its partitions when Redis has lost everything', async () => {
-    const [first, second] = [new Relay(), new Relay()];
+    const times = { leaseMs: 15_000, renewMs: 5000, balanceMs: 20 };
+    const [first, second] = [new Relay(4, undefined, times), new Relay(4, undefined, times)];
     await first.takeUntil(async () => {
       await second.take();
       return first.source.partitionsHeld === 2 && second.source.partitionsHeld === 2;
