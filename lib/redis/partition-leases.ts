@@ -18,9 +18,12 @@ const ROUNDS_TO_RENEW = 2;
 /** Multiple of `renewMs` at which partitions of pods with another setting are looked for. */
 const OTHERS_INTERVALS = 4;
 
-/** An absent lease counts as ours: a Redis that hung or lost the key then costs nothing. */
-const RENEW =
-  "local o=redis.call('get',KEYS[1]) if not o or o==ARGV[1] then redis.call('set',KEYS[1],ARGV[1],'PX',ARGV[2]) return 1 end return 0";
+/**
+ * Takes or renews a lease. An absent one counts as ours: a Redis that hung or lost the key then costs nothing. DEL comes first, because a
+ * full Redis refuses SET, but not after a write of the same script: relays must be able to empty it.
+ */
+const CLAIM =
+  "local o=redis.call('get',KEYS[1]) if not o or o==ARGV[1] then redis.call('del',KEYS[1]) redis.call('set',KEYS[1],ARGV[1],'PX',ARGV[2]) return 1 end return 0";
 const RELEASE = "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) end return 0";
 /** Registers a relay by the clock of Redis. Returns the number of living ones, and 1 if it was not among them. */
 const REGISTER =
@@ -157,15 +160,7 @@ export class PartitionLeases {
 
   async #take(partition: number): Promise<void> {
     const sentAt = performance.now();
-    const reply = await this.#client.send(
-      'SET',
-      this.#keys.owner(partition),
-      this.#id,
-      'NX',
-      'PX',
-      String(this.#times.leaseMs),
-    );
-    if (reply === null) return;
+    if (!(await this.#claim(partition))) return;
     const [validUntil, renewAt] = [sentAt + this.#times.leaseMs, sentAt + this.#times.renewMs];
     this.#held.set(partition, { partition, validUntil, renewAt, renewing: null, draining: false });
     this.#events.onTaken(partition);
@@ -207,15 +202,19 @@ export class PartitionLeases {
 
   async #sendRenewal(lease: Lease): Promise<void> {
     const sentAt = performance.now();
-    const owner = this.#keys.owner(lease.partition);
-    const reply = await this.#client.send('EVAL', RENEW, '1', owner, this.#id, String(this.#times.leaseMs));
-    if (Number(reply) === 1) {
+    if (await this.#claim(lease.partition)) {
       lease.validUntil = sentAt + this.#times.leaseMs;
       lease.renewAt = sentAt + this.#times.renewMs;
     } else if (this.#isHeld(lease)) {
       this.#held.delete(lease.partition);
       this.#events.onLost(lease.partition);
     }
+  }
+
+  async #claim(partition: number): Promise<boolean> {
+    const { leaseMs } = this.#times;
+    const owner = this.#keys.owner(partition);
+    return Number(await this.#client.send('EVAL', CLAIM, '1', owner, this.#id, String(leaseMs))) === 1;
   }
 
   async #renewUntilKnown(lease: Lease): Promise<void> {

@@ -29,6 +29,7 @@ describeWithRedis('the source of a relay', () => {
   });
   afterEach(async () => {
     server.signal('SIGCONT');
+    await admin.config('SET', 'maxmemory', '0');
     for (const relay of relays.splice(0)) await relay.source.close();
     await admin.flushall();
   });
@@ -302,6 +303,19 @@ describeWithRedis('the source of a relay', () => {
     while ((await admin.exists(...[0, 1, 2, 3].map((partition) => keys.owner(partition)))) < 4);
     expect(relay.gone).toEqual([]);
     expect(relay.source.partitionsHeld).toBe(4);
+  });
+
+  it('takes events from a full Redis, and keeps its partitions', async () => {
+    await put(manyEvents(10));
+    await admin.config('SET', 'maxmemory', '1');
+    const times = { leaseMs: 400, renewMs: 100, balanceMs: 20 };
+    const relay = new Relay(4, undefined, times);
+    const begunAt = performance.now();
+    await relay.takeUntil(() => performance.now() - begunAt > 2 * times.leaseMs);
+    expect(relay.taken).toHaveLength(10);
+    expect(relay.source.confirm(relay.taken)).toBeUndefined();
+    relay.source.remove(relay.taken);
+    await relay.takeUntil(async () => (await length()) === 0);
   });
 
   it('is not certain of its events after Redis hung for longer than the lease, until Redis answers', async () => {
