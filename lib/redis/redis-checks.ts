@@ -25,7 +25,9 @@ export class RedisChecks {
     try {
       this.#problems = problemsOf(parseInfo(String(await this.#client.send('INFO'))));
     } catch (error) {
-      if ((error as RedisError).kind !== 'refused') throw error;
+      const { kind, word } = error as RedisError;
+      // Other refusals, such as of the password, are not about INFO.
+      if (kind !== 'refused' || !['NOPERM', 'ERR'].includes(word)) throw error;
       this.#problems = [NO_INFO];
     }
     this.#epoch = this.#client.epoch;
