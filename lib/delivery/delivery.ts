@@ -35,6 +35,7 @@ export interface Batch {
   readonly events: readonly QueuedEvent[];
 }
 
+/** One attempt to send a batch. */
 export interface Attempt {
   /** 1, 2, 3 … per batch id. */
   readonly number: number;
