@@ -43,6 +43,8 @@ const IOREDIS_SETTINGS = {
   commandTimeout: 2 * CONNECT_TIMEOUT_MS,
   connectTimeout: CONNECT_TIMEOUT_MS,
   keepAlive: KEEP_ALIVE_MS,
+  // The timer of the library keeps the process alive for that long if the socket is closed already, or if Redis hangs.
+  disconnectTimeout: 50,
   connectionName: NAME,
   reconnectOnError: null,
 };

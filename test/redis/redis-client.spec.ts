@@ -124,6 +124,23 @@ describeWithRedis('a client of Redis', () => {
     expect(String(await untilWorks(client))).toBe('PONG');
   });
 
+  it('does not delay the end of the process when it is closed while Redis is down', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const mortal = await startRedis();
+    const client = clientOf(mortal.connection);
+    await client.send('PING');
+    await mortal.kill();
+    const killedAt = performance.now();
+    // Then its last socket is closed, and it waits for the next attempt.
+    while (performance.now() - killedAt < 200) await failureOf(client, 'PING').then(() => new Promise(setImmediate));
+    const before = timers();
+    client.leave(user);
+    const closedAt = performance.now();
+    while (timers() > before) await new Promise(setImmediate);
+    expect(performance.now() - closedAt).toBeLessThan(1000);
+    await mortal.stop();
+  });
+
   it.each(kinds)('fails after the limit while Redis hangs, and works afterwards, over %s', async (_, connection) => {
     const client = clientOf(connection(), 150);
     await client.send('PING');
