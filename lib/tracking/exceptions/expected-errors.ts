@@ -37,7 +37,10 @@ const REPLIES = ['RpcException', 'WsException'];
 /** The default of option `exceptions.status`. */
 export const isServerError = (status: number): boolean => status >= SERVER_ERROR;
 
-/** The HTTP status that an error asks for; undefined if it asks for none. Never throws. */
+/**
+ * The HTTP status that an error asks for; undefined if it asks for none. That an error has a status is not enough: those of HTTP clients have
+ * the status of a response that the application has received. Never throws.
+ */
 export function statusOf(error: unknown): number | undefined {
   // Not `instanceof`, because a process may hold several copies of @nestjs/common.
   const getStatus = fieldOf(error, 'getStatus');
@@ -45,8 +48,18 @@ export function statusOf(error: unknown): number | undefined {
     const status = attempt(() => Reflect.apply(getStatus, error, []));
     if (isStatus(status)) return status;
   }
-  return [fieldOf(error, 'statusCode'), fieldOf(error, 'status')].find(isStatus);
+  if (!isHttpError(error) && !isFastifyError(error)) return undefined;
+  const status = fieldOf(error, 'statusCode');
+  return isStatus(status) ? status : undefined;
 }
+
+/** An error of http-errors, which body parsers throw: `expose` tells whether its message is for the client. */
+const isHttpError = (error: unknown): boolean => typeof fieldOf(error, 'expose') === 'boolean';
+
+const isFastifyError = (error: unknown): boolean => {
+  const code = fieldOf(error, 'code');
+  return typeof code === 'string' && code.startsWith('FST_');
+};
 
 /**
  * True for errors by which an application answers its clients: with a status that does not concern the server, an exception for the sender

@@ -40,7 +40,6 @@ describe('expected errors', () => {
     ['an HttpException of another copy of Nest', new ForeignHttpException(403)],
     ['an error of http-errors', withFields({ status: 413, statusCode: 413, expose: true })],
     ['an error of Fastify', withFields({ statusCode: 400, code: 'FST_ERR_VALIDATION' })],
-    ['an object with a status', { statusCode: 404, message: 'not found' }],
     ['an RpcException', new RpcException('no')],
     ['a class derived from RpcException', new DerivedRpcException({ code: 5 })],
     ['a WsException', new WsException('no')],
@@ -62,10 +61,14 @@ describe('expected errors', () => {
     ['an HttpException with status 500', new InternalServerErrorException()],
     ['an HttpException with status 503', new ServiceUnavailableException()],
     ['an HttpException of another copy with status 500', new ForeignHttpException(500)],
-    ['an error of http-errors with status 500', withFields({ status: 500, statusCode: 500 })],
-    ['a status that is none', withFields({ status: 'failed' })],
-    ['a status out of range', withFields({ statusCode: 42 })],
-    ['an exit code', withFields({ status: 1 })],
+    ['an error of http-errors with status 500', withFields({ status: 500, statusCode: 500, expose: false })],
+    ['an error of http-errors with a status out of range', withFields({ statusCode: 42, expose: true })],
+    [
+      'an error of axios, with the status of a response',
+      withFields({ status: 404, code: 'ERR_BAD_REQUEST', response: {} }),
+    ],
+    ['an error of an API client', withFields({ statusCode: 402, type: 'card_error' })],
+    ['an object with a status', { statusCode: 404, message: 'not found' }],
     ['a TimeoutError', new DOMException('late', 'TimeoutError')],
     ['a GraphQLError of the server', graphql({ code: 'INTERNAL_SERVER_ERROR' })],
     ['a GraphQLError without a code', new GraphQLError('failed')],
@@ -89,8 +92,9 @@ describe('expected errors', () => {
   it.each<[unknown, number | undefined]>([
     [new NotFoundException(), 404],
     [new ForeignHttpException(418), 418],
-    [withFields({ statusCode: 413 }), 413],
-    [withFields({ status: 429 }), 429],
+    [withFields({ statusCode: 413, expose: true }), 413],
+    [withFields({ statusCode: 400, code: 'FST_ERR_VALIDATION' }), 400],
+    [withFields({ status: 429 }), undefined],
     [new Error('none'), undefined],
   ])('status of %s', (error, status) => {
     expect(statusOf(error)).toBe(status);
