@@ -32,6 +32,15 @@ export type Taken =
       readonly distinctId: string;
     };
 
+interface Origin {
+  /** The uuid that was generated for the event. */
+  readonly ownId: string;
+  /** Epoch milliseconds. */
+  readonly capturedAt: number;
+  /** The package has described an error in it, which it may therefore shorten. */
+  readonly isDescribed: boolean;
+}
+
 /** Levels of an event that are created here and may be changed: the event and its properties. */
 const OWN_LEVELS = 2;
 /** `beforeSend` may remove what makes an event too large, so more is accepted before it. */
@@ -79,11 +88,12 @@ export class EventIntake {
       steps: source.event === '$exception' ? this.#contexts.steps() : undefined,
       warn,
     });
+    const origin: Origin = { ownId: uuid, capturedAt: now, isDescribed: exception !== undefined };
     // Without filters, no other code has a reference to the event and its properties.
-    if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, uuid, now, warn);
+    if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, origin, warn);
     const filtered = this.#filter(built, warn);
     return 'event' in filtered
-      ? this.#write(filtered.event, 0, uuid, now, warn)
+      ? this.#write(filtered.event, 0, origin, warn)
       : refused(built, filtered.reason, filtered.detail);
   }
 
@@ -98,16 +108,16 @@ export class EventIntake {
     }
   }
 
-  /** @param ownId the uuid that was generated for the event */
-  #write(event: PostHogEvent, ownLevels: number, ownId: string, capturedAt: number, warn: Warn): Taken {
+  #write(event: PostHogEvent, ownLevels: number, origin: Origin, warn: Warn): Taken {
+    const { ownId, capturedAt, isDescribed } = origin;
     const { maxEventBytes } = this.#settings;
     const problem = requiredProblem(event, maxEventBytes);
     if (problem !== null) return refused(event, 'invalid', problem);
     const encoded = this.#format.encode(event);
     const written = toJson(encoded, maxEventBytes, ownLevels);
     if (written === 'too_large') {
-      const trimmed = event.event === '$exception' ? this.#trim(event, warn) : null;
-      if (trimmed !== null) return this.#write(trimmed, 0, ownId, capturedAt, warn);
+      const trimmed = isDescribed ? this.#trim(event, warn) : null;
+      if (trimmed !== null) return this.#write(trimmed, 0, origin, warn);
       return refused(event, 'too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes));
     }
     const queued = this.#queued(event, ownId, written, capturedAt);

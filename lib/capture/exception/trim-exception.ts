@@ -4,8 +4,11 @@ import { cut } from './thrown-value.js';
 
 type Properties = Record<string, unknown>;
 
-/** Larger events are not trimmed: their size is not that of a stack. */
+/** More than a list of errors can have. A larger one is not of this package: `beforeSend` has made it. */
 const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_ENTRIES = 50;
+/** More than the recorded steps can have. Larger ones are the application's. */
+const MAX_STEPS_BYTES = 64 * 1024;
 
 /** A part of an error, and one way to make it smaller; changes the properties in place. */
 interface Cut {
@@ -30,10 +33,10 @@ export interface Trimmed {
 }
 
 /**
- * Makes an `$exception` that is too large fit: leaves out source lines, steps, frames in the middle of a stack, the ends of messages, and
- * causes, in this order, as far as necessary. Properties of the application stay as they are.
+ * Makes an error of `captureException` that is too large fit: leaves out source lines, steps, frames in the middle of a stack, the ends of
+ * messages, and causes, in this order, as far as necessary. Properties of the application stay as they are, and may be of any size.
  *
- * @returns null if it does not fit without any of them either
+ * @returns null if the error does not fit without any of them either
  */
 export function trimException(properties: Properties, fits: (properties: Properties) => boolean): Trimmed | null {
   const smallest = copyOf(properties);
@@ -43,6 +46,7 @@ export function trimException(properties: Properties, fits: (properties: Propert
   if (!fits(smallest)) return null;
   const parts = new Set<string>();
   let size = sizeOf(trimmed);
+  if (trimmed.$exception_steps === undefined && properties.$exception_steps !== undefined) parts.add('steps');
   for (const { part, apply } of CUTS) {
     apply(trimmed);
     const left = sizeOf(trimmed);
@@ -58,9 +62,18 @@ export function trimException(properties: Properties, fits: (properties: Propert
 const sizeOf = ({ $exception_list: list, $exception_steps: steps, $exception_message: message }: Properties): number =>
   JSON.stringify([list, steps, message]).length;
 
+/** Only what is trimmed is copied. */
 function copyOf(properties: Properties): Properties | null {
-  const copy = cleanCopy(properties, MAX_BYTES);
-  return copy !== 'too_large' && isObject(copy.value) ? copy.value : null;
+  const { $exception_list: list, $exception_steps: steps, ...others } = properties;
+  if (!Array.isArray(list) || list.length > MAX_ENTRIES) return null;
+  const copy = cleanCopy(list, MAX_BYTES);
+  if (copy === 'too_large') return null;
+  const kept = steps === undefined ? 'too_large' : cleanCopy(steps, MAX_STEPS_BYTES);
+  return {
+    ...others,
+    $exception_list: copy.value,
+    ...(kept !== 'too_large' && { $exception_steps: kept.value }),
+  };
 }
 
 function entriesOf({ $exception_list: list }: Properties): Properties[] {
@@ -82,7 +95,7 @@ function keepSourceOfThrow(frames: Properties[]): void {
 
 function removeSource(frames: Properties[]): void {
   for (const frame of frames)
-    for (const name of ['pre_context', 'context_line', 'post_context', 'vars']) Reflect.deleteProperty(frame, name);
+    for (const name of ['pre_context', 'context_line', 'post_context']) Reflect.deleteProperty(frame, name);
 }
 
 function keepSteps(properties: Properties, count: number): void {
