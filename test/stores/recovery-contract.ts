@@ -23,6 +23,8 @@ const PROJECT = 'abc1';
 const EVERYTHING = { project: PROJECT, maxEvents: 100_000, maxBytes: 1_000_000_000 };
 /** Time within which a source must find what is there. */
 const PATIENCE_MS = 5000;
+/** A source that holds nothing returns at once, and its connection needs turns of the event loop to change that. */
+const aMoment = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 10));
 
 /** The contract of `recover`, `remove` and `close`, which every store and every queue must pass. */
 export function describeRecovery(name: string, open: () => Promise<EventPlace>): void {
@@ -53,7 +55,7 @@ export function describeRecovery(name: string, open: () => Promise<EventPlace>):
         const piece = await recover(source, { ...request, maxEvents: request.maxEvents ?? count - events.length + 1 });
         events.push(...piece);
         if (performance.now() > end) throw new Error(`only ${events.length} of ${count} events were recovered`);
-        if (piece.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+        if (piece.length === 0) await aMoment();
       }
       return events;
     };
@@ -64,6 +66,7 @@ export function describeRecovery(name: string, open: () => Promise<EventPlace>):
       const isComplete = (): boolean => wanted.every(({ id }) => events.some((event) => event.id === id));
       for (const end = performance.now() + PATIENCE_MS; !isComplete() && performance.now() < end;) {
         events.push(...(await recover(source)));
+        await aMoment();
       }
       return events;
     };
@@ -170,6 +173,7 @@ export function describeRecovery(name: string, open: () => Promise<EventPlace>):
         for (const piece of pieces) recovered.push(...piece);
         // A queue shares its partitions among them, and some may be let go of only when they hold nothing.
         for (const [index, heir] of heirs.entries()) await heir.remove(pieces[index]!);
+        if (pieces.every((piece) => piece.length === 0)) await aMoment();
       }
       expect(byPerson(recovered)).toEqual(byPerson(events));
     });
@@ -237,7 +241,7 @@ export function describeRecovery(name: string, open: () => Promise<EventPlace>):
       // The events themselves, and not those that were removed before.
       for (const end = performance.now() + PATIENCE_MS; gone.length < 7 && performance.now() < end;) {
         await recover(source, { onGone });
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await aMoment();
       }
       expect(new Set(gone)).toEqual(new Set(held.slice(3)));
       for (const event of gone) expect(held).toContain(event);
