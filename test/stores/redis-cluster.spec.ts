@@ -64,6 +64,7 @@ describeWithRedis('the queue on Redis Cluster', () => {
     const taken = [];
     while (taken.length < 30) {
       taken.push(...(await relay.recover({ project: 'abc1', maxEvents: 100, maxBytes: 1e9 })).events);
+      await new Promise((resolve) => setImmediate(resolve));
     }
     void relay.remove(taken);
     while ((await queue.sample('abc1')).events !== 0);
