@@ -120,7 +120,7 @@ export class HeldPartition {
     this.#deletions.push(id);
   }
 
-  /** Deletes entries that are done with. Those that Redis does not delete now are tried again with the next call. Never rejects. */
+  /** Deletes entries whose events are settled. If a deletion fails, the next call repeats it. Never rejects. */
   flush(): Promise<void> {
     const ids = this.#deletions;
     if (ids.length === 0) return this.#deleting;
@@ -159,18 +159,23 @@ export class HeldPartition {
     for (const entry of entries) {
       if (this.isLost || this.#isDraining) return false;
       const [id, fields] = entry as readonly [unknown, unknown];
-      await this.#add(String(id), fields);
+      if (!(await this.#add(String(id), fields))) return true;
     }
     if (entries.length === 0) this.#emptyLooks += 1;
     if (entries.length === 0 && this.#emptyLooks % COMPARED_LOOKS === 0) await this.#compareLength();
     return entries.length === READ_ENTRIES;
   }
 
-  async #add(id: string, fields: unknown): Promise<void> {
+  /** Returns false if the entries that follow must be read again: `drain` has put the cursor back meanwhile. */
+  async #add(id: string, fields: unknown): Promise<boolean> {
     const before = this.#cursor;
     if (!this.#blocks.has(id)) {
       const entry = readEntry(fields, this.#context.project);
-      if (entry.kind === 'damaged') await this.#setAside(id, fields);
+      if (entry.kind === 'damaged') {
+        const isAside = await this.#setAside(id, fields);
+        if (this.#cursor !== before) return false;
+        if (!isAside) this.#blocks.set(id, null);
+      }
       if (entry.kind === 'newer') {
         this.#blocks.set(id, null);
         this.#context.onNewer();
@@ -183,14 +188,21 @@ export class HeldPartition {
       }
     }
     this.#cursor = id;
+    return true;
   }
 
-  async #setAside(id: string, fields: unknown): Promise<void> {
+  /** Resolves with false if the entry stays where it is, for example in a full Redis: it must not block the others. */
+  async #setAside(id: string, fields: unknown): Promise<boolean> {
     const { client, keys, onDamaged } = this.#context;
     const copy = Array.isArray(fields) ? (fields as Buffer[]) : [];
-    await client.send('XADD', keys.damaged(this.index), '*', ...copy, 'id', id);
-    await client.send('XDEL', keys.events(this.index), id);
+    try {
+      await client.send('XADD', keys.damaged(this.index), '*', ...copy, 'id', id);
+      await client.send('XDEL', keys.events(this.index), id);
+    } catch {
+      return false;
+    }
     onDamaged();
+    return true;
   }
 
   /**
