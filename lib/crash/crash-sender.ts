@@ -1,6 +1,7 @@
 /** The program that sends the events of a process that has crashed: see `send-from-child.ts`. */
-import { type DeliveryObserver, type QueuedEvent } from '../delivery/delivery.js';
+import { type QueuedEvent } from '../delivery/delivery.js';
 import { DeliveryPipeline } from '../delivery/delivery-pipeline.js';
+import { SILENT_OBSERVER } from '../delivery/silent-observer.js';
 import { BatchSender } from '../wire/batch-sender.js';
 import { type HttpClient } from '../wire/http-client.js';
 import { nodeClient } from '../wire/node-client.js';
@@ -13,23 +14,6 @@ const RETRY_BASE_MS = 50;
 const RETRY_MAX_MS = 400;
 /** More than there is time for. */
 const MAX_RETRIES = 1000;
-
-const ignore = (): void => undefined;
-const SILENT: DeliveryObserver = {
-  queued: ignore,
-  sending: ignore,
-  answered: ignore,
-  retrying: ignore,
-  delivered: ignore,
-  dropped: ignore,
-  gone: ignore,
-  coolingDown: ignore,
-  resumed: ignore,
-  batchLimited: ignore,
-  storeFailed: ignore,
-  storeWorks: ignore,
-  storeWarned: ignore,
-};
 
 const timeLeftMs = (): number => Math.max(0, CHILD_TIMEOUT_MS - MARGIN_MS - performance.now());
 
@@ -55,7 +39,7 @@ async function send({ settings, events, first }: CrashDelivery, index: number): 
   const pipeline = new DeliveryPipeline(
     { maxBatchEvents, maxBatchBytes, concurrency, ...limits, ...retries, ...times },
     sender,
-    { ...SILENT, delivered: report },
+    { ...SILENT_OBSERVER, delivered: report },
   );
   for (const event of events) {
     if (event.id === first) void pipeline.deliverNow(event, { timeoutMs: timeLeftMs() });

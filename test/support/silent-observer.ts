@@ -1,23 +1,8 @@
-import { type DeliveryObserver, type SendBatch, type Sender } from '../../lib/delivery/delivery.js';
+import { type SendBatch, type Sender } from '../../lib/delivery/delivery.js';
+
+export { SILENT_OBSERVER } from '../../lib/delivery/silent-observer.js';
 
 const ignore = (): void => undefined;
-
-/** Ignores everything; a test overrides what it is about. */
-export const SILENT_OBSERVER: DeliveryObserver = {
-  queued: ignore,
-  sending: ignore,
-  answered: ignore,
-  retrying: ignore,
-  delivered: ignore,
-  dropped: ignore,
-  gone: ignore,
-  coolingDown: ignore,
-  resumed: ignore,
-  batchLimited: ignore,
-  storeFailed: ignore,
-  storeWorks: ignore,
-  storeWarned: ignore,
-};
 
 export function senderOf(send: SendBatch): Sender {
   return {
