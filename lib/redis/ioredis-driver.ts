@@ -39,7 +39,7 @@ const IOREDIS_SETTINGS = {
   stringNumbers: false,
   // Of two, it needs fewer rights and works with older servers.
   protocol: 2,
-  // For the commands of the library. Those of the queue have a limit of their own, which is lower.
+  // Limits the library's own commands. The queue's commands have a lower limit in RedisClient.
   commandTimeout: 2 * CONNECT_TIMEOUT_MS,
   connectTimeout: CONNECT_TIMEOUT_MS,
   keepAlive: KEEP_ALIVE_MS,

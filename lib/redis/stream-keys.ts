@@ -2,7 +2,7 @@
 export const MAX_PARTITIONS = 16;
 
 /**
- * The keys of one project. Those of one partition have a hash tag, `{…}`, so that Redis Cluster keeps them on one node.
+ * The keys of one project. The keys of a partition share a hash tag, `{…}`, so that Redis Cluster keeps them on one node.
  *
  * ```
  * posthog:{9f2c…:0}:events    the stream of partition 0; an entry is a block of events

@@ -85,7 +85,7 @@ describeWithRedis('a client of Redis', () => {
       String(await admin.client('LIST'))
         .trim()
         .split('\n').length;
-    // Those of the test before are being closed.
+    // The connections of the previous test may still be closing.
     while ((await connections()) > 1);
     const client = clientOf(connection());
     expect(await connections()).toBe(1);

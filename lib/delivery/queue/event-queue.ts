@@ -73,7 +73,7 @@ export class EventQueue {
     return this.#held.bytes;
   }
 
-  /** All events, leased ones first. Those of one key are in the order of arrival. */
+  /** All events, leased ones first. Events with an equal order key are in the order of arrival. */
   get events(): readonly QueuedEvent[] {
     const leased = [...this.#leases].flatMap(({ open }) => open);
     return [...leased, ...Array.from(this.#waiting, ({ event }) => event), ...this.#arrivals];

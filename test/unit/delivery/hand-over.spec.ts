@@ -86,7 +86,7 @@ it('settles what was delivered up to the first that was not, and nothing of a re
 
 const keptIn = (memory: SharedMemory): string[] => idsOf([...memory.events.keys()]);
 
-/** Keeps events when it is told to. */
+/** Keeps appended events only once `commit` is called. */
 class SlowStore extends MemoryEventStore {
   readonly #turn: QueuedEvent[] = [];
   commit?: () => void = jest.fn(() => {

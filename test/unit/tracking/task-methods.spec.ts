@@ -26,7 +26,7 @@ function recorder(): TaskListener & { readonly tasks: FailedTask[] } {
   return { tasks, failed: (task) => void tasks.push(task), published: () => undefined, foundSaga: () => undefined };
 }
 
-it('wraps the methods of a class once, whoever asks', () => {
+it('wraps the methods of a class once, also if several applications use it', () => {
   class Schedules {
     run(): void {
       throw new Error('x');
