@@ -39,6 +39,8 @@ const MAY_IMPORT = {
   relay: ['module', 'capture', 'options', 'queue', 'wire', 'delivery', 'shared'],
   health: ['capture', 'queue', 'shared'],
   opentelemetry: ['capture', 'queue', 'delivery', 'shared'],
+  'posthog-node': ['capture', 'options', 'context', 'delivery', 'json', 'shared'],
+  flags: ['posthog-node', 'tracking', 'capture', 'options', 'context', 'delivery', 'json', 'shared'],
   live: [],
   inspector: ['live', 'tracking', 'capture', 'options', 'context', 'queue', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'options', 'context', 'wire', 'delivery', 'shared'],

@@ -6,6 +6,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^nestjs-posthog-capture$': '<rootDir>/lib/index.ts',
+    '^nestjs-posthog-capture/flags$': '<rootDir>/lib/flags/index.ts',
     '^nestjs-posthog-capture/health$': '<rootDir>/lib/health/index.ts',
     '^nestjs-posthog-capture/inspector$': '<rootDir>/lib/inspector/index.ts',
     '^nestjs-posthog-capture/lmdb$': '<rootDir>/lib/stores/lmdb-event-store.ts',
@@ -13,6 +14,7 @@ export default {
     '^nestjs-posthog-capture/store$': '<rootDir>/lib/stores/file-event-store.ts',
     '^nestjs-posthog-capture/relay$': '<rootDir>/lib/relay/index.ts',
     '^nestjs-posthog-capture/opentelemetry$': '<rootDir>/lib/opentelemetry/index.ts',
+    '^nestjs-posthog-capture/posthog-node$': '<rootDir>/lib/posthog-node/index.ts',
     '^nestjs-posthog-capture/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-posthog-capture/testing/jest$': '<rootDir>/lib/testing/jest.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
