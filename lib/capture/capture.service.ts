@@ -13,6 +13,7 @@ import {
   type UnsetPersonPropertiesInput,
 } from './capture-event.js';
 import { allowCaptureCaught } from './capture-caught.js';
+import { allowCaptureForeign } from './capture-foreign.js';
 import { type CaptureParts } from './capture-parts.js';
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
@@ -62,6 +63,10 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     this.#parts = parts;
     const { contexts, reporter } = parts;
     allowCaptureCaught(this, parts.exceptions, (check) => this.#enqueue(check));
+    allowCaptureForeign(this, {
+      enqueue: (check) => this.#enqueue(check),
+      sendNow: (checked, options) => this.#sendNow(checked, options),
+    });
     this.context = {
       get: () => contexts.get(),
       set: (partial) => {

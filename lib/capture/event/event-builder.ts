@@ -63,8 +63,8 @@ function mergeProperties(
   // V8 copies several times faster if the literal begins with a name, and faster than any loop.
   const properties: Properties = {
     $lib: LIBRARY_NAME,
-    ...settings.superProperties,
-    ...acting.properties,
+    ...(source.isBare ? undefined : settings.superProperties),
+    ...(source.isBare ? undefined : acting.properties),
     ...own,
     ...LIBRARY,
   };

@@ -96,6 +96,7 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
     root: rootOf(given),
     thrown: undefined,
     needsProfile: needsProfile(event),
+    isBare: false,
   };
 }
 

@@ -22,6 +22,8 @@ export interface SourceEvent {
   readonly thrown: Thrown | undefined;
   /** True if `$process_person_profile: false` would make PostHog ignore the event. */
   readonly needsProfile: boolean;
+  /** True: neither `superProperties` nor properties of the context are added. */
+  readonly isBare: boolean;
 }
 
 /** The result of checking an input. Warnings and problems hold no property values. */

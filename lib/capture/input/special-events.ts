@@ -180,5 +180,6 @@ function special(
     root: undefined,
     thrown: undefined,
     needsProfile: needsProfile(event),
+    isBare: false,
   };
 }

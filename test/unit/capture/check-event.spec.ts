@@ -19,6 +19,7 @@ const NOTHING_SAID: SourceEvent = {
   root: undefined,
   thrown: undefined,
   needsProfile: false,
+  isBare: false,
 };
 
 function thrower(): never {

@@ -47,6 +47,7 @@ function shapes(
       root: undefined,
       thrown: undefined,
       needsProfile,
+      isBare: false,
     });
   });
 }
