@@ -22,7 +22,7 @@ export {
   type RequestTrackingOptions,
 } from './options/posthog-capture.options.js';
 export { posthogConfig, type PostHogConfig } from './options/posthog-capture.config.js';
-export { PostHogConfigurationError } from './options/configuration-error.js';
+export { PostHogConfigurationError } from './shared/configuration-error.js';
 
 export { CaptureService } from './capture/capture.service.js';
 export { type CaptureStats } from './capture/capture-stats.js';

@@ -1,6 +1,6 @@
 import { type DynamicModule, type INestApplicationContext, type LoggerService, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { loadDotEnv } from './dot-env.js';
 import { messageOf, printable, UsageError } from './terminal.js';
 

@@ -1,7 +1,7 @@
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { type LoggerService } from '@nestjs/common';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { describeUrl } from '../options/describe-value.js';
 import { type CaptureQueue } from '../queue/capture-queue.js';
 import { redisQueue } from '../redis/redis-queue.js';

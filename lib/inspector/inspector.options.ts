@@ -1,5 +1,5 @@
 import { type CanActivate, type DynamicModule, type Type } from '@nestjs/common';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { type Mask } from '../live/mask.js';
 import { didYouMean } from '../shared/did-you-mean.js';
 

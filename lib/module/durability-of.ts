@@ -1,7 +1,7 @@
 import { type DeliveryPipeline } from '../delivery/delivery-pipeline.js';
 import { type Durability } from '../delivery/durability/durable-buffer.js';
 import { type EventStore, type ReadableStore } from '../delivery/durability/event-store.js';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { variableOf } from '../options/environment.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
 import { describeStoreError } from '../wire/describe-error.js';

@@ -1,5 +1,5 @@
 import { type ModuleRef } from '@nestjs/core';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { describeName } from '../options/describe-value.js';
 import { type HttpServiceToken, type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
 import { describeProxy } from '../wire/axios-environment.js';

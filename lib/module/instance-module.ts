@@ -2,7 +2,7 @@ import { type DynamicModule, type Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from './config-source.js';
 import { MODULE_OPTIONS_TOKEN } from './posthog-capture.module-definition.js';
 import { registerInstance, TrackingModule } from '../tracking/tracking.module.js';

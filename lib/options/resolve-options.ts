@@ -1,6 +1,6 @@
 import { validateSync, type ValidationError } from 'class-validator';
 import { PostHogCaptureOptions } from './posthog-capture.options.js';
-import { PostHogConfigurationError } from './configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { describeKey, describeName, describeUrl, describeValue } from './describe-value.js';
 import { describeQueueDefaults } from './queue-defaults.js';
 import { isGiven, OPTION_NAMES, parseOption, readVariables, variableOf } from './environment.js';

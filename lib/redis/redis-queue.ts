@@ -4,7 +4,7 @@
  * @module nestjs-posthog-capture/redis
  */
 import { type Sender } from '../delivery/delivery.js';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { type CaptureQueue, type QueueSample, type QueueSource } from '../queue/capture-queue.js';
 import { didYouMean } from '../shared/did-you-mean.js';
 import { findDriver, type RedisConnectionOptions, type RedisInstance } from './find-driver.js';

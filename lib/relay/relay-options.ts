@@ -1,5 +1,5 @@
 import { type InstanceSource } from '../module/instance-module.js';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { describeUrl } from '../options/describe-value.js';
 import { parseOption, variableOf } from '../options/environment.js';
 import { EXPECTED_QUEUE, isQueue } from '../options/option-rules.js';

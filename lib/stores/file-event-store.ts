@@ -4,7 +4,7 @@
  * @module nestjs-posthog-capture/store
  */
 import { resolve } from 'node:path';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { type EventStore, type Recovery, type RecoveryRequest } from '../delivery/durability/event-store.js';
 import { onExit } from '../shared/process-hooks.js';

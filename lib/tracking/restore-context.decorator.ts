@@ -1,5 +1,5 @@
 import { UseInterceptors } from '@nestjs/common';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { wrapMethod } from './call/tracked-methods.js';
 import { invokeMethod } from './invoke-method.js';
 import { messageContexts } from './propagation/message-contexts.js';

@@ -1,6 +1,6 @@
 import { UseInterceptors } from '@nestjs/common';
 import { type Outcomes } from '../context/track-context.js';
-import { PostHogConfigurationError } from '../options/configuration-error.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { checkTrackEvent, type TrackEventOptions } from './call/track-event.options.js';
 import { planOf, wrapMethod } from './call/tracked-methods.js';
 import { invokeMethod } from './invoke-method.js';

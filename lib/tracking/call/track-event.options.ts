@@ -1,6 +1,6 @@
 import { isEventName, MAX_EVENT_NAME_BYTES } from '../../context/event-name.js';
 import { type Outcome, type Outcomes, type TrackContext } from '../../context/track-context.js';
-import { PostHogConfigurationError } from '../../options/configuration-error.js';
+import { PostHogConfigurationError } from '../../shared/configuration-error.js';
 import { didYouMean } from '../../shared/did-you-mean.js';
 import { isObject } from '../../shared/untrusted-values.js';
 

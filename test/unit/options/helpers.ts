@@ -1,4 +1,4 @@
-import { PostHogConfigurationError } from '../../../lib/options/configuration-error.js';
+import { PostHogConfigurationError } from '../../../lib/shared/configuration-error.js';
 import { resolveOptions, type OptionSources } from '../../../lib/options/resolve-options.js';
 
 export { PROJECT_KEY as KEY } from '../../support/secrets.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { PostHogConfigurationError } from '../../../lib/options/configuration-error.js';
+import { PostHogConfigurationError } from '../../../lib/shared/configuration-error.js';
 import { resolveOptions } from '../../../lib/options/resolve-options.js';
 import { type PostHogCaptureModuleOptions } from '../../../lib/options/posthog-capture.options.js';
 import { configOf, errorOf, KEY, problemsOf } from './helpers.js';
