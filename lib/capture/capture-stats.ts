@@ -6,6 +6,7 @@ import {
   type SendFailure,
 } from '../delivery/delivery.js';
 import { type QueueStats } from '../queue/queue-monitor.js';
+import { type FlagStats } from './flag-stats.js';
 
 /** The state of one instance. `captured + recovered = delivered + dropped + pending` at every moment. */
 export interface CaptureStats {
@@ -50,4 +51,6 @@ export interface CaptureStats {
   storeFailing: boolean;
   /** The shared queue that this instance puts events into or takes them from; null without the option `queue`, except on a relay. */
   queue: QueueStats | null;
+  /** The feature flags read through FeatureFlagsModule; null without it. */
+  flags: FlagStats | null;
 }

@@ -19,6 +19,7 @@ import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
 import { type Taken } from './event/event-intake.js';
 import { ownText } from './event/event-stamps.js';
+import { flagStatsOf } from './flag-stats.js';
 import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
 import { checkEvent } from './input/check-event.js';
@@ -255,6 +256,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
       droppedByReason: reporter.byReason,
       ...held,
       queue: queueStats?.() ?? null,
+      flags: flagStatsOf(this),
     };
   }
 

@@ -1,5 +1,6 @@
 import { type CaptureStats } from '../capture/capture-stats.js';
 import { capitalized, routeOf } from '../capture/report/route.js';
+import { type FlagStats } from '../capture/flag-stats.js';
 import { type QueueStats } from '../queue/queue-monitor.js';
 
 export type HealthStatus = 'up' | 'degraded' | 'down';
@@ -31,6 +32,9 @@ export interface HealthReport {
 
 const DEFAULT_QUEUE_SHARE = 0.5;
 const DEFAULT_AGE_MS = 300_000;
+
+/** Flag definitions are old after so many intervals in which they could not be loaded. */
+const MISSED_LOADS = 3;
 
 const STATES: Readonly<Record<'full' | 'down', HealthProblem>> = {
   full: {
@@ -91,7 +95,7 @@ function degradedProblems(
     const seconds = Math.round(oldestMs / 1000);
     problems.push({ message: `The oldest event has been waiting for ${seconds} s`, remedy: backlogRemedy });
   }
-  return distinct(problems);
+  return distinct([...problems, ...flagProblems(stats.flags)]);
 }
 
 /** A pod is not responsible for events that the shared queue has accepted; a relay is. */
@@ -106,6 +110,30 @@ function queueProblems(queue: QueueStats | null, severity: 'down' | 'degraded'):
     .map(({ message, remedy }) => ({ message, remedy }));
   const isKnown = queue.problems.some((problem) => problem.severity !== 'note');
   if (queue.state !== 'ok' && severity === 'degraded' && !isKnown) problems.push(STATES[queue.state]);
+  return problems;
+}
+
+/** Never `down`: without PostHog, code gets its default values. */
+function flagProblems(flags: FlagStats | null): HealthProblem[] {
+  if (!flags) return [];
+  const { coolDownUntil, lastError, definitionsAgeMs, definitionsEveryMs } = flags;
+  const problems: HealthProblem[] = [];
+  if (coolDownUntil !== null || lastError?.needsAction) {
+    const { message = 'PostHog does not respond', remedy = 'nothing to do unless it lasts' } = lastError ?? {};
+    problems.push({ message: `Feature flags: ${message}`, remedy });
+  }
+  if (
+    definitionsAgeMs !== null &&
+    definitionsEveryMs !== null &&
+    definitionsAgeMs > MISSED_LOADS * definitionsEveryMs
+  ) {
+    const minutes = Math.round(definitionsAgeMs / 60_000);
+    const why = lastError ? `: ${lastError.message}` : '';
+    problems.push({
+      message: `Feature flags: the definitions are ${minutes} min old${why}`,
+      remedy: lastError?.remedy ?? 'changes of flags have no effect until PostHog can be reached',
+    });
+  }
   return problems;
 }
 

@@ -2,6 +2,7 @@ import { type ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult } from '@nestjs/terminus';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
+import { type FlagStats } from '../capture/flag-stats.js';
 import { type QueueStats } from '../queue/queue-monitor.js';
 import { assessHealth, type CaptureHealthThresholds, type HealthStatus } from './assess-health.js';
 
@@ -20,8 +21,9 @@ export interface CaptureHealthOptions extends CaptureHealthThresholds {
  *
  * - `up`: no problem is known.
  * - `degraded`: the instance is cooling down, the queue is too full, or the oldest event is too old; or the shared queue is down or full, or
- *   no relay takes events from it. Events wait; they are lost only when the queue of the instance is full. Reported as `degraded` with
- *   Terminus 12, and as `up` with Terminus 10 and 11.
+ *   no relay takes events from it. Events wait; they are lost only when the queue of the instance is full. Also while feature flags
+ *   cannot be evaluated, so that code gets its default values. Reported as `degraded` with Terminus 12, and as `up` with Terminus 10
+ *   and 11.
  * - `down`: PostHog or the shared queue refuses every request, the server of the shared queue may delete events, or the store fails.
  *   Somebody has to act.
  *
@@ -61,8 +63,9 @@ export class PostHogCaptureHealthIndicator {
       queueShare,
       oldestPendingMs,
       retries,
-      coolDownUntil: stats.coolDownUntil === null ? null : new Date(stats.coolDownUntil).toISOString(),
+      coolDownUntil: isoTime(stats.coolDownUntil),
       ...(stats.queue && { queue: withoutProblems(stats.queue) }),
+      ...(stats.flags && { flags: withoutReads(stats.flags) }),
     };
     const reported = health === 'degraded' && options.failWhenDegraded ? 'down' : health;
     return this.#terminus.result(key, reported, details);
@@ -72,6 +75,14 @@ export class PostHogCaptureHealthIndicator {
 /** The report has them. */
 function withoutProblems({ role, state, events, bytes, oldestMs, relays, partitionsHeld }: QueueStats) {
   return { role, state, events, bytes, oldestMs, relays, partitionsHeld };
+}
+
+function withoutReads({ source, definitionsAgeMs, coolDownUntil, requests, timeouts }: FlagStats) {
+  return { source, definitionsAgeMs, coolDownUntil: isoTime(coolDownUntil), requests, timeouts };
+}
+
+function isoTime(epochMs: number | null): string | null {
+  return epochMs === null ? null : new Date(epochMs).toISOString();
 }
 
 function nameOf({ name, instance = name }: { name?: string | undefined; instance?: string | undefined }) {

@@ -4,6 +4,7 @@ import { type CaptureStats } from '../capture/capture-stats.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest } from '../delivery/delivery.js';
 import { type QueueStats } from '../queue/queue-monitor.js';
+import { flagInstruments } from './flag-instruments.js';
 
 /** Options of `observeCapture`. */
 export interface ObserveCaptureOptions {
@@ -128,6 +129,7 @@ function countsOf(meter: Meter, instance: Attributes) {
     if (bytes !== null) result.observe(relayMemory, bytes, instance);
     if (relays !== null) result.observe(relayMembers, relays, instance);
   };
+  const flags = flagInstruments(meter, instance);
   const observe = (capture: CaptureService, result: BatchObservableResult): CaptureStats => {
     const stats = capture.stats();
     // Lower when another process took events over; a counter that decreases looks like a restart.
@@ -147,6 +149,7 @@ function countsOf(meter: Meter, instance: Attributes) {
     result.observe(coolingDown, stats.coolDownUntil === null ? 0 : 1, instance);
     result.observe(storeFailing, stats.storeFailing ? 1 : 0, instance);
     if (stats.queue) observeQueue(stats.queue, result);
+    if (stats.flags) flags.observe(stats.flags, result);
     return stats;
   };
   const own = [
@@ -162,5 +165,5 @@ function countsOf(meter: Meter, instance: Attributes) {
     coolingDown,
     storeFailing,
   ];
-  return { observe, all: [...own, relayLag, relayEvents, relayMemory, relayMembers] };
+  return { observe, all: [...own, relayLag, relayEvents, relayMemory, relayMembers, ...flags.all] };
 }

@@ -11,6 +11,8 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { CaptureService, getCaptureToken, PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { observeCapture, PostHogCaptureMetricsModule } from 'nestjs-posthog-capture/opentelemetry';
+import { reportFlags } from '../../lib/capture/flag-stats.js';
+import { QUIET_FLAGS } from '../support/flag-stats.js';
 import { ScriptedQueue } from '../support/scripted-queue.js';
 import { boot, closeAll, KEY, onClose, start, startPostHog } from '../support/harness.js';
 
@@ -101,6 +103,38 @@ it('reports the shared queue, as far as it is known', async () => {
   };
   while (capture.stats().queue?.events === null) await new Promise((resolve) => setImmediate(resolve));
   expect(await shared()).toEqual({ lag: 2.5, events: 7, memory: 900, members: 2 });
+});
+
+it('reports the feature flags of an instance that evaluates them', async () => {
+  const { capture } = await boot({});
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter, { name: 'billing' });
+  const ofFlags = async (): Promise<Record<string, unknown>> => {
+    const points = [...(await collect())].filter(([name]) => name.startsWith('posthog.flags.'));
+    return Object.fromEntries(points.map(([name, all]) => [name, all.map((point) => [point.value, point.attributes])]));
+  };
+  expect(await ofFlags()).toEqual({});
+  const reads = [
+    { key: 'checkout', value: 'blue', count: 3 },
+    { key: 'checkout', value: false, count: 2 },
+    { key: 'checkout', value: null, count: 1 },
+  ];
+  const flags = { ...QUIET_FLAGS, requests: 4, timeouts: 1, coolDownUntil: Date.now(), reads, otherReads: 7 };
+  reportFlags(capture, () => flags);
+  const instance = { 'posthog.capture.instance': 'billing' };
+  const checkout = { ...instance, 'feature_flag.key': 'checkout' };
+  expect(await ofFlags()).toEqual({
+    'posthog.flags.reads': [
+      [3, { ...checkout, 'feature_flag.result.variant': 'blue' }],
+      [2, { ...checkout, 'feature_flag.result.variant': 'false' }],
+      [1, checkout],
+      [7, instance],
+    ],
+    'posthog.flags.requests': [[4, instance]],
+    'posthog.flags.request.timeouts': [[1, instance]],
+    'posthog.flags.cooling_down': [[1, instance]],
+    'posthog.flags.definitions.age': [[60, instance]],
+  });
 });
 
 it('records the duration of each request, with its status or error', async () => {

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { reportFlags } from '../../lib/capture/flag-stats.js';
+import { QUIET_FLAGS } from '../support/flag-stats.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { boot, captureMany, closeAll, expectBalanced, start } from '../support/harness.js';
 import { record } from '../support/recording.js';
@@ -45,6 +47,15 @@ describe('requests', () => {
     capture.capture({ event: 'a', distinctId: 'ann' });
     await app.close();
     expect(capture.stats().requests.byStatus).toEqual({ aborted: 1 });
+  });
+});
+
+describe('feature flags', () => {
+  it('are null until something evaluates them', async () => {
+    const { capture } = await boot({});
+    expect(capture.stats().flags).toBeNull();
+    reportFlags(capture, () => QUIET_FLAGS);
+    expect(capture.stats().flags).toEqual(QUIET_FLAGS);
   });
 });
 

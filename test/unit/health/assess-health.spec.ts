@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { type CaptureStats } from 'nestjs-posthog-capture';
+import { type CaptureStats, type FlagStats } from 'nestjs-posthog-capture';
 import { type QueueStats } from '../../../lib/queue/queue-monitor.js';
 import { type CaptureHealthThresholds, assessHealth } from '../../../lib/health/assess-health.js';
+import { QUIET_FLAGS } from '../../support/flag-stats.js';
 import { terminus10 } from '../../../lib/health/health-indicator.js';
 
 const QUIET: CaptureStats = {
@@ -22,6 +23,7 @@ const QUIET: CaptureStats = {
   batchLimit: null,
   storeFailing: false,
   queue: null,
+  flags: null,
 };
 const POD: QueueStats = {
   role: 'pod',
@@ -39,6 +41,9 @@ const problem = (severity: 'down' | 'degraded' | 'note', message = severity as s
   message,
   remedy: 'fix it',
 });
+const FLAGS = QUIET_FLAGS;
+const LATE = { message: 'PostHog does not respond within 500 ms', remedy: 'wait', needsAction: false };
+const REFUSED = { message: 'the secret key is refused', remedy: 'check POSTHOG_SECRET_KEY', needsAction: true };
 const LIMITS = QUIET.limits as NonNullable<CaptureStats['limits']>;
 const FAILURE = { message: 'HTTP 503', remedy: 'wait' };
 
@@ -132,6 +137,12 @@ it.each<[string, Partial<CaptureStats>, CaptureHealthThresholds, string, number]
   ['a pod whose store fails', { queue: POD, storeFailing: true }, {}, 'down', 1],
   ['a relay that cannot remove events from the queue', { queue: RELAY, storeFailing: true }, {}, 'degraded', 1],
   ['a relay whose queue is down', { queue: { ...RELAY, state: 'down' }, storeFailing: true }, {}, 'degraded', 1],
+  ['flags that work', { flags: FLAGS }, {}, 'up', 0],
+  ['one late request for flags', { flags: { ...FLAGS, lastError: LATE } }, {}, 'up', 0],
+  ['flags that are cooling down', { flags: { ...FLAGS, lastError: LATE, coolDownUntil: 1 } }, {}, 'degraded', 1],
+  ['flags whose key is refused', { flags: { ...FLAGS, source: 'none', lastError: REFUSED } }, {}, 'degraded', 1],
+  ['definitions that missed three loads', { flags: { ...FLAGS, definitionsAgeMs: 900_001 } }, {}, 'degraded', 1],
+  ['definitions of which nothing is known', { flags: { ...FLAGS, definitionsAgeMs: null } }, {}, 'up', 0],
   ['every degraded problem at once', { coolDownUntil: 1, pending: 90, oldestPendingMs: 400_000 }, {}, 'degraded', 3],
 ])('assesses %s', (_what, stats, thresholds, health, problems) => {
   const report = assessHealth({ ...QUIET, ...stats }, thresholds);
@@ -144,6 +155,27 @@ it('reports the number of events dropped by a full queue', () => {
   expect(health).toBe('degraded');
   expect(problems).toMatchObject([
     { message: 'The queue is 100 % full; 490 events were dropped since the process started because it was full' },
+  ]);
+});
+
+it('names the error and the remedy of feature flags', () => {
+  const problemsOf = (flags: Partial<FlagStats>) => assessHealth({ ...QUIET, flags: { ...FLAGS, ...flags } }).problems;
+  expect([
+    ...problemsOf({ lastError: REFUSED }),
+    ...problemsOf({ coolDownUntil: 1 }),
+    ...problemsOf({ definitionsAgeMs: 3_600_000, lastError: LATE }),
+    ...problemsOf({ definitionsAgeMs: 3_600_000 }),
+  ]).toEqual([
+    { message: 'Feature flags: the secret key is refused', remedy: 'check POSTHOG_SECRET_KEY' },
+    { message: 'Feature flags: PostHog does not respond', remedy: 'nothing to do unless it lasts' },
+    {
+      message: 'Feature flags: the definitions are 60 min old: PostHog does not respond within 500 ms',
+      remedy: 'wait',
+    },
+    {
+      message: 'Feature flags: the definitions are 60 min old',
+      remedy: 'changes of flags have no effect until PostHog can be reached',
+    },
   ]);
 });
 
