@@ -40,6 +40,7 @@ export {
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture/capture-event.js';
+export { type EvaluatedFlags } from './capture/evaluated-flags.js';
 export { type ExceptionLevel } from './capture/exception/capture-boundary.js';
 export { CaptureEventDto, captureEventOf, CaptureEventOptionsDto } from './capture/input/capture-event.dto.js';
 export { CaptureResult } from './capture/capture-result.js';

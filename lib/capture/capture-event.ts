@@ -1,3 +1,4 @@
+import { type EvaluatedFlags } from './evaluated-flags.js';
 import { type ExceptionLevel } from './exception/capture-boundary.js';
 
 /** Fields of an event that the calls for persons, groups and errors take as well. */
@@ -26,6 +27,11 @@ export interface CaptureEvent extends EventDetails {
   properties?: Record<string, unknown>;
   /** Group type to group key, sent as `$groups`. */
   groups?: Record<string, string | number>;
+  /**
+   * Flags whose values the event gets: `$feature/<key>` for each, and `$active_feature_flags`. Makes no request. `properties` take precedence.
+   * Ignored by `$feature_flag_called`.
+   */
+  flags?: EvaluatedFlags;
   options?: CaptureEventOptions;
   /** Properties of the person, as in PostHog's API. Merged into `properties.$set`, over which it takes precedence. */
   $set?: Record<string, unknown>;

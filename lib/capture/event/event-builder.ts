@@ -8,6 +8,7 @@ import { type DescribedException } from '../exception/exceptions.js';
 import { removeOwned } from '../exception/owned-properties.js';
 import { correctReserved, type ReservedSettings } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
+import { flagProperties } from './flag-properties.js';
 
 type Properties = Record<string, unknown>;
 
@@ -65,6 +66,7 @@ function mergeProperties(
     $lib: LIBRARY_NAME,
     ...(source.isBare ? undefined : settings.superProperties),
     ...(source.isBare ? undefined : acting.properties),
+    ...(source.flags && flagProperties(source.flags, acting.properties)),
     ...own,
     ...LIBRARY,
   };

@@ -6,13 +6,17 @@ import { contentOf, describe, isMissing, isObject, lookAt, readField } from '../
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import { type CaptureEvent } from '../capture-event.js';
 import { EVENT_FIELDS, OPTION_FIELDS } from './input-fields.js';
+import { type FlagValues } from './read-flags.js';
 import { completeInput, readInput, valuesOf } from './read-input.js';
-import { type Rule, UUID } from './rules.js';
+import { FLAGS, problemOf, readBy, type Rule, UUID } from './rules.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
 import { timestampOf } from './timestamp.js';
 
 const FIELD_NAMES = Object.keys(EVENT_FIELDS);
 const OPTION_NAMES = Object.keys(OPTION_FIELDS);
+
+/** PostHog expects no other flags with it. */
+const FLAG_CALLED = '$feature_flag_called';
 
 const INCONSISTENT = 'a field returns something else each time it is read';
 
@@ -49,6 +53,7 @@ function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Given 
       distinctId: lookAt(input.distinctId),
       properties: lookAt(input.properties),
       groups: lookAt(input.groups),
+      flags: lookAt(input.flags),
       timestamp: lookAt(input.timestamp),
       uuid: lookAt(input.uuid),
       disableGeoip: lookAt(input.disableGeoip),
@@ -89,6 +94,7 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
     distinctId,
     properties,
     groups,
+    flags: isMissing(given.flags) ? undefined : flagsOf(given.flags, event, warn),
     timestamp,
     uuid: uuid ?? undefined,
     disableGeoip: disableGeoip ?? undefined,
@@ -98,6 +104,13 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
     needsProfile: needsProfile(event),
     isBare: false,
   };
+}
+
+function flagsOf(flags: unknown, event: string, warn: Warn): FlagValues | undefined {
+  if (event === FLAG_CALLED) return undefined;
+  const values = readBy(FLAGS, flags, warn);
+  if (values === null) warn(`${problemOf(FLAGS, 'flags', flags)}; it was left out`);
+  return values ?? undefined;
 }
 
 function rootOf({ $set, $set_once, $unset }: Given): Record<string, unknown> | undefined {

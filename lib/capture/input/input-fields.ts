@@ -15,6 +15,7 @@ import {
   EVENT_NAME,
   EVENT_PROPERTIES,
   FINGERPRINT,
+  FLAGS,
   GROUP_KEY,
   GROUP_TYPE,
   GROUPS,
@@ -75,6 +76,7 @@ export const EVENT_FIELDS = {
   distinctId: optional(DISTINCT_ID),
   properties: optional(EVENT_PROPERTIES),
   groups: optional(GROUPS),
+  flags: replaceable(FLAGS),
   ...DETAILS,
   /** Its own fields: OPTION_FIELDS. */
   options: optional(EVENT_PROPERTIES),

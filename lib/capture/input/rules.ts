@@ -14,6 +14,7 @@ import {
 } from '../../shared/untrusted-values.js';
 import { EXCEPTION_LEVELS, type ExceptionLevel, levelOf } from '../exception/capture-boundary.js';
 import { givenSteps } from './given-steps.js';
+import { type FlagValues, readFlags } from './read-flags.js';
 import { timestampOf } from './timestamp.js';
 
 /** PostHog does not cut a longer key: it loses the group event. */
@@ -119,6 +120,12 @@ export const PROPERTY_NAMES: Rule<string[]> = {
 };
 
 export const GROUPS: Rule<GroupKeys> = { name: 'isGroups', read: groupKeysOf, expected: GROUPS_RULE };
+
+export const FLAGS: Rule<FlagValues> = {
+  name: 'isEvaluatedFlags',
+  read: readFlags,
+  expected: 'the result of evaluateFlags()',
+};
 
 export const GROUP_TYPE: Rule<string> = {
   name: 'isText',

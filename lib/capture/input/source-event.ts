@@ -1,5 +1,6 @@
 import { type DropReason } from '../../delivery/delivery.js';
 import { type Thrown } from '../exception/exceptions.js';
+import { type FlagValues } from './read-flags.js';
 
 /** A checked event with normalized values. */
 export interface SourceEvent {
@@ -9,6 +10,7 @@ export interface SourceEvent {
   /** The caller's own object: `buildEvent` copies it, so that it is read once. */
   readonly properties: Readonly<Record<string, unknown>> | undefined;
   readonly groups: Readonly<Record<string, string>> | undefined;
+  readonly flags: FlagValues | undefined;
   /** RFC 3339 UTC; undefined: now. */
   readonly timestamp: string | undefined;
   /** Lower case; undefined: a new one. */

@@ -173,6 +173,7 @@ function special(
     distinctId,
     properties,
     groups: undefined,
+    flags: undefined,
     timestamp,
     uuid,
     disableGeoip,

@@ -12,6 +12,7 @@ const NOTHING_SAID: SourceEvent = {
   distinctId: undefined,
   properties: undefined,
   groups: undefined,
+  flags: undefined,
   timestamp: undefined,
   uuid: undefined,
   disableGeoip: undefined,
@@ -52,6 +53,15 @@ class Named {
   plan = 'pro';
 }
 const named = new Named();
+const FLAG_VALUES = new Map<string, unknown>([
+  ['a', true],
+  ['b', 'blue'],
+  ['c', false],
+]);
+const flagsOf = (values: Record<string, unknown>): object => ({
+  keys: Object.keys(values),
+  getFlag: (key: string) => values[key],
+});
 const bare = Object.assign(Object.create(null) as object, { a: 1 });
 
 const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
@@ -133,6 +143,28 @@ const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
     [['acme'], REFUSED],
     ['acme', REFUSED],
     [new Map([['company', 'acme']]), REFUSED],
+  ],
+  flags: [
+    [undefined, undefined],
+    [null, undefined],
+    [flagsOf({ a: true, b: 'blue', c: false }), FLAG_VALUES],
+    [
+      { ...flagsOf({ a: true, b: 'blue', c: false }), only: () => flagsOf({ a: true, b: 'blue', c: false }) },
+      FLAG_VALUES,
+    ],
+    [{ keys: ['a'], value: () => true }, new Map([['a', true]])],
+    [flagsOf({}), new Map()],
+    // Values that flags cannot have.
+    [flagsOf({ a: 5, b: null, c: Promise.resolve(true), d: '', e: undefined }), new Map()],
+    [{ keys: ['a', 5, null, ''], getFlag: () => true }, new Map([['a', true]])],
+    [{ keys: ['a', 'b'], getFlag: (key: string) => (key === 'a' ? thrower() : true) }, new Map([['b', true]])],
+    [{ keys: ['a'] }, undefined],
+    [{ keys: 'a', getFlag: () => true }, undefined],
+    [{ keys: new Array(10_001), getFlag: () => true }, undefined],
+    [{ keys: ['a'], getFlag: () => true, only: thrower }, undefined],
+    [{ keys: ['a'], getFlag: () => true, only: () => null }, undefined],
+    ['a', undefined],
+    [{ a: true }, undefined],
   ],
   timestamp: [
     [undefined, undefined],
@@ -281,6 +313,18 @@ describe('checkEvent', () => {
 
   it('accepts an event that cannot list its fields', () => {
     expect(checkEvent(new Proxy({ event: 'e' }, { ownKeys: thrower }))).toMatchObject({ ok: true, warnings: [] });
+  });
+
+  it.each([
+    ['a getter', Object.defineProperty({ event: 'e' }, 'flags', { get: thrower })],
+    ['a revoked proxy', { event: 'e', flags: revokedProxy() }],
+    ['a revoked list of keys', { event: 'e', flags: { keys: revokedProxy(), getFlag: () => true } }],
+  ])('flags that cannot be read are left out: %s', (_, input) => {
+    expect(checkEvent(input)).toMatchObject({
+      ok: true,
+      source: { flags: undefined },
+      warnings: [expect.stringMatching(/^flags must be the result of evaluateFlags\(\), .* it was left out$/)],
+    });
   });
 
   it('a uuid that cannot be read is replaced', () => {

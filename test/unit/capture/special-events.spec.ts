@@ -40,6 +40,7 @@ function shapes(
       distinctId,
       properties,
       groups: undefined,
+      flags: undefined,
       timestamp: undefined,
       uuid: undefined,
       disableGeoip: undefined,
