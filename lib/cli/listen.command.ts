@@ -109,7 +109,8 @@ function watchRefusals(posthog: FakePostHog, listener: (refusal: string, receive
 
 function describeRefusal({ method, path, status, index }: RecordedRequest, posthog: FakePostHog): string | null {
   const violations = posthog.violations.filter(({ requestIndex }) => requestIndex === index);
-  const refused = status !== null && status >= 300;
+  // 304: flag definitions that have not changed.
+  const refused = status !== null && status >= 300 && status !== 304;
   if (!refused && violations.length === 0) return null;
   const outcome = refused ? `refused ${status}` : `accepted ${status ?? ''} but`;
   return `${outcome}  ${method} ${path}  ${violations.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ')}`;

@@ -23,6 +23,7 @@ export {
   type Delay,
   type DelayFault,
   type Fault,
+  type FlagsFault,
   type HalfAnswerFault,
   type HangFault,
   type InvalidJsonFault,
@@ -35,4 +36,17 @@ export {
   type StatusFault,
 } from './fake-posthog/faults.js';
 export { type EventResult } from './fake-posthog/validation.js';
-export { type CaptureFormat, type RecordedRequest, type StoredEvent, type Violation } from './fake-posthog/recorded.js';
+export { FakeEndpoint, FakeFlagDefinitions, FakeFlags } from './fake-posthog/flags/fake-flags.js';
+export {
+  type FakeFlag,
+  type FakeFlagQuery,
+  type FakeFlagResult,
+  type FakeFlagValue,
+} from './fake-posthog/flags/fake-flag.js';
+export {
+  type CaptureFormat,
+  type EndpointName,
+  type RecordedRequest,
+  type StoredEvent,
+  type Violation,
+} from './fake-posthog/recorded.js';

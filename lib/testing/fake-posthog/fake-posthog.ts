@@ -1,12 +1,14 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { LiveView } from '../../live/live-view.js';
-import { hasLoopbackHost, isForeign } from '../../live/request-origin.js';
-import { type Fault, FaultScript } from './faults.js';
-import { Ingestion } from './ingestion.js';
+import { type Fault, FaultScript, type FlagsFault } from './faults.js';
+import { endpointsOf } from './endpoints.js';
+import { FakeFlags } from './flags/fake-flags.js';
 import { Memory } from './memory.js';
-import { pageSource } from './page.js';
+import { OwnPages } from './own-pages.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
+import { RequestHandler } from './request-handler.js';
+import { RetryLedger } from './retry-ledger.js';
+import { summaryOf } from './summary.js';
 import { Timers } from '../timers.js';
 import { ConditionWaiters } from '../condition-waiters.js';
 
@@ -16,6 +18,8 @@ export interface FakePostHogOptions {
   readonly port?: number;
   /** The only accepted API key; requests with another one get a 401. Default: any well-formed key, except personal ones. */
   readonly apiKey?: string;
+  /** The only accepted key for flag definitions. Default: any that starts with `phs_` or `phx_`. */
+  readonly secretKey?: string;
   /** Limit of stored events, and of events in the bodies of recorded requests; the oldest are removed. Default: 100 000. */
   readonly maxRemembered?: number;
 }
@@ -28,14 +32,9 @@ export interface WaitOptions {
 
 const DEFAULT_MAX_REMEMBERED = 100_000;
 const DEFAULT_TIMEOUT_MS = 5000;
-/** Paths that show events, and are therefore served to local clients only. */
-const OWN_PAGES = new Set(['/', '/stream', '/event', '/events']);
-/** Read by the page, not opened. */
-const PAGE_DATA = new Set(['/stream', '/event']);
-
 /**
- * A local PostHog on 127.0.0.1, for end-to-end tests and development. It implements both of PostHog's capture APIs, at
- * least as strictly as PostHog, and can simulate network failures (`fail`). Every violated rule of the API is listed in
+ * A local PostHog on 127.0.0.1, for end-to-end tests and development. It implements both of PostHog's capture APIs,
+ * also for AI events, and feature flags (`flags`), at least as strictly as PostHog, and can simulate network failures (`fail`). Every violated rule of the API is listed in
  * `violations`, including those for which PostHog silently discards or alters data.
  *
  * ```ts
@@ -57,31 +56,46 @@ const PAGE_DATA = new Set(['/stream', '/event']);
 export class FakePostHog {
   /** The only accepted API key; null: any. */
   readonly apiKey: string | null;
+  /** Feature flags, requests for them, and faults for these requests. Default: no flags. */
+  readonly flags: FakeFlags;
   readonly #memory: Memory;
   readonly #faults = new FaultScript();
   readonly #timers = new Timers();
   readonly #waiters = new ConditionWaiters(this.#timers);
   readonly #listeners = new Set<(event: StoredEvent) => void>();
   readonly #changeListeners = new Set<() => void>();
-  readonly #ingestion: Ingestion;
+  readonly #flagsFaults = new FaultScript<FlagsFault>();
+  readonly #definitionFaults = new FaultScript<FlagsFault>();
+  readonly #ledger: RetryLedger;
+  readonly #pages: OwnPages;
   readonly #server: Server;
-  #view: LiveView | null = null;
   #port = 0;
   #closing: Promise<void> | null = null;
 
-  private constructor({ apiKey, maxRemembered = DEFAULT_MAX_REMEMBERED }: FakePostHogOptions) {
+  private constructor({ apiKey, secretKey, maxRemembered = DEFAULT_MAX_REMEMBERED }: FakePostHogOptions) {
     this.apiKey = apiKey ?? null;
-    this.#memory = new Memory(maxRemembered);
-    this.#ingestion = new Ingestion({
-      apiKey: this.apiKey,
-      maxRemembered,
-      memory: this.#memory,
-      faults: this.#faults,
+    const memory = (this.#memory = new Memory(maxRemembered));
+    const ledger = (this.#ledger = new RetryLedger(maxRemembered));
+    const faults = this.#faults;
+    const flagsFaults = this.#flagsFaults;
+    const definitionFaults = this.#definitionFaults;
+    const flags = (this.flags = new FakeFlags({ memory, faults: flagsFaults, definitionFaults }));
+    const keys = { apiKey: this.apiKey, secretKey: secretKey ?? null };
+    const handler = new RequestHandler({
+      memory,
       timers: this.#timers,
+      endpointAt: endpointsOf({ ...keys, flags, faults, flagsFaults, definitionFaults, ledger }),
       changed: () => this.#changed(),
       stored: (event) => [...this.#listeners].forEach((listener) => listener(event)),
     });
-    this.#server = createServer((request, response) => this.#handle(request, response));
+    const onChange = (listener: () => void): (() => void) => {
+      this.#changeListeners.add(listener);
+      return () => void this.#changeListeners.delete(listener);
+    };
+    this.#pages = new OwnPages(() => ({ url: this.url, apiKey: this.apiKey, memory, onChange }));
+    this.#server = createServer((request, response) => {
+      if (!this.#pages.serve(request, response)) void handler.handle(request, response);
+    });
     // Idle connections are left for the client to close: closing one would be a fault that the test did not request.
     this.#server.keepAliveTimeout = 0;
   }
@@ -136,27 +150,28 @@ export class FakePostHog {
   }
 
   /**
-   * Queues faults for the next requests, one each. A queued fault takes precedence over `failWhen` and `failAlways`.
+   * Queues faults for the next requests with events, one each. `flags` and `flags.definitions` have faults of their own. A queued fault takes precedence over `failWhen` and `failAlways`.
    *
    * ```ts
    * posthog.fail([{ status: 503 }, { reset: 'after' }]); // the third request succeeds
    * ```
    */
   fail(faults: Fault | readonly Fault[]): void {
-    this.#faults.queue('length' in faults ? faults : [faults]);
+    this.#faults.queue(faults);
   }
 
-  /** Sets a fault for every request without another fault; null removes it. */
+  /** Sets a fault for every request with events and without another fault; null removes it. */
   failAlways(fault: Fault | null): void {
     this.#faults.setAlways(fault);
   }
 
   /**
-   * Sets a function that selects the fault for a request, or returns null for none. It is called once the body has
+   * Sets a function that selects the fault for a request with events, or returns null for none. It is called once the body has
    * arrived; null removes it.
    *
    * ```ts
    * posthog.failWhen(({ events }) => (events > 10 ? { status: 413 } : null));
+   * posthog.failWhen(({ endpoint }) => (endpoint === 'ai' ? { hang: true } : null));
    * ```
    */
   failWhen(rule: ((request: RecordedRequest) => Fault | null) | null): void {
@@ -206,11 +221,11 @@ export class FakePostHog {
     await this.#wait(() => condition(this), 'a condition', options);
   }
 
-  /** Removes events, requests, violations and faults. Arrays that were read before stay unchanged. */
+  /** Removes events, requests, violations and faults; flags stay. Arrays that were read before stay unchanged. */
   clear(): void {
     this.#memory.clear();
-    this.#faults.clear();
-    this.#ingestion.clear();
+    for (const faults of [this.#faults, this.#flagsFaults, this.#definitionFaults]) faults.clear();
+    this.#ledger.clear();
     this.#changed();
   }
 
@@ -219,7 +234,7 @@ export class FakePostHog {
     this.#closing ??= new Promise((resolve) => {
       this.#waiters.close('FakePostHog was closed');
       this.#timers.close();
-      this.#view?.close();
+      this.#pages.close();
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
@@ -237,38 +252,6 @@ export class FakePostHog {
     });
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
-    const [path, query] = request.url?.split('?', 2) ?? [];
-    const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (isRead && OWN_PAGES.has(path ?? '') && !hasLoopbackHost(request)) {
-      response.writeHead(403).end('This page is available at localhost and 127.0.0.1 only.');
-    } else if (isRead && OWN_PAGES.has(path ?? '') && isForeign(request, PAGE_DATA.has(path ?? '') ? 'data' : 'page')) {
-      response.writeHead(403).end('This page is not available to other sites, nor in frames.');
-    } else if (isRead && path === '/') {
-      this.#liveView().servePage(response);
-    } else if (request.method === 'GET' && path === '/stream') {
-      this.#liveView().serveStream(response);
-    } else if (isRead && path === '/event') {
-      this.#liveView().serveEvent(new URLSearchParams(query).get('id') ?? '', response);
-    } else if (isRead && path === '/events') {
-      const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
-      response.writeHead(200, headers).end(JSON.stringify([...this.events].reverse(), null, 2));
-    } else if (isRead && path === '/favicon.ico') {
-      response.writeHead(204).end();
-    } else {
-      void this.#ingestion.handle(request, response);
-    }
-  }
-
-  #liveView(): LiveView {
-    const { url, apiKey } = this;
-    const onChange = (listener: () => void): (() => void) => {
-      this.#changeListeners.add(listener);
-      return () => void this.#changeListeners.delete(listener);
-    };
-    return (this.#view ??= new LiveView(pageSource({ url, apiKey, memory: this.#memory, onChange })));
-  }
-
   #changed(): void {
     this.#waiters.check();
     for (const listener of this.#changeListeners) listener();
@@ -278,24 +261,7 @@ export class FakePostHog {
     return this.#waiters.until(
       condition,
       timeoutMs,
-      () => `Timed out after ${timeoutMs} ms waiting for ${what}. ${this.#summary()}`,
+      () => `Timed out after ${timeoutMs} ms waiting for ${what}. ${summaryOf(this.#memory)}`,
     );
-  }
-
-  #summary(): string {
-    const list = (items: readonly unknown[], texts: string[]): string =>
-      `${items.length}${texts.length === 0 ? '' : ` (${items.length > texts.length ? '… ' : ''}${texts.join(', ')})`}`;
-    const events = this.events.slice(-10).map(({ event, distinct_id: id }) => `${event} of ${id}`);
-    const requests = this.requests
-      .slice(-10)
-      .map(
-        ({ method, path, status, aborted }) => `${method} ${path} ${aborted ? 'aborted' : (status ?? 'no response')}`,
-      );
-    const violations = this.violations.slice(-10).map(({ rule, detail }) => `${rule}: ${detail}`);
-    return [
-      `Events: ${list(this.events, events)}`,
-      `requests: ${list(this.requests, requests)}`,
-      `violations: ${list(this.violations, violations)}`,
-    ].join('; ');
   }
 }

@@ -103,34 +103,34 @@ export interface PoisonFault extends Delay {
  * posthog.fail([{ status: 503 }, { reset: 'after' }, { hang: true, delayMs: 100 }]);
  * ```
  */
-export type Fault =
+export type Fault = FlagsFault | ResultsFault | MaxEventsFault | PoisonFault;
+
+/** A failure of an endpoint that takes no events, for `fail`, `failAlways` and `failWhen` of `flags` and `flags.definitions`. */
+export type FlagsFault =
   | DelayFault
   | StatusFault
   | ResetFault
   | HangFault
-  | ResultsFault
   | HalfAnswerFault
   | InvalidJsonFault
   | SlowBodyFault
-  | RedirectFault
-  | MaxEventsFault
-  | PoisonFault;
+  | RedirectFault;
 
 /** Selects the fault for a request: queued faults first, then that of the rule, then the permanent one. */
-export class FaultScript {
-  #queue: Fault[] = [];
-  #always: Fault | null = null;
-  #rule: ((request: RecordedRequest) => Fault | null) | null = null;
+export class FaultScript<F extends Fault = Fault> {
+  #queue: F[] = [];
+  #always: F | null = null;
+  #rule: ((request: RecordedRequest) => F | null) | null = null;
 
-  queue(faults: readonly Fault[]): void {
-    this.#queue.push(...faults);
+  queue(faults: F | readonly F[]): void {
+    this.#queue.push(...('length' in faults ? faults : [faults]));
   }
 
-  setAlways(fault: Fault | null): void {
+  setAlways(fault: F | null): void {
     this.#always = fault;
   }
 
-  setRule(rule: ((request: RecordedRequest) => Fault | null) | null): void {
+  setRule(rule: ((request: RecordedRequest) => F | null) | null): void {
     this.#rule = rule;
   }
 
@@ -141,13 +141,13 @@ export class FaultScript {
   }
 
   /** Called once per request, when its headers have arrived. Returns undefined if the rule needs the whole request. */
-  onHeaders(): Fault | null | undefined {
+  onHeaders(): F | null | undefined {
     const queued = this.#queue.shift();
     if (queued !== undefined) return queued;
     return this.#rule === null ? this.#always : undefined;
   }
 
-  onRequest(request: RecordedRequest): Fault | null {
+  onRequest(request: RecordedRequest): F | null {
     return this.#rule?.(request) ?? this.#always;
   }
 }

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { type OpenRequest } from './endpoint.js';
 import { isJsonObject, type JsonObject } from './json-values.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
-import { type RuleViolation } from './validation.js';
-
-/** A request without a response yet. */
-export type OpenRequest = { -readonly [Key in keyof RecordedRequest]: RecordedRequest[Key] };
+import { type Protocol, type RuleViolation } from './validation.js';
 
 /** The newest events, requests and violations of one server. */
 export class Memory {
@@ -74,8 +72,9 @@ function forgetOldest(list: unknown[], max: number): void {
 const V0_DISTINCT_ID_CHARACTERS = 200;
 
 /** Applies the corrections that PostHog makes to an accepted event. */
-export function toStoredEvent(wire: JsonObject, request: RecordedRequest): StoredEvent {
-  const v1 = request.format === 'v1';
+export function toStoredEvent(wire: JsonObject, request: RecordedRequest, protocol: Protocol): StoredEvent {
+  const { endpoint, format } = protocol;
+  const v1 = format === 'v1';
   const distinctId = String(wire.distinct_id);
   const properties = isJsonObject(wire.properties) ? wire.properties : {};
   return {
@@ -87,7 +86,8 @@ export function toStoredEvent(wire: JsonObject, request: RecordedRequest): Store
     ...(v1 && isJsonObject(wire.options) ? { options: wire.options } : {}),
     ...(v1 && typeof wire.session_id === 'string' ? { session_id: wire.session_id } : {}),
     ...(v1 && typeof wire.window_id === 'string' ? { window_id: wire.window_id } : {}),
-    format: v1 ? 'v1' : 'v0',
+    endpoint,
+    format,
     requestIndex: request.index,
     receivedAt: request.receivedAt,
   };

@@ -18,7 +18,7 @@ export interface PageParts {
 /** Number of earlier events that a newly opened page shows. */
 const MAX_PAST = 500;
 /** Fields of a `StoredEvent` that are not part of the event. */
-const REQUEST_FIELDS = new Set(['format', 'requestIndex', 'receivedAt']);
+const REQUEST_FIELDS = new Set(['endpoint', 'format', 'requestIndex', 'receivedAt']);
 
 /** The live page of a local PostHog: stored events, and refused ones with the violated rule. */
 export function pageSource(parts: PageParts): LiveSource {
@@ -51,7 +51,7 @@ export function pageSource(parts: PageParts): LiveSource {
   return { layout, attach: (feed) => new PageProbe(parts, feed) };
 }
 
-/** Shows every request once, when it is complete. */
+/** Shows every request once, when it is complete; requests for flags only if they violated a rule or failed. */
 class PageProbe implements LiveProbe {
   readonly #parts: PageParts;
   readonly #feed: EventFeed;
@@ -112,6 +112,7 @@ class PageProbe implements LiveProbe {
     const stored = memory.events.filter(({ requestIndex }) => requestIndex === request.index);
     const violations = memory.violations.filter(({ requestIndex }) => requestIndex === request.index);
     const why = violations.map(({ rule, detail }) => `${rule}: ${detail}`).join('; ');
+    if (request.format === null && why === '' && !isRefusal(request)) return;
     this.#last = request;
     this.#second.requests += 1;
     this.#second.stored += stored.length;
@@ -129,9 +130,9 @@ class PageProbe implements LiveProbe {
     });
     if (stored.length + lost.length > 0) return;
     const name = `${request.method} ${request.path}`;
-    this.#feed.add({ id: `request-${request.index}`, name, text: null, bytes: 0, at: request.receivedAt }, 'refused', {
-      note,
-    });
+    const fate = isRefusal(request) ? 'refused' : 'altered';
+    const row = { id: `request-${request.index}`, name, text: null, bytes: 0, at: request.receivedAt };
+    this.#feed.add(row, fate, { note });
   }
 
   #add(request: RecordedRequest, index: number, event: Readonly<JsonObject>, fate: string, note: string): void {
@@ -161,7 +162,8 @@ function idOf({ uuid, event, distinct_id: distinctId }: Readonly<JsonObject>): s
 }
 
 function isRefusal({ status }: RecordedRequest): boolean {
-  return status === null || status >= 300;
+  // 304: flag definitions that have not changed.
+  return status === null || (status >= 300 && status !== 304);
 }
 
 function nameOf(event: Readonly<JsonObject>): string {

@@ -1,3 +1,4 @@
+import { type RequestBody } from './endpoint.js';
 import { isRfc3339, isRfc3339Utc, isUuid, type JsonObject, quoted } from './json-values.js';
 import {
   checkHistoricalMigration,
@@ -8,21 +9,34 @@ import {
   tokenViolation,
 } from './request-rules.js';
 import { validateEvents } from './validate-events.js';
-import { ViolationCollector, type Validation, type Protocol, type RequestBody } from './validation.js';
+import { ViolationCollector, type Validation, type Protocol } from './validation.js';
 
 const MEBIBYTE = 1024 * 1024;
 
 /** `POST /batch/`: the key is in the body, one response covers the whole batch, errors are plain text. */
 export const PROTOCOL_V0: Protocol = {
+  endpoint: 'analytics',
   format: 'v0',
   maxWireBytes: 20 * MEBIBYTE,
   maxDecodedBytes: 100 * MEBIBYTE,
   encodings: ['gzip'],
   unknownEncodingStatus: 400,
-  validate: validateV0,
+  validate: (headers, body, apiKey) => validateV0(headers, body, apiKey, 'analytics'),
 };
 
-function validateV0(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Validation {
+/** `POST /i/v0/ai/batch/`: as `POST /batch/`, for AI events only. */
+export const PROTOCOL_AI_V0: Protocol = {
+  ...PROTOCOL_V0,
+  endpoint: 'ai',
+  validate: (headers, body, apiKey) => validateV0(headers, body, apiKey, 'ai'),
+};
+
+function validateV0(
+  headers: Readonly<Record<string, string>>,
+  body: RequestBody,
+  apiKey: string | null,
+  endpoint: Protocol['endpoint'],
+): Validation {
   const violations = new ViolationCollector();
   checkUserAgent(headers['user-agent'], violations);
   const contentType = headers['content-type'] ?? '';
@@ -42,7 +56,8 @@ function validateV0(headers: Readonly<Record<string, string>>, body: RequestBody
     );
   }
   checkHistoricalMigration(root, violations);
-  return violations.toValidation(root, validateEvents(root.batch, 'v0', 'text' in body ? body.text : '', violations));
+  const text = 'text' in body ? body.text : '';
+  return violations.toValidation(root, validateEvents(root.batch, { format: 'v0', endpoint }, text, violations));
 }
 
 const REQUIRED_HEADERS = [
@@ -58,22 +73,36 @@ const FORBIDDEN_ROOT_KEYS = ['api_key', 'token', 'sent_at'];
 
 /** `POST /i/v1/analytics/events`: the key is in a header, the response has one result per event. */
 export const PROTOCOL_V1: Protocol = {
+  endpoint: 'analytics',
   format: 'v1',
   maxWireBytes: 10 * MEBIBYTE,
   maxDecodedBytes: 50 * MEBIBYTE,
   encodings: ['gzip', 'deflate', 'br', 'zstd'],
   unknownEncodingStatus: 415,
-  validate: validateV1,
+  validate: (headers, body, apiKey) => validateV1(headers, body, apiKey, 'analytics'),
 };
 
-function validateV1(headers: Readonly<Record<string, string>>, body: RequestBody, apiKey: string | null): Validation {
+/** `POST /i/v1/ai/events`: as `POST /i/v1/analytics/events`, for AI events only. */
+export const PROTOCOL_AI_V1: Protocol = {
+  ...PROTOCOL_V1,
+  endpoint: 'ai',
+  validate: (headers, body, apiKey) => validateV1(headers, body, apiKey, 'ai'),
+};
+
+function validateV1(
+  headers: Readonly<Record<string, string>>,
+  body: RequestBody,
+  apiKey: string | null,
+  endpoint: Protocol['endpoint'],
+): Validation {
   const violations = new ViolationCollector();
   checkHeaders(headers, apiKey, violations);
   const root = readRoot(body, violations);
   if (root === null) return violations.toValidation(null, []);
 
   checkRoot(root, violations);
-  return violations.toValidation(root, validateEvents(root.batch, 'v1', 'text' in body ? body.text : '', violations));
+  const text = 'text' in body ? body.text : '';
+  return violations.toValidation(root, validateEvents(root.batch, { format: 'v1', endpoint }, text, violations));
 }
 
 function checkHeaders(

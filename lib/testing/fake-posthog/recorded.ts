@@ -1,6 +1,12 @@
 /** PostHog's two capture APIs: `v0` is `POST /batch/`, `v1` is `POST /i/v1/analytics/events`. */
 export type CaptureFormat = 'v0' | 'v1';
 
+/**
+ * An endpoint: `analytics` (`/batch/` and `/i/v1/analytics/events`), `ai` (`/i/v0/ai/batch/` and `/i/v1/ai/events`), `flags`
+ * (`/flags/?v=2`) or `flag_definitions` (`/flags/definitions`).
+ */
+export type EndpointName = 'analytics' | 'ai' | 'flags' | 'flag_definitions';
+
 /** An event as PostHog stores it. An event that was sent and accepted twice is stored twice. */
 export interface StoredEvent {
   /** In lower case. */
@@ -17,6 +23,8 @@ export interface StoredEvent {
   readonly session_id?: string;
   /** Only in v1, and only if sent. */
   readonly window_id?: string;
+  /** The endpoint that received the event. */
+  readonly endpoint: 'analytics' | 'ai';
   readonly format: CaptureFormat;
   /** The `index` of the request that contained the event. */
   readonly requestIndex: number;
@@ -34,9 +42,13 @@ export interface RecordedRequest {
   readonly method: string;
   /** Without the query string. */
   readonly path: string;
+  /** The query string without the question mark; empty if absent. */
+  readonly query: string;
   /** Names are in lower case; repeated headers are joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
-  /** null: the path is neither of the two endpoints. */
+  /** null: the path is not an endpoint of PostHog. */
+  readonly endpoint: EndpointName | null;
+  /** null: the path is not an endpoint that stores events. */
   readonly format: CaptureFormat | null;
   /** `Content-Encoding` as sent; `none` if absent. */
   readonly encoding: string;

@@ -1,8 +1,8 @@
 import { type IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import { type BodyLimits, type RequestBody } from './endpoint.js';
 import { isJsonObject, quoted } from './json-values.js';
-import { type Protocol, type RequestBody } from './validation.js';
 
 export type RawBody =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
@@ -36,7 +36,7 @@ const DECODERS = {
 } as const;
 
 /**
- * Decompresses a body and decodes its UTF-8, within the limits of a protocol. `zstd` is treated as unsupported although
+ * Decompresses a body and decodes its UTF-8, within the limits of a limits. `zstd` is treated as unsupported although
  * PostHog's v1 supports it, because older versions of Node.js do not.
  *
  * @param encoding the `Content-Encoding`; undefined if the header is absent
@@ -44,23 +44,23 @@ const DECODERS = {
 export async function decodeBody(
   raw: Exclude<RawBody, { kind: 'aborted' }>,
   encoding: string | undefined,
-  protocol: Protocol,
+  limits: BodyLimits,
 ): Promise<RequestBody> {
   if (raw.kind === 'tooLarge') {
-    return unreadable(413, 'body_too_large', `the body is larger than ${protocol.maxWireBytes} bytes`);
+    return unreadable(413, 'body_too_large', `the body is larger than ${limits.maxWireBytes} bytes`);
   }
-  const decode = decoderOf(encoding, protocol);
+  const decode = decoderOf(encoding, limits);
   if (decode === null) {
     const detail = `Content-Encoding ${quoted(encoding)} is not supported`;
-    return unreadable(protocol.unknownEncodingStatus, 'content_encoding', detail);
+    return unreadable(limits.unknownEncodingStatus, 'content_encoding', detail);
   }
   try {
-    const bytes = await decode(raw.bytes, { maxOutputLength: protocol.maxDecodedBytes });
+    const bytes = await decode(raw.bytes, { maxOutputLength: limits.maxDecodedBytes });
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch (error) {
     // No instanceof: in a test runner, Node's errors belong to another realm.
     if (isJsonObject(error) && error.code === 'ERR_BUFFER_TOO_LARGE') {
-      const detail = `the body is larger than ${protocol.maxDecodedBytes} bytes after decompression`;
+      const detail = `the body is larger than ${limits.maxDecodedBytes} bytes after decompression`;
       return unreadable(413, 'body_too_large', detail);
     }
     return unreadable(400, 'body_unreadable', `the body is not valid ${encoding ?? 'UTF-8'}`);
@@ -69,9 +69,9 @@ export async function decodeBody(
 
 type Decoder = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
 
-function decoderOf(encoding: string | undefined, protocol: Protocol): Decoder | null {
+function decoderOf(encoding: string | undefined, limits: BodyLimits): Decoder | null {
   if (encoding === undefined) return (bytes) => Promise.resolve(bytes);
-  if (!protocol.encodings.includes(encoding)) return null;
+  if (!limits.encodings.includes(encoding)) return null;
   if (encoding === 'gzip' || encoding === 'deflate' || encoding === 'br') return DECODERS[encoding];
   return null;
 }

@@ -1,6 +1,7 @@
+import { type RequestBody } from './endpoint.js';
 import { jsonViolations } from './strict-json.js';
 import { isJsonObject, type JsonObject, quoted } from './json-values.js';
-import { type ViolationCollector, type RequestBody } from './validation.js';
+import { type ViolationCollector } from './validation.js';
 
 /** Returns null for a valid project token. The detail never quotes the token. */
 export function tokenViolation(token: unknown, apiKey: string | null): { rule: string; detail: string } | null {

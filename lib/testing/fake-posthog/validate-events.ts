@@ -3,12 +3,16 @@ import { EVENT_PROPERTY_RULES } from './event-property-rules.js';
 import { EXCEPTION_RULES } from './exception-rules.js';
 import { isJsonObject, type JsonObject, quoted, utf8Bytes } from './json-values.js';
 import { type CaptureFormat } from './recorded.js';
-import { type EventResult, type ViolationCollector, type ValidatedEvent } from './validation.js';
+import { type EventResult, type Protocol, type ValidatedEvent, type ViolationCollector } from './validation.js';
 
 const RULES = [...EVENT_FIELD_RULES, ...EVENT_PROPERTY_RULES, ...EXCEPTION_RULES];
 /** PostHog documents "about 1 MB". */
 const MAX_EVENT_BYTES = 1_000_000;
 const MAX_AI_EVENT_BYTES = 8 * 1024 * 1024;
+/** Of a batch of several AI events. A single one may be larger. */
+const MAX_AI_BATCH_BYTES = 5 * 1024 * 1024;
+
+type Target = Pick<Protocol, 'format' | 'endpoint'>;
 
 /**
  * Applies every event rule to a batch.
@@ -19,7 +23,7 @@ const MAX_AI_EVENT_BYTES = 8 * 1024 * 1024;
  */
 export function validateEvents(
   batch: unknown,
-  format: CaptureFormat,
+  { format, endpoint }: Target,
   text: string,
   violations: ViolationCollector,
 ): ValidatedEvent[] {
@@ -39,8 +43,10 @@ export function validateEvents(
     }
     validated.push(validateEvent(event, index, format, violations));
     checkRepeatedUuid(event, index, format, uuids, violations);
+    if (endpoint === 'ai') checkAiName(event, index, violations);
     if (mayBeTooLarge) checkSize(event, index, violations);
   });
+  if (endpoint === 'ai' && batch.length > 1 && text.length > MAX_AI_BATCH_BYTES / 3) checkAiBatch(batch, violations);
   return validated;
 }
 
@@ -81,9 +87,25 @@ function checkRepeatedUuid(
   seen.add(uuid);
 }
 
+function checkAiName(event: JsonObject, index: number, violations: ViolationCollector): void {
+  if (isAiEvent(event)) return;
+  const detail = `${place(event, index)}: this endpoint takes only events whose names start with $ai_`;
+  violations.refuse(400, 'event_not_ai', detail);
+}
+
+function checkAiBatch(batch: readonly unknown[], violations: ViolationCollector): void {
+  const bytes = batch.reduce<number>((sum, event) => sum + utf8Bytes(JSON.stringify(event)), 0);
+  if (bytes <= MAX_AI_BATCH_BYTES) return;
+  const detail = `the events have ${bytes} bytes; at most ${MAX_AI_BATCH_BYTES} are allowed in a batch of several`;
+  violations.refuse(413, 'batch_too_large', detail);
+}
+
+function isAiEvent({ event }: JsonObject): boolean {
+  return typeof event === 'string' && event.startsWith('$ai_');
+}
+
 function checkSize(event: JsonObject, index: number, violations: ViolationCollector): void {
-  const limit =
-    typeof event.event === 'string' && event.event.startsWith('$ai_') ? MAX_AI_EVENT_BYTES : MAX_EVENT_BYTES;
+  const limit = isAiEvent(event) ? MAX_AI_EVENT_BYTES : MAX_EVENT_BYTES;
   const bytes = utf8Bytes(JSON.stringify(event));
   if (bytes > limit) {
     violations.refuse(413, 'event_too_large', `${place(event, index)}: ${bytes} bytes; at most ${limit} are allowed`);

@@ -1,3 +1,4 @@
+import { type BodyLimits, type RequestBody } from './endpoint.js';
 import { isJsonObject, type JsonObject } from './json-values.js';
 import { type CaptureFormat } from './recorded.js';
 
@@ -45,19 +46,10 @@ export interface Validation {
   readonly events: readonly ValidatedEvent[];
 }
 
-/** The decoded body of a request, or the reason why it could not be decoded. */
-export type RequestBody =
-  { readonly text: string } | { readonly unreadable: RuleViolation & { readonly status: number } };
-
-/** An ingestion endpoint of PostHog. */
-export interface Protocol {
+/** The rules of an endpoint that stores events. */
+export interface Protocol extends BodyLimits {
+  readonly endpoint: 'analytics' | 'ai';
   readonly format: CaptureFormat;
-  readonly maxWireBytes: number;
-  readonly maxDecodedBytes: number;
-  /** Supported values of `Content-Encoding`. */
-  readonly encodings: readonly string[];
-  /** The response status to any other `Content-Encoding`. */
-  readonly unknownEncodingStatus: number;
   /**
    * @param headers names in lower case
    * @param apiKey the only accepted key; null: any well-formed key

@@ -324,7 +324,9 @@ describe('stored events', () => {
     const event = validEvent({ properties: { $lib: 'test', nested: { list: [1, null] } } });
     const before = Date.now();
     await capture(posthog, 'v0', [event]);
-    expect(posthog.events).toEqual([{ ...event, format: 'v0', requestIndex: 0, receivedAt: expect.any(Number) }]);
+    expect(posthog.events).toEqual([
+      { ...event, endpoint: 'analytics', format: 'v0', requestIndex: 0, receivedAt: expect.any(Number) },
+    ]);
     expect(posthog.events[0]?.receivedAt).toBeGreaterThanOrEqual(before);
   });
 
@@ -336,6 +338,7 @@ describe('stored events', () => {
       {
         ...event,
         properties: { total: 42, $lib: '@scope/sdk', $lib_version: '1.2.3' },
+        endpoint: 'analytics',
         format: 'v1',
         requestIndex: 0,
         receivedAt: expect.any(Number),

@@ -53,8 +53,8 @@ describe('the live page of FakePostHog', () => {
       ['newer', 'user_1', 'stored'],
       ['newest', 'user_1', 'stored'],
     ]);
-    const { format, requestIndex, receivedAt, ...fields } = posthog.events[2] ?? {};
-    expect([format, requestIndex, receivedAt]).toEqual(['v1', 1, events[2]?.at]);
+    const { endpoint, format, requestIndex, receivedAt, ...fields } = posthog.events[2] ?? {};
+    expect([endpoint, format, requestIndex, receivedAt]).toEqual(['analytics', 'v1', 1, events[2]?.at]);
     expect(JSON.parse(events[2]?.text ?? '')).toEqual(fields);
     expect((await snapshotOf(`${posthog.url}/stream`)).state).toMatchObject({ text: 'Listening; 3 events stored' });
   });

@@ -57,6 +57,9 @@ export function validEvent(fields: Json = {}): Json {
   };
 }
 
+const PATHS = { v0: '/batch/', v1: '/i/v1/analytics/events' };
+const AI_PATHS = { v0: '/i/v0/ai/batch/', v1: '/i/v1/ai/events' };
+
 /** A request that is valid if its arguments are. */
 export function captureRequest(
   format: CaptureFormat,
@@ -65,14 +68,15 @@ export function captureRequest(
     root = {},
     headers = {},
     gzip = false,
-  }: { root?: Json; headers?: Record<string, string | undefined>; gzip?: boolean } = {},
+    ai = false,
+  }: { root?: Json; headers?: Record<string, string | undefined>; gzip?: boolean; ai?: boolean } = {},
 ): RawRequest {
   const now = new Date().toISOString();
   const body = JSON.stringify(
     format === 'v0' ? { api_key: 'phc_test', batch, sent_at: now, ...root } : { created_at: now, batch, ...root },
   );
   return {
-    path: format === 'v0' ? '/batch/' : '/i/v1/analytics/events',
+    path: ai ? AI_PATHS[format] : PATHS[format],
     headers: {
       'content-type': 'application/json',
       'user-agent': 'test/1.0.0',
@@ -89,6 +93,25 @@ export function captureRequest(
       ...headers,
     },
     body: gzip ? gzipSync(body) : body,
+  };
+}
+
+/** A valid request for the flags of `user_1`, if `fields` are valid. Undefined fields are omitted. */
+export function flagsRequest(fields: Json = {}): RawRequest {
+  const body = {
+    token: 'phc_test',
+    distinct_id: 'user_1',
+    groups: {},
+    person_properties: {},
+    group_properties: {},
+    geoip_disable: true,
+    evaluation_runtime: 'server',
+    ...fields,
+  };
+  return {
+    path: '/flags/?v=2',
+    headers: { 'content-type': 'application/json', 'user-agent': 'test/1.0.0' },
+    body: JSON.stringify(body),
   };
 }
 
