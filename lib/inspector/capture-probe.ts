@@ -6,7 +6,8 @@ import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest, type EventDrop, type QueuedEvent, type SendFailure } from '../delivery/delivery.js';
 import { type EventFeed } from '../live/event-feed.js';
 import { type LiveProbe } from '../live/live-view.js';
-import { type LiveSample, type LiveState } from '../live/messages.js';
+import { type LiveSample, type LiveState, type LiveTable } from '../live/messages.js';
+import { flagTable } from './flag-table.js';
 import { queueLine } from './queue-line.js';
 
 /** Maximum number of request durations kept per second. */
@@ -117,6 +118,11 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
       return { tone: 'idle', text: `${capitalized(receiver)} has not responded yet; ${waiting}`, nextAt };
     const isHealthy = this.#last ? isSuccess(this.#last) : lastFailure === null;
     return { tone: isHealthy ? 'good' : 'warn', text: `${result}; ${waiting}`, nextAt, remedy: lastFailure?.remedy };
+  }
+
+  table(): LiveTable | null {
+    const { flags } = this.#capture.stats();
+    return flags && flagTable(flags, Date.now());
   }
 
   sample(): LiveSample {

@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { type ServerResponse } from 'node:http';
 import { EventFeed } from './event-feed.js';
 import { type Mask, masker } from './mask.js';
-import { type LiveLayout, type LiveSample, type LiveSnapshot, type LiveState, type LiveUpdate } from './messages.js';
+import {
+  type LiveLayout,
+  type LiveSample,
+  type LiveSnapshot,
+  type LiveState,
+  type LiveTable,
+  type LiveUpdate,
+} from './messages.js';
 import { assemblePage, type Page, SAFE_HEADERS } from './page.js';
 import { Viewer } from './viewer.js';
 
@@ -11,6 +18,8 @@ export interface LiveProbe {
   state(): LiveState;
   /** Called once per second. Returns the values of the last second. */
   sample(): LiveSample;
+  /** Called once per second. Absent or null: no table. */
+  table?(): LiveTable | null;
   detach(): void;
 }
 
@@ -37,6 +46,7 @@ interface Watch {
   readonly timer: NodeJS.Timeout;
   ticks: number;
   lastState: string;
+  lastTable: string;
 }
 
 const MAX_VIEWERS = 10;
@@ -109,7 +119,7 @@ export class LiveView {
     const feed = new EventFeed({ maxEvents, maxLength: MAX_LENGTH }, masker(mask));
     const probe = this.#source.attach(feed);
     const timer = setInterval(() => this.#tick(), TICK_MS).unref();
-    return { run: randomUUID(), feed, probe, samples: [], timer, ticks: 0, lastState: '' };
+    return { run: randomUUID(), feed, probe, samples: [], timer, ticks: 0, lastState: '', lastTable: '' };
   }
 
   #leave(viewer: Viewer): void {
@@ -137,7 +147,7 @@ export class LiveView {
     const sample = watch.probe.sample();
     watch.samples.push(sample);
     if (watch.samples.length > MAX_SAMPLES) watch.samples.shift();
-    this.#broadcast(watch, { sample });
+    this.#broadcast(watch, { sample, ...newTable(watch) });
   }
 
   #broadcast(watch: Watch, extra: Partial<LiveUpdate>): void {
@@ -162,8 +172,18 @@ export class LiveView {
       events: feed.events(),
       names: feed.names(),
       state: probe.state(),
+      table: probe.table?.() ?? null,
       samples,
     };
     return JSON.stringify(snapshot);
   }
+}
+
+/** The table, if it has changed. */
+function newTable(watch: Watch): Pick<LiveUpdate, 'table'> {
+  const table = watch.probe.table?.() ?? null;
+  const text = JSON.stringify(table);
+  if (table === null || text === watch.lastTable) return {};
+  watch.lastTable = text;
+  return { table };
 }

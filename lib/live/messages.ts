@@ -53,6 +53,25 @@ export interface LiveState {
   readonly detail?: string | undefined;
 }
 
+/** A table below that of the event names. */
+export interface LiveTable {
+  readonly title: string;
+  /** The line above the rows. */
+  readonly text: string;
+  readonly tone: Tone;
+  /** Empty if there is nothing to do. */
+  readonly remedy: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly LiveTableRow[];
+}
+
+export interface LiveTableRow {
+  /** Searched for when the row is clicked; null for a row that cannot be clicked. */
+  readonly search: string | null;
+  /** One for each column. */
+  readonly cells: readonly (string | number)[];
+}
+
 /** Values of one second; null if there was nothing to measure. */
 export type LiveSample = Readonly<Record<string, number | null>>;
 
@@ -102,6 +121,8 @@ export interface LiveSnapshot {
   readonly events: readonly LiveEvent[];
   readonly names: readonly LiveName[];
   readonly state: LiveState;
+  /** null if the source has none. */
+  readonly table: LiveTable | null;
   /** One sample per second of the last two minutes, oldest first. */
   readonly samples: readonly LiveSample[];
 }
@@ -113,6 +134,7 @@ export interface LiveUpdate {
   readonly names?: readonly LiveName[];
   readonly state?: LiveState;
   readonly sample?: LiveSample;
+  readonly table?: LiveTable;
 }
 
 export interface LiveDetail {

@@ -15,6 +15,7 @@ const SCRIPTS = [
   'text.js',
   'charts.js',
   'names.js',
+  'table.js',
   'preview.js',
   'list.js',
   'stack.js',

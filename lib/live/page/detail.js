@@ -94,6 +94,7 @@ class Detail {
   /** @param {string} note */
   #draw(note) {
     this.error = errorOf(this.text ?? '');
+    this.#drawFlags();
     const isStack = this.error !== undefined && this.isStack;
     byId('stack-button').hidden = this.error === undefined;
     byId('stack').hidden = !isStack;
@@ -110,6 +111,15 @@ class Detail {
         : isShort
           ? 'Only the beginning is shown. Copy copies everything.'
           : note;
+  }
+
+  /** The flags that the event was decided by. */
+  #drawFlags() {
+    const flags = flagsOf(propertiesOf(this.text ?? '', false) ?? []);
+    byId('detail-flags').hidden = flags.length === 0;
+    byId('detail-flags').replaceChildren(
+      ...flags.flatMap(([flag, value]) => [make('dt', '', visible(flag)), make('dd', '', visible(value))]),
+    );
   }
 
   /** @returns {boolean} true if only the beginning is shown */

@@ -12,10 +12,12 @@ const list = new EventList((selected, shouldOpen) => {
   // On a phone the details cover the page, so move the focus into them.
   if (shouldOpen && getComputedStyle(byId('detail')).position === 'fixed') byId('detail-close').focus();
 });
-const names = new Names((name) => {
-  searchBox.value = name;
+const find = (/** @type {string} */ text) => {
+  searchBox.value = text;
   search();
-});
+};
+const names = new Names(find);
+const sideTable = new SideTable(find);
 const searchBox = /** @type {HTMLInputElement} */ (byId('search'));
 /** @type {Chart[]} */
 let charts = [];
@@ -37,6 +39,7 @@ connect(`${pagePath}/stream`, {
     if (layout === null || JSON.stringify(layout) !== JSON.stringify(snapshot.layout)) showLayout(snapshot.layout);
     list.begin(snapshot);
     names.show(snapshot.names);
+    sideTable.show(snapshot.table);
     samples = [...snapshot.samples];
     state = snapshot.state;
     showAll();
@@ -44,6 +47,7 @@ connect(`${pagePath}/stream`, {
   update(update) {
     list.change(update);
     if (update.names) names.show(update.names);
+    if (update.table) sideTable.show(update.table);
     if (update.sample) samples = [...samples, update.sample].slice(-120);
     if (update.state) state = update.state;
     showAll();

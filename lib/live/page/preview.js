@@ -6,8 +6,11 @@ const PREVIEW_LENGTH = 300;
 const PREVIEWED_VALUE_LENGTH = 100;
 const PREVIEWED_PROPERTIES = 12;
 
+/** Prefix of the properties with the flags that an event was decided by. */
+const FLAG = '$feature/';
+
 /**
- * An event's own properties before those of PostHog.
+ * An event's own properties, the flags that it was decided by, and the properties of PostHog.
  *
  * @param {LiveEvent} event
  */
@@ -16,11 +19,32 @@ function preview({ text, isCut }) {
   if (shown === undefined) return visible(text.slice(0, PREVIEW_LENGTH));
   const error = errorLine(shown);
   const own = shown.filter(([key]) => !key.startsWith('$'));
-  const ordered = [...own, ...shown.filter(([key]) => key.startsWith('$') && !(error && key.startsWith('$exception')))];
+  const flags = flagsOf(shown);
+  const others = shown.filter(
+    ([key]) => key.startsWith('$') && !isOfFlags(key) && !(error && key.startsWith('$exception')),
+  );
+  const ordered = [...own, ...flags, ...others];
   const parts = ordered.slice(0, PREVIEWED_PROPERTIES).map(([key, value]) => {
     return `${key}: ${value.length > PREVIEWED_VALUE_LENGTH ? `${value.slice(0, PREVIEWED_VALUE_LENGTH)}…` : value}`;
   });
   return visible([...(error ? [error] : []), ...parts].join('  ').slice(0, PREVIEW_LENGTH));
+}
+
+/**
+ * The flags of an event with their values as JSON.
+ *
+ * @param {readonly [string, string][]} properties
+ * @returns {[string, string][]}
+ */
+function flagsOf(properties) {
+  return properties
+    .filter(([key]) => key.startsWith(FLAG))
+    .map(([key, value]) => [`⚑ ${key.slice(FLAG.length)}`, value]);
+}
+
+/** @param {string} key of a property */
+function isOfFlags(key) {
+  return key.startsWith(FLAG) || key === '$active_feature_flags';
 }
 
 /**

@@ -6,6 +6,7 @@
  * @typedef {import('../messages.js').LiveFate} LiveFate
  * @typedef {import('../messages.js').LiveChart} LiveChart
  * @typedef {import('../messages.js').LiveName} LiveName
+ * @typedef {import('../messages.js').LiveTable} LiveTable
  * @typedef {import('../messages.js').LiveSample} LiveSample
  * @typedef {import('../messages.js').LiveState} LiveState
  * @typedef {import('../messages.js').LiveSnapshot} LiveSnapshot
