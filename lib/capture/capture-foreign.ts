@@ -1,6 +1,7 @@
 import { processSingleton } from '../shared/process-singleton.js';
 import { type CaptureEvent, type CaptureNowOptions } from './capture-event.js';
 import { type CaptureResult } from './capture-result.js';
+import { checkAiEvent } from './input/check-ai-event.js';
 import { checkEvent } from './input/check-event.js';
 import { type Checked } from './input/source-event.js';
 
@@ -11,6 +12,8 @@ export interface ForeignEventOptions {
    * `beforeSend` is called. PostHog expects this of `$feature_flag_called`. Default: false.
    */
   readonly bare?: boolean;
+  /** true: as `captureAi` does, for PostHog's endpoint for AI events. Default: false. */
+  readonly ai?: boolean;
 }
 
 /** The service, or a stand-in of a test. */
@@ -61,7 +64,7 @@ export function captureForeignNow(
     : own.sendNow(checkForeign(event, options), options.wait);
 }
 
-function checkForeign(event: CaptureEvent, { bare = false }: ForeignEventOptions): Checked {
-  const checked = checkEvent(event);
+function checkForeign(event: CaptureEvent, { bare = false, ai = false }: ForeignEventOptions): Checked {
+  const checked = ai ? checkAiEvent(event) : checkEvent(event);
   return bare && checked.ok ? { ...checked, source: { ...checked.source, isBare: true } } : checked;
 }

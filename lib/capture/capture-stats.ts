@@ -49,6 +49,11 @@ export interface CaptureStats {
   batchLimit: BatchLimit | null;
   /** true: the store fails, and events are in memory only. */
   storeFailing: boolean;
+  /**
+   * The part of `pending` that waits for PostHog's endpoint for AI events. Its queue is apart from that of all others, and has the same
+   * limits. null until there is an AI event.
+   */
+  ai: { pending: number; pendingBytes: number } | null;
   /** The shared queue that this instance puts events into or takes them from; null without the option `queue`, except on a relay. */
   queue: QueueStats | null;
   /** The feature flags read through FeatureFlagsModule; null without it. */

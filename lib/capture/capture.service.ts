@@ -17,14 +17,14 @@ import { allowCaptureForeign } from './capture-foreign.js';
 import { type CaptureParts } from './capture-parts.js';
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
-import { type Taken } from './event/event-intake.js';
-import { ownText } from './event/event-stamps.js';
+import { CountedIntake } from './event/counted-intake.js';
 import { flagStatsOf } from './flag-stats.js';
 import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
+import { checkAiEvent } from './input/check-ai-event.js';
 import { checkEvent } from './input/check-event.js';
 import { checkStep } from './input/check-step.js';
-import { type Checked, type SourceEvent } from './input/source-event.js';
+import { type Checked } from './input/source-event.js';
 import {
   checkAlias,
   checkException,
@@ -41,7 +41,6 @@ import { wallClock } from '../shared/wall-clock.js';
 const NOTHING_DONE: DeliveryReport = Object.freeze({ delivered: 0, pending: 0, dropped: {}, error: null });
 const DEFAULT_TIMEOUT_MS = 10_000;
 const ALREADY_CAPTURED = 'This error has been captured before: one Error object is one event';
-const EVENT_UNREADABLE = 'the event could not be read';
 
 class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /** The current user, session, groups and properties: they apply to all events of the current function and of everything it starts. */
@@ -55,13 +54,14 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   };
 
   readonly #parts: CaptureParts;
+  readonly #events: CountedIntake;
   #ending: Promise<DeliveryReport> | null = null;
   #enabled = true;
-  #captured = 0;
 
   /** @internal */
   constructor(parts: CaptureParts) {
     this.#parts = parts;
+    this.#events = new CountedIntake(parts);
     const { contexts, reporter } = parts;
     allowCaptureCaught(this, parts.exceptions, (check) => this.#enqueue(check));
     allowCaptureForeign(this, {
@@ -94,6 +94,22 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
    */
   captureNow(event: CaptureEvent | CaptureEventDto, options?: CaptureNowOptions): Promise<CaptureResult> {
     return this.#sendNow(checkEvent(event), options);
+  }
+
+  /**
+   * Captures an AI event, such as `$ai_generation`, for PostHog's endpoint for AI events, which accepts up to 8 MiB for each. These have a
+   * queue and requests of their own, so that other events never wait behind them. An event whose name does not start with `$ai_` is
+   * captured as by `capture`, with a warning. Never throws.
+   *
+   * @returns the event's uuid, or null if the event was dropped or the instance is disabled
+   */
+  captureAi(event: CaptureEvent | CaptureEventDto): string | null {
+    return this.#enqueue(() => checkAiEvent(event));
+  }
+
+  /** `captureAi`, waiting for PostHog's response as `captureNow` does. */
+  captureAiNow(event: CaptureEvent | CaptureEventDto, options?: CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkAiEvent(event), options);
   }
 
   /** `identify`, waiting for PostHog's response as `captureNow` does. */
@@ -139,7 +155,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     if (!pipeline || !this.#enabled) {
       return resultOf((checked.ok ? checked.source.distinctId : undefined) ?? '', 'Event dropped: disabled', null);
     }
-    const taken = this.#take(checked);
+    const taken = this.#events.take(checked);
     if (!taken.ok) {
       const error = taken.reason === 'invalid' ? `Invalid event: ${taken.detail}` : `Event dropped: ${taken.reason}`;
       return resultOf(taken.distinctId, error, taken.uuid);
@@ -247,14 +263,15 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /** A snapshot. A disabled instance counts nothing. */
   stats(): CaptureStats {
     const { pipeline, reporter, queueStats } = this.#parts;
-    const { recovered, delivered, ...held } = pipeline?.stats() ?? NOTHING_DELIVERED;
+    const { recovered, delivered, secondLane: ai, ...held } = pipeline?.stats() ?? NOTHING_DELIVERED;
     return {
-      captured: this.#captured,
+      captured: this.#events.calls,
       recovered,
       delivered,
       dropped: reporter.total,
       droppedByReason: reporter.byReason,
       ...held,
+      ai,
       queue: queueStats?.() ?? null,
       flags: flagStatsOf(this),
     };
@@ -315,47 +332,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   #enqueue(check: () => Checked): string | null {
     const { pipeline } = this.#parts;
     if (!pipeline || !this.#enabled) return null;
-    const taken = this.#take(check());
+    const taken = this.#events.take(check());
     return taken.ok && pipeline.accept(taken.queued) ? taken.uuid : null;
-  }
-
-  /** Counts the call, and reports its warnings or its drop. */
-  #take(checked: Checked): Taken {
-    const { exceptions, reporter } = this.#parts;
-    if (!checked.ok) {
-      const { event, problem: detail, reason = 'invalid' } = checked;
-      this.#captured += 1;
-      reporter.dropped({ reason, event, uuid: null, detail });
-      return { ok: false, reason, detail, uuid: null, distinctId: '' };
-    }
-    const { source, warnings } = checked;
-    const warn = (warning: string): void => reporter.warned(warning, source.event);
-    for (const warning of warnings) warn(warning);
-    const taken = this.#takeSafely(source, warn);
-    // Not before: a beforeSend that calls stats() must not see an event that is neither pending nor dropped.
-    this.#captured += 1;
-    // Not for invalid arguments: a corrected call is to be captured.
-    if (source.thrown && (taken.ok || taken.reason !== 'invalid'))
-      exceptions.remember(source.thrown, taken.ok ? ownText(taken.uuid) : null);
-    if (!taken.ok) {
-      reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
-    }
-    return taken;
-  }
-
-  #takeSafely(source: SourceEvent, warn: (warning: string) => void): Taken {
-    try {
-      return this.#parts.intake.take(source, warn);
-    } catch {
-      // Hostile input may throw anywhere: the event is dropped, and the caller gets no error.
-      return {
-        ok: false,
-        reason: 'invalid',
-        detail: EVENT_UNREADABLE,
-        uuid: null,
-        distinctId: source.distinctId ?? '',
-      };
-    }
   }
 }
 

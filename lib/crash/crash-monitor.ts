@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { isMainThread } from 'node:worker_threads';
 import { type CaptureBoundary } from '../capture/exception/capture-boundary.js';
-import { type HandOver, type Remainder } from '../delivery/hand-over.js';
+import { type HandsOver, type Remainder } from '../delivery/hand-over.js';
 import { onExit } from '../shared/process-hooks.js';
 import { processSingleton } from '../shared/process-singleton.js';
 import { type CrashDelivery, type CrashSettings } from './crash-message.js';
@@ -13,7 +13,7 @@ export interface CrashObserver {
   capture(error: unknown, boundary: CaptureBoundary): string | null;
   /** false: a child process sends all events, even those that a store has. */
   readonly usesStore: boolean;
-  readonly handOver: HandOver;
+  readonly handOver: HandsOver;
   /** null: a child process cannot send, because there is no key. */
   settings(): CrashSettings | null;
 }

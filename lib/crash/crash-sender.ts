@@ -1,8 +1,11 @@
 /** The program that sends the events of a process that has crashed: see `send-from-child.ts`. */
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { DeliveryPipeline } from '../delivery/delivery-pipeline.js';
+import { LanedDelivery } from '../delivery/lanes/laned-delivery.js';
 import { SILENT_OBSERVER } from '../delivery/silent-observer.js';
+import { MAX_AI_BATCH_BYTES } from '../wire/ai-events.js';
 import { BatchSender } from '../wire/batch-sender.js';
+import { isAiEvent } from '../wire/formats.js';
 import { type HttpClient } from '../wire/http-client.js';
 import { nodeClient } from '../wire/node-client.js';
 import { type CrashDelivery, type CrashSettings, decodeCrash, encodeDelivered } from './crash-message.js';
@@ -18,7 +21,7 @@ const MAX_RETRIES = 1000;
 const timeLeftMs = (): number => Math.max(0, CHILD_TIMEOUT_MS - MARGIN_MS - performance.now());
 
 async function send({ settings, events, first }: CrashDelivery, index: number): Promise<void> {
-  const { maxBatchEvents, maxBatchBytes, concurrency } = settings;
+  const { maxBatchEvents, concurrency } = settings;
   const sender = new BatchSender(await clientOf(settings), {
     ...settings,
     requestTimeoutMs: timeLeftMs(),
@@ -36,16 +39,21 @@ async function send({ settings, events, first }: CrashDelivery, index: number): 
   };
   const retries = { maxRetries: MAX_RETRIES, retryBaseMs: RETRY_BASE_MS, retryMaxMs: RETRY_MAX_MS };
   const times = { flushAt: 1, flushIntervalMs: 1, coolDownMs: RETRY_MAX_MS, shutdownTimeoutMs: timeLeftMs() };
-  const pipeline = new DeliveryPipeline(
-    { maxBatchEvents, maxBatchBytes, concurrency, ...limits, ...retries, ...times },
-    sender,
-    { ...SILENT_OBSERVER, delivered: report },
+  const newPipeline = (maxBatchBytes: number): DeliveryPipeline =>
+    new DeliveryPipeline({ maxBatchEvents, maxBatchBytes, concurrency, ...limits, ...retries, ...times }, sender, {
+      ...SILENT_OBSERVER,
+      delivered: report,
+    });
+  const delivery = new LanedDelivery(
+    newPipeline(settings.maxBatchBytes),
+    { takes: isAiEvent, open: () => newPipeline(Math.min(settings.maxBatchBytes, MAX_AI_BATCH_BYTES)) },
+    times,
   );
   for (const event of events) {
-    if (event.id === first) void pipeline.deliverNow(event, { timeoutMs: timeLeftMs() });
-    else pipeline.accept(event);
+    if (event.id === first) void delivery.deliverNow(event, { timeoutMs: timeLeftMs() });
+    else delivery.accept(event);
   }
-  await pipeline.close();
+  await delivery.close();
 }
 
 /** axios only where it is needed: loading it takes as long as sending a thousand events. */

@@ -35,11 +35,11 @@ export interface Express {
  */
 export class DeliveryPipeline implements Delivery {
   readonly handOver: HandOver;
+  readonly requests: RequestStatsCollector;
   readonly #options: DeliveryOptions;
   readonly #queue: EventQueue;
   readonly #scheduler: BatchScheduler;
   readonly #immediate: ImmediateSender;
-  readonly #requests = new RequestStatsCollector();
   readonly #durable: DurableBuffer | null;
   readonly #recovery: StoreRecovery | null;
   readonly #settlement: Settlement;
@@ -48,19 +48,24 @@ export class DeliveryPipeline implements Delivery {
   readonly #shutdown: Shutdown;
   #closing: Promise<DeliveryReport> | null = null;
 
-  /** @param express default: `deliverNow` uses `sender`, too */
+  /**
+   * @param express default: `deliverNow` uses `sender`, too
+   * @param requests those of another pipeline, to be counted together
+   */
   constructor(
     options: DeliveryOptions,
     sender: Sender,
     observer: DeliveryObserver,
     durability?: Durability,
     express?: Express,
+    requests = new RequestStatsCollector(),
   ) {
     this.#options = options;
+    this.requests = requests;
     const queue = new EventQueue(options);
     const durable = durability ? new DurableBuffer(durability, observer, (events) => this.#takenOver(events)) : null;
     const settlement = new Settlement(observer, durable, () => this.#settled());
-    const send = this.#requests.observed(sender.send, observer);
+    const send = requests.observed(sender.send, observer);
     const onReturn = (): void => this.#returned();
     const { messages } = sender;
     const keptFirst: WrappedSender = durable
@@ -68,7 +73,7 @@ export class DeliveryPipeline implements Delivery {
       : { send, messages };
     this.#scheduler = new BatchScheduler(options, queue, keptFirst, settlement, onReturn);
     const first = express
-      ? { send: this.#requests.observed(express.sender.send, observer), messages: express.sender.messages }
+      ? { send: requests.observed(express.sender.send, observer), messages: express.sender.messages }
       : { send, messages };
     this.#immediate = new ImmediateSender(express?.options ?? options, first, settlement, {
       onAnswer: () => {
@@ -99,6 +104,11 @@ export class DeliveryPipeline implements Delivery {
     });
   }
 
+  /** True if no event is accepted any more. */
+  get isClosed(): boolean {
+    return this.#shutdown.isClosed;
+  }
+
   stats(): DeliveryStats {
     const { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs } = this.#options;
     const now = Date.now();
@@ -110,14 +120,15 @@ export class DeliveryPipeline implements Delivery {
       pending: this.#ledger.pending.events,
       pendingBytes: this.#ledger.pending.bytes,
       inFlight: this.#queue.leased + this.#immediate.inFlight,
-      retries: this.#requests.retries,
-      requests: this.#requests.stats,
+      retries: this.requests.retries,
+      requests: this.requests.stats,
       oldestPendingMs: oldest === Infinity ? null : Math.max(0, now - oldest),
       coolDownUntil: coolDownLeftMs === null ? null : Math.round(now + coolDownLeftMs),
       limits: { maxQueueEvents, maxQueueBytes, maxEventAgeMs, flushIntervalMs },
       batchLimit: this.#scheduler.sizer.batchLimit,
       lastFailure: this.#scheduler.lastFailure ?? this.#settlement.refusal,
       storeFailing: this.#durable?.failing ?? false,
+      secondLane: null,
     };
   }
 
@@ -127,6 +138,11 @@ export class DeliveryPipeline implements Delivery {
    */
   async recover(): Promise<void> {
     await this.#recovery?.open();
+  }
+
+  /** The store has more events now. */
+  recoverMore(): void {
+    this.#recovery?.recoverMore();
   }
 
   accept(event: QueuedEvent): boolean {

@@ -226,6 +226,8 @@ export interface DeliveryStats {
   readonly batchLimit: BatchLimit | null;
   /** True if the store fails, and pending events are in memory only. */
   readonly storeFailing: boolean;
+  /** The part of `pending` in a second lane, which has the same limits; null if there is none. */
+  readonly secondLane: Pick<DeliveryStats, 'pending' | 'pendingBytes'> | null;
 }
 
 /** Stats before anything was accepted. */
@@ -243,6 +245,7 @@ export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
   lastFailure: null,
   batchLimit: null,
   storeFailing: false,
+  secondLane: null,
 });
 
 /** Accepts events and accounts for each: delivered, or reported as dropped. No method throws or rejects. */

@@ -11,11 +11,16 @@ export interface Remainder {
   settle(delivered: ReadonlySet<QueuedEvent>, durationMs: number): void;
 }
 
+export interface HandsOver {
+  /** @param useStore has the store write what it lacks, so that only what it cannot keep remains */
+  begin(useStore: boolean): Remainder;
+}
+
 /**
  * Hands the pending events of a process that ends now over to its store, or to another process. Synchronous throughout, and without
  * effect on a process that goes on, except that events may be sent twice, which the receiver merges.
  */
-export class HandOver {
+export class HandOver implements HandsOver {
   readonly #queue: EventQueue;
   readonly #immediate: ImmediateSender;
   readonly #settlement: Settlement;
@@ -28,7 +33,6 @@ export class HandOver {
     this.#durable = durable;
   }
 
-  /** @param useStore has the store write what it lacks, so that only what it cannot keep remains */
   begin(useStore: boolean): Remainder {
     const isKept = useStore ? this.#durable?.commitNow(this.#immediate.events) : undefined;
     return {

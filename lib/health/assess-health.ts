@@ -55,10 +55,14 @@ export function assessHealth(stats: CaptureStats, thresholds: CaptureHealthThres
   return { health, queueShare, problems };
 }
 
-function shareOf({ limits, pending, pendingBytes }: CaptureStats): number {
+/** The share of the fuller one, if AI events have a queue of their own. */
+function shareOf({ limits, pending, pendingBytes, ai }: CaptureStats): number {
   if (!limits) return 0;
-  const share = Math.max(pending / limits.maxQueueEvents, pendingBytes / limits.maxQueueBytes);
-  return Math.round(share * 1000) / 1000;
+  const others = { pending: pending - (ai?.pending ?? 0), pendingBytes: pendingBytes - (ai?.pendingBytes ?? 0) };
+  const shares = [others, ...(ai ? [ai] : [])].map((queue) =>
+    Math.max(queue.pending / limits.maxQueueEvents, queue.pendingBytes / limits.maxQueueBytes),
+  );
+  return Math.round(Math.max(...shares) * 1000) / 1000;
 }
 
 function downProblems({ lastFailure, storeFailing, queue }: CaptureStats): HealthProblem[] {

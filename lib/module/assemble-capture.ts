@@ -10,17 +10,16 @@ import { CallInterpreter } from '../context/call-interpreter.js';
 import { type Warn } from '../shared/unknown-fields.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
-import { type HandOver } from '../delivery/hand-over.js';
+import { type HandsOver } from '../delivery/hand-over.js';
 import { type QueueRole, type QueueStats } from '../queue/queue-monitor.js';
 import { exceptionRulesOf } from '../tracking/call/exception-rules.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { watchCrashes } from './watch-crashes.js';
-import { formatOf } from '../wire/formats.js';
 
 export interface Connection {
   readonly delivery: Delivery;
   /** Gives the pending events away when the process crashes. */
-  readonly handOver?: HandOver;
+  readonly handOver?: HandsOver;
   /** The state of the shared queue. Absent without one. */
   readonly queueStats?: () => QueueStats;
   /** Called once when the application starts. If it throws, the start fails. */
@@ -59,7 +58,7 @@ export async function assembleCapture(
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const exceptions = new Exceptions(typeof options.exceptions === 'object' ? options.exceptions : {});
-  const intake = new EventIntake(contexts, formatOf(options.captureMode), options, exceptions);
+  const intake = new EventIntake(contexts, options.captureMode, options, exceptions);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
   const { delivery: pipeline = null, handOver, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
   const onClosed = (): void => stopWatching();

@@ -5,13 +5,12 @@ import { type EventReporter } from '../capture/report/event-reporter.js';
 import { variableOf } from '../options/environment.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
 import { openQueue } from './open-queue.js';
-import { type CaptureQueue } from '../queue/capture-queue.js';
-import { QueueMonitor } from '../queue/queue-monitor.js';
+import { aiProjectOf, type CaptureQueue } from '../queue/capture-queue.js';
+import { LaneMonitors } from '../queue/lane-monitors.js';
 import { onBeforeExit } from '../shared/process-hooks.js';
 import { projectIdOf } from '../wire/ingestion-host.js';
 import { type Connect } from './assemble-capture.js';
-import { pipelineOptions } from './connect-posthog.js';
-import { durabilityOf, recoverFrom } from './durability-of.js';
+import { laneOptions, openLanes } from './open-lanes.js';
 import { postHogSender } from './posthog-sender.js';
 
 /** The queue is near and answers within a millisecond: nothing is gained by waiting for more events, or long for the next attempt. */
@@ -41,31 +40,34 @@ export function connectPod(
     const { apiKey, host } = options;
     const queue = await openQueue(given);
     const project = queue.project ?? projectIdOf(host, apiKey);
-    const posthog = apiKey === '' ? null : postHogSender(options, name, modules);
+    const posthog = apiKey === '' ? null : postHogSender(options, name, modules, reporter);
     // A store names its files after the project, so it must not be a text of any length.
     const storeProject = projectIdOf(host, apiKey === '' ? project : apiKey);
-    const pipeline = new DeliveryPipeline(
-      { ...pipelineOptions(options), ...HOP },
-      queue.sender(project, reporter),
-      reporter,
-      await durabilityOf(options, storeProject),
-      posthog ? { sender: posthog.sender, options } : undefined,
-    );
-    await recoverFrom(pipeline, options, name);
-    const monitor = new QueueMonitor(queue, project, 'pod', reporter);
+    const monitors = new LaneMonitors(queue, project, 'pod', reporter);
+    const lanes = await openLanes(options, name, storeProject, (lane) => {
+      if (lane.isAi) monitors.watchAi();
+      return new DeliveryPipeline(
+        { ...lane.options, ...HOP },
+        queue.sender(lane.isAi ? aiProjectOf(project) : project, reporter),
+        reporter,
+        lane.durability,
+        posthog ? { sender: posthog.sender, options: laneOptions(options, lane.isAi) } : undefined,
+        lane.requests,
+      );
+    });
     const endHook = onBeforeExit(shutDown);
     return {
-      delivery: posthog ? pipeline : refuseImmediate(pipeline, reporter, variableOf('apiKey', name) ?? 'apiKey'),
+      delivery: posthog ? lanes : refuseImmediate(lanes, reporter, variableOf('apiKey', name) ?? 'apiKey'),
       // What a process that crashes has not handed over goes to PostHog itself: the queue cannot be reached any more.
-      handOver: pipeline.handOver,
-      queueStats: () => monitor.stats,
+      handOver: lanes.handOver,
+      queueStats: () => monitors.stats,
       onStart: () => {
         posthog?.prepare();
-        monitor.start();
+        monitors.start();
       },
       onClose: () => {
         endHook();
-        monitor.stop();
+        monitors.stop();
       },
     };
   };

@@ -4,11 +4,11 @@ import { type PostHogCaptureOptions } from '../options/posthog-capture.options.j
 import { onBeforeExit } from '../shared/process-hooks.js';
 import { projectIdOf } from '../wire/ingestion-host.js';
 import { type Connect } from './assemble-capture.js';
-import { durabilityOf, recoverFrom } from './durability-of.js';
+import { openLanes } from './open-lanes.js';
 import { postHogSender } from './posthog-sender.js';
 
 /**
- * Connects an instance to PostHog: HTTP client, sender, store and delivery pipeline.
+ * Connects an instance to PostHog: HTTP client, sender, store and delivery.
  *
  * @param name the name of a named instance
  * @param modules finds the application's `HttpService`
@@ -19,14 +19,14 @@ export function connectPostHog(
   modules: ModuleRef,
 ): Connect {
   return async (reporter, shutDown) => {
-    const { sender, prepare } = postHogSender(options, name, modules);
-    const durability = await durabilityOf(options, projectIdOf(options.host, options.apiKey));
-    const delivery = new DeliveryPipeline(pipelineOptions(options), sender, reporter, durability);
-    await recoverFrom(delivery, options, name);
+    const { sender, prepare } = postHogSender(options, name, modules, reporter);
+    const project = projectIdOf(options.host, options.apiKey);
+    const delivery = await openLanes(
+      options,
+      name,
+      project,
+      (lane) => new DeliveryPipeline(lane.options, sender, reporter, lane.durability, undefined, lane.requests),
+    );
     return { delivery, handOver: delivery.handOver, onStart: prepare, onClose: onBeforeExit(shutDown) };
   };
-}
-
-export function pipelineOptions(options: Readonly<PostHogCaptureOptions>) {
-  return { ...options, maxEventAgeMs: options.maxEventAgeMs ?? null };
 }

@@ -5,27 +5,20 @@ import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { variableOf } from '../options/environment.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
 import { describeStoreError } from '../wire/describe-error.js';
-import { formatOf, reformat } from '../wire/formats.js';
-
-/** The store of an instance; undefined without option `store`. */
-export async function durabilityOf(
-  options: Readonly<PostHogCaptureOptions>,
-  project: string,
-): Promise<Durability | undefined> {
-  const { store } = options;
-  return store === undefined ? undefined : useStore(await openStore(store), options, project);
-}
+import { reformat } from '../wire/formats.js';
+import { type WireFormat } from '../wire/wire-format.js';
 
 /** The settings of a store that are the same for every instance. */
 export function useStore(
   store: ReadableStore,
-  { captureMode, apiKey }: Readonly<PostHogCaptureOptions>,
+  { apiKey }: Readonly<PostHogCaptureOptions>,
   project: string,
+  format: WireFormat,
 ): Durability {
   return {
     store,
     project,
-    adapt: (event) => reformat(event, formatOf(captureMode)),
+    adapt: (event) => reformat(event, format),
     describeError: (error, events) => describeStoreError(error, apiKey, events),
   };
 }
@@ -48,7 +41,7 @@ export async function recoverFrom(
 }
 
 /** A path is a store with default options. Imported only then. */
-async function openStore(store: EventStore | string): Promise<EventStore> {
+export async function openStore(store: EventStore | string): Promise<EventStore> {
   if (typeof store !== 'string') return store;
   const { fileEventStore } = await import('../stores/file-event-store.js');
   return fileEventStore({ path: store });

@@ -1,4 +1,5 @@
 import { type ModuleRef } from '@nestjs/core';
+import { type EventReporter } from '../capture/report/event-reporter.js';
 import { variableOf } from '../options/environment.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
 import { BatchSender } from '../wire/batch-sender.js';
@@ -21,6 +22,7 @@ export function postHogSender(
   options: Readonly<PostHogCaptureOptions>,
   name: string | undefined,
   modules: ModuleRef,
+  reporter: EventReporter,
 ): PostHogSender {
   const variable = (option: keyof PostHogCaptureOptions): string => variableOf(option, name) ?? option;
   const { client, proxy } = httpClientOf(options, name, modules);
@@ -28,6 +30,7 @@ export function postHogSender(
     ...options,
     host: ingestionHost(options.host),
     names: { apiKey: variable('apiKey'), host: variable('host'), captureMode: variable('captureMode'), proxy },
+    onSubstituted: (text) => reporter.warn('AI endpoint', text),
   });
   return { sender, prepare: () => client.prepare() };
 }

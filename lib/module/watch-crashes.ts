@@ -3,7 +3,7 @@ import { type CaptureService } from '../capture/capture.service.js';
 import { type EventReporter } from '../capture/report/event-reporter.js';
 import { observeCrashes } from '../crash/crash-monitor.js';
 import { childProblem } from '../crash/send-from-child.js';
-import { type HandOver } from '../delivery/hand-over.js';
+import { type HandsOver } from '../delivery/hand-over.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
 import { ingestionHost } from '../wire/ingestion-host.js';
 import { portableSettings } from '../wire/portable-settings.js';
@@ -17,7 +17,7 @@ import { portableSettings } from '../wire/portable-settings.js';
 export function watchCrashes(
   options: Readonly<PostHogCaptureOptions>,
   capture: CaptureService,
-  handOver: HandOver,
+  handOver: HandsOver,
   reporter: EventReporter,
 ): () => void {
   const crashes = crashesOf(options.exceptions);

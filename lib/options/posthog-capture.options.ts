@@ -196,8 +196,8 @@ export class PostHogCaptureOptions {
   readonly maxBatchBytes: number = 5 * MIB;
 
   /**
-   * Maximum size of an event in bytes, as JSON in UTF-8. A larger event is dropped as `too_large`; a larger error is trimmed. PostHog
-   * stores about 1 MB.
+   * Maximum size of an event in bytes, as JSON in UTF-8. A larger event is dropped as `too_large`; a larger error is trimmed; a larger
+   * AI event is sent as by `captureAi`, which accepts 8 MiB. PostHog stores about 1 MB of others.
    *
    * Default: 900 KiB. Variable: `POSTHOG_MAX_EVENT_BYTES`.
    */
@@ -206,6 +206,7 @@ export class PostHogCaptureOptions {
 
   /**
    * Maximum number of events in memory. When the queue is full, the oldest event that is not in flight is dropped as `queue_full`.
+   * The AI events of `captureAi` have a queue of their own with this limit.
    *
    * Default: 100 000; where the heap of the process is limited to less than 1 GiB, in proportion. Variable: `POSTHOG_MAX_QUEUE_EVENTS`.
    */
@@ -214,7 +215,7 @@ export class PostHogCaptureOptions {
 
   /**
    * Maximum size of all events in memory, in bytes. When the queue is full, the oldest event that is not in flight is dropped as
-   * `queue_full`.
+   * `queue_full`. The AI events of `captureAi` have a queue of their own with this limit.
    *
    * Default: 64 MiB; where the heap of the process is limited to less than 1 GiB, in proportion. Variable: `POSTHOG_MAX_QUEUE_BYTES`.
    */

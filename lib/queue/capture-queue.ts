@@ -2,6 +2,12 @@ import { type SendFailure, type Sender } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
 
 /**
+ * The project of AI events in a queue: apart, because relays send them to another endpoint, and others must not wait behind them if it is
+ * down. An application cannot choose a name with a plus.
+ */
+export const aiProjectOf = (project: string): string => `${project}+ai`;
+
+/**
  * Carries events from the processes that capture them, the pods, to the processes that send them to PostHog, the relays. A process
  * may be both. One object serves one process, and may be given to several instances: they share its connection.
  *
@@ -19,7 +25,7 @@ export interface CaptureQueue {
   readonly project?: string | undefined;
 
   /**
-   * The side of a pod: puts batches into the queue. Called once per instance.
+   * The side of a pod: puts batches into the queue. Called once per instance, and once more for its AI events, with another project.
    *
    * `send` resolves when the events survive this process, and after at most a few seconds. It returns `settled` with the ids in
    * `retry` that were not accepted and a `failure` if there are any; `retryable` if none was accepted, also if that is not known
@@ -34,7 +40,7 @@ export interface CaptureQueue {
 
   /**
    * The side of a relay: takes events from the queue, sends them, and removes them once their fate is known. Called once per
-   * instance; the project is that of `recover`.
+   * instance, and once more when there are AI events; the project is that of `recover`.
    */
   source(): QueueSource;
 

@@ -40,13 +40,21 @@ export class QueueMonitor {
   readonly #project: string;
   readonly #role: QueueRole;
   readonly #log: MonitorLog;
+  readonly #onSample: (sample: QueueSample) => void;
   readonly #noted = new Set<string>();
   #last = UNKNOWN;
   #timer: Timer | null = null;
   #stopped = false;
 
   /** @param project as given to the sender or the source */
-  constructor(queue: CaptureQueue, project: string, role: QueueRole, log: MonitorLog) {
+  constructor(
+    queue: CaptureQueue,
+    project: string,
+    role: QueueRole,
+    log: MonitorLog,
+    onSample: (sample: QueueSample) => void = () => undefined,
+  ) {
+    this.#onSample = onSample;
     this.#queue = queue;
     this.#project = project;
     this.#role = role;
@@ -75,6 +83,7 @@ export class QueueMonitor {
     if (this.#isStopped) return;
     this.#last = { ...sample, problems: problemsOf(sample) };
     for (const problem of this.#last.problems) this.#report(problem);
+    this.#onSample(sample);
     this.#timer = backgroundTimer(() => void this.#sample(), SAMPLE_MS);
   }
 

@@ -1,14 +1,16 @@
 import { type ModuleRef } from '@nestjs/core';
 import { type Connect } from '../module/assemble-capture.js';
-import { pipelineOptions } from '../module/connect-posthog.js';
 import { useStore } from '../module/durability-of.js';
+import { laneOptions } from '../module/open-lanes.js';
 import { postHogSender } from '../module/posthog-sender.js';
 import { DeliveryPipeline } from '../delivery/delivery-pipeline.js';
+import { LanedDelivery } from '../delivery/lanes/laned-delivery.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
 import { openQueue } from '../module/open-queue.js';
-import { type CaptureQueue } from '../queue/capture-queue.js';
-import { QueueMonitor } from '../queue/queue-monitor.js';
+import { aiProjectOf, type CaptureQueue } from '../queue/capture-queue.js';
+import { LaneMonitors } from '../queue/lane-monitors.js';
 import { describeError } from '../wire/describe-error.js';
+import { aiFormatOf, formatOf, isAiEvent } from '../wire/formats.js';
 import { projectIdOf } from '../wire/ingestion-host.js';
 
 /** Longest interval of a timer, about 25 days. */
@@ -29,28 +31,51 @@ export function connectRelay(
 ): Connect {
   return async (reporter) => {
     const queue = await openQueue(given);
-    const { sender, prepare } = postHogSender(options, name, modules);
+    const { sender, prepare } = postHogSender(options, name, modules, reporter);
     const project = queue.project ?? projectIdOf(options.host, options.apiKey);
-    const durability = useStore(queue.source(), options, project);
-    const delivery = new DeliveryPipeline(
-      { ...pipelineOptions(options), leavesStored: true },
+    const take = (pipeline: DeliveryPipeline): void =>
+      // Not awaited: an application starts while the queue is down.
+      void pipeline.recover().catch((error: unknown) => reporter.storeFailed(describeError(error, options.apiKey)));
+    const first = new DeliveryPipeline(
+      { ...laneOptions(options, false), leavesStored: true },
       sender,
       reporter,
-      durability,
+      useStore(queue.source(), options, project, formatOf(options.captureMode)),
     );
-    const monitor = new QueueMonitor(queue, project, 'relay', reporter);
+    const delivery = new LanedDelivery(
+      first,
+      {
+        takes: isAiEvent,
+        open: (shutdownTimeoutMs, isLate) => {
+          const lane = new DeliveryPipeline(
+            { ...laneOptions(options, true), leavesStored: true, shutdownTimeoutMs },
+            sender,
+            reporter,
+            isLate
+              ? undefined
+              : useStore(queue.source(), options, aiProjectOf(project), aiFormatOf(options.captureMode)),
+            undefined,
+            first.requests,
+          );
+          if (!isLate) take(lane);
+          return lane;
+        },
+      },
+      options,
+    );
+    const monitors = new LaneMonitors(queue, project, 'relay', reporter, () => delivery.openSecond());
     let keepAlive: NodeJS.Timeout | undefined;
     const start = (): void => {
       prepare();
       keepAlive = setInterval(() => undefined, FOREVER_MS);
-      monitor.start();
-      // Not awaited: an application starts while the queue is down.
-      delivery.recover().catch((error: unknown) => reporter.storeFailed(describeError(error, options.apiKey)));
+      monitors.watchAi();
+      monitors.start();
+      take(first);
     };
     const stop = (): void => {
       clearInterval(keepAlive);
-      monitor.stop();
+      monitors.stop();
     };
-    return { delivery, queueStats: () => monitor.stats, onStart: start, onClose: stop };
+    return { delivery, queueStats: () => monitors.stats, onStart: start, onClose: stop };
   };
 }

@@ -20,7 +20,7 @@ import {
   senderMessages,
   timedOut,
 } from './status-table.js';
-import { type WireRequest } from './wire-format.js';
+import { type WireFormat, type WireRequest } from './wire-format.js';
 
 export interface BatchSenderOptions {
   /** PostHog's ingestion address, without a trailing slash. */
@@ -31,9 +31,14 @@ export interface BatchSenderOptions {
   readonly requestTimeoutMs: number;
   readonly historicalMigration: boolean;
   readonly names: RemedyNames;
+  /** Called when events are sent to another endpoint than theirs, with a sentence and the remedy. */
+  readonly onSubstituted?: (text: string) => void;
 }
 
 const USER_AGENT = `${LIBRARY_NAME}/${LIBRARY_VERSION}`;
+
+/** An endpoint that was missing is tried again after this long. */
+const MISSING_MS = 600_000;
 
 /**
  * Sends a batch once and classifies the result. Retries are the caller's decision, except after a reused connection that the server had
@@ -45,6 +50,10 @@ export class BatchSender implements Sender {
   readonly #options: BatchSenderOptions;
   readonly #gzip = new GzipPool();
   #compression: 'gzip' | 'none';
+  /** While a format is replaced because the server lacks its endpoint. */
+  #missingUntil = -Infinity;
+  #inFlight = 0;
+  #isReleased = false;
 
   constructor(client: HttpClient, options: BatchSenderOptions) {
     this.#client = client;
@@ -64,6 +73,8 @@ export class BatchSender implements Sender {
       const again = this.#attempt(batch, attempt.number + 1, deadline.signal);
       return { ...(await again.catch(failed)), isRepeated: true };
     };
+    this.#inFlight += 1;
+    this.#isReleased = false;
     try {
       if (attempt.signal.aborted) abort();
       return await this.#attempt(batch, attempt.number, deadline.signal);
@@ -72,15 +83,39 @@ export class BatchSender implements Sender {
     } finally {
       cancelDeadline();
       attempt.signal.removeEventListener('abort', abort);
+      this.#ended();
     }
   };
 
+  /** Of several pipelines that share the sender, another one may still have requests in flight: they are not aborted. */
   release(): void {
-    this.#client.releaseConnections();
+    this.#isReleased = this.#inFlight > 0;
+    if (!this.#isReleased) this.#client.releaseConnections();
+  }
+
+  #ended(): void {
+    this.#inFlight -= 1;
+    if (this.#isReleased) this.release();
   }
 
   async #attempt(batch: Batch, number: number, signal: AbortSignal): Promise<BatchOutcome> {
     const format = formatOf(batch.format);
+    const { substitute } = format;
+    if (!substitute) return this.#post(format, batch, number, signal);
+    if (performance.now() >= this.#missingUntil) {
+      const outcome = await this.#post(format, batch, number, signal);
+      if (outcome.code !== 404) return outcome;
+    }
+    const outcome = await this.#post(substitute, batch, number, signal);
+    // Only this proves that the endpoint is missing, and not that the host is wrong.
+    if (outcome.kind === 'settled' && performance.now() >= this.#missingUntil) {
+      this.#missingUntil = performance.now() + MISSING_MS;
+      this.#options.onSubstituted?.(NO_AI_ENDPOINT);
+    }
+    return outcome;
+  }
+
+  async #post(format: WireFormat, batch: Batch, number: number, signal: AbortSignal): Promise<BatchOutcome> {
     const { apiKey, historicalMigration, names } = this.#options;
     const sentAt = new Date().toISOString();
     const packed = await this.#pack(format.request(batch, { apiKey, historicalMigration, attempt: number, sentAt }));
@@ -118,6 +153,10 @@ export class BatchSender implements Sender {
     return { kind: 'retryable', failure: { message, remedy }, code };
   }
 }
+
+const NO_AI_ENDPOINT =
+  'The server has no endpoint for AI events (HTTP 404): they are sent to that of other events, which accepts up to about 1 MB for each. ' +
+  'Remedy: update PostHog, or have the proxy in between pass on the paths that start with /i/.';
 
 /** A server may repeat the key. */
 function withoutKey(outcome: BatchOutcome, apiKey: string): BatchOutcome {

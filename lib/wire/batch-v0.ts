@@ -15,7 +15,7 @@ const MAX_BODY_LENGTH = 10_000;
  * whole batch.
  */
 export const batchV0: WireFormat = {
-  mode: 'v0',
+  name: 'v0',
 
   encode: (event) => event,
 

@@ -24,7 +24,7 @@ const MAX_DETAIL_LENGTH = 1000;
  * id identifies the same batch in every attempt.
  */
 export const eventsV1: WireFormat = {
-  mode: 'v1',
+  name: 'v1',
 
   encode({ uuid, event, distinct_id, timestamp, properties }) {
     const kept: Record<string, unknown> = {};

@@ -8,6 +8,9 @@ export const CAPTURE_MODES = ['v0', 'v1'] as const satisfies readonly CaptureMod
 /** PostHog's capture APIs: see option `captureMode`. */
 export type CaptureMode = 'v0' | 'v1';
 
+/** Identifies a format in stored events. `ai-`: that of PostHog's endpoint for AI events. */
+export type FormatName = CaptureMode | `ai-${CaptureMode}`;
+
 export interface RequestContext {
   readonly apiKey: string;
   readonly historicalMigration: boolean;
@@ -33,7 +36,9 @@ export interface WireRequest {
 
 /** Requests and responses of one capture API. Pure: no I/O, no clock. */
 export interface WireFormat {
-  readonly mode: CaptureMode;
+  readonly name: FormatName;
+  /** Used if the server does not have the endpoint of this format. Payloads are the same. */
+  readonly substitute?: WireFormat;
   /** Returns a value for JSON. The input is not changed. */
   encode(event: PostHogEvent): object;
   /** Reverses `encode`. Throws if the value is not a result of `encode`. */

@@ -6,7 +6,9 @@ import { type Warn } from '../../shared/unknown-fields.js';
 import { contentOf, plainCopy } from '../../shared/untrusted-values.js';
 import { wallClock } from '../../shared/wall-clock.js';
 import { type PostHogEvent } from '../../wire/posthog-event.js';
-import { type WireFormat } from '../../wire/wire-format.js';
+import { isAiEventName, MAX_AI_EVENT_BYTES } from '../../wire/ai-events.js';
+import { aiFormatOf, formatOf } from '../../wire/formats.js';
+import { type CaptureMode, type WireFormat } from '../../wire/wire-format.js';
 import { Exceptions, RATE_LIMITED } from '../exception/exceptions.js';
 import { trimException } from '../exception/trim-exception.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
@@ -32,6 +34,15 @@ export type Taken =
       readonly distinctId: string;
     };
 
+/** A kind of events: how they are encoded, and the settings with their limit. */
+interface Kind {
+  readonly format: WireFormat;
+  readonly settings: IntakeSettings;
+  readonly maxBytesBeforeFilters: number;
+  /** Describes the limit. */
+  readonly limit: string;
+}
+
 interface Origin {
   /** The uuid that was generated for the event. */
   readonly ownId: string;
@@ -39,6 +50,8 @@ interface Origin {
   readonly capturedAt: number;
   /** The package has described an error in it, which it may therefore shorten. */
   readonly isDescribed: boolean;
+  /** It is for PostHog's endpoint for AI events. */
+  readonly isAi: boolean;
 }
 
 /** Levels of an event that are created here and may be changed: the event and its properties. */
@@ -51,20 +64,32 @@ const MAX_REPORTED_SIZE = 2;
 /** Turns a checked event into immutable JSON: builds it, calls `beforeSend`, and writes it once. */
 export class EventIntake {
   readonly #contexts: ContextStorage;
-  readonly #format: WireFormat;
-  readonly #settings: IntakeSettings;
+  readonly #usual: Kind;
+  readonly #ai: Kind;
   readonly #exceptions: Exceptions;
   readonly #filters: readonly BeforeSend[];
   readonly #uuids = new UuidSource();
   readonly #clock = new IsoClock();
   readonly #personlessId: () => string;
 
-  constructor(contexts: ContextStorage, format: WireFormat, settings: IntakeSettings, exceptions = new Exceptions()) {
+  constructor(contexts: ContextStorage, mode: CaptureMode, given: IntakeSettings, exceptions = new Exceptions()) {
+    const settings = { ...given, superProperties: contentOf(given.superProperties) ?? {} };
+    const { maxEventBytes } = settings;
     this.#exceptions = exceptions;
     this.#contexts = contexts;
-    this.#format = format;
-    this.#settings = { ...settings, superProperties: contentOf(settings.superProperties) ?? {} };
-    this.#filters = settings.beforeSend === undefined ? [] : [settings.beforeSend].flat();
+    this.#usual = {
+      format: formatOf(mode),
+      settings,
+      maxBytesBeforeFilters: Math.max(MAX_BYTES_BEFORE_FILTERS, maxEventBytes),
+      limit: `maxEventBytes is ${maxEventBytes} bytes`,
+    };
+    this.#ai = {
+      format: aiFormatOf(mode),
+      settings: { ...settings, maxEventBytes: MAX_AI_EVENT_BYTES },
+      maxBytesBeforeFilters: 2 * MAX_AI_EVENT_BYTES,
+      limit: `PostHog accepts AI events of up to ${MAX_AI_EVENT_BYTES} bytes`,
+    };
+    this.#filters = given.beforeSend === undefined ? [] : [given.beforeSend].flat();
     this.#personlessId = () => contexts.personlessId();
   }
 
@@ -88,7 +113,8 @@ export class EventIntake {
       steps: source.event === '$exception' ? this.#contexts.steps() : undefined,
       warn,
     });
-    const origin: Origin = { ownId: uuid, capturedAt: now, isDescribed: exception !== undefined };
+    const { isAi = false } = source;
+    const origin: Origin = { ownId: uuid, capturedAt: now, isDescribed: exception !== undefined, isAi };
     // Without filters, no other code has a reference to the event and its properties.
     if (this.#filters.length === 0) return this.#write(built, OWN_LEVELS, origin, warn);
     const filtered = this.#filter(built, warn);
@@ -98,38 +124,48 @@ export class EventIntake {
   }
 
   #build(source: SourceEvent, surroundings: EventSurroundings): PostHogEvent {
+    const { settings } = this.#kindOf(source);
     try {
-      return buildEvent(source, surroundings, this.#settings);
+      return buildEvent(source, surroundings, settings);
     } catch {
       // A getter or a proxy threw. Reading the properties of every event one by one would be too slow.
-      const superProperties = plainCopy(this.#settings.superProperties);
+      const superProperties = plainCopy(settings.superProperties);
       const plain = { ...source, properties: plainCopy(source.properties) };
-      return buildEvent(plain, surroundings, { ...this.#settings, superProperties });
+      return buildEvent(plain, surroundings, { ...settings, superProperties });
     }
   }
 
+  /** An event with the name of an AI event may be as large as one, also if it was captured as any other. */
+  #kindOf({ event }: { readonly event: string }): Kind {
+    return isAiEventName(event) ? this.#ai : this.#usual;
+  }
+
   #write(event: PostHogEvent, ownLevels: number, origin: Origin, warn: Warn): Taken {
-    const { ownId, capturedAt, isDescribed } = origin;
-    const { maxEventBytes } = this.#settings;
+    const { capturedAt, isDescribed, isAi } = origin;
+    const largest = this.#kindOf(event);
+    const kind = isAi ? largest : this.#usual;
+    const { maxEventBytes } = kind.settings;
     const problem = requiredProblem(event, maxEventBytes);
     if (problem !== null) return refused(event, 'invalid', problem);
-    const encoded = this.#format.encode(event);
+    const encoded = kind.format.encode(event);
     const written = toJson(encoded, maxEventBytes, ownLevels);
     if (written === 'too_large') {
+      if (kind !== largest) return this.#write(event, ownLevels, { ...origin, isAi: true }, warn);
       const trimmed = isDescribed ? this.#trim(event, warn) : null;
       if (trimmed !== null) return this.#write(trimmed, 0, origin, warn);
-      return refused(event, 'too_large', tooLarge(sizeOf(encoded, maxEventBytes), maxEventBytes));
+      return refused(event, 'too_large', tooLarge(sizeOf(encoded, maxEventBytes), kind));
     }
-    const queued = this.#queued(event, ownId, written, capturedAt);
+    const queued = queuedOf(event, kind.format, written, origin);
     this.#contexts.addEventStep(event.event, capturedAt);
     return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id };
   }
 
   #trim(event: PostHogEvent, warn: Warn): PostHogEvent | null {
-    const { maxEventBytes } = this.#settings;
+    const { format, settings } = this.#usual;
+    const { maxEventBytes } = settings;
     const trimmed = trimException(
       event.properties,
-      (properties) => toJson(this.#format.encode({ ...event, properties }), maxEventBytes) !== 'too_large',
+      (properties) => toJson(format.encode({ ...event, properties }), maxEventBytes) !== 'too_large',
     );
     if (trimmed === null) return null;
     const { properties, parts } = trimmed;
@@ -141,28 +177,29 @@ export class EventIntake {
 
   /** Filters get a copy in plain JSON, so they see what PostHog would, and cannot change the caller's objects. */
   #filter(built: PostHogEvent, warn: Warn): Filtered | { readonly reason: DropReason; readonly detail: string } {
-    const { maxEventBytes } = this.#settings;
-    const limit = Math.max(MAX_BYTES_BEFORE_FILTERS, maxEventBytes);
-    const written = toJson(built, limit);
-    if (written === 'too_large') return { reason: 'too_large', detail: tooLarge(`more than ${limit}`, maxEventBytes) };
-    return applyBeforeSend(JSON.parse(written.text) as PostHogEvent, this.#filters, this.#settings, warn);
-  }
-
-  #queued(
-    { uuid, event: name, distinct_id: orderKey }: PostHogEvent,
-    ownId: string,
-    { text, bytes }: Written,
-    capturedAt: number,
-  ): QueuedEvent {
-    // A slice of the payload takes less memory than a string of its own. Code that keeps an id for longer copies it with `ownText`.
-    const at = text.indexOf(uuid);
-    const id = text.slice(at, at + uuid.length);
-    const Class = uuid === ownId ? CapturedEvent : CapturedEventOfGivenId;
-    return new Class(id, name, orderKey, this.#format.mode, text, bytes, capturedAt);
+    const kind = this.#kindOf(built);
+    const { settings, maxBytesBeforeFilters } = kind;
+    const written = toJson(built, maxBytesBeforeFilters);
+    if (written === 'too_large')
+      return { reason: 'too_large', detail: tooLarge(`more than ${maxBytesBeforeFilters}`, kind) };
+    return applyBeforeSend(JSON.parse(written.text) as PostHogEvent, this.#filters, settings, warn);
   }
 }
 
 type Written = Exclude<ReturnType<typeof toJson>, 'too_large'>;
+
+function queuedOf(
+  { uuid, event: name, distinct_id: orderKey }: PostHogEvent,
+  format: WireFormat,
+  { text, bytes }: Written,
+  { ownId, capturedAt }: Origin,
+): QueuedEvent {
+  // A slice of the payload takes less memory than a string of its own. Code that keeps an id for longer copies it with `ownText`.
+  const at = text.indexOf(uuid);
+  const id = text.slice(at, at + uuid.length);
+  const Class = uuid === ownId ? CapturedEvent : CapturedEventOfGivenId;
+  return new Class(id, name, orderKey, format.name, text, bytes, capturedAt);
+}
 
 const refused = ({ uuid, distinct_id }: PostHogEvent, reason: DropReason, detail: string): Taken => ({
   ok: false,
@@ -172,8 +209,7 @@ const refused = ({ uuid, distinct_id }: PostHogEvent, reason: DropReason, detail
   distinctId: distinct_id,
 });
 
-const tooLarge = (size: string, maxEventBytes: number): string =>
-  `${size} bytes, and maxEventBytes is ${maxEventBytes} bytes`;
+const tooLarge = (size: string, { limit }: Kind): string => `${size} bytes, and ${limit}`;
 
 function sizeOf(event: object, maxEventBytes: number): string {
   const limit = MAX_REPORTED_SIZE * maxEventBytes;

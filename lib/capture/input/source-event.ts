@@ -26,6 +26,8 @@ export interface SourceEvent {
   readonly needsProfile: boolean;
   /** True: neither `superProperties` nor properties of the context are added. */
   readonly isBare: boolean;
+  /** True if it was captured for PostHog's endpoint for AI events. Default: false. */
+  readonly isAi?: boolean;
 }
 
 /** The result of checking an input. Warnings and problems hold no property values. */

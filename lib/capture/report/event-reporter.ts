@@ -35,7 +35,8 @@ const REMEDIES: Readonly<Record<DropReason, string | ((route: Route) => string) 
   opted_out: undefined,
   before_send: undefined,
   rate_limited: 'fix the error; option exceptions.limit changes the limit',
-  too_large: 'shorten its properties, or raise maxEventBytes (PostHog stores up to about 1 MB)',
+  too_large:
+    'shorten its properties, or raise maxEventBytes (PostHog stores up to about 1 MB, and 8 MiB of an AI event)',
   queue_full: ({ backlogRemedy }) => backlogRemedy,
   rejected: "fix the event; the reason given is PostHog's",
   quota: QUOTA_REMEDY,

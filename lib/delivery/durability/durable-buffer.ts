@@ -8,6 +8,8 @@ import { withTimeout } from './store-timeout.js';
 /** A store, and how an instance uses it. */
 export interface Durability {
   readonly store: ReadableStore;
+  /** The store that `store` is a part of. Default: `store` itself. */
+  readonly whole?: EventStore;
   readonly project: string;
   /** Converts an event of an earlier version or configuration to one that can be sent now. Must not throw. */
   readonly adapt: (event: QueuedEvent) => QueuedEvent;
@@ -227,7 +229,7 @@ export class DurableBuffer {
   }
 
   #claim(): void {
-    const { store, project } = this.#durability;
+    const { store: part, whole: store = part, project } = this.#durability;
     // A user of the same project was left behind by a failed boot or a test.
     if ((USERS.get(store)?.project ?? project) !== project) {
       throw new Error(
@@ -238,7 +240,7 @@ export class DurableBuffer {
   }
 
   #disclaim(): void {
-    const { store } = this.#durability;
+    const { store: part, whole: store = part } = this.#durability;
     if (USERS.get(store)?.user === this) USERS.delete(store);
   }
 

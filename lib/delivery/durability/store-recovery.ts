@@ -31,6 +31,12 @@ export class StoreRecovery {
     this.#lookAgain();
   }
 
+  /** The store has more events now. */
+  recoverMore(): void {
+    this.#more = true;
+    void this.#load();
+  }
+
   /** Call when there may be capacity for more. */
   capacityFreed(): void {
     if (this.#more) void this.#load();

@@ -3,7 +3,6 @@ import { EventIntake } from '../../../lib/capture/event/event-intake.js';
 import { checkEvent } from '../../../lib/capture/input/check-event.js';
 import { ContextStorage } from '../../../lib/context/context-storage.js';
 import { type PostHogEvent } from '../../../lib/wire/posthog-event.js';
-import { formatOf } from '../../../lib/wire/formats.js';
 
 function thrower(): never {
   throw new Error('secret');
@@ -19,7 +18,7 @@ const trap = (): Record<string, unknown> => ({
 /** The properties as they are sent, without those of the library. */
 function sentProperties(event: object, superProperties: Record<string, unknown> = {}): Record<string, unknown> {
   const contexts = new ContextStorage();
-  const intake = new EventIntake(contexts, formatOf('v0'), {
+  const intake = new EventIntake(contexts, 'v0', {
     maxEventBytes: 10_000,
     disableGeoip: false,
     superProperties,

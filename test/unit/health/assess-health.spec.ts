@@ -22,6 +22,7 @@ const QUIET: CaptureStats = {
   lastFailure: null,
   batchLimit: null,
   storeFailing: false,
+  ai: null,
   queue: null,
   flags: null,
 };

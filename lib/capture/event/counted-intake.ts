@@ -1,0 +1,55 @@
+import { type CaptureParts } from '../capture-parts.js';
+import { type Checked, type SourceEvent } from '../input/source-event.js';
+import { type Taken } from './event-intake.js';
+import { ownText } from './event-stamps.js';
+
+const EVENT_UNREADABLE = 'the event could not be read';
+
+/** Takes checked events in: counts the calls, and reports their warnings and drops. */
+export class CountedIntake {
+  /** Number of calls. */
+  calls = 0;
+  readonly #parts: Pick<CaptureParts, 'exceptions' | 'intake' | 'reporter'>;
+
+  constructor(parts: Pick<CaptureParts, 'exceptions' | 'intake' | 'reporter'>) {
+    this.#parts = parts;
+  }
+
+  take(checked: Checked): Taken {
+    const { exceptions, reporter } = this.#parts;
+    if (!checked.ok) {
+      const { event, problem: detail, reason = 'invalid' } = checked;
+      this.calls += 1;
+      reporter.dropped({ reason, event, uuid: null, detail });
+      return { ok: false, reason, detail, uuid: null, distinctId: '' };
+    }
+    const { source, warnings } = checked;
+    const warn = (warning: string): void => reporter.warned(warning, source.event);
+    for (const warning of warnings) warn(warning);
+    const taken = this.#takeSafely(source, warn);
+    // Not before: a beforeSend that calls stats() must not see an event that is neither pending nor dropped.
+    this.calls += 1;
+    // Not for invalid arguments: a corrected call is to be captured.
+    if (source.thrown && (taken.ok || taken.reason !== 'invalid'))
+      exceptions.remember(source.thrown, taken.ok ? ownText(taken.uuid) : null);
+    if (!taken.ok) {
+      reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
+    }
+    return taken;
+  }
+
+  #takeSafely(source: SourceEvent, warn: (warning: string) => void): Taken {
+    try {
+      return this.#parts.intake.take(source, warn);
+    } catch {
+      // Hostile input may throw anywhere: the event is dropped, and the caller gets no error.
+      return {
+        ok: false,
+        reason: 'invalid',
+        detail: EVENT_UNREADABLE,
+        uuid: null,
+        distinctId: source.distinctId ?? '',
+      };
+    }
+  }
+}
