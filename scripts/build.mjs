@@ -1,17 +1,18 @@
 // `npm run build`: compiles the sources to ES modules and to CommonJS, with declarations for each.
 import { chmodSync, cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { ensureInstalled, must, ROOT } from './lib.mjs';
+import { compile, ensureInstalled, ROOT } from './lib.mjs';
 
 // The page is copied unchanged, without the tsconfig that checks its types.
 const isPartOfPage = (path) => !path.endsWith('.json');
 
 await ensureInstalled();
 rmSync(`${ROOT}dist`, { recursive: true, force: true });
-for (const [kind, type] of [
+const kinds = [
   ['esm', 'module'],
   ['cjs', 'commonjs'],
-]) {
-  await must(process.execPath, ['node_modules/typescript/bin/tsc', '-p', `tsconfig.${kind}.json`]);
+];
+await Promise.all(kinds.map(([kind]) => compile(`tsconfig.${kind}.json`)));
+for (const [kind, type] of kinds) {
   cpSync(`${ROOT}lib/live/page`, `${ROOT}dist/${kind}/live/page`, { recursive: true, filter: isPartOfPage });
   writeFileSync(`${ROOT}dist/${kind}/package.json`, `${JSON.stringify({ type }, null, 2)}\n`);
 }
