@@ -7,6 +7,7 @@ import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { MemoryQueue } from '../support/memory-queue.js';
 import { eventOf } from '../support/stored-events.js';
+import { readOn } from '../support/store-directory.js';
 import { describeRecovery, type EventPlace } from './recovery-contract.js';
 
 /** A disk, and stores over it. */
@@ -53,7 +54,7 @@ const queueOf = (partitions: number) => (): Promise<EventPlace> => {
     source: () => queue.source(),
     expireClaims: () => {
       queue.loseLeases();
-      return Promise.resolve();
+      return Promise.resolve(() => undefined);
     },
     remove: () => Promise.resolve(),
   });
@@ -75,7 +76,7 @@ describe.each([
   const open: EventStore[] = [];
 
   const opened = async (project = EVERYTHING.project, limits: Partial<typeof EVERYTHING> = {}) => {
-    const store = disk.store();
+    const store = readOn(disk.store());
     open.push(store);
     const { events, warnings } = await store.recover({ ...EVERYTHING, ...limits, project });
     return { store, events, warnings };

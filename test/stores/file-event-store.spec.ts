@@ -1,42 +1,14 @@
-import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
-import { fileEventStore, type FileEventStoreOptions } from 'nestjs-posthog-capture/store';
+import { describe, expect, it } from '@jest/globals';
+import { type QueuedEvent } from 'nestjs-posthog-capture';
+import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { Seeded, SEED } from '../support/seeded.js';
 import { eventOf, idsOf, manyEvents as many } from '../support/stored-events.js';
+import { REQUEST, useStoreDirectory } from '../support/store-directory.js';
 
-const REQUEST = { project: 'abc', maxEvents: 100_000, maxBytes: 1_000_000_000 };
-const open: EventStore[] = [];
-let path = '';
-
-beforeEach(async () => {
-  path = await mkdtemp(join(tmpdir(), 'file-event-store-'));
-});
-afterEach(async () => {
-  jest.restoreAllMocks();
-  for (const store of open.splice(0)) await store.close();
-  await rm(path, { recursive: true, force: true });
-});
-
-async function opened(options: Partial<FileEventStoreOptions> = {}, request: object = {}) {
-  const store = fileEventStore({ path, ...options });
-  open.push(store);
-  return { store, ...(await store.recover({ ...REQUEST, ...request })) };
-}
-
-/** Creates and closes a store with events in it, as after an outage. Returns the path of its file. */
-async function left(events: readonly QueuedEvent[], perTurn = events.length): Promise<string> {
-  const before = await namesOf('.events');
-  const { store } = await opened({}, { maxEvents: 0 });
-  for (let from = 0; from < events.length; from += perTurn) await store.append(events.slice(from, from + perTurn));
-  await store.close();
-  const [name = ''] = (await namesOf('.events')).filter((one) => !before.includes(one));
-  return join(path, name);
-}
-
-const namesOf = async (ending: string) => (await readdir(path)).filter((name) => name.endsWith(ending));
+const files = useStoreDirectory();
+const { opened, left, namesOf } = files;
 
 describe('damage', () => {
   /** Changes the bytes of a file. */
@@ -65,7 +37,7 @@ describe('damage', () => {
     const random = new Seeded();
     const places = [0, 8, 12, 16, 20, 24, 28, 32, 36, 40, intact.length - 1, intact.length - 4];
     for (const at of [...places, ...Array.from({ length: 150 }, () => random.below(intact.length))]) {
-      for (const name of await readdir(path)) await rm(join(path, name));
+      for (const name of await readdir(files.path)) await rm(join(files.path, name));
       const copy = await left([eventOf(99)]);
       await writeFile(copy, flip(at)(Buffer.from(intact)));
       const { events: recovered, warnings } = await drained();
@@ -78,7 +50,7 @@ describe('damage', () => {
         expect(await namesOf('.damaged')).toHaveLength(1);
       }
     }
-  }, 60_000);
+  });
 
   it.each<[string, (bytes: Buffer) => Buffer, number]>([
     ['random bytes', (bytes) => randomBytes(bytes.length), 0],
@@ -111,8 +83,8 @@ describe('damage', () => {
     expect(events).toEqual(expect.arrayContaining([...recovered]));
     expect(warnings).toEqual([expect.stringMatching(/damaged block.*set aside as ".*\.damaged"/)]);
     const [aside = ''] = await namesOf('.damaged');
-    expect((await readFile(join(path, aside))).length).toBe(bytes.length);
-    expect((await stat(join(path, aside))).mode & 0o777).toBe(0o600);
+    expect((await readFile(join(files.path, aside))).length).toBe(bytes.length);
+    expect((await stat(join(files.path, aside))).mode & 0o777).toBe(0o600);
     // It is not read again.
     expect(await opened()).toMatchObject({ events: [], warnings: [] });
   });
@@ -126,7 +98,7 @@ describe('damage', () => {
     const [second = 0] = [...intact.toString('latin1').matchAll(/FRM1/g)].map(({ index }) => index).slice(1);
     const endMark = intact.subarray(intact.length - 4);
     for (const written of [0, 1, 100, 4000, intact.length - third - 24]) {
-      for (const name of await readdir(path)) await rm(join(path, name));
+      for (const name of await readdir(files.path)) await rm(join(files.path, name));
       const copy = await left([eventOf(99)]);
       const torn = Buffer.concat([intact.subarray(0, third), endMark, Buffer.alloc(16), intact.subarray(third + 20)]);
       await writeFile(copy, torn.subarray(0, third + 20 + written));
@@ -162,12 +134,12 @@ describe('damage', () => {
   });
 
   it('does not touch unknown files', async () => {
-    await writeFile(join(path, 'notes.txt'), 'mine');
-    await writeFile(join(path, 'data.events'), 'mine');
+    await writeFile(join(files.path, 'notes.txt'), 'mine');
+    await writeFile(join(files.path, 'data.events'), 'mine');
     const { store, warnings } = await opened();
     await store.close();
     expect(warnings).toEqual([]);
-    expect((await readdir(path)).sort()).toEqual(['data.events', 'notes.txt']);
+    expect((await readdir(files.path)).sort()).toEqual(['data.events', 'notes.txt']);
   });
 });
 
@@ -199,7 +171,6 @@ describe('size', () => {
       await store.close();
       expect(idsOf((await opened()).events)).toEqual(idsOf(kept));
     },
-    30_000,
   );
 
   it('does not grow while events come and go', async () => {
@@ -215,7 +186,7 @@ describe('size', () => {
     expect(await diskUsage()).toBeLessThan(400_000);
     await store.remove(pending);
     await store.close();
-    expect(await readdir(path)).toEqual([]);
+    expect(await readdir(files.path)).toEqual([]);
   });
 
   it.each([
@@ -244,7 +215,7 @@ describe('size', () => {
 
   async function diskUsage(): Promise<number> {
     const sizes = await Promise.all(
-      (await namesOf('.events')).map(async (name) => (await stat(join(path, name))).size),
+      (await namesOf('.events')).map(async (name) => (await stat(join(files.path, name))).size),
     );
     return sizes.reduce((sum, bytes) => sum + bytes, 0);
   }
@@ -286,8 +257,8 @@ it.each([1, 2, 3, 4, 5])(
       if (!random.chance(0.2)) continue;
       if (random.chance(0.5)) {
         // The files as a kill would leave them: without a living owner.
-        const copy = `${path}-killed`;
-        await cp(path, copy, { recursive: true, filter: (file) => !file.endsWith('.lock') });
+        const copy = `${files.path}-killed`;
+        await cp(files.path, copy, { recursive: true, filter: (file) => !file.endsWith('.lock') });
         const killed = fileEventStore({ path: copy });
         const { events: recovered, warnings } = await killed.recover(REQUEST);
         await killed.close();
@@ -304,7 +275,6 @@ it.each([1, 2, 3, 4, 5])(
       }
     }
   },
-  60_000,
 );
 
 function randomBytes(length: number): Buffer {

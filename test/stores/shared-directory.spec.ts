@@ -1,43 +1,16 @@
-import { mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
-import { fileEventStore, type FileEventStoreOptions } from 'nestjs-posthog-capture/store';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type QueuedEvent } from 'nestjs-posthog-capture';
+import { type FileEventStoreOptions } from 'nestjs-posthog-capture/store';
 import { eventOf, idsOf, manyEvents as many } from '../support/stored-events.js';
+import { until } from '../support/until.js';
+import { REQUEST, useStoreDirectory } from '../support/store-directory.js';
 
-const REQUEST = { project: 'abc', maxEvents: 100_000, maxBytes: 1_000_000_000 };
-const open: EventStore[] = [];
-let path = '';
-
-beforeEach(async () => {
-  path = await mkdtemp(join(tmpdir(), 'shared-store-'));
-});
-afterEach(async () => {
-  jest.restoreAllMocks();
-  for (const store of open.splice(0)) await store.close();
-  await rm(path, { recursive: true, force: true });
-});
-
-async function opened(options: Partial<FileEventStoreOptions> = {}, request: object = {}) {
-  const store = fileEventStore({ path, ...options });
-  open.push(store);
-  return { store, ...(await store.recover({ ...REQUEST, ...request })) };
-}
-
-/** Creates and closes a store with events in it, as after an outage. Returns the path of its file. */
-async function left(events: readonly QueuedEvent[], perTurn = events.length): Promise<string> {
-  const before = await namesOf('.events');
-  const { store } = await opened({}, { maxEvents: 0 });
-  for (let from = 0; from < events.length; from += perTurn) await store.append(events.slice(from, from + perTurn));
-  await store.close();
-  const [name = ''] = (await namesOf('.events')).filter((one) => !before.includes(one));
-  return join(path, name);
-}
-
-const namesOf = async (ending: string) => (await readdir(path)).filter((name) => name.endsWith(ending));
+const files = useStoreDirectory();
+const { opened, left, namesOf } = files;
 
 /** Moves the clock forward. */
 const pass = (ms: number) => {
@@ -50,7 +23,7 @@ describe('owners', () => {
   async function ownedBy(owner: string, lock: string | null): Promise<string> {
     const file = await left([eventOf(1)]);
     await rename(file, file.replace(/[^.]+\.events$/, `${owner}.events`));
-    const lockFile = join(path, `${owner}.lock`);
+    const lockFile = join(files.path, `${owner}.lock`);
     if (lock !== null) await writeFile(lockFile, lock);
     return lockFile;
   }
@@ -89,7 +62,7 @@ describe('owners', () => {
   });
 
   it('works in a directory whose path is too long for a socket', async () => {
-    path = join(path, 'x'.repeat(120));
+    files.path = join(files.path, 'x'.repeat(120));
     const living = await opened();
     await living.store.append([eventOf(1)]);
     const other = await opened();
@@ -97,8 +70,8 @@ describe('owners', () => {
     await living.store.close();
     expect((await other.store.recover(REQUEST)).events).toEqual([eventOf(1)]);
     await other.store.close();
-    expect(await readdir(path)).toHaveLength(1);
-    path = join(path, '..');
+    expect(await readdir(files.path)).toHaveLength(1);
+    files.path = join(files.path, '..');
   });
 
   it('adopts the events of a worker thread that was terminated, while the process goes on, and leaves no file', async () => {
@@ -113,7 +86,7 @@ describe('owners', () => {
     const [, kernel = ''] = /([^-.]+)-[^-.]+\.events$/.exec(file) ?? [];
     const owner = `a1-${kernel}-b1`;
     await rename(file, file.replace(/[^.]+\.events$/, `${owner}.events`));
-    const worker = new Worker(source, { eval: true, workerData: join(path, `${owner}.lock`) });
+    const worker = new Worker(source, { eval: true, workerData: join(files.path, `${owner}.lock`) });
     await new Promise((resolve) => worker.once('message', resolve));
     const { store, events } = await opened();
     expect(events).toEqual([]);
@@ -123,16 +96,16 @@ describe('owners', () => {
     await store.remove(recovered.events);
     await store.recover(REQUEST);
     await store.close();
-    expect(await readdir(path)).toEqual([]);
+    expect(await readdir(files.path)).toEqual([]);
   });
 
   it('touches its files every second, so that programs that delete old files spare them', async () => {
     const { store } = await opened();
     await store.append([eventOf(1)]);
-    for (const name of await readdir(path)) await utimes(join(path, name), new Date(0), new Date(0));
+    for (const name of await readdir(files.path)) await utimes(join(files.path, name), new Date(0), new Date(0));
     await until(async () => {
       const times = await Promise.all(
-        (await readdir(path)).map(async (name) => (await stat(join(path, name))).mtimeMs),
+        (await readdir(files.path)).map(async (name) => (await stat(join(files.path, name))).mtimeMs),
       );
       return times.length === 2 && times.every((time) => time > Date.now() - 5000);
     });
@@ -147,8 +120,8 @@ describe('owners', () => {
       await store.remove(events.slice(0, 100).reverse());
       await store.append(events.slice(200));
       const deleted = await namesOf(ending);
-      for (const name of deleted) await rm(join(path, name));
-      await until(async () => (await readdir(path)).length === 2);
+      for (const name of deleted) await rm(join(files.path, name));
+      await until(async () => (await readdir(files.path)).length === 2);
       const { warnings } = await store.recover(REQUEST);
       const rescued = [expect.stringContaining('Its 200 events were written again')];
       expect(warnings).toEqual(ending === '.lock' ? [] : rescued);
@@ -162,7 +135,7 @@ describe('owners', () => {
   it('writes its events again if another process has adopted them by mistake', async () => {
     const { store } = await opened();
     await store.append([eventOf(1), eventOf(2)]);
-    for (const name of await namesOf('.lock')) await rm(join(path, name));
+    for (const name of await namesOf('.lock')) await rm(join(files.path, name));
     const other = await opened();
     expect(other.events).toEqual([eventOf(1), eventOf(2)]);
     await other.store.remove(other.events.slice(0, 1));
@@ -193,14 +166,15 @@ describe('many leftovers', () => {
     await store.remove(rest.events);
     await store.recover(REQUEST);
     await store.close();
-    expect(await readdir(path)).toEqual([]);
+    expect(await readdir(files.path)).toEqual([]);
   });
 
   it('returns early so that they do not delay the boot, and says that there is more', async () => {
     for (let index = 0; index < 3; index += 1) await left([eventOf(index)]);
     let now = performance.now();
     jest.spyOn(performance, 'now').mockImplementation(() => (now += 600));
-    const { store, events, more } = await opened();
+    const store = files.store();
+    const { events, more } = await store.recover(REQUEST);
     expect([events.length, more]).toEqual([1, true]);
     const next = await store.recover(REQUEST);
     expect([next.events.length, next.more]).toEqual([1, true]);
@@ -230,18 +204,16 @@ describe('a deleted directory', () => {
   const events = many(250);
   let directory = '';
   beforeEach(() => {
-    directory = join(path, 'store');
+    directory = join(files.path, 'store');
   });
 
   /** A store that records its calls of `onLost`. */
   async function listened(options: Partial<FileEventStoreOptions> = {}) {
-    const store = fileEventStore({ path: directory, ...options });
-    open.push(store);
     const told: { message: string; lost: readonly QueuedEvent[] }[] = [];
     const onLost = (error: unknown, lost: readonly QueuedEvent[]): void => {
       told.push({ message: (error as Error).message, lost });
     };
-    return { store, told, ...(await store.recover({ ...REQUEST, onLost })) };
+    return { told, ...(await opened({ path: directory, ...options }, { onLost })) };
   }
 
   it('loses and reports its events if they cannot be written again', async () => {
@@ -250,7 +222,7 @@ describe('a deleted directory', () => {
     await store.remove(events.slice(0, 50));
     await rm(directory, { recursive: true });
     await writeFile(directory, '');
-    await until(() => Promise.resolve(told.length > 0));
+    await until(() => told.length > 0);
     expect(told).toEqual([{ message: expect.stringMatching(/EEXIST|ENOTDIR/) as unknown, lost: events.slice(50) }]);
     await rm(directory);
     await store.append(events.slice(50));
@@ -267,7 +239,7 @@ describe('a deleted directory', () => {
     const all = [...old, ...many(250, 1000)];
     await store.append(all.slice(250));
     await rm(directory, { recursive: true });
-    await until(() => Promise.resolve(told.length > 0));
+    await until(() => told.length > 0);
     expect(told.map(({ message }) => message)).toEqual(['it is full (maxBytes is 300000)']);
     const lost = told.flatMap((one) => one.lost);
     await store.close();
@@ -284,7 +256,7 @@ describe('a directory of version 0.1', () => {
 
   /** Leaves a file of version 0.1 behind. Returns the number of its events. */
   async function former(ending = '.mdb', bytes?: Buffer): Promise<string> {
-    const file = join(path, `${ORIGIN}.abc0123456789def.${ORIGIN}${ending}`);
+    const file = join(files.path, `${ORIGIN}.abc0123456789def.${ORIGIN}${ending}`);
     await writeFile(file, bytes ?? (await fixture()));
     await writeFile(`${file}-lock`, '');
     return file;
@@ -304,13 +276,13 @@ describe('a directory of version 0.1', () => {
       expect(again.events).toEqual(events);
       await again.store.remove(again.events);
       await again.store.close();
-      expect((await readdir(path)).filter((name) => !name.endsWith('-lock'))).toEqual([]);
+      expect((await readdir(files.path)).filter((name) => !name.endsWith('-lock'))).toEqual([]);
     },
   );
 
   it('waits for a process of that version that still runs', async () => {
     await former();
-    const owner = join(path, `${ORIGIN}.owner`);
+    const owner = join(files.path, `${ORIGIN}.owner`);
     await writeFile(owner, '{}');
     const { store, events } = await opened({}, FORMER);
     pass(59_000);
@@ -330,11 +302,3 @@ describe('a directory of version 0.1', () => {
     expect(await namesOf('.unreadable')).toHaveLength(1);
   });
 });
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error('it never came about');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
