@@ -6,8 +6,10 @@ import {
   PostHogCaptureModule,
   type PostHogCaptureModuleOptions,
 } from 'nestjs-posthog-capture';
-import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { type FakePostHog, type FakePostHogOptions } from 'nestjs-posthog-capture/testing';
 import { CANARY, expectNoLeak, KEY, watch } from './secrets.js';
+import { PATIENCE_MS } from './until.js';
+import { startPatientPostHog } from './patient-posthog.js';
 
 export { KEY } from './secrets.js';
 
@@ -22,9 +24,13 @@ export interface Harness {
 }
 
 const open: (() => Promise<unknown>)[] = [];
+const started = new Set<FakePostHog>();
 
 /** Registers a function for `closeAll` to call. */
 export const onClose = (close: () => Promise<unknown>): void => void open.push(close);
+
+/** Time limits that a busy machine does not reach. */
+export const PATIENT = { requestTimeoutMs: PATIENCE_MS, shutdownTimeoutMs: PATIENCE_MS };
 
 /** Short intervals, so that a test can cover a whole outage. */
 const QUICK: PostHogCaptureModuleOptions = { retryBaseMs: 4, retryMaxMs: 40, coolDownMs: 60, flushIntervalMs: 5 };
@@ -40,6 +46,7 @@ export async function boot(options: PostHogCaptureModuleOptions): Promise<Omit<H
   const drops: Harness['drops'] = [];
   const module = PostHogCaptureModule.forRoot({
     apiKey: KEY,
+    ...PATIENT,
     ...QUICK,
     ...watchedOptions(options, lines),
     onDrop: (drop): unknown => {
@@ -58,8 +65,9 @@ export async function boot(options: PostHogCaptureModuleOptions): Promise<Omit<H
 }
 
 /** A local PostHog. When it is closed, its page and violations are checked for the API key. */
-export async function startPostHog(): Promise<FakePostHog> {
-  const posthog = await FakePostHog.start({ apiKey: KEY });
+export async function startPostHog(options?: FakePostHogOptions): Promise<FakePostHog> {
+  const posthog = await startPatientPostHog(options);
+  started.add(posthog);
   open.push(async () => {
     const page = await fetch(posthog.url).catch(() => null);
     watch('the page', (await page?.text()) ?? '', [KEY]);
@@ -79,12 +87,15 @@ export function watchedOptions(options: PostHogCaptureModuleOptions, lines: stri
   return { logger, superProperties: { canary: CANARY }, ...options };
 }
 
-/** Checks the results and errors of a service, and the service itself, for leaks. */
+/** Number of arguments before the options with `timeoutMs`. */
+const INPUTS = { captureNow: 1, flush: 0, onApplicationShutdown: null };
+
+/** Checks the results and errors of a service, and the service itself, for leaks. Calls without a time limit get a long one. */
 export function watchAnswers(capture: CaptureService): void {
   for (const method of ['captureNow', 'flush', 'onApplicationShutdown'] as const) {
     const original = capture[method].bind(capture) as (...given: unknown[]) => Promise<unknown>;
     const watched = (...given: unknown[]): Promise<unknown> => {
-      const answer = original(...given);
+      const answer = original(...given, ...(given.length === INPUTS[method] ? [{ timeoutMs: PATIENCE_MS }] : []));
       answer.then(
         (value) => watch(method, value),
         (error: unknown) => watch(method, error),
@@ -98,6 +109,12 @@ export function watchAnswers(capture: CaptureService): void {
 
 /** Closes everything that a test opened, in reverse order. */
 export async function closeAll(): Promise<void> {
+  // Otherwise applications that have unsent events wait until their time limit.
+  for (const posthog of started) {
+    posthog.failWhen(null);
+    posthog.failAlways(null);
+  }
+  started.clear();
   for (const close of open.splice(0).reverse()) await close();
   expectNoLeak();
 }
