@@ -37,7 +37,7 @@ export default {
   setupFiles: ['<rootDir>/test/support/setup.ts'],
   setupFilesAfterEnv: ['<rootDir>/test/support/watch-output.ts'],
   // Hand-made class tokens and AsyncLocalStorage live on globalThis: one per test file.
-  testTimeout: 20_000,
+  testTimeout: 120_000,
   // A run must end, even if a test that failed left a server, a process or a connection open.
   forceExit: true,
 };

@@ -31,7 +31,7 @@ const JEST = {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': ['@swc/jest', swcOptions('commonjs')] },
   setupFiles: ['<rootDir>/test/support/setup.ts'],
-  testTimeout: 20_000,
+  testTimeout: 120_000,
 };
 
 await ensureInstalled();

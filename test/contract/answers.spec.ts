@@ -53,7 +53,10 @@ const CLIENTS = [
   ['node', {}],
   ['axios', { http: {} }],
 ] as const;
-const COMMON = { compression: 'none', requestTimeoutMs: 400, coolDownMs: 60_000, shutdownTimeoutMs: 50 } as const;
+const COMMON = { compression: 'none', coolDownMs: 60_000, shutdownTimeoutMs: 50 } as const;
+
+/** A response that never ends is waited for until the time limit. */
+const limitFor = (what: string): object => (what.includes('never ends') ? { requestTimeoutMs: 1500 } : {});
 
 describe.each(CLIENTS)('v0, %s', (_name, client) => {
   it.each<[string, Answer]>([
@@ -106,9 +109,9 @@ describe.each(CLIENTS)('v0, %s', (_name, client) => {
     ['no content', 204, (response) => response.writeHead(204).end()],
     ['a part', 206, (response) => json(response, { status: 1 }, 206)],
     ['an accepted job', 202, (response) => json(response, { status: 1 }, 202)],
-  ])('keeps the events if the response is %s: %i', async (_what, status, answer) => {
+  ])('keeps the events if the response is %s: %i', async (what, status, answer) => {
     const { host, requests } = await serve(answer, (response) => json(response, { status: 'Ok' }));
-    const { capture, lines } = await boot({ host, ...client, ...COMMON });
+    const { capture, lines } = await boot({ host, ...client, ...COMMON, ...limitFor(what) });
     capture.capture({ event: 'page_view', distinctId: 'user_123' });
     const error = `PostHog API error: HTTP ${status}, but the response is not from PostHog`;
     expect(await capture.flush()).toEqual({ delivered: 0, pending: 1, dropped: {}, error });
@@ -176,9 +179,9 @@ const UNREADABLE: [string, Answer][] = [
 describe.each(CLIENTS)('v1, %s', (_name, client) => {
   const options = { captureMode: 'v1', maxRetries: 1, ...client, ...COMMON } as const;
 
-  it.each(UNREADABLE)('sends again after %s', async (_what, answer) => {
+  it.each(UNREADABLE)('sends again after %s', async (what, answer) => {
     const { host, requests } = await serve(answer, stored);
-    const { capture } = await boot({ host, ...options });
+    const { capture } = await boot({ host, ...options, ...limitFor(what) });
     capture.capture({ event: 'first', distinctId: 'a' });
     capture.capture({ event: 'second', distinctId: 'b' });
     expect(await capture.flush()).toMatchObject({ delivered: 2, pending: 0, error: null });

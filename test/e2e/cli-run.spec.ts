@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../lib/cli/cli.js';
-import { FakePostHog } from '../../lib/testing/index.js';
+import { type FakePostHog } from '../../lib/testing/index.js';
 import { ScriptedTerminal } from '../support/scripted-terminal.js';
 import { KEY } from '../support/secrets.js';
+import { startPatientPostHog } from '../support/patient-posthog.js';
 
 const PAGE_VIEW = ['--event', 'page_view', '--distinct-id', 'user_123'];
 
@@ -20,7 +21,7 @@ beforeAll(() => {
 });
 
 beforeEach(async () => {
-  posthog = await FakePostHog.start({ apiKey: KEY });
+  posthog = await startPatientPostHog();
   for (const name of Object.keys(process.env))
     if (name.startsWith('POSTHOG_')) Reflect.deleteProperty(process.env, name);
   Object.assign(process.env, { POSTHOG_API_KEY: KEY, POSTHOG_HOST: posthog.url, POSTHOG_RETRY_BASE_MS: '1' });

@@ -25,6 +25,7 @@ import {
 } from '../support/harness.js';
 import { MemoryEventStore } from '../support/memory-event-store.js';
 import { ScriptedQueue } from '../support/scripted-queue.js';
+import { until } from '../support/until.js';
 
 afterEach(closeAll);
 
@@ -113,9 +114,8 @@ describe('a pod', () => {
     queue.hang();
     captureMany(capture, 1);
     await until(() => queue.batches.length === 1);
-    const startedAt = performance.now();
+    // Synchronously, whatever the queue does.
     captureMany(capture, 1000);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
     expect(capture.stats()).toMatchObject({ pending: 1001, dropped: 0 });
     queue.wake();
     await until(() => capture.stats().pending === 0);
@@ -417,11 +417,3 @@ it('overrideCapture replaces pod and relay', async () => {
   expect(pod.events).toMatchObject([{ event: 'paid' }]);
   expect(queue.batches).toEqual([]);
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('the condition was not met within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

@@ -178,11 +178,10 @@ describe('degraded', () => {
   it('while the oldest event of a named instance is older than maxPendingAgeMs', async () => {
     const { app, probe } = await startProbed();
     const billing = app.get<CaptureService>(getCaptureToken('billing'));
-    const capturedAt = Date.now();
     captureMany(billing, 1);
     expect((await probe()).details.posthog).toMatchObject({ health: 'up', captured: 0 });
     let report = await probe('/billing');
-    while (report.details.billing?.health === 'up' && Date.now() < capturedAt + 5000) report = await probe('/billing');
+    while (report.details.billing?.health === 'up') report = await probe('/billing');
     expect(report.details.billing).toMatchObject({
       health: 'degraded',
       captured: 1,

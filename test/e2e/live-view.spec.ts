@@ -7,6 +7,7 @@ import { LiveView, type LiveViewOptions } from '../../lib/live/live-view.js';
 import { type LiveLayout } from '../../lib/live/messages.js';
 import { closeAll, onClose } from '../support/harness.js';
 import { type LiveMessage, openStream } from '../support/live-stream.js';
+import { until } from '../support/until.js';
 
 const LAYOUT: LiveLayout = {
   title: 'Test',
@@ -56,12 +57,7 @@ async function serveView(options?: LiveViewOptions) {
     get attached() {
       return attached;
     },
-    async until(condition: () => boolean) {
-      for (let looks = 0; !condition(); looks++) {
-        if (looks > 1000) throw new Error('the condition was not met within ten seconds');
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    },
+    until,
   };
 }
 

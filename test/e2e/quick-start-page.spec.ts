@@ -24,7 +24,7 @@ if (chromiumPath === undefined)
     });
     app = await NestFactory.create(AppModule, { logger: false });
     await app.listen(0, '127.0.0.1');
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser.close();
     await app.close();

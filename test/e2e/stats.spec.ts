@@ -11,7 +11,7 @@ const LATE = { flushIntervalMs: 60_000, flushAt: 500, coolDownMs: 60_000 };
 
 describe('requests', () => {
   it('are counted by status, or by the failure if there is none', async () => {
-    const { capture, posthog } = await start({ ...LATE, maxRetries: 1, requestTimeoutMs: 1500 });
+    const { capture, posthog } = await start({ ...LATE, maxRetries: 1, requestTimeoutMs: 3000 });
     expect(capture.stats().requests).toEqual({ total: 0, byStatus: {}, p50Ms: null, p90Ms: null, p99Ms: null });
     capture.capture({ event: 'a', distinctId: 'ann' });
     posthog.failAlways({ status: 503 });

@@ -5,9 +5,10 @@ import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent, type Recovery } from 'nestjs-posthog-capture';
 import { fileEventStore } from 'nestjs-posthog-capture/store';
-import { FakePostHog } from 'nestjs-posthog-capture/testing';
-import { boot, captureMany, closeAll, expectBalanced, KEY, onClose, start } from '../support/harness.js';
+import { type FakePostHog } from 'nestjs-posthog-capture/testing';
+import { boot, captureMany, closeAll, expectBalanced, start, startPostHog } from '../support/harness.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
+import { until } from '../support/until.js';
 
 let path = '';
 beforeEach(async () => {
@@ -23,15 +24,9 @@ afterEach(async () => {
 /** Nothing arrives. */
 const OUTAGE = { host: 'http://127.0.0.1:9', shutdownTimeoutMs: 50, coolDownMs: 60_000 };
 
-async function posthogAt(port = 0): Promise<FakePostHog> {
-  const posthog = await FakePostHog.start({ apiKey: KEY, port });
-  onClose(() => posthog.close());
-  return posthog;
-}
-
 describe('an application with a store', () => {
   it('keeps unsent events, and sends them after the next start', async () => {
-    const down = await posthogAt();
+    const down = await startPostHog();
     down.failAlways({ status: 503 });
     const options = { host: down.url, store: fileEventStore({ path }), shutdownTimeoutMs: 50, coolDownMs: 60_000 };
     const first = await boot(options);
@@ -44,7 +39,7 @@ describe('an application with a store', () => {
 
     // A new server at the same address: the first may still be processing a request that was aborted at the end.
     await down.close();
-    const posthog = await posthogAt(Number(new URL(down.url).port));
+    const posthog = await startPostHog({ port: Number(new URL(down.url).port) });
     const second = await boot({ ...options, store: fileEventStore({ path }) });
     expect(second.capture.stats()).toMatchObject({ captured: 0, recovered: 250 });
     await second.capture.flush();
@@ -61,7 +56,7 @@ describe('an application with a store', () => {
     const [uuid] = captureMany(first.capture, 1);
     const before = Date.now();
     await first.app.close();
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     // Another host is another project: the proxy answers for the former host.
     const second = await boot({
       ...OUTAGE,
@@ -79,7 +74,7 @@ describe('an application with a store', () => {
     ['v0', 'v1'],
     ['v1', 'v0'],
   ] as const)('delivers events that were captured for %s with %s', async (before, after) => {
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     posthog.failAlways({ status: 503 });
     const options = { host: posthog.url, store: path, shutdownTimeoutMs: 0 };
     const first = await boot({ ...options, captureMode: before });
@@ -146,7 +141,7 @@ describe('an application with a store', () => {
     expect(capture.stats()).toMatchObject({ pending: 10, droppedByReason: { queue_full: 15 } });
     await app.close();
     const memory = new SharedMemory();
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     const next = await boot({ ...OUTAGE, http: { proxy: proxyTo(posthog) }, store: path });
     await posthog.waitForEvents(10);
     expect(posthog.rows.map(({ uuid }) => uuid).sort()).toEqual(uuids.slice(15).sort());
@@ -160,9 +155,9 @@ describe('an application with a store', () => {
       captureMany(capture, 400);
       await app.close();
     }
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     const { capture } = await boot({ ...OUTAGE, http: { proxy: proxyTo(posthog) }, store: path, maxQueueEvents: 100 });
-    await posthog.waitFor(({ rows }) => rows.length === 1200, { timeoutMs: 15_000 });
+    await posthog.waitFor(({ rows }) => rows.length === 1200);
     await capture.flush();
     expect(capture.stats()).toMatchObject({ recovered: 1200, delivered: 1200, dropped: 0, pending: 0 });
     expect(posthog.events).toHaveLength(1200);
@@ -272,7 +267,7 @@ describe('a store that fails', () => {
     await new Promise((resolve) => setImmediate(resolve));
     await rm(directory, { recursive: true });
     await writeFile(directory, '');
-    while (!capture.stats().storeFailing) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => capture.stats().storeFailing);
     expect(lines.filter((line) => line.startsWith('The store fails'))).toHaveLength(1);
     await app.close();
     expect(capture.stats()).toMatchObject({ pending: 0, droppedByReason: { shutdown: 5 } });

@@ -30,6 +30,7 @@ import 'nestjs-posthog-capture/testing/jest';
 import { closeAll, expectBalanced, onClose } from '../support/harness.js';
 import { silent } from '../support/recording.js';
 import { ADAPTERS, type AdapterName } from '../support/serve.js';
+import { PATIENCE_MS } from '../support/until.js';
 
 afterEach(closeAll);
 
@@ -145,9 +146,15 @@ describe.each(ADAPTERS)('overrideCapture on %s', (adapter) => {
     const recorder = overrideCapture(builder);
     const { post } = await listen(builder, adapter);
     expect(await post({ customer: 'user_1', price: -1 })).toBe(403);
-    await recorder.waitFor('order_refused', { matching: { properties: { $outcome: 'error' } } });
+    await recorder.waitFor('order_refused', {
+      matching: { properties: { $outcome: 'error' } },
+      timeoutMs: PATIENCE_MS,
+    });
     expect(await post({ customer: 'user_1', price: 1 }, {}, 'orders/denied')).toBe(403);
-    await recorder.waitFor('order_refused', { matching: { properties: { $outcome: 'denied' } } });
+    await recorder.waitFor('order_refused', {
+      matching: { properties: { $outcome: 'denied' } },
+      timeoutMs: PATIENCE_MS,
+    });
     expect(recorder).not.toHaveCaptured('purchase_completed');
     await post({ customer: 'secret', price: 5 });
     expect(recorder).not.toHaveCaptured('purchase_completed');
@@ -243,7 +250,7 @@ describe('isolate', () => {
           await post({ customer, price: 1 }, own.headers);
           await post({ customer: 'secret', price: 1 }, own.headers);
           await post({ customer, price: -1 }, own.headers);
-          await own.waitFor('order_refused');
+          await own.waitFor('order_refused', { timeoutMs: PATIENCE_MS });
           expect(names(own).sort()).toEqual([
             'order_placed',
             'order_priced',

@@ -151,7 +151,7 @@ it('shows retries, a cool-down and its end', async () => {
 });
 
 it('shows why a request has no status', async () => {
-  const { capture, posthog } = await start({ maxRetries: 0, requestTimeoutMs: 1500, coolDownMs: 60_000 });
+  const { capture, posthog } = await start({ maxRetries: 0, requestTimeoutMs: 3000, coolDownMs: 60_000 });
   const { told } = listen(capture);
   posthog.failAlways({ reset: 'before' });
   capture.capture({ event: 'a', distinctId: 'ann' });

@@ -5,10 +5,10 @@ import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type AxiosRequestConfig } from 'axios';
 import { type PostHogCaptureModuleOptions } from 'nestjs-posthog-capture';
-import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { type FakePostHog } from 'nestjs-posthog-capture/testing';
 import { Books } from '../support/books.js';
 import { startFlakyWire } from '../support/flaky-wire.js';
-import { boot, closeAll, type Harness, KEY, onClose } from '../support/harness.js';
+import { boot, closeAll, type Harness, KEY, onClose, startPostHog } from '../support/harness.js';
 import { Seeded } from '../support/seeded.js';
 import { selfSigned } from '../support/self-signed.js';
 import { freePort } from '../support/serve.js';
@@ -23,12 +23,6 @@ async function follow(options: PostHogCaptureModuleOptions): Promise<Followed> {
   const application = await boot({ coolDownMs: 20, shutdownTimeoutMs: 50, ...options, ...books.listeners });
   books.follow(application.capture);
   return { ...application, books };
-}
-
-async function posthogAt(port = 0): Promise<FakePostHog> {
-  const posthog = await FakePostHog.start({ apiKey: KEY, port });
-  onClose(() => posthog.close());
-  return posthog;
 }
 
 /** Listens on loopback until the end of the test. Returns the port. */
@@ -76,7 +70,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     const port = await freePort();
     const application = await follow({ captureMode, host: `http://127.0.0.1:${port}` });
     await expectKept(application, /^PostHog connection error: .*ECONNREFUSED/);
-    const posthog = await posthogAt(port);
+    const posthog = await startPostHog({ port });
     await posthog.waitForEvents(50);
     await application.books.drain();
     application.books.check(posthog);
@@ -84,7 +78,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it('keeps all events while the host cannot be resolved, and sends them once it can', async () => {
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     let found = false;
     const lookup: Lookup = (hostname, _options, answer) => {
       if (found) answer(null, '127.0.0.1', 4);
@@ -112,14 +106,14 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it('keeps all events while the server does not support TLS', async () => {
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     const application = await follow({ captureMode, host: `https://127.0.0.1:${posthog.port}` });
     await expectKept(application, /^PostHog connection error: .*(EPROTO|wrong version number|packet length)/);
     expect(posthog.requests).toEqual([]);
   });
 
   it('refuses an untrusted certificate, and sends the kept events once it is trusted', async () => {
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     const identity = selfSigned();
     const port = await listen(createTlsServer(identity, (socket) => forward(socket, posthog)));
     const agent = new Agent({ keepAlive: true });
@@ -140,7 +134,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it('delivers over connections that each end after their first response', async () => {
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     const ending = createServer((socket) => {
       const upstream = connect(posthog.port, '127.0.0.1');
       upstream.on('error', () => socket.destroy()).on('data', (chunk) => socket.end(chunk));
@@ -155,7 +149,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it.each([301, 302, 303, 307, 308])('does not follow a redirect with status %i', async (status) => {
-    const [posthog, elsewhere] = [await posthogAt(), await posthogAt()];
+    const [posthog, elsewhere] = [await startPostHog(), await startPostHog()];
     posthog.failAlways({ status, headers: { location: `${elsewhere.url}/batch/` } });
     const application = await follow({ captureMode, host: posthog.url });
     await expectKept(application, new RegExp(`^PostHog API error: HTTP ${status}`));
@@ -167,8 +161,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it('delivers if the body of a response takes longer than the request timeout', async () => {
-    const posthog = await posthogAt();
-    const { books, capture } = await follow({ captureMode, host: posthog.url, requestTimeoutMs: 1000 });
+    const posthog = await startPostHog();
+    const { books, capture } = await follow({ captureMode, host: posthog.url, requestTimeoutMs: 3000 });
     posthog.fail({ slowBodyMs: 60_000 });
     for (let index = 0; index < 20; index += 1) books.captureOne(`person_${index}`);
     expect(await capture.flush()).toMatchObject({ delivered: 20, pending: 0 });
@@ -182,13 +176,13 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
       const head = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 60\r\ncontent-length: 1000\r\n\r\nsorry';
       socket.once('data', () => socket.write(head));
     });
-    const options = { requestTimeoutMs: 50, coolDownMs: 60_000 };
+    const options = { requestTimeoutMs: 2000, coolDownMs: 60_000 };
     const application = await follow({ captureMode, host: `http://127.0.0.1:${await listen(refusing)}`, ...options });
     await expectKept(application, /^PostHog API error: HTTP 503/, 'nothing to do unless it lasts');
   });
 
   it('halves a batch that is refused for its size before the body was read', async () => {
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     const gateway = createServer((socket) => {
       let forwarded: Socket | null = null;
       socket.on('error', () => forwarded?.destroy());
@@ -211,7 +205,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     for (let index = 0; index < 20; index += 1) {
       books.captureOne(`person_${index}`, { groups: { text: 'x'.repeat(200_000) } });
     }
-    expect(await capture.flush({ timeoutMs: 15_000 })).toMatchObject({ delivered: 20, pending: 0, error: null });
+    expect(await capture.flush()).toMatchObject({ delivered: 20, pending: 0, error: null });
     books.check(posthog);
     expect(posthog.duplicates).toEqual([]);
   });
@@ -231,7 +225,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
   });
 
   it('delivers while every third request is interrupted', async () => {
-    const posthog = await posthogAt();
+    const posthog = await startPostHog();
     const random = new Seeded();
     const wire = await startFlakyWire({ targetPort: posthog.port, random, probability: 1 / 3, silence: false });
     onClose(() => wire.close());

@@ -1,10 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
-
-// Starting processes is slow on a busy machine.
-jest.setTimeout(60_000);
 
 let lib: CompiledLib;
 beforeAll(async () => {

@@ -22,7 +22,7 @@ import {
 import { build, matches, MONSTERS, NOTHING, type Recipe, revoked, written } from '../support/hostile-values.js';
 
 /** Sequences of calls per configuration. For more or other ones: HOSTILE_RUNS=5000 HOSTILE_SEED=7 npm test -- hostile */
-const RUNS = Number(process.env.HOSTILE_RUNS ?? 50);
+const RUNS = Number(process.env.HOSTILE_RUNS ?? 30);
 const SEED = Number(process.env.HOSTILE_SEED ?? 1);
 /** Time to find the smallest failing sequence. */
 const TIMEOUT_MS = 60_000 + RUNS * 1000;

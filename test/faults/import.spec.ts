@@ -4,17 +4,16 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { type FakePostHog } from 'nestjs-posthog-capture/testing';
 import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
 import { KEY } from '../support/harness.js';
 import { SEED, Seeded } from '../support/seeded.js';
+import { startPatientPostHog } from '../support/patient-posthog.js';
 
 /** Number of lines in the file. A long run: `FAULT_EVENTS=100000 npm test -- test/faults/import`. */
 const LINES = Number(process.env.FAULT_EVENTS ?? 4000);
 const BAD_EVERY = 500;
-
-jest.setTimeout(120_000);
 
 let lib: CompiledLib;
 let folder: string;
@@ -23,7 +22,7 @@ let posthog: FakePostHog;
 beforeAll(async () => {
   lib = await compileLib();
   folder = await mkdtemp(join(tmpdir(), 'posthog-import-'));
-  posthog = await FakePostHog.start({ apiKey: KEY, maxRemembered: 1_000_000 });
+  posthog = await startPatientPostHog({ maxRemembered: 1_000_000 });
 });
 afterAll(async () => {
   await posthog.close();
@@ -64,7 +63,7 @@ it(`an import that is killed repeatedly stores every line once (FAULT_SEED=${SEE
     const child = start();
     const ended = once(child, 'exit');
     const requests = posthog.requests.length + 1 + random.below(15);
-    await Promise.race([posthog.waitForRequests(requests, { timeoutMs: 30_000 }), ended]);
+    await Promise.race([posthog.waitForRequests(requests), ended]);
     child.kill('SIGKILL');
     await ended;
   }

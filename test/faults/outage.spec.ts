@@ -36,7 +36,7 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     });
     for (let probes = 10; probes <= 60; probes += 10) {
       for (let index = 0; index < 40; index += 1) books.captureOne(`person_${index % 13}`);
-      await posthog.waitForRequests(probes, { timeoutMs: 15_000 });
+      await posthog.waitForRequests(probes);
       books.sample();
     }
     expect(sideBySide).toBe(false);
@@ -111,14 +111,16 @@ it('ready() pauses bulk work during an outage, and nothing is lost', async () =>
 it('resolves thousands of waiting calls at their timeout', async () => {
   const { capture, posthog } = await follow({});
   posthog.failAlways({ hang: true });
-  const before = performance.now();
+  // CPU time, which does not depend on other processes.
+  const cpuMs = (): number => process.cpuUsage().user / 1000;
+  const before = cpuMs();
   const calls = Array.from({ length: 20_000 }, (_, index) =>
     capture.captureNow({ event: 'now', distinctId: `person_${index}` }, { timeoutMs: 300 }),
   );
-  const capturedMs = performance.now() - before;
+  const capturedMs = cpuMs() - before;
   const results = await Promise.all(calls);
   expect(results.filter(({ error }) => error !== 'PostHog request timed out after 300 ms')).toEqual([]);
   // Ending a call must cost no more than starting it, however many there are.
-  expect(performance.now() - before).toBeLessThan(1000 + 4 * capturedMs);
+  expect(cpuMs() - before).toBeLessThan(1000 + 4 * capturedMs);
   expect(capture.stats()).toMatchObject({ pending: 0, pendingBytes: 0, droppedByReason: { undelivered: 20_000 } });
 });

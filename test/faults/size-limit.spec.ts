@@ -15,7 +15,6 @@ async function follow(options: PostHogCaptureModuleOptions = {}) {
   const books = new Books();
   const harness = await start({
     compression: 'none',
-    requestTimeoutMs: 100,
     maxRetries: 1,
     coolDownMs: 30,
     ...options,
@@ -41,10 +40,13 @@ describe.each(['v0', 'v1'] as const)('%s: a size limit that answers', (captureMo
     ['with a reset', { reset: 'before' }],
     ['never', { hang: true }],
   ])('%s: all events arrive in order, without a flush', async (_what, fault) => {
-    const { books, capture, posthog, lines, limit } = await follow({ captureMode });
+    const { books, capture, posthog, lines, limit } = await follow({
+      captureMode,
+      ...('hang' in fault && { requestTimeoutMs: 500 }),
+    });
     limit.fault = fault;
     for (let index = 0; index < 400; index += 1) books.captureOne(`person_${index % 60}`);
-    await posthog.waitForEvents(400, { timeoutMs: 20_000 });
+    await posthog.waitForEvents(400);
     await books.drain();
     books.check(posthog);
     expect(capture.stats()).toMatchObject({ delivered: 400, dropped: 0, pending: 0 });
@@ -107,10 +109,10 @@ it.each([1, 5])('%i events that are too large alone delay only their persons', a
   for (let index = 0; index < count; index += 1) books.captureOne(`large_${index}`, large);
   for (let index = 0; index < 100; index += 1) books.captureOne(`person_${index}`);
   for (let index = 0; index < count; index += 1) books.captureOne(`large_${index}`);
-  await posthog.waitForEvents(200, { timeoutMs: 20_000 });
+  await posthog.waitForEvents(200);
   for (let index = 0; index < 50; index += 1) books.captureOne(`late_${index}`);
-  await posthog.waitForEvents(250, { timeoutMs: 20_000 });
-  expect(await capture.flush({ timeoutMs: 5000 })).toMatchObject({ error: 'PostHog API error: HTTP 403' });
+  await posthog.waitForEvents(250);
+  expect(await capture.flush()).toMatchObject({ error: 'PostHog API error: HTTP 403' });
   expect(capture.stats()).toMatchObject({ pending: 2 * count, dropped: 0 });
   limit.bytes = Infinity;
   await books.drain();

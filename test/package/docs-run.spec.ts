@@ -5,18 +5,19 @@ import { type INestApplication, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { CaptureService } from 'nestjs-posthog-capture';
-import { FakePostHog } from 'nestjs-posthog-capture/testing';
+import { type FakePostHog } from 'nestjs-posthog-capture/testing';
 import { runCli } from '../../lib/cli/cli.js';
 import { KEY } from '../support/harness.js';
 import { ScriptedTerminal } from '../support/scripted-terminal.js';
 import { codeBlocks, ROOT } from './code-blocks.js';
+import { startPatientPostHog } from '../support/patient-posthog.js';
 
 const folder = mkdtempSync(`${ROOT}test/package/.docs-`);
 const environment = { ...process.env };
 let posthog: FakePostHog;
 
 beforeEach(async () => {
-  posthog = await FakePostHog.start({ apiKey: KEY });
+  posthog = await startPatientPostHog();
   const own = { POSTHOG_API_KEY: KEY, POSTHOG_HOST: posthog.url };
   Object.assign(process.env, own, { ANALYTICS_KEY: own.POSTHOG_API_KEY, ANALYTICS_HOST: own.POSTHOG_HOST });
 });

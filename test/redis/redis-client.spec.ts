@@ -137,13 +137,13 @@ describeWithRedis('a client of Redis', () => {
     client.leave(user);
     const closedAt = performance.now();
     while (timers() > before) await new Promise(setImmediate);
-    expect(performance.now() - closedAt).toBeLessThan(1000);
+    expect(performance.now() - closedAt).toBeLessThan(10_000);
     await mortal.stop();
   });
 
   it.each(kinds)('fails after the limit while Redis hangs, and works afterwards, over %s', async (_, connection) => {
     const client = clientOf(connection(), 150);
-    await client.send('PING');
+    await untilWorks(client);
     server.signal('SIGSTOP');
     const message = 'Redis did not respond within 150 ms';
     expect(await failureOf(client, 'SET', 'late', '1')).toMatchObject({ kind: 'retryable', message });

@@ -161,7 +161,7 @@ describeWithRedis('a queue on Redis', () => {
     const sample = await queue.sample(PROJECT);
     expect(sample).toMatchObject({ state: 'ok', relays: 0, partitionsHeld: 0 });
     expect(Math.abs((sample.events ?? 0) - 1000)).toBeLessThan(20);
-    expect(sample.oldestMs).toBeLessThan(5000);
+    expect(sample.oldestMs).toBeLessThan(60_000);
     // Of about 620 bytes each.
     expect(sample.bytes).toBeGreaterThan(1000);
     expect(sample.bytes).toBeLessThan(120_000);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
@@ -14,12 +14,16 @@ import { Seeded } from '../support/seeded.js';
 
 let directory = '';
 let path = '';
+let running: ChildProcess | undefined;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lmdb-reader-'));
   path = join(directory, 'a.abc.b.mdb');
 });
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  running?.kill('SIGKILL');
+  await rm(directory, { recursive: true, force: true });
+});
 
 type Records = ReadonlyMap<number, Buffer>;
 
@@ -125,6 +129,7 @@ describe('intact files', () => {
   it.each([1, 2, 3])('reads all committed records of a process that was killed (%d)', async (round) => {
     const lmdb = createRequire(import.meta.url).resolve('lmdb');
     const script = `
+      import { once } from 'node:events';
       import lmdb from ${JSON.stringify(pathToFileURL(lmdb).href)};
       const database = lmdb.open({ ...${JSON.stringify(LMDB_SETTINGS)}, path: ${JSON.stringify(path)} });
       for (let key = 1; ; key += 1) {
@@ -132,11 +137,13 @@ describe('intact files', () => {
           database.putSync(key, Buffer.alloc((key * 997) % 20_000 + 1, key));
           database.removeSync(key % 3 === 0 ? key - 2 : key - 400);
         });
-        process.stdout.write(key + '\\n');
+        // What does not fit into the pipe is written only once the event loop turns.
+        if (!process.stdout.write(key + '\\n')) await once(process.stdout, 'drain');
       }`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    running = child;
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EventStore, type QueuedEvent, type RecoveryRequest } from 'nestjs-posthog-capture';
 import { eventOf, idsOf, manyEvents } from '../support/stored-events.js';
+import { PATIENCE_MS } from '../support/until.js';
 
 /** What a process recovers events from: a store of earlier processes, or the source of a queue. */
 export type Source = Omit<EventStore, 'append'>;
@@ -12,17 +13,15 @@ export interface EventPlace {
   /** A source of a process of its own. */
   source(): Source;
   /**
-   * Makes all living processes seem dead, without their knowledge: the next one to look takes over all events. Only where that may
-   * happen.
+   * Makes all living processes seem dead, without their knowledge: the next one to look takes over all events. They learn of it once
+   * the returned function is called. Only where that may happen.
    */
-  expireClaims?(): Promise<void>;
+  expireClaims?(): Promise<() => void>;
   remove(): Promise<void>;
 }
 
 const PROJECT = 'abc1';
 const EVERYTHING = { project: PROJECT, maxEvents: 100_000, maxBytes: 1_000_000_000 };
-/** Time within which a source must find what is there. */
-const PATIENCE_MS = 5000;
 /** A source that holds nothing returns at once, and its connection needs turns of the event loop to change that. */
 const aMoment = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 10));
 
@@ -234,9 +233,10 @@ export function describeRecovery(name: string, open: () => Promise<EventPlace>):
       const onGone = (events: readonly QueuedEvent[]): void => void gone.push(...events);
       const held = await take(source, 10, { onGone });
       await source.remove(held.slice(0, 3));
-      await place.expireClaims();
+      const wakeUp = await place.expireClaims();
       const heir = newSource();
       const taken = await take(heir, 7);
+      wakeUp();
       await source.confirm?.(held);
       // The events themselves, and not those that were removed before.
       for (const end = performance.now() + PATIENCE_MS; gone.length < 7 && performance.now() < end;) {

@@ -7,6 +7,7 @@ import {
 } from 'nestjs-posthog-capture';
 import { type FakePostHog, type RecordedRequest, type StoredEvent } from 'nestjs-posthog-capture/testing';
 import { expectBalanced } from './harness.js';
+import { PATIENCE_MS } from './until.js';
 
 /** The fate of an event, as reported to the application. */
 type Fate = 'delivered' | DropReason;
@@ -99,7 +100,7 @@ export class Books {
   }
 
   /** Sends until nothing is pending. Fails when that takes longer than `timeoutMs`. */
-  async drain(timeoutMs = 30_000): Promise<void> {
+  async drain(timeoutMs = PATIENCE_MS): Promise<void> {
     const end = performance.now() + timeoutMs;
     while (this.#service.stats().pending > 0) {
       if (performance.now() > end) throw new Error(`still pending: ${JSON.stringify(this.#service.stats())}`);

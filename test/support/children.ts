@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type CompiledLib } from './compiled-lib.js';
-import { KEY } from './harness.js';
+import { KEY, PATIENT } from './harness.js';
 
 const CHILD = fileURLToPath(new URL('./child.mjs', import.meta.url));
 
@@ -47,7 +47,7 @@ export class Children {
       retryBaseMs: 4,
       retryMaxMs: 20,
       coolDownMs: 20,
-      requestTimeoutMs: 200,
+      ...PATIENT,
       ...options,
     };
     const command = [process.execPath, ...nodeFlags, CHILD, lib.path, task, JSON.stringify(all)];

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { PATIENCE_MS } from './until.js';
 
 const PATHS = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -14,6 +15,7 @@ export interface Looked {
 
 export function startChromium(): Promise<Browser> {
   return chromium.launch({
+    timeout: PATIENCE_MS,
     ...(chromiumPath !== undefined && { executablePath: chromiumPath }),
     // The sandbox does not work for root and in many containers. Only pages of these tests are opened.
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
@@ -22,6 +24,7 @@ export function startChromium(): Promise<Browser> {
 
 export async function look(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Looked> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const alarms: string[] = [];
   page.on('dialog', (dialog) => {

@@ -19,9 +19,11 @@ export class FreezableProcesses {
     return { keyPrefix: driver.keyPrefix, isCluster: driver.isCluster, open };
   }
 
-  /** Freezes the processes that there are now. */
-  freeze(ms: number): void {
-    const thawed = new Promise((resolve) => setTimeout(resolve, ms));
+  /** Freezes the processes that there are now, until the returned function is called. */
+  freeze(): () => void {
+    let thaw = (): void => undefined;
+    const thawed = new Promise<void>((resolve) => (thaw = resolve));
     for (const state of this.#states) state.thawed = thawed;
+    return () => thaw();
   }
 }

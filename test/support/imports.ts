@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from '@jest/globals';
 import { runCli } from '../../lib/cli/cli.js';
-import { FakePostHog } from '../../lib/testing/index.js';
+import { type FakePostHog } from '../../lib/testing/index.js';
 import { ScriptedTerminal } from './scripted-terminal.js';
 import { KEY } from './secrets.js';
+import { startPatientPostHog } from './patient-posthog.js';
 
 /** The fixtures of an import test, created for each test. */
 export interface Imports {
@@ -23,7 +24,7 @@ export function useImports(): Imports {
 
   beforeEach(async () => {
     imports.folder = mkdtempSync(join(tmpdir(), 'posthog-import-'));
-    imports.posthog = await FakePostHog.start({ apiKey: KEY });
+    imports.posthog = await startPatientPostHog();
     for (const name of Object.keys(process.env))
       if (name.startsWith('POSTHOG_')) Reflect.deleteProperty(process.env, name);
     Object.assign(process.env, {

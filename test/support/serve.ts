@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { CaptureService, PostHogCaptureModule, type PostHogCaptureModuleOptions } from 'nestjs-posthog-capture';
 import { type FakePostHog, type StoredEvent } from 'nestjs-posthog-capture/testing';
-import { KEY, onClose, startPostHog, watchAnswers, watchedOptions } from './harness.js';
+import { KEY, onClose, PATIENT, startPostHog, watchAnswers, watchedOptions } from './harness.js';
 
 export const ADAPTERS = ['express', 'fastify'] as const;
 export type AdapterName = (typeof ADAPTERS)[number];
@@ -47,6 +47,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const capture = PostHogCaptureModule.forRoot({
     apiKey: KEY,
     host: posthog.url,
+    ...PATIENT,
     flushIntervalMs: 5,
     // Events reach PostHog in the order of their capture, for all persons together.
     concurrency: 1,

@@ -30,7 +30,7 @@ describe('the errors of the application', () => {
 
   it('a handler that fails is one event of its user, with the cause and the steps', async () => {
     expect(await request('/orders/2/payment', 'ann', 'POST')).toBe(500);
-    await recorder.waitFor('$exception');
+    await recorder.waitFor('$exception', { timeoutMs: 60_000 });
     expect(recorder).toHaveCapturedException(PaymentError, {
       distinctId: 'ann',
       properties: {
@@ -50,13 +50,13 @@ describe('the errors of the application', () => {
 
   it('a guard that fails is one', async () => {
     expect(await request('/admin', 'broken')).toBe(500);
-    await recorder.waitFor('$exception');
+    await recorder.waitFor('$exception', { timeoutMs: 60_000 });
     expect(recorder).toHaveCapturedException('directory of users', { properties: { $request_route: '/admin' } });
   });
 
   it('a job that fails is one, with its steps', async () => {
     void app.get(SchedulerRegistry).getCronJob(DIGEST).fireOnTick();
-    await recorder.waitFor('$exception');
+    await recorder.waitFor('$exception', { timeoutMs: 60_000 });
     expect(recorder).toHaveCapturedException(RangeError, {
       properties: { $handler: 'Digest.send', $exception_steps: [{ $message: 'collecting the orders of the day' }] },
     });

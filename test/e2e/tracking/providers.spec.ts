@@ -10,9 +10,9 @@ import {
   type PostHogCaptureModuleOptions,
   TrackEvent,
 } from 'nestjs-posthog-capture';
-import { FakePostHog, type StoredEvent } from 'nestjs-posthog-capture/testing';
+import { type StoredEvent } from 'nestjs-posthog-capture/testing';
 import { defer, firstValueFrom, from, type Observable, Subject, take, timer } from 'rxjs';
-import { closeAll, KEY, onClose } from '../../support/harness.js';
+import { closeAll, KEY, onClose, startPostHog } from '../../support/harness.js';
 import { serve } from '../../support/serve.js';
 
 class Greet {
@@ -100,8 +100,7 @@ async function boot(
   options: PostHogCaptureModuleOptions = {},
   place: 'first' | 'last' = 'first',
 ) {
-  const posthog = await FakePostHog.start({ apiKey: KEY });
-  onClose(() => posthog.close());
+  const posthog = await startPostHog();
   const lines: string[] = [];
   const say = (line: unknown): void => void lines.push(String(line));
   const logger = { log: say, warn: say, error: say };

@@ -5,8 +5,7 @@ import { type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
-import { FakePostHog } from 'nestjs-posthog-capture/testing';
-import { closeAll, KEY, onClose } from '../../support/harness.js';
+import { closeAll, KEY, onClose, startPostHog } from '../../support/harness.js';
 import { ADAPTERS, serve, type ServeOptions } from '../../support/serve.js';
 
 @Controller()
@@ -140,8 +139,7 @@ describe.each(ADAPTERS)('requests on %s', (adapter) => {
   });
 
   it('works in an application created by a testing module', async () => {
-    const posthog = await FakePostHog.start({ apiKey: KEY });
-    onClose(() => posthog.close());
+    const posthog = await startPostHog();
     const options = { apiKey: KEY, host: posthog.url, requests: true };
     const module = await Test.createTestingModule({
       imports: [PostHogCaptureModule.forRoot(options)],
