@@ -31,16 +31,14 @@ export { getCaptureToken, InjectCapture } from './capture/inject-capture.decorat
 export {
   type AliasInput,
   type CaptureEvent,
-  type CaptureEventOptions,
   type CaptureNowOptions,
-  type EventDetails,
   type ExceptionDetails,
   type GroupIdentifyInput,
   type IdentifyInput,
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from './capture/capture-event.js';
-export { type EvaluatedFlags } from './capture/evaluated-flags.js';
+export { type EvaluatedFlags } from './events/evaluated-flags.js';
 export { type ExceptionLevel } from './capture/exception/capture-boundary.js';
 export { CaptureEventDto, captureEventOf, CaptureEventOptionsDto } from './capture/input/capture-event.dto.js';
 export { CaptureResult } from './capture/capture-result.js';
@@ -51,9 +49,28 @@ export { type Identity } from './context/call-interpreter.js';
 export { type RequestPropertySet } from './context/request-context.js';
 export { type Outcome, type Outcomes, type TrackContext } from './context/track-context.js';
 
+export { defineEvent, type EventDefinition, type ReservedProperties, type TypedEvent } from './events/define-event.js';
+export { type EventClass, type EventInfo } from './events/defined-event.js';
+export { Event, Pii, type Props } from './events/event-class.js';
+export { type CaptureEventOptions, type EventDetails, type EventEnvelope } from './events/event-envelope.js';
+export { type CatalogEntry, type EventsOptions } from './events/events-options.js';
+export { type PiiMode } from './events/personal-data.js';
+export {
+  type SchemaInput,
+  type SchemaIssue,
+  type SchemaOutput,
+  type SchemaResult,
+  type StandardSchema,
+} from './shared/standard-schema.js';
+
 export { TrackEvent } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
-export { type TrackCallback, type Tracked, type TrackEventOptions } from './tracking/call/track-event.options.js';
+export {
+  type TrackCallback,
+  type Tracked,
+  type TrackEventOptions,
+  type TypedTrackEventOptions,
+} from './tracking/call/track-event.options.js';
 export { attachContext, type WithCarriedContext, withJobContext } from './tracking/propagation/carried-context.js';
 export { RestoreContext } from './tracking/restore-context.decorator.js';
 

@@ -1,5 +1,6 @@
 import { type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type CaptureContext, type SerializedContext } from '../context/capture-context.js';
+import { type EventEnvelope } from '../events/event-envelope.js';
 import { type DeliveryReport, NOTHING_DELIVERED } from '../delivery/delivery.js';
 import { processClass } from '../shared/process-singleton.js';
 import {
@@ -84,16 +85,26 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
    * @returns the event's uuid, or null if the event was dropped (counted in `stats()`, logged, reported to `onDrop`) or the instance is
    * disabled
    */
-  capture(event: CaptureEvent | CaptureEventDto): string | null {
-    return this.#enqueue(() => checkEvent(event));
+  capture(event: CaptureEvent | CaptureEventDto): string | null;
+  /**
+   * Captures an instance of a class with `@Event`.
+   *
+   * @param envelope the fields besides the properties: `distinctId`, `groups`, `timestamp`, …
+   */
+  capture(event: object, envelope: EventEnvelope): string | null;
+  capture(event: object, envelope?: EventEnvelope): string | null {
+    return this.#enqueue(() => checkEvent(event, envelope));
   }
 
   /**
    * Sends an event and waits for PostHog's response. Concurrent calls share a request. If the event cannot be delivered within the time
    * limit, it is dropped, and the result has the error. Never rejects.
    */
-  captureNow(event: CaptureEvent | CaptureEventDto, options?: CaptureNowOptions): Promise<CaptureResult> {
-    return this.#sendNow(checkEvent(event), options);
+  captureNow(event: CaptureEvent | CaptureEventDto, options?: CaptureNowOptions): Promise<CaptureResult>;
+  /** Sends an instance of a class with `@Event`, and waits for PostHog's response. */
+  captureNow(event: object, envelope: EventEnvelope & CaptureNowOptions): Promise<CaptureResult>;
+  captureNow(event: object, options?: EventEnvelope & CaptureNowOptions): Promise<CaptureResult> {
+    return this.#sendNow(checkEvent(event, options), options);
   }
 
   /**

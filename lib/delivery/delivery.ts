@@ -116,6 +116,8 @@ export type DropReason =
   | 'invalid'
   /** The current user opted out. */
   | 'opted_out'
+  /** It breaks its definition, or has none: see option `events`. */
+  | 'schema'
   /** A `beforeSend` returned null, threw, or returned a promise. */
   | 'before_send'
   /** It is an error of a type of which too many were captured. */

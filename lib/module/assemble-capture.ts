@@ -7,6 +7,9 @@ import { routeOf } from '../capture/report/route.js';
 import { allowWatching } from '../capture/report/watch-events.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
+import { EventCatalog } from '../events/event-catalog.js';
+import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
+import { REQUEST_EVENT } from '../tracking/http/request-events.js';
 import { type Warn } from '../shared/unknown-fields.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
@@ -15,6 +18,16 @@ import { type QueueRole, type QueueStats } from '../queue/queue-monitor.js';
 import { exceptionRulesOf } from '../tracking/call/exception-rules.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { watchCrashes } from './watch-crashes.js';
+
+/** Where a mistake should be found: in development, in tests and in CI. */
+function isStrict({ NODE_ENV, CI }: NodeJS.ProcessEnv): boolean {
+  return NODE_ENV === 'development' || NODE_ENV === 'test' || !/^(?:|0|false)$/i.test(CI ?? '');
+}
+
+function catalogOf({ events, requests }: Readonly<PostHogCaptureOptions>): EventCatalog {
+  const requestEvent = typeof requests === 'object' ? requests.event : undefined;
+  return new EventCatalog(events, isStrict(process.env), [requestEvent ?? REQUEST_EVENT]);
+}
 
 export interface Connection {
   readonly delivery: Delivery;
@@ -58,7 +71,7 @@ export async function assembleCapture(
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const exceptions = new Exceptions(typeof options.exceptions === 'object' ? options.exceptions : {});
-  const intake = new EventIntake(contexts, options.captureMode, options, exceptions);
+  const intake = new EventIntake(contexts, options.captureMode, options, exceptions, catalogOf(options));
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
   const { delivery: pipeline = null, handOver, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
   const onClosed = (): void => stopWatching();

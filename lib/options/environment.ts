@@ -1,3 +1,4 @@
+import { isObject } from '../shared/untrusted-values.js';
 import { optionRulesOf } from './option-rule.js';
 import { PostHogCaptureOptions } from './posthog-capture.options.js';
 
@@ -13,12 +14,34 @@ export const OPTION_NAMES: readonly string[] = [...RULES.keys()];
  */
 export function variableOf(option: string, name?: string): string | undefined {
   const rule = RULES.get(option);
-  if (!rule?.parse) return undefined;
-  const words = (rule.variable ?? option).replace(/[A-Z]/g, (capital) => `_${capital}`);
-  return ['POSTHOG', name?.replace(/[^A-Za-z0-9]/g, '_'), words]
+  return rule?.parse ? variableFor(rule.variable ?? option, name) : undefined;
+}
+
+function variableFor(words: string, name: string | undefined): string {
+  return ['POSTHOG', name?.replace(/[^A-Za-z0-9]/g, '_'), words.replace(/[A-Z]/g, (capital) => `_${capital}`)]
     .filter((part) => part !== undefined)
     .join('_')
     .toUpperCase();
+}
+
+/** The variables of the fields of an option that is an object, by field. */
+export function fieldVariablesOf(option: string, name?: string): Readonly<Record<string, string>> {
+  const fields = Object.keys(RULES.get(option)?.fields ?? {});
+  return Object.fromEntries(fields.map((field) => [field, variableFor(`${option}_${field}`, name)]));
+}
+
+/** Merges options of two sources, of which the second takes precedence: objects with fields that have variables, field by field. */
+export function mergeOptions(
+  first: Readonly<Record<string, unknown>>,
+  second: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const merged: Record<string, unknown> = { ...first, ...second };
+  for (const [option, { fields }] of RULES) {
+    const [before, after] = [first[option], second[option]];
+    if (fields === undefined || !isObject(before) || !isObject(after)) continue;
+    merged[option] = { ...before, ...Object.fromEntries(Object.entries(after).filter(([, value]) => isGiven(value))) };
+  }
+  return merged;
 }
 
 /** Converts text to the type of the option. Other values, and text that the option does not understand, are returned unchanged. */
@@ -43,6 +66,17 @@ export function readVariables(read: (variable: string) => unknown, name?: string
     const variable = variableOf(option, name);
     const value = variable === undefined ? undefined : read(variable);
     if (isGiven(value)) given[option] = parseOption(option, value);
+    const fields = readFields(option, read, name);
+    if (fields.length > 0) given[option] = Object.fromEntries(fields);
   }
   return given;
+}
+
+function readFields(option: string, read: (variable: string) => unknown, name?: string): [string, unknown][] {
+  const fields = RULES.get(option)?.fields ?? {};
+  return Object.entries(fieldVariablesOf(option, name)).flatMap(([field, variable]): [string, unknown][] => {
+    const value = read(variable);
+    if (!isGiven(value)) return [];
+    return [[field, typeof value === 'string' ? (fields[field]?.(value) ?? value) : value]];
+  });
 }

@@ -1,20 +1,13 @@
 import { types } from 'node:util';
-import { didYouMean } from '../shared/did-you-mean.js';
-import { isObject } from '../shared/untrusted-values.js';
+import { type NestedField, type NestedFields, nestedProblem } from './nested-option.js';
 import { hasOnly, isIntegerBetween, isSynchronousFunction, LONGEST_TIMER_MS, type Predicate } from './predicates.js';
 
-interface Field {
-  readonly isValid: Predicate;
-  /** Completes "exceptions.status must be …". */
-  readonly text: string;
-}
-
 const isBoolean: Predicate = (value) => typeof value === 'boolean';
-const SYNCHRONOUS_FUNCTION: Field = { isValid: isSynchronousFunction, text: 'a synchronous function' };
-const BOOLEAN: Field = { isValid: isBoolean, text: 'true or false' };
+const SYNCHRONOUS_FUNCTION: NestedField = { isValid: isSynchronousFunction, text: 'a synchronous function' };
+const BOOLEAN: NestedField = { isValid: isBoolean, text: 'true or false' };
 
 /** The fields of option `exceptions`. */
-const FIELDS: Readonly<Record<string, Field>> = {
+const FIELDS: NestedFields = {
   observe: BOOLEAN,
   status: SYNCHRONOUS_FUNCTION,
   ignore: {
@@ -44,13 +37,5 @@ export const EXPECTED_EXCEPTIONS = `true, false, or an object with ${Object.keys
 /** Completes "expected …" for an invalid value of option `exceptions`; null for a valid one. */
 export function exceptionProblem(value: unknown): string | null {
   if (isBoolean(value)) return null;
-  if (!isObject(value)) return EXPECTED_EXCEPTIONS;
-  const problems = Object.entries(value).flatMap(([name, given]) => {
-    if (given === undefined) return [];
-    const field = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined;
-    if (field !== undefined) return field.isValid(given) ? [] : [`${name} to be ${field.text}`];
-    const meant = didYouMean(name, Object.keys(FIELDS));
-    return [meant === undefined ? EXPECTED_EXCEPTIONS : `${meant} in place of ${name}`];
-  });
-  return problems.length === 0 ? null : problems.join('; ');
+  return nestedProblem(FIELDS, EXPECTED_EXCEPTIONS, value);
 }

@@ -16,6 +16,8 @@ export interface OptionRule {
   readonly parse?: Parse;
   /** The words of the variable, where they differ from the option: `storePath` is `POSTHOG_STORE_PATH`. */
   readonly variable?: string;
+  /** For an option that is an object: its fields that have variables, such as `POSTHOG_EVENTS_UNKNOWN`. */
+  readonly fields?: Readonly<Record<string, Parse>>;
 }
 
 const RULES = Symbol('nestjs-posthog-capture:option-rules');

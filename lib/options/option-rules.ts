@@ -3,6 +3,7 @@ import { isEventName } from '../context/event-name.js';
 import { toJson } from '../json/safe-json.js';
 import { type CaptureQueue } from '../queue/capture-queue.js';
 import { contentOf, isObject, plainCopy } from '../shared/untrusted-values.js';
+import { eventsProblem } from './events-rules.js';
 import { EXPECTED_EXCEPTIONS, exceptionProblem } from './exception-options.js';
 import { optionRule as rule, parseBoolean, parseInteger, parseText, parseWord, parseWords } from './option-rule.js';
 import {
@@ -118,6 +119,14 @@ export const IsExceptionOptions = () =>
     name: 'isExceptionOptions',
     isValid: (value) => exceptionProblem(value) === null,
     expected: (value) => exceptionProblem(value) ?? EXPECTED_EXCEPTIONS,
+  });
+
+export const IsEventsOptions = () =>
+  rule({
+    name: 'isEventsOptions',
+    isValid: (value) => eventsProblem(value) === null,
+    expected: (value) => eventsProblem(value) ?? 'an object',
+    fields: { unknown: parseWord, invalid: parseWord, pii: parseWord, piiSecret: parseText },
   });
 
 export const IsOptionalStore = () =>

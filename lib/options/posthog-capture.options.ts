@@ -4,6 +4,7 @@ import { ValidateIf } from 'class-validator';
 import {
   IsCount,
   IsDelay,
+  IsEventsOptions,
   IsExceptionOptions,
   IsHost,
   IsOneOf,
@@ -22,6 +23,7 @@ import {
   IsSwitch,
 } from './option-rules.js';
 import { queueDefaults } from './queue-defaults.js';
+import { type EventsOptions } from '../events/events-options.js';
 import { type Identity } from '../context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
 import { type TrackContext } from '../context/track-context.js';
@@ -448,6 +450,15 @@ export class PostHogCaptureOptions {
    */
   @IsExceptionOptions()
   readonly exceptions: boolean | ExceptionOptions = false;
+
+  /**
+   * The application's own events, what becomes of those that break their definition or have none, and of the properties that identify
+   * persons: see `defineEvent` and `@Event`.
+   *
+   * Default: `{}`. Each field of it except `catalog` has a variable, such as `POSTHOG_EVENTS_UNKNOWN`.
+   */
+  @IsEventsOptions()
+  readonly events: EventsOptions = {};
 
   /**
    * Receives warnings.

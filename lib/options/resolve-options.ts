@@ -3,7 +3,15 @@ import { PostHogCaptureOptions } from './posthog-capture.options.js';
 import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { describeKey, describeName, describeUrl, describeValue } from './describe-value.js';
 import { describeQueueDefaults } from './queue-defaults.js';
-import { isGiven, OPTION_NAMES, parseOption, readVariables, variableOf } from './environment.js';
+import {
+  fieldVariablesOf,
+  isGiven,
+  mergeOptions,
+  OPTION_NAMES,
+  parseOption,
+  readVariables,
+  variableOf,
+} from './environment.js';
 import { didYouMean } from '../shared/did-you-mean.js';
 import { isObject } from '../shared/untrusted-values.js';
 
@@ -41,7 +49,7 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
   if (name !== undefined && !USABLE_NAME.test(name)) throw new PostHogConfigurationError([NAME_PROBLEM]);
   const problems: string[] = [];
   const warnings: string[] = [];
-  const given = { ...configuredOptions({ name, config }, warnings), ...readExplicit(explicit, problems) };
+  const given = mergeOptions(configuredOptions({ name, config }, warnings), readExplicit(explicit, problems));
   const options = Object.assign(new PostHogCaptureOptions(), given);
   const errors = validateSync(options, { whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: true });
   problems.push(...errors.map((error) => describeProblem(error, options.apiKey, name)));
@@ -56,10 +64,8 @@ export function configuredOptions(
   { name, config }: OptionSources,
   warnings: string[] = [],
 ): Readonly<Record<string, unknown>> {
-  return {
-    ...readVariables((variable) => config?.get(variable), name),
-    ...(name === undefined && readNamespace(config?.get('posthog'), warnings)),
-  };
+  const variables = readVariables((variable) => config?.get(variable), name);
+  return name === undefined ? mergeOptions(variables, readNamespace(config?.get('posthog'), warnings)) : variables;
 }
 
 /** Only `undefined` means "not given" here. Unknown options are kept, for validation to report. */
@@ -103,10 +109,18 @@ const DESCRIBE: Readonly<Record<string, typeof describeValue>> = {
 
 function describeProblem({ property, value, constraints }: ValidationError, apiKey: unknown, name?: string): string {
   if (!OPTION_NAMES.includes(property)) return describeUnknown(property, apiKey);
-  const variable = variableOf(property, name);
   const expected = Object.values(constraints ?? {}).join(', ');
+  const variable = variableOf(property, name) ?? fieldVariables(property, expected, name);
   const got = DESCRIBE[property]?.(value, apiKey) ?? describeValue(value, apiKey);
   return `${property}${variable === undefined ? '' : ` (${variable})`}: got ${got}; expected ${expected}`;
+}
+
+/** The variables of the fields that are wrong. */
+function fieldVariables(property: string, expected: string, name?: string): string | undefined {
+  const wrong = Object.entries(fieldVariablesOf(property, name)).filter(([field]) =>
+    expected.includes(`${field} to be`),
+  );
+  return wrong.length === 0 ? undefined : wrong.map(([, variable]) => variable).join(', ');
 }
 
 /** Does not show the value, which may be the key. */

@@ -1,11 +1,28 @@
 import { UseInterceptors } from '@nestjs/common';
+import { type EventDefinition } from '../events/define-event.js';
+import { type EventClass, definedEventOf } from '../events/defined-event.js';
+import { type Props } from '../events/event-class.js';
+import { type SchemaInput, type StandardSchema } from '../shared/standard-schema.js';
 import { type Outcomes } from '../context/track-context.js';
 import { PostHogConfigurationError } from '../shared/configuration-error.js';
-import { checkTrackEvent, type TrackEventOptions } from './call/track-event.options.js';
+import { checkTrackEvent, type TrackEventOptions, type TypedTrackEventOptions } from './call/track-event.options.js';
 import { planOf, wrapMethod } from './call/tracked-methods.js';
 import { invokeMethod } from './invoke-method.js';
 import { TrackEventInterceptor } from './track-event.interceptor.js';
 import { injectTracker } from './tracker.js';
+
+type DefinitionOf<Schema extends StandardSchema> = Pick<
+  EventDefinition<string, Schema>,
+  'eventName' | 'schema' | 'info'
+>;
+
+/** Not inferred from the options: `NoInfer`, which TypeScript before 5.4 does not have. */
+type Given<T> = [T][T extends unknown ? 0 : never];
+
+type OptionsArgument<Properties, On extends Outcomes> =
+  Record<string, never> extends Properties
+    ? [options?: TypedTrackEventOptions<Properties, On>]
+    : [options: TypedTrackEventOptions<Properties, On>];
 
 /**
  * Captures an event when a call of the method ends: once per call, in every transport, and whatever the method returns. For handlers of
@@ -20,10 +37,29 @@ import { injectTracker } from './tracker.js';
  */
 export function TrackEvent<On extends Outcomes = 'success'>(
   event: string,
-  options: TrackEventOptions<On> = {},
-): MethodDecorator {
+  options?: TrackEventOptions<On>,
+): MethodDecorator;
+/**
+ * Captures a defined event when a call of the method ends.
+ *
+ * @param event a result of `defineEvent`
+ */
+export function TrackEvent<Schema extends StandardSchema, On extends Outcomes = 'success'>(
+  event: DefinitionOf<Schema>,
+  ...options: OptionsArgument<SchemaInput<Given<Schema>>, On>
+): MethodDecorator;
+/**
+ * Captures an event of a class when a call of the method ends.
+ *
+ * @param event a class with `@Event`
+ */
+export function TrackEvent<T extends object, On extends Outcomes = 'success'>(
+  event: EventClass<T>,
+  ...options: OptionsArgument<Props<Given<T>>, On>
+): MethodDecorator;
+export function TrackEvent(event: unknown, options: TrackEventOptions = {}): MethodDecorator {
   return (target, name, descriptor: PropertyDescriptor | undefined) => {
-    const where = `@TrackEvent(${typeof event === 'string' ? JSON.stringify(event) : typeof event}) on ${String(name)}()`;
+    const where = `@TrackEvent(${nameOf(event)}) on ${String(name)}()`;
     if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
       throw new PostHogConfigurationError([
         `${where}: decorate an instance method, not a static method or an accessor`,
@@ -37,4 +73,9 @@ export function TrackEvent<On extends Outcomes = 'success'>(
     if (isFirst) UseInterceptors(TrackEventInterceptor)(target, name, descriptor);
     injectTracker(target);
   };
+}
+
+function nameOf(event: unknown): string {
+  const name = typeof event === 'function' ? (definedEventOf(event)?.event ?? event.name) : event;
+  return typeof name === 'string' ? JSON.stringify(name) : typeof name;
 }

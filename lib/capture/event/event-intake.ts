@@ -1,5 +1,6 @@
 import { type ContextStorage } from '../../context/context-storage.js';
 import { type DropReason, type QueuedEvent } from '../../delivery/delivery.js';
+import { EventCatalog } from '../../events/event-catalog.js';
 import { toJson } from '../../json/safe-json.js';
 import { type BeforeSend } from '../../options/posthog-capture.options.js';
 import { type Warn } from '../../shared/unknown-fields.js';
@@ -67,15 +68,23 @@ export class EventIntake {
   readonly #usual: Kind;
   readonly #ai: Kind;
   readonly #exceptions: Exceptions;
+  readonly #catalog: EventCatalog;
   readonly #filters: readonly BeforeSend[];
   readonly #uuids = new UuidSource();
   readonly #clock = new IsoClock();
   readonly #personlessId: () => string;
 
-  constructor(contexts: ContextStorage, mode: CaptureMode, given: IntakeSettings, exceptions = new Exceptions()) {
+  constructor(
+    contexts: ContextStorage,
+    mode: CaptureMode,
+    given: IntakeSettings,
+    exceptions = new Exceptions(),
+    catalog = new EventCatalog(),
+  ) {
     const settings = { ...given, superProperties: contentOf(given.superProperties) ?? {} };
     const { maxEventBytes } = settings;
     this.#exceptions = exceptions;
+    this.#catalog = catalog;
     this.#contexts = contexts;
     this.#usual = {
       format: formatOf(mode),
@@ -93,11 +102,17 @@ export class EventIntake {
     this.#personlessId = () => contexts.personlessId();
   }
 
-  take(source: SourceEvent, warn: Warn): Taken {
+  take(given: SourceEvent, warn: Warn): Taken {
     const acting = this.#contexts.current();
-    const distinctId = source.distinctId ?? acting.distinctId ?? '';
+    const distinctId = given.distinctId ?? acting.distinctId ?? '';
     if (acting.optedOut)
       return { ok: false, reason: 'opted_out', detail: 'the current person opted out', uuid: null, distinctId };
+    const { definition, event, properties } = given;
+    const isUndefined = definition === undefined && this.#catalog.isOpen;
+    const conformed = isUndefined ? null : this.#catalog.conform(event, properties, definition, warn);
+    if (conformed?.ok === false)
+      return { ok: false, reason: 'schema', detail: conformed.problem, uuid: null, distinctId };
+    const source = conformed === null ? given : { ...given, properties: conformed.properties };
     const { thrown } = source;
     const exception = thrown && this.#exceptions.describe(thrown);
     if (exception === null) return { ok: false, reason: 'rate_limited', detail: RATE_LIMITED, uuid: null, distinctId };

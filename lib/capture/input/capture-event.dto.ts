@@ -3,7 +3,8 @@ import 'reflect-metadata';
 import { Type } from 'class-transformer';
 import { ValidateNested } from 'class-validator';
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
-import { type CaptureEvent, type CaptureEventOptions } from '../capture-event.js';
+import { type CaptureEventOptions } from '../../events/event-envelope.js';
+import { type CaptureEvent } from '../capture-event.js';
 import {
   BOOLEAN,
   DISTINCT_ID,

@@ -1,10 +1,19 @@
 import { distinctIdOf, illegalDistinctIdWarning } from '../../context/distinct-id.js';
 import { isEventName } from '../../context/event-name.js';
 import { groupKeysOf } from '../../context/group-keys.js';
+import { type DefinedEvent, definedEventOf, isInstanceOf } from '../../events/defined-event.js';
 import { type Warn, warnOfUnknownFields } from '../../shared/unknown-fields.js';
-import { contentOf, describe, isMissing, isObject, lookAt, readField } from '../../shared/untrusted-values.js';
+import {
+  contentOf,
+  describe,
+  isMissing,
+  isObject,
+  lookAt,
+  plainCopy,
+  readField,
+} from '../../shared/untrusted-values.js';
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
-import { type CaptureEvent } from '../capture-event.js';
+import { type CaptureEvent, type CaptureNowOptions } from '../capture-event.js';
 import { EVENT_FIELDS, OPTION_FIELDS } from './input-fields.js';
 import { type FlagValues } from './read-flags.js';
 import { completeInput, readInput, valuesOf } from './read-input.js';
@@ -18,6 +27,9 @@ const OPTION_NAMES = Object.keys(OPTION_FIELDS);
 /** PostHog expects no other flags with it. */
 const FLAG_CALLED = '$feature_flag_called';
 
+/** The options of `captureNow`, which takes them together with the envelope. */
+const NOW_OPTIONS = ['timeoutMs', 'signal'] satisfies (keyof CaptureNowOptions)[];
+
 const INCONSISTENT = 'a field returns something else each time it is read';
 
 type Given = { readonly [Field in keyof CaptureEvent]?: unknown };
@@ -25,23 +37,45 @@ type Given = { readonly [Field in keyof CaptureEvent]?: unknown };
 /**
  * Checks the argument of `capture`. For speed, the rules of EVENT_FIELDS are written out here, because nearly every event is valid; the
  * table is only used to explain a problem. Never throws.
+ *
+ * @param envelope the fields besides the properties, for an instance of a class with `@Event`
  */
-export function checkEvent(input: unknown): Checked {
+export function checkEvent(input: unknown, envelope?: unknown): Checked {
   try {
-    if (!isObject(input)) return refuse('', `an event must be an object, but it is ${describe(input)}`);
-    // A CaptureEventDto, perhaps of the package's other build, so `instanceof` would not find it.
-    const toCaptureEvent = readField(input, 'toCaptureEvent');
-    const event: unknown = typeof toCaptureEvent === 'function' ? Reflect.apply(toCaptureEvent, input, []) : input;
+    if (!isObject(input)) return refuse('', notAnEvent(input));
+    const definition = definedEventOf(input);
+    const event = definition === undefined ? unwrapped(input) : unwrappedDefined(definition, input, envelope);
     if (!isObject(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
     let warnings: string[] | undefined;
     const warn = (warning: string): void => void (warnings ??= []).push(warning);
     const given = readEvent(event, warn);
-    const source = sourceOf(given, warn);
+    const source = sourceOf(given, definition, warn);
     if (source === null) return refuse(given.event, problemsOf(given));
     return { ok: true, source, warnings: warnings ?? NO_WARNINGS };
   } catch {
     return refuse('', 'toCaptureEvent() must return an object, but it threw');
   }
+}
+
+function notAnEvent(input: unknown): string {
+  const problem = `an event must be an object, but it is ${describe(input)}`;
+  const definition = typeof input === 'function' ? definedEventOf(input) : undefined;
+  if (definition === undefined) return problem;
+  const how = 'type' in definition.source ? 'new' : 'without new';
+  return `${problem}: call the definition of ${JSON.stringify(definition.event)} (${how}) with the properties`;
+}
+
+/** The content of a CaptureEventDto, perhaps of the package's other build, so `instanceof` would not find it. */
+function unwrapped(input: object): unknown {
+  const toCaptureEvent = readField(input, 'toCaptureEvent');
+  return typeof toCaptureEvent === 'function' ? Reflect.apply(toCaptureEvent, input, []) : input;
+}
+
+function unwrappedDefined(definition: DefinedEvent, input: object, envelope: unknown): object {
+  if (!isInstanceOf(definition, input)) return input;
+  const fields = isObject(envelope) ? plainCopy(envelope) : {};
+  for (const name of NOW_OPTIONS) Reflect.deleteProperty(fields, name);
+  return { ...fields, event: definition.event, properties: input };
 }
 
 /** Like `readInput`, but with a literal, which V8 creates faster. If a field throws, all are read a second time. */
@@ -71,7 +105,7 @@ function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Given 
 }
 
 /** null if a field breaks its rule. */
-function sourceOf(given: Given, warn: Warn): SourceEvent | null {
+function sourceOf(given: Given, definition: DefinedEvent | undefined, warn: Warn): SourceEvent | null {
   const { event, disableGeoip, options } = given;
   const distinctId = optional(given.distinctId, distinctIdOf, warn);
   const groups = optional(given.groups, groupKeysOf, warn);
@@ -92,6 +126,7 @@ function sourceOf(given: Given, warn: Warn): SourceEvent | null {
   return {
     event,
     distinctId,
+    definition,
     properties,
     groups,
     flags: isMissing(given.flags) ? undefined : flagsOf(given.flags, event, warn),

@@ -1,13 +1,13 @@
 import {
   type AliasInput,
   type CaptureEvent,
-  type CaptureEventOptions,
   type ExceptionDetails,
   type GroupIdentifyInput,
   type IdentifyInput,
   type SetPersonPropertiesInput,
   type UnsetPersonPropertiesInput,
 } from '../capture-event.js';
+import { type CaptureEventOptions } from '../../events/event-envelope.js';
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import {
   BOOLEAN,

@@ -1,4 +1,5 @@
 import { type DropReason } from '../../delivery/delivery.js';
+import { type DefinedEvent } from '../../events/defined-event.js';
 import { type Thrown } from '../exception/exceptions.js';
 import { type FlagValues } from './read-flags.js';
 
@@ -7,6 +8,8 @@ export interface SourceEvent {
   readonly event: string;
   /** undefined: from the context. */
   readonly distinctId: string | undefined;
+  /** The definition that the event was made from. */
+  readonly definition: DefinedEvent | undefined;
   /** The caller's own object: `buildEvent` copies it, so that it is read once. */
   readonly properties: Readonly<Record<string, unknown>> | undefined;
   readonly groups: Readonly<Record<string, string>> | undefined;

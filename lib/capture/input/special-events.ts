@@ -179,6 +179,7 @@ function special(
     disableGeoip,
     switches: undefined,
     root: undefined,
+    definition: undefined,
     thrown: undefined,
     needsProfile: needsProfile(event),
     isBare: false,

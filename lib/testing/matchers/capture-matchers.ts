@@ -1,3 +1,5 @@
+import { definedEventOf } from '../../events/defined-event.js';
+import { type CatalogEntry } from '../../events/events-options.js';
 import { describe } from '../../shared/untrusted-values.js';
 import { CaptureRecorder } from '../recording/capture-recorder.js';
 import { checkExpected, type Difference, differencesOf, type ExpectedEvent } from '../recording/expected-event.js';
@@ -5,6 +7,9 @@ import { type RecordedEvent } from '../recording/recording.js';
 import { checkExpectedException, differencesOfException, type ExpectedException } from './expected-exception.js';
 import { type Candidate, FailureMessage } from './failure-message.js';
 import { show } from './show.js';
+
+/** The name of an event, a result of `defineEvent`, or a class with `@Event`. */
+export type EventName = string | CatalogEntry;
 
 /** The matchers that `expect(recorder)` provides. */
 export interface CaptureMatchers<R = void> {
@@ -18,7 +23,7 @@ export interface CaptureMatchers<R = void> {
    *
    * @throws also with `.not`, if no instance writes to the recorder or `expected` has an unknown field
    */
-  toHaveCaptured(event: string, expected?: ExpectedEvent): R;
+  toHaveCaptured(event: EventName, expected?: ExpectedEvent): R;
 
   /**
    * Passes if exactly `times` events with this name were captured. With `expected`, only those that match it are counted.
@@ -30,7 +35,7 @@ export interface CaptureMatchers<R = void> {
    *
    * @throws also with `.not`, if no instance writes to the recorder or `expected` has an unknown field
    */
-  toHaveCapturedTimes(event: string, times: number, expected?: ExpectedEvent): R;
+  toHaveCapturedTimes(event: EventName, times: number, expected?: ExpectedEvent): R;
 
   /**
    * Passes if at least one error was captured that matches `error` and `expected`, if given.
@@ -73,7 +78,8 @@ export interface MatcherResult {
  */
 export const captureMatchers = {
   /** See {@link CaptureMatchers.toHaveCaptured}. */
-  toHaveCaptured(this: MatcherContext, received: unknown, event: string, expected?: ExpectedEvent): MatcherResult {
+  toHaveCaptured(this: MatcherContext, received: unknown, named: EventName, expected?: ExpectedEvent): MatcherResult {
+    const event = nameOf('toHaveCaptured', named);
     const { recorder, candidates } = candidatesFor('toHaveCaptured', received, event, expected);
     const pass = candidates.some(({ differences }) => differences.length === 0);
     const message = new FailureMessage(this.utils, recorder, event, candidates);
@@ -87,10 +93,11 @@ export const captureMatchers = {
   toHaveCapturedTimes(
     this: MatcherContext,
     received: unknown,
-    event: string,
+    named: EventName,
     times: number,
     expected?: ExpectedEvent,
   ): MatcherResult {
+    const event = nameOf('toHaveCapturedTimes', named);
     const { recorder, candidates } = candidatesFor('toHaveCapturedTimes', received, event, expected);
     if (!Number.isInteger(times) || times < 0) {
       throw new TypeError(
@@ -134,7 +141,7 @@ export const captureMatchers = {
 function candidatesFor(
   matcher: string,
   received: unknown,
-  event: unknown,
+  event: string,
   expected: ExpectedEvent | undefined,
   moreDifferences: (event: RecordedEvent) => readonly Difference[] = () => [],
 ): { recorder: CaptureRecorder; candidates: Candidate[] } {
@@ -143,9 +150,6 @@ function candidatesFor(
       `${matcher} expects a CaptureRecorder, but got ${describe(received)}: use expect(recorder) or expect(recorderOf(app))`,
     );
   }
-  if (typeof event !== 'string') {
-    throw new TypeError(`${matcher}: the event name must be a string, but it is ${describe(event)}`);
-  }
   checkExpected(matcher, expected);
   // A disabled instance is accepted, because a test may check that it captures nothing.
   if (!received.isConnected) throw new Error(`${matcher}: this recorder records nothing.\n\n${received.summary()}`);
@@ -153,6 +157,12 @@ function candidatesFor(
     .filter(event)
     .map((one) => ({ event: one, differences: [...moreDifferences(one), ...differencesOf(one, expected)] }));
   return { recorder: received, candidates };
+}
+
+function nameOf(matcher: string, event: unknown): string {
+  const name = typeof event === 'function' ? definedEventOf(event)?.event : event;
+  if (typeof name === 'string') return name;
+  throw new TypeError(`${matcher}: the event must be its name or its definition, but it is ${describe(event)}`);
 }
 
 function hint({ utils, isNot = false }: MatcherContext, matcher: string, event: string): string {

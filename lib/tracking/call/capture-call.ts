@@ -1,5 +1,6 @@
 import { DISTINCT_ID_RULE, distinctIdOf } from '../../context/distinct-id.js';
 import { type GroupKeys, GROUPS_RULE, groupKeysOf } from '../../context/group-keys.js';
+import { eventOf } from '../../events/defined-event.js';
 import { type TrackContext } from '../../context/track-context.js';
 import { describeThrown } from '../../shared/describe-thrown.js';
 import { type Warn } from '../../shared/unknown-fields.js';
@@ -14,7 +15,7 @@ import { type TrackingInstance, type TrackingSettings } from './tracking-instanc
  */
 export function captureCall(tracked: TrackedEvent, context: TrackContext, instance: TrackingInstance): void {
   const { capture, settings } = instance;
-  const { event, sampleRate } = tracked;
+  const { event, definition, sampleRate } = tracked;
   if (!tracked.on.includes(context.outcome)) return;
   if (tracked.when !== undefined) {
     const isWanted = resultOf(tracked, 'when', context, settings);
@@ -26,7 +27,8 @@ export function captureCall(tracked: TrackedEvent, context: TrackContext, instan
   // Already a copy.
   const properties = fieldFrom(tracked, 'properties', PROPERTIES, context, settings) ?? {};
   addCallProperties(properties, context);
-  capture.capture({ event, distinctId, groups, properties });
+  if (definition === undefined) capture.capture({ event, distinctId, groups, properties });
+  else capture.capture(Object.assign(eventOf(definition, properties), { distinctId, groups }));
 }
 
 /** Adds the properties that every tracked event has. */

@@ -1,3 +1,5 @@
+import { type DefinedEvent, definedEventOf } from '../../events/defined-event.js';
+import { type ReservedProperties } from '../../events/define-event.js';
 import { isEventName, MAX_EVENT_NAME_BYTES } from '../../context/event-name.js';
 import { type Outcome, type Outcomes, type TrackContext } from '../../context/track-context.js';
 import { PostHogConfigurationError } from '../../shared/configuration-error.js';
@@ -34,9 +36,20 @@ export interface TrackEventOptions<On extends Outcomes = Outcomes> {
   instance?: string;
 }
 
+/** Options of `@TrackEvent` for a defined event, whose properties have the types of its schema. */
+export type TypedTrackEventOptions<Properties, On extends Outcomes = Outcomes> = Omit<
+  TrackEventOptions<On>,
+  'properties'
+> &
+  (Record<string, never> extends Properties
+    ? { properties?: Tracked<Properties & ReservedProperties, On> }
+    : { properties: Tracked<Properties & ReservedProperties, On> });
+
 /** The checked options of one `@TrackEvent`. */
 export interface TrackedEvent extends Omit<TrackEventOptions, 'on' | 'instance'> {
   readonly event: string;
+  /** The definition that the decorator was given in place of a name. */
+  readonly definition: DefinedEvent | undefined;
   readonly on: readonly Outcome[];
   readonly sampleRate: number;
 }
@@ -51,6 +64,8 @@ const OPTIONS = ['distinctId', 'groups', 'properties', 'on', 'when', 'sampleRate
 export function checkTrackEvent(event: unknown, options: TrackEventOptions, where: string): TrackedEvent {
   const given: unknown = options;
   if (!isObject(given)) throw new PostHogConfigurationError([`${where}: the options must be an object`]);
+  const definition = typeof event === 'function' ? definedEventOf(event) : undefined;
+  const eventName = definition?.event ?? event;
   const problems: string[] = [];
   const expect = (isGood: boolean, problem: string): void => {
     if (!isGood) problems.push(`${where}: ${problem}`);
@@ -60,7 +75,7 @@ export function checkTrackEvent(event: unknown, options: TrackEventOptions, wher
   const { name, instance, ...rest } = given;
   const outcomes: readonly unknown[] = on === 'any' ? OUTCOMES : [on].flat();
 
-  expect(isEventName(event), `the event name must be a non-blank string of at most ${MAX_EVENT_NAME_BYTES} bytes`);
+  expect(isEventName(eventName), `the event name must be a non-blank string of at most ${MAX_EVENT_NAME_BYTES} bytes`);
   expect(
     outcomes.length > 0 && outcomes.every((outcome) => OUTCOMES.includes(outcome)),
     `on: expected some of ${OUTCOMES.join(', ')}, or any`,
@@ -82,7 +97,8 @@ export function checkTrackEvent(event: unknown, options: TrackEventOptions, wher
   return {
     ...rest,
     name: (name ?? instance) as string | undefined,
-    event: event as string,
+    event: eventName as string,
+    definition,
     on: outcomes as Outcome[],
     sampleRate,
   };

@@ -15,10 +15,13 @@ export interface RequestTracking {
   readonly ignores: (names: readonly string[]) => boolean;
 }
 
+/** The default name of the event of a request. */
+export const REQUEST_EVENT = 'http_request';
+
 /** null: requests are not captured. */
 export function requestTrackingOf(option: boolean | RequestTrackingOptions): RequestTracking | null {
   if (option === false) return null;
-  const { event = 'http_request', sampleRate = 1, ignore = [] } = option === true ? {} : option;
+  const { event = REQUEST_EVENT, sampleRate = 1, ignore = [] } = option === true ? {} : option;
   return { event, sampleRate, ignores: (names) => names.some((name) => ignore.some((rule) => matches(rule, name))) };
 }
 

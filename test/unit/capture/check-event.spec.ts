@@ -10,6 +10,7 @@ const UUID = '0190b5c7-6a2e-7cc3-9f5e-4d2a1b3c5d6e';
 const NOTHING_SAID: SourceEvent = {
   event: 'e',
   distinctId: undefined,
+  definition: undefined,
   properties: undefined,
   groups: undefined,
   flags: undefined,

@@ -46,6 +46,7 @@ function shapes(
       disableGeoip: undefined,
       switches: undefined,
       root: undefined,
+      definition: undefined,
       thrown: undefined,
       needsProfile,
       isBare: false,

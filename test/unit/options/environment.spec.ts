@@ -50,6 +50,7 @@ describe('variables', () => {
     const codeOnly = OPTION_NAMES.filter((option) => variableOf(option) === undefined);
     expect(codeOnly.sort()).toEqual([
       'beforeSend',
+      'events',
       'exceptions',
       'http',
       'identity',
@@ -69,6 +70,38 @@ describe('variables', () => {
       expect(resolveOptions({ explicit: { apiKey: KEY }, config }).options).toEqual(options);
       expect(readVariables(config.get.bind(config))).not.toHaveProperty(option);
     }
+  });
+});
+
+describe('fields of an option that have variables', () => {
+  it.each<[variable: string, text: string, events: object]>([
+    ['POSTHOG_EVENTS_UNKNOWN', ' Warn', { unknown: 'warn' }],
+    ['POSTHOG_EVENTS_INVALID', 'refuse', { invalid: 'refuse' }],
+    ['POSTHOG_EVENTS_PII', 'drop', { pii: 'drop' }],
+    ['POSTHOG_EVENTS_PII_SECRET', ' Pepper ', { piiSecret: 'Pepper' }],
+  ])('%s', (variable, text, events) => {
+    expect(fromVariable(variable, text).events).toEqual(events);
+    expect(fromVariable(variable, ' ').events).toEqual({});
+  });
+
+  it('add to those given in code, which take precedence', () => {
+    const config = configOf({ POSTHOG_EVENTS_UNKNOWN: 'warn', POSTHOG_EVENTS_PII_SECRET: 'pepper' });
+    const explicit = { apiKey: KEY, events: { unknown: 'allow', pii: 'hash', invalid: undefined } };
+    expect(resolveOptions({ config, explicit }).options.events).toEqual({
+      unknown: 'allow',
+      pii: 'hash',
+      piiSecret: 'pepper',
+    });
+  });
+
+  it('are named in the problem, for a named instance as well', () => {
+    expect(problemOf('POSTHOG_EVENTS_UNKNOWN', 'sometimes')).toEqual([
+      'events (POSTHOG_EVENTS_UNKNOWN): got an object; expected unknown to be one of allow, warn, refuse',
+    ]);
+    const config = configOf({ POSTHOG_BILLING_API_KEY: KEY, POSTHOG_BILLING_EVENTS_PII: 'hash' });
+    expect(problemsOf({ config, name: 'billing' })).toEqual([
+      'events (POSTHOG_BILLING_EVENTS_PII_SECRET): got an object; expected piiSecret to be set, because pii is hash',
+    ]);
   });
 });
 

@@ -45,6 +45,7 @@ const DEFAULTS: Record<string, unknown> = {
   identity: undefined,
   http: undefined,
   requests: false,
+  events: {},
   exceptions: false,
   logger: undefined,
 };

@@ -332,7 +332,7 @@ describe('an invalid call throws an error, also with .not:', () => {
       'must be an object with any of distinctId, properties, groups, timestamp, uuid, but',
     ],
     ['null', undefined, ['x', null], 'but it is null'],
-    ['no name', undefined, [undefined], 'the event name must be a string, but it is missing'],
+    ['no name', undefined, [undefined], 'the event must be its name or its definition, but it is missing'],
     [
       'not a recorder',
       { events: [] },

@@ -1,0 +1,88 @@
+import { plainCopy } from '../shared/untrusted-values.js';
+import { type SchemaInput, type SchemaOutput, type StandardSchema } from '../shared/standard-schema.js';
+import { checkAgainst } from './check-properties.js';
+import { type EventInfo, eventOf, markAsDefined } from './defined-event.js';
+import { checkDefinition } from './check-definition.js';
+import { type EventEnvelope } from './event-envelope.js';
+
+/** PostHog's own properties, which are allowed beside those of the schema. */
+export type ReservedProperties = Readonly<Record<`$${string}`, unknown>>;
+
+/** An event of a definition, for `capture` and `captureNow`. Its properties are checked there. */
+export interface TypedEvent<Name extends string = string, Properties = object> extends EventEnvelope {
+  event: Name;
+  properties: Properties & Record<string, unknown>;
+}
+
+type Arguments<Properties> =
+  Record<string, never> extends Properties
+    ? [properties?: Properties & ReservedProperties, envelope?: EventEnvelope]
+    : [properties: Properties & ReservedProperties, envelope?: EventEnvelope];
+
+/** A defined event: call it with properties to get an event for `capture`. */
+export interface EventDefinition<
+  Name extends string = string,
+  Schema extends StandardSchema = StandardSchema,
+  Info extends EventInfo = EventInfo,
+> {
+  /**
+   * Makes an event. Does not check it: `capture` does.
+   *
+   * @param envelope the fields besides name and properties: `distinctId`, `groups`, `timestamp`, …
+   */
+  (...args: Arguments<SchemaInput<Schema>>): TypedEvent<Name, SchemaInput<Schema>>;
+  /** Name of the event. */
+  readonly eventName: Name;
+  /** The schema of the properties. */
+  readonly schema: Schema;
+  /** Description, owner, … */
+  readonly info: Info;
+}
+
+/**
+ * Defines an event: its name and a schema of its properties, of any library that implements Standard Schema. `capture` sends the schema's
+ * output, with its defaults and conversions.
+ *
+ * ```ts
+ * export const OrderPlaced = defineEvent('order_placed', z.object({ total: z.number() }), { description: 'An order was paid' });
+ * capture.capture(OrderPlaced({ total: 3 }, { distinctId: 'user_123' }));
+ * ```
+ *
+ * @param name not blank, at most 200 bytes of UTF-8, and without a leading `$`, which is PostHog's
+ * @throws PostHogConfigurationError for an invalid name, schema or description
+ */
+export function defineEvent<
+  const Name extends string,
+  Schema extends StandardSchema,
+  const Info extends EventInfo<keyof SchemaOutput<Schema> & string> = EventInfo<never>,
+>(name: Name, schema: Schema, info?: Info): EventDefinition<Name, Schema, Info> {
+  checkDefinition(`defineEvent(${JSON.stringify(name)})`, name, info, schema);
+  const given = Object.freeze({ ...info }) as Info;
+  const definition = (properties: unknown, envelope: unknown): object => {
+    const event = eventOf(defined, properties ?? {});
+    if (envelope !== undefined && envelope !== null) addEnvelope(event, envelope);
+    return event;
+  };
+  const defined = markAsDefined(
+    { event: name, info: given, source: { schema }, check: checkAgainst(schema) },
+    definition,
+  );
+  Object.defineProperty(definition, 'name', { value: name });
+  return Object.assign(definition, { eventName: name, schema, info: given }) as unknown as EventDefinition<
+    Name,
+    Schema,
+    Info
+  >;
+}
+
+function addEnvelope(event: { event: string; properties: unknown }, envelope: object): void {
+  const { event: name, properties } = event;
+  try {
+    Object.assign(event, envelope);
+  } catch {
+    Object.assign(event, plainCopy(envelope));
+  }
+  // Not the envelope's, which only code without types can give.
+  event.event = name;
+  event.properties = properties;
+}

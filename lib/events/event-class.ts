@@ -1,0 +1,82 @@
+import { validateSync, type ValidationError } from 'class-validator';
+import { pathsOf, type SchemaIssue } from '../shared/standard-schema.js';
+import { checkDefinition } from './check-definition.js';
+import { type CheckedProperties, refused, reservedOf, withoutReserved } from './check-properties.js';
+import { type EventClass, type EventInfo, markAsDefined } from './defined-event.js';
+
+/** The properties of an event class: its fields without its methods. Use it as the type of the constructor's parameter. */
+export type Props<T> = {
+  -readonly [Name in keyof T as T[Name] extends (...args: never) => unknown ? never : Name]: T[Name];
+};
+
+const PII = Symbol.for('nestjs-posthog-capture:pii');
+
+/**
+ * Marks a property of a class with `@Event` as one that identifies a person: see option `events.pii`.
+ */
+export function Pii(): PropertyDecorator {
+  return (target, name) => {
+    const names = piiOf(target);
+    Object.defineProperty(target, PII, { value: [...names, String(name)], configurable: true });
+  };
+}
+
+/**
+ * Defines an event by a class whose properties have decorators of class-validator.
+ *
+ * ```ts
+ * @Event('order_placed', { description: 'An order was paid' })
+ * class OrderPlaced {
+ *   @IsNumber() total!: number;
+ *   constructor(properties: Props<OrderPlaced>) {
+ *     Object.assign(this, properties);
+ *   }
+ * }
+ * capture.capture(new OrderPlaced({ total: 3 }), { distinctId: 'user_123' });
+ * ```
+ *
+ * @param name not blank, at most 200 bytes of UTF-8, and without a leading `$`, which is PostHog's
+ * @throws PostHogConfigurationError when the class is loaded, for an invalid name or description
+ */
+export function Event(name: string, info: EventInfo = {}): ClassDecorator {
+  return (target) => {
+    const type = target as unknown as EventClass;
+    checkDefinition(`@Event(${JSON.stringify(name)}) on ${target.name}`, name, info);
+    const prototype = target.prototype as object;
+    const pii = [...new Set([...(info.pii ?? []), ...piiOf(prototype)])];
+    markAsDefined(
+      {
+        event: name,
+        info: Object.freeze({ ...info, ...(pii.length > 0 && { pii }) }),
+        source: { type },
+        check: (properties) => checkInstance(prototype, properties),
+      },
+      target,
+      prototype,
+    );
+  };
+}
+
+function piiOf(prototype: object): readonly string[] {
+  return (prototype as { readonly [PII]?: readonly string[] })[PII] ?? [];
+}
+
+/** class-validator finds the rules by the prototype. The instance itself is not used: its constructor may do anything. */
+function checkInstance(prototype: object, given: Readonly<Record<string, unknown>>): CheckedProperties {
+  try {
+    const reserved = reservedOf(given);
+    const properties = reserved === null ? given : withoutReserved(given);
+    const instance = Object.assign(Object.create(prototype) as object, properties);
+    const errors = validateSync(instance, { forbidUnknownValues: false });
+    return errors.length === 0
+      ? { ok: true, properties: given }
+      : refused(pathsOf(errors.flatMap((error) => issuesOf(error, []))));
+  } catch {
+    return refused('its class or one of its rules threw');
+  }
+}
+
+function issuesOf({ property, children = [] }: ValidationError, before: readonly string[]): SchemaIssue[] {
+  const path = [...before, property];
+  return children.length === 0 ? [{ message: '', path }] : children.flatMap((child) => issuesOf(child, path));
+}

@@ -1,0 +1,41 @@
+import { definedEventOf } from '../events/defined-event.js';
+import { PII_MODES } from '../events/personal-data.js';
+import { isNonBlank, isObject } from '../shared/untrusted-values.js';
+import { type NestedFields, nestedProblem } from './nested-option.js';
+
+const oneOf = (...words: readonly unknown[]) => ({
+  isValid: (value: unknown) => words.includes(value),
+  text: `one of ${words.join(', ')}`,
+});
+
+/** The fields of option `events`. */
+const FIELDS: NestedFields = {
+  catalog: {
+    isValid: (value) => Array.isArray(value) && value.every((entry) => nameOf(entry) !== undefined) && !repeated(value),
+    text: 'an array of results of defineEvent() and of classes with @Event, each of another name',
+  },
+  unknown: oneOf('allow', 'warn', 'refuse'),
+  invalid: oneOf('warn', 'refuse'),
+  pii: oneOf(...PII_MODES),
+  piiSecret: { isValid: isNonBlank, text: 'a string that is not blank' },
+};
+
+const EXPECTED = `an object with ${Object.keys(FIELDS).join(', ')}`;
+const NO_SECRET = 'piiSecret to be set, because pii is hash';
+
+/** Completes "expected …" for an invalid value of option `events`; null for a valid one. */
+export function eventsProblem(value: unknown): string | null {
+  const problem = nestedProblem(FIELDS, EXPECTED, value);
+  if (problem !== null || !isObject(value)) return problem;
+  return value.pii === 'hash' && !isNonBlank(value.piiSecret) ? NO_SECRET : null;
+}
+
+/** undefined for what is no definition. */
+function nameOf(entry: unknown): string | undefined {
+  return typeof entry === 'function' ? definedEventOf(entry)?.event : undefined;
+}
+
+/** A second definition of the same event is a mistake of the catalog. */
+function repeated(catalog: readonly unknown[]): boolean {
+  return new Set(catalog.map(nameOf)).size < catalog.length;
+}
