@@ -9,9 +9,8 @@ import {
   RestoreContext,
   TrackEvent,
 } from 'nestjs-posthog-capture';
-import { FakePostHog } from 'nestjs-posthog-capture/testing';
 import { hasRedis, startRedis } from '../../sample/03-every-transport/test/redis.js';
-import { closeAll, KEY, onClose } from '../support/harness.js';
+import { closeAll, KEY, onClose, startPostHog } from '../support/harness.js';
 
 interface Task {
   fail?: boolean;
@@ -59,8 +58,7 @@ if (!hasRedis) console.warn('Skipped: BullMQ processors. There is no redis-serve
   it('has one event for the error of a job, with the user who queued it, and BullMQ does as without', async () => {
     const redis = await startRedis();
     onClose(() => redis.stop());
-    const posthog = await FakePostHog.start();
-    onClose(() => posthog.close());
+    const posthog = await startPostHog();
     const ours = PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, exceptions: true });
     const bull = [
       BullModule.forRoot({ connection: { host: '127.0.0.1', port: redis.port } }),
@@ -112,8 +110,7 @@ if (!hasRedis) console.warn('Skipped: BullMQ processors. There is no redis-serve
   it('is tracked, each job for the user who queued it', async () => {
     const redis = await startRedis();
     onClose(() => redis.stop());
-    const posthog = await FakePostHog.start();
-    onClose(() => posthog.close());
+    const posthog = await startPostHog();
     const ours = PostHogCaptureModule.forRoot({ apiKey: KEY, host: posthog.url, flushIntervalMs: 5 });
     const bull = [
       BullModule.forRoot({ connection: { host: '127.0.0.1', port: redis.port } }),

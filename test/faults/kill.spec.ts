@@ -73,16 +73,17 @@ it.each([
     posthog.failWhen(() => (random.chance(1 / 3) ? random.pick(FAULTS) : null));
     const killed: Child[] = [];
     // Two at a time, so that one adopts the events of the other, possibly while it is killed itself.
-    const killOne = async (): Promise<void> => {
+    const killOne = async (isFirst: boolean): Promise<void> => {
       const child = start('capture', { captureMode }, { durability });
       killed.push(child);
-      if (random.chance(0.7)) await child.ready;
-      await wait(random.below(300));
+      // Some are killed while they start.
+      if (isFirst || random.chance(0.7)) await child.said(KILLS + 2 + random.below(500));
+      else await wait(random.below(300));
       child.process.kill('SIGKILL');
       await child.ended;
     };
     const killHalf = async (): Promise<void> => {
-      for (let kill = 0; kill < KILLS; kill += 2) await killOne();
+      for (let kill = 0; kill < KILLS; kill += 2) await killOne(kill === 0);
     };
     await Promise.all([killHalf(), killHalf()]);
     posthog.failWhen(null);
@@ -105,8 +106,8 @@ it(
       for (let kill = 0; kill < KILLS; kill += 4) {
         const child = start('capture', { threads: 2 }, { durability: random.pick(['tick', 'capture']) });
         killed.push(child);
-        await child.ready;
-        await wait(random.below(1500));
+        // Meanwhile threads are terminated and replaced.
+        await child.said(KILLS + 2 + random.below(3000));
         child.process.kill('SIGKILL');
         await child.ended;
       }

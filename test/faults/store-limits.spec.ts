@@ -43,7 +43,7 @@ function start(task: 'capture' | 'drain', { options = {}, ...rest }: Start = {})
 async function killed(rest: Start = {}, lines = 100): Promise<readonly string[]> {
   posthog.failWhen(() => ({ status: 503 }));
   const child = start('capture', rest);
-  await Promise.race([child.said(lines), child.ended]);
+  await child.said(lines);
   if (child.lines.length < lines)
     throw new Error([child.process.signalCode, ...child.lines, ...child.warnings].join('\n'));
   child.process.kill('SIGKILL');

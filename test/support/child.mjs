@@ -14,8 +14,19 @@ const say = (lines) => writeSync(1, lines.map((line) => `${line}\n`).join(''));
 const onDrop = ({ reason, uuid }) => task === 'capture' && say([`${reason} ${uuid}`]);
 const print = (line) => process.stderr.write(`${line}\n`);
 const logger = { log: task === 'flood' ? print : () => undefined, warn: print, error: () => undefined };
+const store = storeOptions && fileEventStore(storeOptions);
+/** The store has returned all that it found. A single call may return early. */
+let isEmpty = store === undefined;
+if (store) {
+  const recover = store.recover.bind(store);
+  store.recover = async (request) => {
+    const recovery = await recover(request);
+    isEmpty = recovery.events.length === 0 && recovery.more !== true;
+    return recovery;
+  };
+}
 const app = await NestFactory.createApplicationContext(
-  PostHogCaptureModule.forRoot({ ...options, logger, onDrop, store: storeOptions && fileEventStore(storeOptions) }),
+  PostHogCaptureModule.forRoot({ ...options, logger, onDrop, store }),
   { logger: false, abortOnError: false },
 );
 app.enableShutdownHooks();
@@ -31,7 +42,10 @@ const captureOne = () =>
   });
 
 if (task === 'drain') {
-  while (capture.stats().pending > 0) await capture.flush();
+  while (capture.stats().pending > 0 || !isEmpty) {
+    await capture.flush();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   say([JSON.stringify(capture.stats())]);
   await app.close();
 } else if (task === 'flood') {

@@ -20,7 +20,7 @@ export interface Child {
   captured(): string[];
   /** Uuids of dropped events. */
   dropped(): string[];
-  /** Resolves when standard output has at least this number of lines. */
+  /** Resolves when standard output has at least this number of lines, or when the process has exited. */
   said(lines: number): Promise<void>;
 }
 
@@ -69,7 +69,10 @@ export class Children {
       dropped: () => lines.flatMap((line) => /^[a-z_]+ ([\da-f-]{36})$/.exec(line)?.[1] ?? []),
       captured: () => lines.filter((line) => /^[\da-f-]{36}$/.test(line)),
       async said(count) {
-        while (lines.length < count) await once(reader, 'line');
+        while (lines.length < count) {
+          const isOver = await Promise.race([once(reader, 'line').then(() => false), ended.then(() => true)]);
+          if (isOver) return;
+        }
       },
     };
   }

@@ -38,7 +38,7 @@ describe('the shop and its PostHog', () => {
   it('sends an order again after a failed attempt', async () => {
     posthog.fail({ status: 503 });
     await post('/orders', { product: 'cake', customer: 'user_123', quantity: 2 });
-    const [event] = await posthog.waitForEvents(1);
+    const [event] = await posthog.waitForEvents(1, { timeoutMs: 30_000 });
     expect(event).toMatchObject({ event: 'order_placed', distinct_id: 'user_123', properties: { total: 10 } });
     expect(posthog.requests).toHaveLength(2);
   });

@@ -49,6 +49,9 @@ class DenyGuard implements CanActivate {
   }
 }
 
+/** Called by the handler that never responds. */
+let onSlow = (): void => undefined;
+
 @UseGuards(AuthGuard)
 @Controller('calls')
 class CallsController {
@@ -122,6 +125,7 @@ class CallsController {
   @Get('slow')
   @TrackEvent('slow', { on: 'any' })
   slow() {
+    onSlow();
     return NEVER;
   }
 
@@ -214,12 +218,11 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
 
   it.each(['slow', 'stream?endless=yes'])('captures aborted when the client disconnects from %s', async (path) => {
     const { url, events, posthog } = await start();
+    const isCalled = new Promise<void>((resolve) => (onSlow = resolve));
     const request = http.get(`${url}/calls/${path}`);
     request.on('error', () => undefined);
-    if (path === 'slow') {
-      await once(request, 'socket');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    } else await once((await once(request, 'response'))[0] as http.IncomingMessage, 'data');
+    if (path === 'slow') await isCalled;
+    else await once((await once(request, 'response'))[0] as http.IncomingMessage, 'data');
     request.destroy();
     await posthog.waitForEvents(1);
     const captured = await events();
@@ -260,10 +263,10 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
     expect(of('twice').properties.$process_person_profile).toBe(false);
   });
 
-  it('never mixes 200 concurrent calls', async () => {
+  it('never mixes 100 concurrent calls', async () => {
     const { url, events } = await start();
     await Promise.all(
-      Array.from({ length: 200 }, async (_, n) => {
+      Array.from({ length: 100 }, async (_, n) => {
         const response = await fetch(`${url}/calls/promise`, {
           method: 'POST',
           headers: {
@@ -278,8 +281,8 @@ describe.each(ADAPTERS)('@TrackEvent over HTTP on %s', (adapter) => {
       }),
     );
     const captured = await events();
-    expect(captured).toHaveLength(400);
-    for (let n = 0; n < 200; n += 1) {
+    expect(captured).toHaveLength(200);
+    for (let n = 0; n < 100; n += 1) {
       const mine = captured.filter(({ distinct_id }) => distinct_id === `user_${n}`);
       const failed = n % 4 === 0;
       expect(mine.map(({ event }) => event).sort()).toEqual(['inside', 'promise']);

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import http from 'node:http';
 import { Controller, Get, type INestApplication, Module, Param, Post, Req } from '@nestjs/common';
 import { type NestExpressApplication } from '@nestjs/platform-express';
@@ -7,6 +6,9 @@ import { Test } from '@nestjs/testing';
 import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { closeAll, KEY, onClose, startPostHog } from '../../support/harness.js';
 import { ADAPTERS, serve, type ServeOptions } from '../../support/serve.js';
+
+/** Called by the handler that never responds. */
+let onHang = (): void => undefined;
 
 @Controller()
 class PagesController {
@@ -36,6 +38,7 @@ class PagesController {
 
   @Get('hang')
   hang() {
+    onHang();
     return new Promise(() => undefined);
   }
 }
@@ -80,9 +83,9 @@ describe.each(ADAPTERS)('requests on %s', (adapter) => {
 
   it('captures a request whose client disconnects', async () => {
     const { url, posthog, events } = await start();
+    const isCalled = new Promise<void>((resolve) => (onHang = resolve));
     const request = http.get(`${url}/hang`).on('error', () => undefined);
-    await once(request, 'finish');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await isCalled;
     request.destroy();
     await posthog.waitForEvents(1);
     const [event] = await events();

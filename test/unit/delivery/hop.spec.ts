@@ -37,7 +37,7 @@ describe('without a time to linger', () => {
       SILENT_OBSERVER,
     );
     await new Promise((resolve) => setImmediate(resolve));
-    const timer = new Promise<void>((resolve) => setTimeout(() => resolve(void order.push('timer')), 20));
+    const timer = new Promise<void>((resolve) => setTimeout(() => resolve(void order.push('timer')), 1000));
     const turn = new Promise<void>((resolve) => setImmediate(() => resolve(void order.push('turn'))));
     for (const event of manyEvents(3)) pipeline.accept(event);
     expect(order).toEqual([]);
