@@ -8,8 +8,6 @@ import { serve } from '../support/processes.mjs';
 const DIST = '../../dist/esm';
 const PROJECT = 'bec4';
 const PER_TURN = 100;
-/** Settings of a pod with a queue, as the module sets them. */
-const HOP = { flushAt: 1, lingerMs: 0, retryBaseMs: 100, retryMaxMs: 1000, coolDownMs: 1000 };
 
 const ignore = () => undefined;
 const OBSERVER = Object.fromEntries(
@@ -93,6 +91,7 @@ const LEGS = {
     return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };
   },
   async pod({ path }) {
+    const { HOP } = await import(`${DIST}/module/connect-pod.js`);
     const sender = (await queueOf(path)).sender(PROJECT, { warn: ignore });
     const pipeline = (await pipelines())(sender, { options: HOP });
     return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };

@@ -8,8 +8,8 @@ export interface QueuedEvent {
   /** The event's uuid. No two events of one batch have the same. */
   readonly id: string;
   /**
-   * True if the id was generated for this event, so that no other such event has it. Only capture knows; a store does not
-   * bring it back. Default: false.
+   * True if the id was generated for this event, so that no other such event has it. Capture knows; a store returns it only if
+   * it cannot return an event twice. Default: false.
    */
   readonly hasOwnId?: boolean;
   /** The event's name, for reports only. */

@@ -13,12 +13,15 @@ import { type Connect } from './assemble-capture.js';
 import { laneOptions, openLanes } from './open-lanes.js';
 import { postHogSender } from './posthog-sender.js';
 
-/** The queue is near and answers within a millisecond: nothing is gained by waiting for more events, or long for the next attempt. */
-const HOP = {
+/**
+ * The queue is near and answers within a millisecond: nothing is gained by waiting for more events, or long for the next attempt. Events
+ * that are captured before it answers form the next batch, so there are fewer and larger ones than with several in flight.
+ */
+export const HOP = {
   flushAt: 1,
   lingerMs: 0,
   maxBatchEvents: 500,
-  concurrency: 4,
+  concurrency: 1,
   retryBaseMs: 100,
   retryMaxMs: 1000,
   coolDownMs: 1000,

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import * as zlib from 'node:zlib';
 import { type QueuedEvent } from '../delivery/delivery.js';
 
@@ -22,6 +23,8 @@ const LINE_END = '\n';
 const SCRATCH_BYTES = 512 * 1024;
 const LENGTH_BYTES = 4;
 const LENGTHS = 5;
+/** The column of the payload, which is the last of the lengths. */
+const PAYLOAD = LENGTHS - 1;
 const ROW_BYTES = LENGTHS * LENGTH_BYTES + 8;
 /** UTF-8 bytes of one UTF-16 code unit. */
 const MAX_BYTES_PER_CHARACTER = 3;
@@ -119,48 +122,92 @@ export function isOfOtherVersion(block: Buffer): boolean {
   return isCount(version) && version !== VERSION;
 }
 
-/** Returns null if the block is damaged, of another version or of another project. */
-export function readBlock(block: Buffer, project: string): readonly QueuedEvent[] | null {
+/**
+ * A class and not an object literal: if many objects of one literal survive a collection, V8 starts to allocate all of them in old space,
+ * where they keep their payload until a full collection.
+ */
+class RecordedEvent implements QueuedEvent {
+  constructor(
+    readonly id: string,
+    readonly name: string,
+    readonly orderKey: string,
+    readonly format: string,
+    readonly payload: string,
+    readonly bytes: number,
+    readonly capturedAt: number,
+  ) {}
+
+  /** A getter, because a field would take memory in every event. */
+  get hasOwnId(): boolean {
+    return false;
+  }
+}
+
+class RecordedEventOfOwnId extends RecordedEvent {
+  override get hasOwnId(): boolean {
+    return true;
+  }
+}
+
+/**
+ * Returns null if the block is damaged, of another version or of another project.
+ *
+ * @param haveOwnIds true if no other event has the id of one of these
+ */
+export function readBlock(block: Buffer, project: string, haveOwnIds = false): readonly QueuedEvent[] | null {
   const { version, project: owner, count, table } = readStart(block) ?? {};
   if (version !== VERSION || owner !== project || !isCount(count) || table === undefined) return null;
   const tableEnd = table + count * ROW_BYTES;
   if (tableEnd > block.length) return null;
-  const rows = Array.from({ length: count }, (_, index) => readRow(block, table + index * ROW_BYTES));
-  const text = block.toString('utf8', tableEnd);
-  const nameLength = rows.reduce((sum, { id, name, orderKey, format }) => sum + id + name + orderKey + format, 0);
-  const length = rows.reduce((sum, { payload }) => sum + payload, nameLength);
-  if (length !== text.length || !rows.every(({ capturedAt }) => Number.isFinite(capturedAt))) return null;
-  const nextName = cut(text.slice(0, nameLength));
-  const nextPayload = cut(text.slice(nameLength));
-  return rows.map((row) => {
-    const payload = nextPayload(row.payload);
-    return {
-      id: nextName(row.id),
-      name: nextName(row.name),
-      orderKey: nextName(row.orderKey),
-      format: nextName(row.format),
-      payload,
-      bytes: Buffer.byteLength(payload),
-      capturedAt: row.capturedAt,
-    };
-  });
+  const rows = new DataView(block.buffer, block.byteOffset + table, count * ROW_BYTES);
+  const text = block.subarray(tableEnd);
+  // Most blocks are, and latin1 is faster.
+  const isOfBytes = isAscii(text);
+  const characters = text.toString(isOfBytes ? 'latin1' : 'utf8');
+  const lengths = lengthsOf(rows);
+  if (lengths?.all !== characters.length) return null;
+  const nextName = cut(characters, 0);
+  const nextPayload = cut(characters, lengths.names);
+  const Recorded = haveOwnIds ? RecordedEventOfOwnId : RecordedEvent;
+  const events: QueuedEvent[] = [];
+  for (let row = 0; row < rows.byteLength; row += ROW_BYTES) {
+    const payload = nextPayload(lengthAt(rows, row, PAYLOAD));
+    events.push(
+      new Recorded(
+        nextName(lengthAt(rows, row, 0)),
+        nextName(lengthAt(rows, row, 1)),
+        nextName(lengthAt(rows, row, 2)),
+        nextName(lengthAt(rows, row, 3)),
+        payload,
+        isOfBytes ? payload.length : Buffer.byteLength(payload),
+        capturedAtOf(rows, row),
+      ),
+    );
+  }
+  return events;
 }
 
-/** Lengths in UTF-16 code units, and the capture time. */
-const readRow = (block: Buffer, start: number): Record<Exclude<keyof QueuedEvent, 'bytes' | 'hasOwnId'>, number> => ({
-  id: block.readUInt32LE(start),
-  name: block.readUInt32LE(start + LENGTH_BYTES),
-  orderKey: block.readUInt32LE(start + 2 * LENGTH_BYTES),
-  format: block.readUInt32LE(start + 3 * LENGTH_BYTES),
-  payload: block.readUInt32LE(start + 4 * LENGTH_BYTES),
-  capturedAt: block.readDoubleLE(start + LENGTHS * LENGTH_BYTES),
-});
+/** In UTF-16 code units. Returns null if the table is damaged. */
+function lengthsOf(rows: DataView): { readonly names: number; readonly all: number } | null {
+  let names = 0;
+  let payloads = 0;
+  for (let row = 0; row < rows.byteLength; row += ROW_BYTES) {
+    for (let column = 0; column < PAYLOAD; column += 1) names += lengthAt(rows, row, column);
+    payloads += lengthAt(rows, row, PAYLOAD);
+    if (!Number.isFinite(capturedAtOf(rows, row))) return null;
+  }
+  return { names, all: names + payloads };
+}
+
+const lengthAt = (rows: DataView, row: number, column: number): number =>
+  rows.getUint32(row + column * LENGTH_BYTES, true);
+
+const capturedAtOf = (rows: DataView, row: number): number => rows.getFloat64(row + LENGTHS * LENGTH_BYTES, true);
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** Returns a function that returns the next part of the string. */
-function cut(text: string): (length: number) => string {
-  let start = 0;
+function cut(text: string, start: number): (length: number) => string {
   return (length) => text.slice(start, (start += length));
 }
 

@@ -1,5 +1,5 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
-import type { EventPlace, EventPlaces } from '../records/event-places.js';
+import { type PrivateNote } from '../records/event-places.js';
 import { type RedisClient } from './redis-client.js';
 import { readEntry } from './stream-block.js';
 import { type StreamKeys } from './stream-keys.js';
@@ -12,7 +12,7 @@ const DELETED_ENTRIES = 500;
 const COMPARED_LOOKS = 5;
 
 /** An entry of the stream whose events are in this process. */
-interface Block {
+export interface Block {
   readonly id: string;
   readonly events: readonly QueuedEvent[];
   readonly partition: HeldPartition;
@@ -23,15 +23,12 @@ interface Block {
   open: number;
 }
 
-export interface Place extends EventPlace {
-  readonly block: Block;
-}
-
 export interface PartitionContext {
   readonly client: RedisClient;
   readonly keys: StreamKeys;
   readonly project: string;
-  readonly places: EventPlaces<Place>;
+  /** The blocks of the events that were handed out and are not done with. */
+  readonly blocks: PrivateNote<Block | null>;
   readonly onDamaged: () => void;
   readonly onNewer: () => void;
   /** Entries have vanished from Redis. */
@@ -100,7 +97,7 @@ export class HeldPartition {
       room.events -= 1;
       room.bytes -= event.bytes;
       block.handedOut += 1;
-      this.#context.places.add({ event, block, slot: 0 });
+      this.#context.blocks.write(event, block);
       events.push(event);
     }
     this.#waiting.shift();
@@ -138,7 +135,9 @@ export class HeldPartition {
     const blocks = [...this.#blocks.values()].filter((block) => block !== null);
     this.#blocks.clear();
     this.#waiting = [];
-    return blocks.flatMap(({ events }) => events.filter((event) => this.#context.places.take(event)));
+    const gone = blocks.flatMap(({ events }) => events.filter((event) => this.#context.blocks.read(event)));
+    for (const event of gone) this.#context.blocks.write(event, null);
+    return gone;
   }
 
   async #deleteNow(ids: readonly string[]): Promise<void> {

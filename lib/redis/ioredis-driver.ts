@@ -12,11 +12,17 @@ import {
 
 const NAME = 'posthog-capture';
 
+interface IoredisStream {
+  unref?(): unknown;
+  cork?(): void;
+  uncork?(): void;
+}
+
 /** What is used of `Redis` and `Cluster` of ioredis, and of iovalkey. */
 export interface IoredisLike extends Emitter {
   readonly options?: { readonly keyPrefix?: unknown; readonly redisOptions?: object };
   readonly isCluster?: boolean;
-  readonly stream?: { unref?(): unknown };
+  readonly stream?: IoredisStream;
   readonly reconnectTimeout?: { unref?(): unknown } | null;
   nodes?(): readonly IoredisLike[];
   duplicate(...args: unknown[]): IoredisLike;
@@ -102,10 +108,27 @@ function openIoredis(redis: IoredisLike, { onError, onClose, onEnd }: Connection
   redis.connect().catch(() => undefined);
   return {
     opened,
-    call: (command, args) => redis.callBuffer(command, ...args),
+    call: (command, args) => {
+      corkBriefly(redis.stream);
+      return redis.callBuffer(command, ...args);
+    },
     close: () => {
       isClosed = true;
       redis.disconnect();
     },
   };
+}
+
+const corked = new WeakSet<IoredisStream>();
+
+/** The library writes each command by itself, which takes a system call. Those that are sent together leave together. */
+function corkBriefly(stream: IoredisStream | undefined): void {
+  if (!stream?.cork || corked.has(stream)) return;
+  corked.add(stream);
+  stream.cork();
+  // A promise, because a fake clock replaces nextTick and queueMicrotask.
+  void Promise.resolve().then(() => {
+    corked.delete(stream);
+    stream.uncork?.();
+  });
 }

@@ -2,8 +2,8 @@ import { type QueuedEvent } from '../delivery/delivery.js';
 import { type Recovery, type RecoveryRequest } from '../delivery/durability/event-store.js';
 import { within } from '../delivery/timers.js';
 import { type QueueSource } from '../queue/capture-queue.js';
-import { EventPlaces } from '../records/event-places.js';
-import { HeldPartition, type PartitionContext, type Place, type Room } from './held-partition.js';
+import { privateNote } from '../records/event-places.js';
+import { type Block, HeldPartition, type PartitionContext, type Room } from './held-partition.js';
 import { type LeaseEvents, type LeaseTimes, PartitionLeases } from './partition-leases.js';
 import { type RedisClient } from './redis-client.js';
 import { describeRedisError } from './redis-errors.js';
@@ -29,7 +29,8 @@ export class StreamSource implements QueueSource {
   readonly #client: RedisClient;
   readonly #options: StreamSourceOptions;
   readonly #partitions = new Map<number, HeldPartition>();
-  readonly #places = new EventPlaces<Place>();
+  /** The blocks of the events that were handed out and are not done with. */
+  readonly #blocks = privateNote<Block | null>();
   #project: string | null = null;
   #leases: PartitionLeases | null = null;
   #onGone: RecoveryRequest['onGone'];
@@ -86,8 +87,9 @@ export class StreamSource implements QueueSource {
 
   remove(events: readonly QueuedEvent[]): undefined {
     for (const event of events) {
-      const block = this.#places.take(event)?.block;
+      const block = this.#blocks.read(event);
       if (!block) continue;
+      this.#blocks.write(event, null);
       block.open -= 1;
       if (block.open === 0) block.partition.delete(block);
     }
@@ -97,7 +99,7 @@ export class StreamSource implements QueueSource {
   confirm(events: readonly QueuedEvent[]): Promise<void> | undefined {
     const partitions = new Set<number>();
     for (const event of events) {
-      const partition = this.#places.find(event)?.block.partition;
+      const partition = this.#blocks.read(event)?.partition;
       if (partition) partitions.add(partition.index);
     }
     const unknown = [...partitions]
@@ -118,7 +120,7 @@ export class StreamSource implements QueueSource {
 
   /** Another relay may have taken events over before they were returned. */
   #stillHeld({ events, warnings }: Recovery): Recovery {
-    return { events: events.filter((event) => this.#places.find(event)), warnings, more: true };
+    return { events: events.filter((event) => this.#blocks.read(event)), warnings, more: true };
   }
 
   /** Returns the events of one read, so that they can be sent while the next ones are read. */
@@ -176,7 +178,7 @@ export class StreamSource implements QueueSource {
       client: this.#client,
       keys,
       project,
-      places: this.#places,
+      blocks: this.#blocks,
       onDamaged: () => this.#warnOfDamage(),
       onNewer: () => this.#warnOfNewer(),
       onMissing: () => this.#warnings.push(MISSING),

@@ -45,6 +45,8 @@ export class StreamWriter implements Sender {
   readonly #keys: StreamKeys;
   readonly #options: StreamWriterOptions;
   readonly #entries: EntryWriter;
+  /** Events that may be in Redis although their write failed. */
+  readonly #uncertain = new WeakSet<QueuedEvent>();
   #lastError: RedisError | null = null;
   #isReleased = false;
 
@@ -97,6 +99,7 @@ export class StreamWriter implements Sender {
     const unsure = await this.#confirm(epoch);
     if (unsure) {
       this.#lastError = unsure;
+      for (const event of events) this.#uncertain.add(event);
       return outcomeOf(unsure);
     }
     // The others are in Redis: to write the whole batch again would duplicate them.
@@ -122,7 +125,7 @@ export class StreamWriter implements Sender {
     let written = 0;
     try {
       for (const block of blocksOf(events)) {
-        const fields = this.#entries.write(block);
+        const fields = this.#entries.write(block, this.#haveOwnIds(block));
         await this.#client.send(
           'XADD',
           this.#keys.events(partition),
@@ -133,8 +136,14 @@ export class StreamWriter implements Sender {
       }
       return null;
     } catch (error) {
-      return { events: events.slice(written), error: describeRedisError(error) };
+      const unwritten = events.slice(written);
+      for (const event of unwritten) this.#uncertain.add(event);
+      return { events: unwritten, error: describeRedisError(error) };
     }
+  }
+
+  #haveOwnIds(events: readonly QueuedEvent[]): boolean {
+    return events.every((event) => event.hasOwnId === true && !this.#uncertain.has(event));
   }
 
   /** Covers everything that was written over one connection, but nothing that was written over an earlier one. */

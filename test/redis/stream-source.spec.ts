@@ -189,7 +189,7 @@ describeWithRedis('the source of a relay', () => {
     const newer = Buffer.from('-------- [3,"abc1",1]\nwhatever version 3 writes');
     await admin.xadd(keys.events(0), '*', 'b', newer, 'n', '1');
     await admin.xadd(keys.events(0), '*', 'x', 'a field of the future', 'n', '1');
-    await admin.xadd(keys.events(1), '*', 'z', 'not deflated', 'n', '1');
+    await admin.xadd(keys.events(1), '*', 'z', 'not compressed', 'n', '1');
     await admin.xadd(keys.events(1), '*', 'b', '00000000 [2,"abc1",1]\ndamaged');
     await put(manyEvents(30, 30));
     const relay = new Relay();

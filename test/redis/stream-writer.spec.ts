@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { inflateRawSync } from 'node:zlib';
+import { brotliDecompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type Redis } from 'ioredis';
 import { type Batch, type BatchOutcome, type QueuedEvent } from '../../lib/delivery/delivery.js';
@@ -79,7 +79,7 @@ describeWithRedis('the writer of streams', () => {
     }
     const [[name, block, , count] = []] = await entriesOf(partitionOf('person_0', 4));
     expect(String(name)).toBe('z');
-    expect(readBlock(inflateRawSync(block!), PROJECT)).toHaveLength(Number(count));
+    expect(readBlock(brotliDecompressSync(block!), PROJECT)).toHaveLength(Number(count));
     expect(Number(count)).toBeLessThanOrEqual(128);
   });
 
@@ -110,6 +110,23 @@ describeWithRedis('the writer of streams', () => {
     do outcome = await send(writer, manyEvents(10));
     while (outcome.kind !== 'settled');
     expect(outcome).toMatchObject(ACCEPTED);
+  });
+
+  it('states that ids are unique, unless they were given, or the events may have been written before', async () => {
+    const writer = writerOf({ partitions: 1 });
+    const generated = manyEvents(3).map((event) => ({ ...event, hasOwnId: true }));
+    const haveOwnIds = async () => (await eventsOf(0)).map(({ hasOwnId }) => hasOwnId);
+    await send(writer, generated);
+    expect(await haveOwnIds()).toEqual([true, true, true]);
+    await admin.flushall();
+    await send(writer, manyEvents(2));
+    expect(await haveOwnIds()).toEqual([false, false]);
+    await admin.config('SET', 'maxmemory', '1');
+    expect(await send(writer, generated)).toMatchObject({ code: 'OOM' });
+    await admin.config('SET', 'maxmemory', '0');
+    await admin.flushall();
+    await send(writer, generated);
+    expect(await haveOwnIds()).toEqual([false, false, false]);
   });
 
   it('keeps the events in the pod while Redis is down or hangs', async () => {

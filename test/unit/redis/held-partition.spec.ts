@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
-import { EventPlaces } from '../../../lib/records/event-places.js';
-import { HeldPartition, type Place } from '../../../lib/redis/held-partition.js';
+import { privateNote } from '../../../lib/records/event-places.js';
+import { HeldPartition } from '../../../lib/redis/held-partition.js';
 import { type RedisClient } from '../../../lib/redis/redis-client.js';
 import { EntryWriter } from '../../../lib/redis/stream-block.js';
 import { StreamKeys } from '../../../lib/redis/stream-keys.js';
@@ -11,7 +11,7 @@ const PROJECT = 'abc1';
 const DAMAGED = [Buffer.from('b'), Buffer.from('not a block')];
 
 const block = async (index: number): Promise<Buffer[]> =>
-  (await new EntryWriter(PROJECT).write([eventOf(index)])).map((field) => Buffer.from(field));
+  (await new EntryWriter(PROJECT).write([eventOf(index)], true)).map((field) => Buffer.from(field));
 
 /** A stream with an event, a damaged entry and another event. `setAside` responds to the XADD of the damaged one. */
 async function partitionWith(setAside: () => Promise<unknown>) {
@@ -32,7 +32,7 @@ async function partitionWith(setAside: () => Promise<unknown>) {
     client: { send } as Pick<RedisClient, 'send'> as RedisClient,
     keys: new StreamKeys('posthog', PROJECT),
     project: PROJECT,
-    places: new EventPlaces<Place>(),
+    blocks: privateNote(),
     onDamaged: ignore,
     onNewer: ignore,
     onMissing: ignore,
