@@ -372,8 +372,9 @@ export class PostHogCaptureOptions {
    *
    * With a queue, `delivered` in `stats()` counts events that the queue has accepted, and `onDelivery` is not called: the relay knows what
    * PostHog accepted. Events leave at the end of the turn that captured them, or when the queue has accepted earlier ones, and failures are
-   * retried every second, whatever `flushAt`, `maxBatchEvents`, `concurrency`, `retryBaseMs`, `retryMaxMs` and `coolDownMs` are; these apply to `captureNow`, which sends to PostHog as
-   * always. While the queue is down or full, events wait in this process, in `store` if that is set too.
+   * retried every second, whatever `flushAt`, `maxBatchEvents`, `concurrency`, `retryBaseMs`, `retryMaxMs` and `coolDownMs` are; these
+   * apply to `captureNow`, which sends to PostHog as always. While the queue is down or full, events wait in this process, in `store` if
+   * that is set too.
    *
    * Default: none. Variable: `POSTHOG_QUEUE_URL`, such as `rediss://redis:6379`.
    */
