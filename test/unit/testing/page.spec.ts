@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FakePostHog } from '../../../lib/testing/index.js';
 import { type LiveEvent } from '../../../lib/live/messages.js';
 import { openStream, snapshotOf } from '../../support/live-stream.js';
-import { capture, type RawResponse, send, validEvent } from './wire-client.js';
+import { capture, flagsRequest, type RawResponse, send, validEvent } from './wire-client.js';
 
 describe('the live page of FakePostHog', () => {
   let posthog: FakePostHog;
@@ -82,6 +82,22 @@ describe('the live page of FakePostHog', () => {
     const [event] = await shown();
     expect(event).toMatchObject({ name: 'POST /nowhere', fate: 'refused', text: '' });
     expect(event?.note).toMatch(/^HTTP 404; path: /);
+  });
+
+  it('shows a request for flags only if it violated a rule or failed', async () => {
+    await send(posthog, flagsRequest());
+    await send(posthog, flagsRequest({ evaluation_runtime: undefined }));
+    posthog.flags.fail({ status: 503 });
+    await send(posthog, flagsRequest());
+    const definitions = { method: 'GET', path: '/flags/definitions?token=phc_test&send_cohorts' };
+    const headers = { 'user-agent': 'test/1.0.0', authorization: 'Bearer phs_test' };
+    const { etag } = (await send(posthog, { ...definitions, headers })).headers;
+    await send(posthog, { ...definitions, headers: { ...headers, 'if-none-match': String(etag) } });
+    expect(posthog.requests.map(({ status }) => status)).toEqual([200, 200, 503, 200, 304]);
+    expect(await shown()).toMatchObject([
+      { name: 'POST /flags/', fate: 'altered', note: expect.stringMatching(/^HTTP 200; evaluation_runtime: /) },
+      { name: 'POST /flags/', fate: 'refused', note: 'HTTP 503' },
+    ]);
   });
 
   it('shows an event that is sent again once, with the number of times', async () => {
