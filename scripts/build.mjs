@@ -25,7 +25,7 @@ for (const module of [
   'crash/location',
   'live/location',
   'options/import-config',
-  'redis/require',
+  'shared/require',
   'tracking/exceptions/import-seams',
 ]) {
   for (const ending of ['js', 'd.ts']) {

@@ -1,7 +1,7 @@
 import { driverOfIoredis, type IoredisLike, ioredisDriver } from './ioredis-driver.js';
 import { nodeRedisDriver, type NodeRedisLike } from './node-redis-driver.js';
 import { type RedisDriver } from './redis-connections.js';
-import { requirePackage } from './require.js';
+import { requirePackage } from '../shared/require.js';
 
 /** A client of the application: `Redis` or `Cluster` of ioredis 5 or 6, or a client of node-redis 5 or 6. */
 export interface RedisInstance {

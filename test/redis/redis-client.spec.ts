@@ -231,7 +231,7 @@ it.each([
 
 it('names the package to install', async () => {
   jest.resetModules();
-  jest.unstable_mockModule('../../lib/redis/require.js', () => ({
+  jest.unstable_mockModule('../../lib/shared/require.js', () => ({
     requirePackage: () => {
       throw new Error('Cannot find module');
     },
