@@ -19,6 +19,7 @@ const OBSERVED = ['@nestjs/microservices', '@nestjs/websockets'];
 const OWN_PEERS = {
   './health': ['@nestjs/terminus'],
   './opentelemetry': ['@opentelemetry/api'],
+  './posthog-node': ['posthog-node'],
   './testing/jest': ['@jest/globals', 'expect'],
   './testing/vitest': ['vitest'],
 };

@@ -1,9 +1,13 @@
 import { processSingleton } from '../shared/process-singleton.js';
+import { fieldOf } from '../shared/untrusted-values.js';
 import { type CaptureEvent, type CaptureNowOptions } from './capture-event.js';
 import { type CaptureResult } from './capture-result.js';
 import { checkAiEvent } from './input/check-ai-event.js';
 import { checkEvent } from './input/check-event.js';
-import { type Checked } from './input/source-event.js';
+import { type Exceptions } from './exception/exceptions.js';
+import { unwrap } from './exception/thrown-value.js';
+import { type Checked, refuse } from './input/source-event.js';
+import { SUPPRESSED } from './input/special-events.js';
 
 /** How the event of another client is completed. */
 export interface ForeignEventOptions {
@@ -25,14 +29,15 @@ interface CaptureNow {
 }
 
 interface Foreign {
+  /** Does not call its argument if the instance is disabled. */
   enqueue(check: () => Checked): string | null;
   sendNow(checked: Checked, options: CaptureNowOptions | undefined): Promise<CaptureResult>;
+  readonly exceptions: Exceptions;
 }
 
 /** Beside the service, because applications only capture events of their own. */
 const foreign = processSingleton('capture-foreign', () => new WeakMap<object, Foreign>());
 
-/** @param accept `enqueue` does not call its argument if the instance is disabled */
 export function allowCaptureForeign(capture: object, accept: Foreign): void {
   foreign.set(capture, accept);
 }
@@ -62,6 +67,36 @@ export function captureForeignNow(
   return own === undefined
     ? capture.captureNow(event, options.wait)
     : own.sendNow(checkForeign(event, options), options.wait);
+}
+
+/** Counts an event that the other client's own filter has dropped. */
+export function dropForeign(capture: object, event: string, detail: string): void {
+  foreign.get(capture)?.enqueue(() => ({ ...refuse(event, detail), reason: 'before_send' }));
+}
+
+/**
+ * Asks whether another client may describe and capture an error. An error beyond the limit is counted as dropped.
+ *
+ * @returns the number of errors of its type that were suppressed before it; null if it must not be captured, also of a disabled instance
+ */
+export function claimForeignError(capture: object, error: unknown): number | null {
+  const own = foreign.get(capture);
+  if (own === undefined) return 0;
+  if (fieldOf(capture, 'disabled') === true) return null;
+  const { exceptions } = own;
+  if (exceptions.capturedAs(error) !== undefined) return null;
+  if (!exceptions.suppresses(error)) return exceptions.admit(error);
+  own.enqueue(() => SUPPRESSED);
+  return null;
+}
+
+/**
+ * Marks an error that another client has captured.
+ *
+ * @param uuid of its event; null if it has none yet, or it was dropped
+ */
+export function rememberForeignError(capture: object, error: unknown, uuid: string | null): void {
+  foreign.get(capture)?.exceptions.remember({ error: unwrap(error) }, uuid);
 }
 
 function checkForeign(event: CaptureEvent, { bare = false, ai = false }: ForeignEventOptions): Checked {

@@ -68,6 +68,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     allowCaptureForeign(this, {
       enqueue: (check) => this.#enqueue(check),
       sendNow: (checked, options) => this.#sendNow(checked, options),
+      exceptions: parts.exceptions,
     });
     this.context = {
       get: () => contexts.get(),

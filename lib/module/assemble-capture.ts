@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { CaptureService } from '../capture/capture.service.js';
+import { rememberClientSettings } from '../capture/client-settings.js';
 import { Exceptions } from '../capture/exception/exceptions.js';
 import { EventReporter } from '../capture/report/event-reporter.js';
 import { EventIntake } from '../capture/event/event-intake.js';
@@ -18,6 +19,7 @@ import { type QueueRole, type QueueStats } from '../queue/queue-monitor.js';
 import { exceptionRulesOf } from '../tracking/call/exception-rules.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { watchCrashes } from './watch-crashes.js';
+import { ingestionHost } from '../wire/ingestion-host.js';
 
 /** Where a mistake should be found: in development, in tests and in CI. */
 function isStrict({ NODE_ENV, CI }: NodeJS.ProcessEnv): boolean {
@@ -81,10 +83,19 @@ export async function assembleCapture(
   allowWatching(service, reporter);
   // The calls of an application are those of its other instances.
   const isTracking = options.enabled && role !== 'relay';
+  const exceptionRules = isTracking ? exceptionRulesOf(options.exceptions) : null;
   rememberSettings(service, {
     context: isTracking && options.context,
     requests: isTracking && options.requests,
-    exceptions: isTracking ? exceptionRulesOf(options.exceptions) : null,
+    exceptions: exceptionRules,
+    warn: (kind, text) => reporter.warn(kind, text),
+  });
+  rememberClientSettings(service, {
+    apiKey: options.apiKey,
+    host: ingestionHost(options.host),
+    disableGeoip: options.disableGeoip,
+    observesErrors: exceptionRules !== null,
+    isRecorded: false,
     warn: (kind, text) => reporter.warn(kind, text),
   });
   return service;

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,4 +113,26 @@ it.each<[string, number, string]>([
   expect(droppedByReason).toEqual({ queue_full: flood - pending });
   const said = child.warnings.filter((line) => line.startsWith('The heap of this process is limited to '));
   expect(said).toEqual([expect.stringContaining(`maxQueueEvents is ${limits!.maxQueueEvents} instead of 100000`)]);
+});
+
+describe('a client of posthog-node', () => {
+  it('does not keep a process alive, even with a timer that loads definitions of flags', async () => {
+    const program = `
+      const { NestFactory } = await import('@nestjs/core');
+      const { PostHogCaptureModule } = await import('${lib.path}/index.js');
+      const { PostHogNodeModule } = await import('${lib.path}/posthog-node/index.js');
+      const { PostHog } = await import('posthog-node');
+      class AppModule {}
+      const imports = [
+        PostHogCaptureModule.forRoot({ apiKey: '${KEY}', host: '${posthog.url}' }),
+        PostHogNodeModule.forRoot({ options: { secretKey: 'phs_test' } }),
+      ];
+      const app = await NestFactory.createApplicationContext({ module: AppModule, imports }, { logger: false });
+      app.get(PostHog).capture({ event: 'e', distinctId: 'd' });
+    `;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit', cwd: lib.path });
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(0);
+    expect(posthog.events).toMatchObject([{ event: 'e', distinct_id: 'd' }]);
+  });
 });

@@ -9,13 +9,16 @@ const absent = (name: string): void => {
 };
 absent('@nestjs/terminus');
 absent('@opentelemetry/api');
+absent('posthog-node');
 // Each loads without its peer: an application may share a file with one that has it.
 const { PostHogCaptureHealthModule } = await import('nestjs-posthog-capture/health');
+const { PostHogNodeModule } = await import('nestjs-posthog-capture/posthog-node');
 const { PostHogCaptureMetricsModule } = await import('nestjs-posthog-capture/opentelemetry');
 
 it.each([
   ['@nestjs/terminus', PostHogCaptureHealthModule],
   ['@opentelemetry/api', PostHogCaptureMetricsModule.forRoot()],
+  ['posthog-node', PostHogNodeModule.forRoot()],
 ])('stops the boot with the name of the package where %s is missing', async (name, module) => {
   const builder = Test.createTestingModule({ imports: [PostHogCaptureTestingModule.forRoot(), module] });
   const boot = async (): Promise<void> => {

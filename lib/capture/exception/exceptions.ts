@@ -59,7 +59,7 @@ export class Exceptions {
   }
 
   /** @param uuid null if the event was dropped */
-  remember({ error }: Thrown, uuid: string | null): void {
+  remember({ error }: Pick<Thrown, 'error'>, uuid: string | null): void {
     this.#captured.add(error, uuid);
   }
 
@@ -73,6 +73,11 @@ export class Exceptions {
     const isSuppressed = this.#limit?.suppresses(typeOf(error)) === true;
     if (isSuppressed) this.#captured.add(error, null);
     return isSuppressed;
+  }
+
+  /** Counts an error that is described elsewhere. Returns the number of errors of its type that were suppressed before it. */
+  admit(thrown: unknown): number {
+    return this.#limit?.pass(typeOf(unwrap(thrown))) ?? 0;
   }
 
   /** null for an error beyond the limit. Never throws. */

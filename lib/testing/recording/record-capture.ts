@@ -1,6 +1,7 @@
 import { type INestApplicationContext } from '@nestjs/common';
 import { HttpAdapterHost, type ModuleRef } from '@nestjs/core';
 import { type CaptureService } from '../../capture/capture.service.js';
+import { clientSettingsOf, rememberClientSettings } from '../../capture/client-settings.js';
 import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
 import { assembleCapture } from '../../module/assemble-capture.js';
 import { type InstanceSource } from '../../module/instance-module.js';
@@ -65,6 +66,7 @@ export async function recordCapture(
     ),
     ...(!context && { onStart: () => isolateRequests(modules, recording) }),
   }));
+  rememberClientSettings(capture, { ...clientSettingsOf(capture), isRecorded: true });
   recording.connect(capture);
   recorders.set(capture, recorder);
   return capture;

@@ -1,0 +1,50 @@
+import { type ConfigurableModuleAsyncOptions, ConfigurableModuleBuilder } from '@nestjs/common';
+import { type PostHogOptions } from 'posthog-node';
+
+/** Options of `PostHogNodeModule`. */
+export interface PostHogNodeModuleOptions {
+  /**
+   * Those of posthog-node, e.g. `secretKey` for the local evaluation of flags. `before_send` is called before the event is captured. Key and
+   * host are those of the instance. Options of posthog-node's queue have no effect.
+   */
+  options?: PostHogOptions | undefined;
+}
+
+/** Options of the module itself. A factory cannot return them: they are given next to it. */
+export interface PostHogNodeModuleExtras {
+  /**
+   * Name of the instance that captures the events. The client of a named instance is injected with `@InjectPostHog(name)`. Default: none,
+   * the default instance, whose client is injected as `PostHog`.
+   */
+  name?: string | undefined;
+  /** An older name of `name`. */
+  instance?: string | undefined;
+  /** Makes the client injectable in every module without an import. Default: true. */
+  isGlobal?: boolean | undefined;
+}
+
+/** Implemented by a class for `useClass` or `useExisting` of `PostHogNodeModule.forRootAsync`. */
+export interface PostHogNodeOptionsFactory {
+  /** Called once, at boot. If it throws or rejects, the boot stops. */
+  createPostHogNodeOptions(): PostHogNodeModuleOptions | Promise<PostHogNodeModuleOptions>;
+}
+
+/**
+ * The options of `PostHogNodeModule.forRootAsync`: `useFactory` (with `inject`), `useClass` or `useExisting`, which provide the options of
+ * `forRoot`, and `imports`.
+ */
+export interface PostHogNodeModuleAsyncOptions
+  extends
+    ConfigurableModuleAsyncOptions<PostHogNodeModuleOptions, keyof PostHogNodeOptionsFactory>,
+    PostHogNodeModuleExtras {}
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
+  new ConfigurableModuleBuilder<PostHogNodeModuleOptions>({ optionsInjectionToken: 'POSTHOG_NODE_MODULE_OPTIONS' })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createPostHogNodeOptions')
+    // The builder removes these keys from the options of forRoot; without a value they would stay.
+    .setExtras<PostHogNodeModuleExtras>(
+      { name: undefined, instance: undefined, isGlobal: true },
+      (definition, { isGlobal }) => ({ ...definition, global: isGlobal ?? true }),
+    )
+    .build();
