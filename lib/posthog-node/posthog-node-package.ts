@@ -6,11 +6,10 @@ const INSTALL = 'npm install posthog-node@^5.61.1';
 
 /** @param who the export that needs the package */
 export function cannotBeLoaded(who: string, cause: unknown): Error {
-  return new Error(
-    `${who}: the package posthog-node cannot be loaded: npm install posthog-node. It needs Node.js 20.20 or later, or 22.22 or ` +
-      `later; this is ${process.version}.`,
-    { cause },
-  );
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const isOld = major === 20 ? minor < 20 : major < 22 || (major === 22 && minor < 22);
+  const remedy = isOld ? `. It needs Node.js 20.20 or later of 20, or 22.22 or later; this is ${process.version}` : '';
+  return new Error(`${who}: the package posthog-node cannot be loaded: npm install posthog-node${remedy}`, { cause });
 }
 
 /** @throws Error if events of this version cannot be captured, naming the version to install */

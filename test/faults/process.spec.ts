@@ -8,6 +8,7 @@ import { type CaptureStats } from 'nestjs-posthog-capture';
 import { type FakePostHog } from 'nestjs-posthog-capture/testing';
 import { Children } from '../support/children.js';
 import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
+import { KEY } from '../support/harness.js';
 import { startPatientPostHog } from '../support/patient-posthog.js';
 
 let lib: CompiledLib;
