@@ -14,7 +14,10 @@ const MINUTE_MS = 60_000;
 
 // Pods, a queue and relays in simulated time: leases that expire take no time, and a seed that fails always fails.
 beforeEach(() => void jest.useFakeTimers({ now: 0 }));
+let world: World | undefined;
 afterEach(() => {
+  // Otherwise killed relays keep trying, on the real clock from now on.
+  for (const { source } of world?.relays ?? []) void source.close();
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
@@ -286,7 +289,7 @@ it.each(Array.from({ length: SCHEDULES }, (_, index) => SEED * 10_000 + index))(
     const random = new Seeded(seed);
     jest.spyOn(Math, 'random').mockImplementation(() => random.next());
     const kinds = KINDS[seed % KINDS.length] ?? KINDS[0];
-    const world = new World(random, kinds);
+    world = new World(random, kinds);
     for (let count = 1 + random.below(3); count > 0; count -= 1) world.startPod();
     for (let count = 1 + random.below(2); count > 0; count -= 1) world.startRelay();
     for (let turn = 10 + random.below(30); turn > 0; turn -= 1) {
