@@ -42,7 +42,7 @@ const MAY_IMPORT = {
   health: ['capture', 'queue', 'shared'],
   opentelemetry: ['capture', 'queue', 'delivery', 'shared'],
   'posthog-node': ['capture', 'options', 'context', 'delivery', 'json', 'shared'],
-  flags: ['posthog-node', 'tracking', 'capture', 'options', 'context', 'delivery', 'json', 'shared'],
+  flags: ['posthog-node', 'module', 'tracking', 'capture', 'options', 'context', 'delivery', 'json', 'shared'],
   live: [],
   inspector: ['live', 'tracking', 'capture', 'options', 'context', 'queue', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'events', 'options', 'context', 'wire', 'delivery', 'shared'],

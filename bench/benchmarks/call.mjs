@@ -1,4 +1,5 @@
-// Time that a caller waits in `capture()`, in `captureException()` and in the interceptor of a handler, and the cost of Node's own ticks for comparison.
+// Time that a caller waits in `capture()`, in `captureException()`, in the interceptor of a handler and for a feature flag, and the cost of Node's own
+// ticks for comparison.
 import { number, ratio, spread } from '../support/numbers.mjs';
 import { inTurns } from '../support/rounds.mjs';
 import { printTable } from '../support/table.mjs';
@@ -28,6 +29,14 @@ const INTERCEPTORS = [
 const errors = (label, limit) => ({ label, limit, process: 'call' });
 
 const ERRORS = [errors('captured: no limit', false), errors('beyond the limit', { burst: 1, everyMs: 3_600_000 })];
+
+const flags = (label, variant) => ({ label, variant, process: 'call' });
+
+const FLAGS = [
+  flags('posthog-node, evaluateFlags() of one key', 'posthog-node'),
+  flags('nestjs-posthog-capture, first read of a call', 'ours, first read'),
+  flags('nestjs-posthog-capture, read again in the call', 'ours, read again'),
+];
 
 const ticks = (label, variant) => ({ label, variant, process: 'call' });
 
@@ -85,6 +94,23 @@ export async function call(sink, { quick }) {
     },
   });
   print(`call: time inside captureException() alone (${how})`, ['error', '× captured'], exceptions);
+
+  const reads = quick ? 100 : 5000;
+  const flagReads = await inTurns('call: feature flags', FLAGS, {
+    rounds,
+    turns,
+    measure: (child) => child.call('timeFlags', { count: reads }),
+    async start(child, { variant }) {
+      await sink.reset();
+      await child.call('openFlags', { variant, url: sink.url });
+      await child.call('timeFlags', { count: reads * 4 });
+    },
+  });
+  const [theirs] = flagReads.values();
+  printTable(`call: one feature flag of 50, evaluated in the process (${rounds} × ${turns} turns of ${reads} reads)`, [
+    ['client', 'µs/read', '× posthog-node'],
+    ...[...flagReads].map(([label, turns]) => [label, spread(turns, 1), number(ratio(turns, theirs), 2)]),
+  ]);
 
   const count = quick ? 1000 : 100_000;
   const nextTick = await inTurns('call: process.nextTick()', TICKS, {

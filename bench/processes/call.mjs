@@ -1,6 +1,6 @@
 // Times calls in bursts, without the work that they do after they have returned.
 import 'reflect-metadata';
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -171,7 +171,66 @@ const ticks = (count) =>
     process.nextTick(next);
   });
 
+/** Fifty flags with a rollout, of which one is read. */
+const DEFINITIONS = {
+  flags: Array.from({ length: 50 }, (_, id) => ({
+    id,
+    key: `flag-${id}`,
+    active: true,
+    filters: { groups: [{ properties: [], rollout_percentage: 50 }] },
+  })),
+  group_type_mapping: {},
+  cohorts: {},
+};
+const KEY = 'flag-7';
+/** Few, so that all exposures have been captured before the measurement. */
+const readerOf = (n) => `reader_${n % 100}`;
+const definitionCache = {
+  getFlagDefinitions: () => DEFINITIONS,
+  shouldFetchFlagDefinitions: () => false,
+  onFlagDefinitionsReceived: () => undefined,
+  shutdown: () => undefined,
+};
+
+async function ourFlags(url) {
+  const { PostHogCaptureModule, CaptureService } = await import('nestjs-posthog-capture');
+  const { FeatureFlags, FeatureFlagsModule } = await import('nestjs-posthog-capture/flags');
+  class Application {}
+  const module = {
+    module: Application,
+    imports: [
+      PostHogCaptureModule.forRoot({ apiKey: 'phc_bench', host: url }),
+      FeatureFlagsModule.forRoot({ definitions: { cache: definitionCache }, localOnly: true }),
+    ],
+  };
+  const app = await NestFactory.createApplicationContext(module, { logger: ['error'] });
+  const [capture, flags] = [app.get(CaptureService), app.get(FeatureFlags)];
+  await flags.value(KEY, { distinctId: readerOf(0) });
+  while (flags.state.source !== 'local') await new Promise((resolve) => setImmediate(resolve));
+  return { capture, flags };
+}
+
+/** Readers of one flag that is evaluated in this process. */
+const FLAGS = {
+  'posthog-node': async (url) => {
+    const { PostHog } = await import('posthog-node');
+    const options = { flagDefinitionCacheProvider: definitionCache, featureFlagsPollingInterval: null };
+    const client = new PostHog('phc_bench', { host: url, ...options });
+    await client.reloadFeatureFlags();
+    return async (n) => (await client.evaluateFlags(readerOf(n), { flagKeys: [KEY] })).getFlag(KEY);
+  },
+  'ours, first read': async (url) => {
+    const { capture, flags } = await ourFlags(url);
+    return (n) => capture.withContext({ distinctId: readerOf(n) }, () => flags.value(KEY));
+  },
+  'ours, read again': async (url) => {
+    const { capture, flags } = await ourFlags(url);
+    return await capture.withContext({ distinctId: readerOf(0) }, () => AsyncResource.bind(() => flags.value(KEY)));
+  },
+};
+
 let around;
+let readFlag;
 
 serve({
   async openCapture({ inContext, ...options }) {
@@ -191,6 +250,18 @@ serve({
     await age();
   },
   time: ({ bursts }) => time(bursts),
+  async openFlags({ variant, url }) {
+    readFlag = await FLAGS[variant](url);
+    await age();
+  },
+  /** Microseconds from a read to its value, sequentially. */
+  async timeFlags({ count }) {
+    const startedAt = performance.now();
+    for (let n = 0; n < count; n += 1) {
+      if (typeof (await readFlag(n)) !== 'boolean') throw new Error('the flag was not evaluated');
+    }
+    return ((performance.now() - startedAt) * 1000) / count;
+  },
   async openTicks({ variant, url }) {
     around = await AROUND[variant](url);
     // A collection discards compiled code, so compile first.

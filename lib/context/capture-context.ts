@@ -21,6 +21,8 @@ export interface CaptureContext {
 export interface SerializedContext extends CaptureContext {
   distinctId?: string;
   groups?: Record<string, string>;
+  /** Values of the feature flags that were read, so that a job sees the same ones. Only `nestjs-posthog-capture/flags` reads them. */
+  flags?: Record<string, unknown>;
 }
 
 /** A valid context with normalized values. Shared between events, so it is never changed. */
@@ -30,12 +32,14 @@ export interface CheckedContext {
   readonly groups?: Readonly<Record<string, string>>;
   readonly properties?: Readonly<Record<string, unknown>>;
   readonly optedOut?: boolean;
+  /** As another process has exported it: not checked. */
+  readonly flags?: Readonly<Record<string, unknown>>;
 }
 
 /** The empty context: a single object, so that it can be recognized by identity. */
 export const NO_CONTEXT: CheckedContext = Object.freeze({});
 
-const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut'];
+const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut', 'flags'];
 
 /** PostHog truncates the session id of its own header to this length. */
 const MAX_SESSION_ID_LENGTH = 1000;
@@ -59,7 +63,7 @@ export function checkContext(input: unknown, warn: Warn): CheckedContext {
 }
 
 function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn): void {
-  const { distinctId, sessionId, groups, properties, optedOut } = input;
+  const { distinctId, sessionId, groups, properties, optedOut, flags } = input;
   const ignore = (field: string, rule: string, value: unknown): void =>
     warn(`${field} of a context must be ${rule}, but it is ${describe(value)}; it was ignored`);
 
@@ -93,10 +97,14 @@ function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn)
     copyOwn(copy, content);
   } else if (!isMissing(properties)) ignore('properties', PROPERTIES_RULE, properties);
 
+  const ofFlags = contentOf(flags);
+  if (ofFlags !== null) checked.flags = ofFlags;
+  else if (!isMissing(flags)) ignore('flags', 'what context.export() returned', flags);
+
   warnOfUnknownFields(input, FIELDS, warn);
 }
 
-/** Fields of `above` replace those of `below`; groups and properties are merged. */
+/** Fields of `above` replace those of `below`; groups, properties and flags are merged. */
 export function mergeContexts(below: CheckedContext, above: CheckedContext): CheckedContext {
   if (above === NO_CONTEXT) return below;
   if (below === NO_CONTEXT) return above;
@@ -106,6 +114,7 @@ export function mergeContexts(below: CheckedContext, above: CheckedContext): Che
     groups: mergeObjects(below.groups, above.groups),
     properties: mergeObjects(below.properties, above.properties),
     optedOut: above.optedOut ?? below.optedOut,
+    flags: mergeObjects(below.flags, above.flags),
   };
 }
 
@@ -116,8 +125,9 @@ function mergeObjects<T>(
   return below !== undefined && above !== undefined ? { ...below, ...above } : (above ?? below);
 }
 
-export function isEmptyContext({ distinctId, sessionId, groups, properties, optedOut }: CheckedContext): boolean {
-  return (distinctId ?? sessionId ?? groups ?? properties ?? optedOut) === undefined;
+export function isEmptyContext(context: CheckedContext): boolean {
+  const { distinctId, sessionId, groups, properties, optedOut, flags } = context;
+  return (distinctId ?? sessionId ?? groups ?? properties ?? optedOut ?? flags) === undefined;
 }
 
 /** A copy that the caller may change, without fields that are undefined. */

@@ -7,6 +7,16 @@ import { flattenSteps, type StepHolder } from './exception-steps.js';
 // Following a context costs each request some microseconds; where ticks would be slow, this regains most of them.
 import './next-tick.js';
 
+/** The feature flags of one call; opaque here. */
+export interface CallFlags {
+  /**
+   * The values that were read, in JSON.
+   *
+   * @param carried values that the call got from another process
+   */
+  export(carried: CheckedContext['flags']): CheckedContext['flags'];
+}
+
 /**
  * A layer of context. Fields that a layer does not set are inherited from the layers below; a change of a layer is visible in those
  * above it. Plain data, because both builds of this package may share it within one process.
@@ -21,6 +31,8 @@ export interface ContextScope extends StepHolder {
   personlessId: string | undefined;
   /** The tracked call whose method runs in this layer; opaque here. */
   openCall: object | undefined;
+  /** Only in the lowest layer, which is that of the whole call. */
+  flags: CallFlags | undefined;
   merged:
     { readonly below: CheckedContext; readonly own: CheckedContext; readonly context: CheckedContext } | undefined;
 }
@@ -52,6 +64,7 @@ export function openScope(
     own,
     personlessId: undefined,
     openCall: undefined,
+    flags: undefined,
     merged: undefined,
     steps: undefined,
   };
@@ -67,9 +80,17 @@ function flatten(scope: ContextScope): ContextScope {
     own: contextOf(scope),
     personlessId,
     openCall: undefined,
+    flags: lowestLayer(scope).flags,
     merged: undefined,
     steps: flattenSteps(scope),
   };
+}
+
+/** The layer of the whole request, message or job. */
+export function lowestLayer(scope: ContextScope): ContextScope {
+  let lowest = scope;
+  while (lowest.below !== undefined) lowest = lowest.below;
+  return lowest;
 }
 
 /** All layers merged, without the context of their call. Computed again only after one of them has changed. */

@@ -12,7 +12,7 @@ import {
   NO_CONTEXT,
   type SerializedContext,
 } from './capture-context.js';
-import { changeScope, contextOf, currentScope, openScope, personlessIdOf } from './context-scope.js';
+import { changeScope, contextOf, currentScope, lowestLayer, openScope, personlessIdOf } from './context-scope.js';
 import { addEventStep, addStep, type ExceptionStep, stepsOf } from './exception-steps.js';
 
 /** The largest event that can be captured: a larger property could not be sent anyway. */
@@ -83,10 +83,13 @@ export class ContextStorage {
     if (scope === undefined) return {};
     const set = contextOf(scope);
     const person = scope.source === undefined ? undefined : this.#interpreter?.personOf(scope.source);
-    const exported = copyContext(person === undefined ? set : mergeContexts(person, set));
+    const exported = copyContext(person === undefined ? set : mergeContexts(person, set)) as SerializedContext;
     const { properties } = exported;
     if (properties !== undefined) exported.properties = this.#plainJson(properties);
-    return exported as SerializedContext;
+    const { flags } = lowestLayer(scope);
+    const read = flags === undefined ? set.flags : flags.export(set.flags);
+    if (read !== undefined) exported.flags = { ...read };
+    return exported;
   }
 
   /**

@@ -14,11 +14,13 @@ export const OPTION_NAMES: readonly string[] = [...RULES.keys()];
  */
 export function variableOf(option: string, name?: string): string | undefined {
   const rule = RULES.get(option);
-  return rule?.parse ? variableFor(rule.variable ?? option, name) : undefined;
+  return rule?.parse ? variableName(rule.variable ?? option, name) : undefined;
 }
 
-function variableFor(words: string, name: string | undefined): string {
-  return ['POSTHOG', name?.replace(/[^A-Za-z0-9]/g, '_'), words.replace(/[A-Z]/g, (capital) => `_${capital}`)]
+/** @param words in camel case */
+export function variableName(words: string, name: string | undefined): string {
+  const spelled = words.replace(/[A-Z]/g, (capital) => `_${capital}`);
+  return ['POSTHOG', name?.replace(/[^A-Za-z0-9]/g, '_'), spelled]
     .filter((part) => part !== undefined)
     .join('_')
     .toUpperCase();
@@ -27,7 +29,7 @@ function variableFor(words: string, name: string | undefined): string {
 /** The variables of the fields of an option that is an object, by field. */
 export function fieldVariablesOf(option: string, name?: string): Readonly<Record<string, string>> {
   const fields = Object.keys(RULES.get(option)?.fields ?? {});
-  return Object.fromEntries(fields.map((field) => [field, variableFor(`${option}_${field}`, name)]));
+  return Object.fromEntries(fields.map((field) => [field, variableName(`${option}_${field}`, name)]));
 }
 
 /** Merges options of two sources, of which the second takes precedence: objects with fields that have variables, field by field. */

@@ -116,9 +116,16 @@ it.each<[string, number, string]>([
   expect(said).toEqual([expect.stringContaining(`maxQueueEvents is ${limits!.maxQueueEvents} instead of 100000`)]);
 });
 
-describe('a client of posthog-node', () => {
-  it('does not keep a process alive, even with a timer that loads definitions of flags', async () => {
-    const program = `
+/** Runs a program in a process of its own, which must end without a call of `app.close()`. */
+async function runToEnd(program: string): Promise<void> {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit', cwd: lib.path });
+  const [code] = (await once(child, 'exit')) as [number];
+  expect(code).toBe(0);
+}
+
+describe('a process with a secret key and nothing to do', () => {
+  it('ends, with a client of posthog-node', async () => {
+    await runToEnd(`
       const { NestFactory } = await import('@nestjs/core');
       const { PostHogCaptureModule } = await import('${lib.path}/index.js');
       const { PostHogNodeModule } = await import('${lib.path}/posthog-node/index.js');
@@ -130,10 +137,30 @@ describe('a client of posthog-node', () => {
       ];
       const app = await NestFactory.createApplicationContext({ module: AppModule, imports }, { logger: false });
       app.get(PostHog).capture({ event: 'e', distinctId: 'd' });
-    `;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit', cwd: lib.path });
-    const [code] = (await once(child, 'exit')) as [number];
-    expect(code).toBe(0);
+    `);
     expect(posthog.events).toMatchObject([{ event: 'e', distinct_id: 'd' }]);
+  });
+
+  it('ends, with feature flags', async () => {
+    posthog.flags.set({ on: true });
+    await runToEnd(`
+      const { NestFactory } = await import('@nestjs/core');
+      const { PostHogCaptureModule } = await import('${lib.path}/index.js');
+      const { FeatureFlags, FeatureFlagsModule } = await import('${lib.path}/flags/index.js');
+      class AppModule {}
+      const imports = [
+        PostHogCaptureModule.forRoot({ apiKey: '${KEY}', host: '${posthog.url}' }),
+        FeatureFlagsModule.forRoot({ secretKey: 'phs_test', timeoutMs: 10_000 }),
+      ];
+      const app = await NestFactory.createApplicationContext({ module: AppModule, imports }, { logger: false });
+      const flags = app.get(FeatureFlags);
+      await flags.value('on', { distinctId: 'd' });
+      while (flags.state.source !== 'local') await new Promise(setImmediate);
+      await flags.value('on', { distinctId: 'e' });
+    `);
+    expect(posthog.events.map(({ distinct_id, properties }) => [distinct_id, properties.locally_evaluated])).toEqual([
+      ['d', false],
+      ['e', true],
+    ]);
   });
 });

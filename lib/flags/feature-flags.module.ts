@@ -1,0 +1,81 @@
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from '../module/config-source.js';
+import { requireFactory } from '../module/instance-module.js';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
+import { settingsOf } from '../tracking/call/tracking-instance.js';
+import { captureOf } from './capture-of.js';
+import { type FeatureFlagsModuleOptions, resolveFlagOptions } from './feature-flags.options.js';
+import {
+  ConfigurableModuleClass,
+  type FeatureFlagsModuleAsyncOptions,
+  type FeatureFlagsModuleExtras,
+  FLAG_OPTIONS_TOKEN,
+} from './feature-flags.module-definition.js';
+import { FeatureFlags } from './feature-flags.service.js';
+import { getFeatureFlagsToken } from './feature-flags-token.js';
+import { FlagCounts } from './flag-counts.js';
+import { PostHogFlagSource } from './posthog-flag-source.js';
+
+/**
+ * Provides FeatureFlags, beside PostHogCaptureModule, whose project, persons and delivery it uses. Evaluates with the package posthog-node,
+ * which must be installed. Global by default. While the instance is disabled, flags have their default values and nothing is requested.
+ *
+ * ```ts
+ * imports: [PostHogCaptureModule.forRoot(), FeatureFlagsModule.forRoot()]
+ * ```
+ */
+@Module({})
+export class FeatureFlagsModule extends ConfigurableModuleClass {
+  /** @throws PostHogConfigurationError at boot, listing every problem with the options */
+  static override forRoot(options: FeatureFlagsModuleOptions & FeatureFlagsModuleExtras = {}): DynamicModule {
+    return flagsModule(super.forRoot(options), nameOf(options));
+  }
+
+  /**
+   * Like `forRoot`, with options from a factory.
+   *
+   * @throws PostHogConfigurationError immediately without `useFactory`, `useClass` and `useExisting`, and at boot, listing every
+   * problem with the options
+   */
+  static override forRootAsync(options: FeatureFlagsModuleAsyncOptions): DynamicModule {
+    requireFactory(options);
+    return flagsModule(super.forRootAsync(options), nameOf(options));
+  }
+}
+
+function flagsModule(definition: DynamicModule, name: string | undefined): DynamicModule {
+  const token = getFeatureFlagsToken(name);
+  const flags: Provider = {
+    provide: token,
+    inject: [FLAG_OPTIONS_TOKEN, CONFIG_SOURCE, ModuleRef],
+    useFactory: (explicit: unknown, config: ConfigSource, modules: ModuleRef): FeatureFlags => {
+      const options = resolveFlagOptions(explicit, { name, config });
+      const capture = captureOf(modules, name);
+      const warn = (kind: string, text: string): void => settingsOf(capture()).warn(kind, text);
+      const counts = new FlagCounts();
+      return new FeatureFlags({
+        name,
+        capture,
+        source: new PostHogFlagSource(capture, options, counts, warn),
+        counts,
+        attaches: options.attaches,
+        declared: () => options.keys,
+        warn,
+      });
+    },
+  };
+  return {
+    ...definition,
+    imports: [...(definition.imports ?? []), configSourceModule(definition.imports)],
+    providers: [...(definition.providers ?? []), flags],
+    exports: [...(definition.exports ?? []), token],
+  };
+}
+
+function nameOf({ name, instance = name }: FeatureFlagsModuleExtras): string | undefined {
+  if (name === undefined || name === instance) return instance;
+  throw new PostHogConfigurationError([
+    `FeatureFlagsModule: name is "${name}", but instance, its deprecated alias, is "${instance}": give name only`,
+  ]);
+}
