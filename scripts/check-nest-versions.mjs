@@ -1,5 +1,5 @@
-// Runs the tests of tracking, health and inspector on Nest 10 and 11, in CommonJS applications with the package installed from its
-// archive. `npm test` covers Nest 12. To run one version only: check-nest-versions.mjs 10
+// Runs the tests of tracking, decorators of flags, health and inspector on Nest 10 and 11, in CommonJS applications with the package
+// installed from its archive. `npm test` covers Nest 12. To run one version only: check-nest-versions.mjs 10
 import { copy, install, nest, own, run, swcOptions, writeJson } from './application.mjs';
 import { ensureInstalled } from './lib.mjs';
 
@@ -44,7 +44,7 @@ async function check(major) {
   console.log(`Nest ${major}:`);
   const folder = await install(`nest-${major}`, { ...nest(major, ...NEST), ...own(...TOOLS) });
   writeJson(folder, 'jest.config.json', JEST);
-  for (const tests of ['support', 'e2e/tracking', 'e2e/health.spec.ts', 'e2e/inspector.spec.ts'])
+  for (const tests of ['support', 'e2e/tracking', 'e2e/flag-decorators', 'e2e/health.spec.ts', 'e2e/inspector.spec.ts'])
     copy(`test/${tests}`, folder, `test/${tests}`);
   try {
     await run(folder, 'node', ['node_modules/jest/bin/jest.js', '--config', 'jest.config.json'], { show: true });

@@ -17,6 +17,7 @@ const MAX_UNPACKED_BYTES = 3700 * KIB;
 const OBSERVED = ['@nestjs/microservices', '@nestjs/websockets'];
 /** Packages that only this sub-path may import. */
 const OWN_PEERS = {
+  './flags': ['posthog-node'],
   './health': ['@nestjs/terminus'],
   './opentelemetry': ['@opentelemetry/api'],
   './posthog-node': ['posthog-node'],

@@ -5,6 +5,7 @@ import { settingsOf } from '../tracking/call/tracking-instance.js';
 import { captureOf } from './capture-of.js';
 import { getFeatureFlagsToken } from './feature-flags-token.js';
 import { FlagCounts } from './flag-counts.js';
+import { FlagDiscovery } from './flag-discovery.js';
 import { TestFeatureFlags } from './test-feature-flags.js';
 import { type TestFlag, TestFlagSource } from './test-flag-source.js';
 
@@ -49,7 +50,7 @@ export class FeatureFlagsTestingModule {
     return {
       module: FeatureFlagsTestingModule,
       global: true,
-      providers: [service, { provide: own, useExisting: token }],
+      providers: [FlagDiscovery, service, { provide: own, useExisting: token }],
       exports: [token, own],
     };
   }

@@ -15,6 +15,7 @@ import {
 import { FeatureFlags } from './feature-flags.service.js';
 import { getFeatureFlagsToken } from './feature-flags-token.js';
 import { FlagCounts } from './flag-counts.js';
+import { FlagDiscovery } from './flag-discovery.js';
 import { PostHogFlagSource } from './posthog-flag-source.js';
 
 /**
@@ -48,8 +49,13 @@ function flagsModule(definition: DynamicModule, name: string | undefined): Dynam
   const token = getFeatureFlagsToken(name);
   const flags: Provider = {
     provide: token,
-    inject: [FLAG_OPTIONS_TOKEN, CONFIG_SOURCE, ModuleRef],
-    useFactory: (explicit: unknown, config: ConfigSource, modules: ModuleRef): FeatureFlags => {
+    inject: [FLAG_OPTIONS_TOKEN, CONFIG_SOURCE, ModuleRef, FlagDiscovery],
+    useFactory: (
+      explicit: unknown,
+      config: ConfigSource,
+      modules: ModuleRef,
+      discovery: FlagDiscovery,
+    ): FeatureFlags => {
       const options = resolveFlagOptions(explicit, { name, config });
       const capture = captureOf(modules, name);
       const warn = (kind: string, text: string): void => settingsOf(capture()).warn(kind, text);
@@ -60,7 +66,7 @@ function flagsModule(definition: DynamicModule, name: string | undefined): Dynam
         source: new PostHogFlagSource(capture, options, counts, warn),
         counts,
         attaches: options.attaches,
-        declared: () => options.keys,
+        declared: () => [...options.keys, ...discovery.keysOf(name)],
         warn,
       });
     },
@@ -68,7 +74,7 @@ function flagsModule(definition: DynamicModule, name: string | undefined): Dynam
   return {
     ...definition,
     imports: [...(definition.imports ?? []), configSourceModule(definition.imports)],
-    providers: [...(definition.providers ?? []), flags],
+    providers: [...(definition.providers ?? []), FlagDiscovery, flags],
     exports: [...(definition.exports ?? []), token],
   };
 }

@@ -12,6 +12,10 @@ export {
 export { type FeatureFlagsModuleOptions, type FlagDefinitionsOptions } from './feature-flags.options.js';
 export { FeatureFlags } from './feature-flags.service.js';
 export { getFeatureFlagsToken, InjectFeatureFlags } from './feature-flags-token.js';
+export { RequireFlag } from './require-flag.decorator.js';
+export { type FlagDenial, type RequireFlagOptions } from './flag-guard.js';
+export { Flag } from './flag.decorator.js';
+export { type FlagOptions } from './flag.pipe.js';
 export { Flags } from './flags.js';
 export { type FlagQuery } from './flag-query.js';
 export { type FlagDegradation, type FlagSnapshot, type FlagValue } from './flag-snapshot.js';

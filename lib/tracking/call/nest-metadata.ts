@@ -20,6 +20,7 @@ const EVENT_LISTENER = 'EVENT_LISTENER_METADATA';
 const CQRS_HANDLERS: Readonly<Record<string, string>> = { handle: '__eventsHandler__', execute: '__commandHandler__' };
 const SAGAS = '__saga__';
 const UNHANDLED_EXCEPTIONS = { type: 'UnhandledExceptionBus', method: 'publish' };
+const ROUTE_ARGUMENTS = '__routeArguments__';
 const ENHANCERS = { guards: '__guards__', interceptors: '__interceptors__' } as const;
 
 /** The interceptors that our decorators bind, of both builds. */
@@ -55,6 +56,13 @@ export function isFieldResolver(method: unknown, app: { warn(kind: string, text:
     `@TrackEvent on the field resolver ${method.name}() captures nothing: decorate the query or mutation, which runs once per operation.`,
   );
   return true;
+}
+
+/** The kind of a method that Nest or a library calls: with guards and parameter decorators, or `task` without them. */
+export function handlerKindOf(type: object, name: string, method: object): 'handler' | 'field resolver' | 'task' {
+  if (isHttpHandler(method) || isMessageHandler(method)) return 'handler';
+  if (Reflect.getMetadata(FIELD_RESOLVER, method) === true) return 'field resolver';
+  return taskKindOf(type, name, method) === undefined ? 'handler' : 'task';
 }
 
 type Caller = 'grpc' | 'job event' | 'unknown';
@@ -112,27 +120,42 @@ function isUnhandledExceptionBus(type: unknown): boolean {
 
 type EnhancerKind = keyof typeof ENHANCERS;
 
-/** The guards or interceptors bound to a handler itself. */
+/** The guards or interceptors bound to a handler itself, or to a class. */
 export const enhancersOf = (kind: EnhancerKind, handler: object): readonly unknown[] =>
   (Reflect.getMetadata(ENHANCERS[kind], handler) as unknown[] | undefined) ?? [];
 
-/** Must be called before Nest registers the handler. */
+/** Must be called before Nest registers the handler, or those of the class. */
 export function setEnhancers(kind: EnhancerKind, handler: object, enhancers: readonly unknown[]): void {
   Reflect.defineMetadata(ENHANCERS[kind], enhancers, handler);
 }
 
+/** The pipes bound to the parameters of a handler. */
+export function parameterPipesOf(type: object, name: string): readonly unknown[] {
+  const parameters = Reflect.getMetadata(ROUTE_ARGUMENTS, type, name) as
+    Readonly<Record<string, { readonly pipes?: readonly unknown[] }>> | undefined;
+  return Object.values(parameters ?? {}).flatMap(({ pipes }) => pipes ?? []);
+}
+
 /** The methods of all classes of an application, including inherited ones. */
 export function* methodsOf(modules: ModulesContainer): Iterable<Method> {
+  for (const type of classesOf(modules)) for (const { method } of methodsOfClass(type)) yield method;
+}
+
+/** The classes of all controllers and providers of an application; also the functions of providers that have a factory. */
+export function* classesOf(modules: ModulesContainer): Iterable<Type> {
   for (const { controllers, providers } of modules.values()) {
-    for (const { metatype } of [...controllers.values(), ...providers.values()]) yield* methodsOfClass(metatype);
+    for (const { metatype } of [...controllers.values(), ...providers.values()])
+      if (typeof metatype === 'function') yield metatype as Type;
   }
 }
 
-function* methodsOfClass(metatype: unknown): Iterable<Method> {
-  let prototype: unknown = typeof metatype === 'function' ? (metatype as Type).prototype : undefined;
+/** The methods of a class, including inherited ones. */
+export function* methodsOfClass(type: Type): Iterable<{ readonly name: string; readonly method: Method }> {
+  let prototype: unknown = type.prototype;
   while (typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype) {
-    for (const { value } of Object.values(Object.getOwnPropertyDescriptors(prototype))) {
-      if (typeof value === 'function') yield value as Method;
+    for (const name of Object.getOwnPropertyNames(prototype)) {
+      const value: unknown = Reflect.getOwnPropertyDescriptor(prototype, name)?.value;
+      if (typeof value === 'function') yield { name, method: value as Method };
     }
     prototype = Object.getPrototypeOf(prototype);
   }
@@ -141,15 +164,13 @@ function* methodsOfClass(metatype: unknown): Iterable<Method> {
 /** The field resolvers of GraphQL as `Class.method`, by the name of their field; null for a name that several have. */
 export function fieldHandlersOf(modules: ModulesContainer): ReadonlyMap<string, string | null> {
   const handlers = new Map<string, string | null>();
-  for (const { providers } of modules.values()) {
-    for (const { metatype } of providers.values()) {
-      for (const method of methodsOfClass(metatype)) {
-        if (Reflect.getMetadata(FIELD_RESOLVER, method) !== true) continue;
-        const field = (Reflect.getMetadata(FIELD_NAME, method) as string | undefined) ?? method.name;
-        const handler = `${(metatype as Type).name}.${method.name}`;
-        const known = handlers.get(field);
-        handlers.set(field, known === undefined || known === handler ? handler : null);
-      }
+  for (const type of classesOf(modules)) {
+    for (const { method } of methodsOfClass(type)) {
+      if (Reflect.getMetadata(FIELD_RESOLVER, method) !== true) continue;
+      const field = (Reflect.getMetadata(FIELD_NAME, method) as string | undefined) ?? method.name;
+      const handler = `${type.name}.${method.name}`;
+      const known = handlers.get(field);
+      handlers.set(field, known === undefined || known === handler ? handler : null);
     }
   }
   return handlers;

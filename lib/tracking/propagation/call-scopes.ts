@@ -1,7 +1,7 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { type CallSource, type OpenSource, rawOf, type Transport } from '../../context/call-source.js';
 import { checkContext, NO_CONTEXT } from '../../context/capture-context.js';
-import { type ContextScope, currentScope, innermost, openScope } from '../../context/context-scope.js';
+import { type ContextScope, currentScope, innermost, openScope, within } from '../../context/context-scope.js';
 import { AttachedState } from '../../shared/attached-state.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { fieldOf } from '../../shared/untrusted-values.js';
@@ -16,7 +16,7 @@ export interface CallScope {
   readonly startedAt: number;
 }
 
-/** By raw HTTP request, or by Nest's context of a message. */
+/** By raw HTTP request, by Nest's context of a message, or by the arguments of a message that a guard has seen. */
 const scopes = new AttachedState<CallScope>('call');
 
 /** Without HTTP, which is verified separately. */
@@ -30,7 +30,7 @@ export function requestScope(request: object): CallScope {
 
 /** The context of a call that has reached Nest's interceptors. */
 export function executionScope(execution: ExecutionContext, warn: Warn): CallScope {
-  const known = scopes.get(execution);
+  const known = scopes.get(execution) ?? scopes.get(execution.getArgs());
   if (known !== undefined) return known;
   const httpRequest = httpRequestOf(execution);
   if (httpRequest !== undefined) {
@@ -57,6 +57,32 @@ export function executionScope(execution: ExecutionContext, warn: Warn): CallSco
   const carried = planOf(execution.getHandler()).restoresContext ? takeCarriedContext(execution.getArgs()) : undefined;
   // Never inside the current context, which is not the sender's.
   return remember(execution, source, undefined, carried === undefined ? NO_CONTEXT : checkContext(carried, warn));
+}
+
+/**
+ * Runs a function of a guard or a pipe in the context of the call, which the handler will run in. Guards of messages run before any
+ * interceptor has opened it. The handler of an HTTP request is not noted, because a guard may still deny it.
+ */
+export function withinCall<T>(execution: ExecutionContext, warn: Warn, fn: () => T): T {
+  const httpRequest = httpRequestOf(execution);
+  if (httpRequest !== undefined) return within(requestScope(httpRequest).scope, fn);
+  const transport = transportOf(execution);
+  const around = currentScope.getStore()?.source;
+  // Another library's call runs where that library has put it. A resolver runs in the context of its HTTP request.
+  if (transport === 'provider' || (transport === 'graphql' && around?.transport === 'http')) return fn();
+  // In a pipe, which gets a copy of the arguments.
+  if (around?.execution !== undefined && isSameCall(around.execution, execution)) return fn();
+  const call = executionScope(execution, warn);
+  // Nest creates another context of the call for its interceptors, with the same arguments.
+  scopes.set(execution.getArgs(), call);
+  return within(call.scope, fn);
+}
+
+function isSameCall(one: ExecutionContext, other: ExecutionContext): boolean {
+  const args: readonly unknown[] = other.getArgs();
+  return (
+    one.getHandler() === other.getHandler() && one.getArgs<unknown[]>().every((value, index) => value === args[index])
+  );
 }
 
 function remember(key: object, source: CallSource, below: ContextScope | undefined, own = NO_CONTEXT): CallScope {
