@@ -2,9 +2,21 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { copy, run, STRICT, SUB_PATHS, swcOptions, typeOf, write, writeJson } from '../../scripts/application.mjs';
+import {
+  copy,
+  manifest,
+  run,
+  STRICT,
+  SUB_PATHS,
+  swcOptions,
+  typeOf,
+  write,
+  writeJson,
+} from '../../scripts/application.mjs';
 import { COMPILERS } from './kinds.mjs';
 
+/** Its types are those of another package. */
+const BRIDGE = `${manifest.name}/posthog-node`;
 /** Time within which a program must end. */
 const LIFE_MS = 60_000;
 
@@ -27,8 +39,16 @@ async function compile(folder, { sources, modules, compiler, name }, tools) {
   const { typescript, module, resolution, swc, tsx } = COMPILERS[compiler];
   const place = name.replaceAll(/\W+/g, '-');
   writeJson(folder, `${place}/package.json`, { type: typeOf(modules) });
-  if (sources === 'types') writeImports(folder, `${place}/src`, module.startsWith('node'));
-  else copy(`test/package/${sources}`, folder, `${place}/src`);
+  if (sources === 'types') {
+    const both = module.startsWith('node');
+    writeImports(
+      folder,
+      `${place}/src`,
+      SUB_PATHS.filter((path) => path !== BRIDGE),
+      both,
+    );
+    await compileBridge(folder, place, { module, moduleResolution: resolution, both }, tools.tsc(typescript));
+  } else copy(`test/package/${sources}`, folder, `${place}/src`);
   const compilerOptions = { ...STRICT, module, moduleResolution: resolution, rootDir: 'src', outDir: 'dist' };
   // Required by the types of Fastify 4, but not by those of this package.
   if (sources !== 'types') compilerOptions.esModuleInterop = true;
@@ -40,9 +60,19 @@ async function compile(folder, { sources, modules, compiler, name }, tools) {
   return join(place, 'dist');
 }
 
-/** Imports of every sub-path, in both module systems if the compiler distinguishes them by file name. */
-function writeImports(folder, place, both) {
-  const text = SUB_PATHS.map((path, index) => `export * as entry${index} from '${path}';\n`).join('');
+/** The types of posthog-node, which this sub-path imports, need those of browsers and of Express; all others must compile without. */
+async function compileBridge(folder, place, { module, moduleResolution, both }, tsc) {
+  writeImports(folder, `${place}/bridge`, [BRIDGE], both);
+  write(folder, `${place}/bridge/express.d.ts`, `declare module 'express';\n`);
+  const lib = [...STRICT.lib, 'dom'];
+  const compilerOptions = { ...STRICT, lib, module, moduleResolution, noEmit: true };
+  writeJson(folder, `${place}/tsconfig.bridge.json`, { compilerOptions, include: ['bridge'] });
+  await run(folder, 'node', [tsc, '-p', `${place}/tsconfig.bridge.json`]);
+}
+
+/** Imports of sub-paths, in both module systems if the compiler distinguishes them by file name. */
+function writeImports(folder, place, paths, both) {
+  const text = paths.map((path, index) => `export * as entry${index} from '${path}';\n`).join('');
   for (const ending of both ? ['mts', 'cts'] : ['ts']) write(folder, `${place}/every-sub-path.${ending}`, text);
 }
 
