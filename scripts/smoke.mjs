@@ -20,6 +20,7 @@ await shop(ROOT);
 await everyTransport();
 await exceptions();
 await fleet();
+await flags();
 await runJob();
 await program();
 await plainScript();
@@ -127,14 +128,42 @@ async function fleet() {
   });
 }
 
+/** The sample 06-flags: a guarded route, and the variant of an experiment on the events of a request and of its job. */
+async function flags() {
+  const act = async (stored) => {
+    const send = async (method, path, user) => {
+      const response = await fetch(`http://127.0.0.1:${PORT}${path}`, { method, headers: { 'x-user': user } });
+      return [response.status, await response.text()];
+    };
+    assert.deepEqual(await send('GET', '/beta', 'ann'), [200, 'Welcome to the beta.']);
+    assert.equal((await send('GET', '/beta', 'bob'))[0], 404);
+    assert.deepEqual(await send('POST', '/orders', 'ann'), [201, '{"steps":1}']);
+    const goals = ['order_placed', 'receipt_sent'];
+    const found = await until(async () => {
+      const events = JSON.parse(await stored()).filter(({ event }) => goals.includes(event));
+      return events.length === goals.length && events;
+    });
+    assert.deepEqual(
+      found.map(({ properties }) => properties['$feature/new-checkout']),
+      ['one-page', 'one-page'],
+    );
+  };
+  await sample('06-flags', /Events:\s+(\S+)/, act, { FLAGS_TIMEOUT_MS: '60000' });
+}
+
 /**
  * Runs a sample.
  *
  * @param page matches the address of its local PostHog in its output
+ * @param more variables of its environment
  */
-async function sample(name, page, act) {
+async function sample(name, page, act, more = {}) {
   const args = ['scripts/sample.mjs', name];
-  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...clean, PORT, REDIS_PORT: '' }, detached: true });
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...clean, PORT, REDIS_PORT: '', ...more },
+    detached: true,
+  });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
