@@ -14,7 +14,7 @@ import { type FlagSource } from './flag-source.js';
 import { type FlagValue } from './flag-snapshot.js';
 import { Flags, payloadOf } from './flags.js';
 import { checkPayload } from './read-payload.js';
-import { type StandardSchema } from './standard-schema.js';
+import { type StandardSchema } from '../shared/standard-schema.js';
 
 /** @internal */
 export interface FeatureFlagsParts {
@@ -74,12 +74,12 @@ class FeatureFlagsClass implements OnModuleInit, OnApplicationShutdown {
    */
   async payload<T = unknown>(
     key: string,
-    options?: FlagQuery & { schema?: StandardSchema<T> | undefined },
+    options?: FlagQuery & { schema?: StandardSchema<unknown, T> | undefined },
   ): Promise<T | undefined> {
     const reading = this.#readingOf(options);
     const [record] = await this.#find(reading, [key], true);
     const payload = record === undefined ? undefined : payloadOf(record);
-    const schema = fieldOf(options, 'schema') as StandardSchema<T> | undefined;
+    const schema = fieldOf(options, 'schema') as StandardSchema<unknown, T> | undefined;
     if (payload === undefined || schema === undefined) return payload as T | undefined;
     const checked = await checkPayload(payload, schema);
     if ('value' in checked) return checked.value;

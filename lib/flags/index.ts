@@ -22,7 +22,7 @@ export { type FlagDegradation, type FlagSnapshot, type FlagValue } from './flag-
 export { type FlagGroup, type FlagSubject, type SubjectProperties } from './flag-subject.js';
 export { type EvaluateOptions, type FlagClient } from './flag-client.js';
 export { type FlagDefinitionCache } from './flag-definitions.js';
-export { type SchemaIssue, type SchemaResult, type StandardSchema } from './standard-schema.js';
+export { type SchemaIssue, type SchemaResult, type StandardSchema } from '../shared/standard-schema.js';
 export { openFeatureContext, type OpenFeatureContext } from './open-feature-context.js';
 export {
   FeatureFlagsTestingModule,

@@ -58,5 +58,5 @@ function pathText(path: SchemaIssue['path']): string {
     // A record may have names of users, of any length and number.
     if (text.length > MAX_PATH_LENGTH) return `${text.slice(0, MAX_PATH_LENGTH)}…`;
   }
-  return text === '' ? 'the properties as a whole' : text;
+  return text === '' ? 'the value as a whole' : text;
 }

@@ -1,6 +1,6 @@
 import { credentials, type Client, loadPackageDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { Controller, type ExecutionContext, type Type } from '@nestjs/common';
+import { Controller, type Type } from '@nestjs/common';
 import {
   ClientProxyFactory,
   GrpcMethod,
