@@ -1,4 +1,7 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CaptureMode, type PostHogCaptureModuleOptions } from 'nestjs-posthog-capture';
 import { type FakePostHog, type RecordedRequest } from 'nestjs-posthog-capture/testing';
 import { captureMany, closeAll, expectBalanced, start, startPostHog, boot } from '../support/harness.js';
@@ -12,12 +15,12 @@ const PATHS = {
   v0: ['/batch/', '/i/v0/ai/batch/'],
   v1: ['/i/v1/analytics/events', '/i/v1/ai/events'],
 } as const satisfies Record<CaptureMode, readonly string[]>;
-const MODES = ['v0'] satisfies CaptureMode[];
+const MODES = Object.keys(PATHS) as CaptureMode[];
 
 /** Nothing is sent before a flush. */
 const PATIENT: PostHogCaptureModuleOptions = { flushIntervalMs: 60_000, flushAt: 500 };
 
-const isForAi = ({ path }: RecordedRequest): boolean => path.includes('/ai/');
+const isForAi = ({ endpoint }: RecordedRequest): boolean => endpoint === 'ai';
 
 /** Fails the requests with AI events, and no others. */
 const failAi = (posthog: FakePostHog, fault: Parameters<FakePostHog['failAlways']>[0]): void =>
@@ -291,31 +294,31 @@ describe('a server without an endpoint for AI events', () => {
 });
 
 describe('with a store', () => {
+  let path = '';
+  beforeEach(async () => {
+    path = await mkdtemp(join(tmpdir(), 'posthog-ai-'));
+  });
+  afterEach(() => rm(path, { recursive: true, force: true }));
+
   it('are kept, and sent to their endpoint after the next start, whatever captureMode was', async () => {
-    const memory = new SharedMemory();
     const posthog = await startPostHog();
     posthog.failAlways({ status: 503 });
-    const first = await boot({
-      host: posthog.url,
-      store: new MemoryEventStore(memory),
-      captureMode: 'v1',
-      shutdownTimeoutMs: 50,
-    });
+    const first = await boot({ host: posthog.url, store: path, captureMode: 'v1', shutdownTimeoutMs: 50 });
     first.capture.captureAi(generation(2 * MIB, { options: { processPersonProfile: false } }));
     first.capture.capture({ event: 'a', distinctId: 'ann' });
     await first.app.close();
     expect(first.capture.stats()).toMatchObject({ captured: 2, dropped: 0, pending: 2 });
-
     posthog.clear();
-    const { capture } = await boot({ ...PATIENT, host: posthog.url, store: new MemoryEventStore(memory) });
+    const { app, capture } = await boot({ ...PATIENT, host: posthog.url, store: path });
     expect(capture.stats()).toMatchObject({ captured: 0, recovered: 2, pending: 2, ai: { pending: 1 } });
     await capture.flush();
     expect(namesByPath(posthog)).toEqual({ '/batch/': ['a'], '/i/v0/ai/batch/': ['$ai_generation'] });
     expect(posthog.events.find(({ event }) => event === '$ai_generation')?.properties).toMatchObject({
       $process_person_profile: false,
     });
-    expect(memory.events.size).toBe(0);
     expectBalanced(capture);
+    await app.close();
+    expect(await readdir(path)).toEqual([]);
   });
 
   it('that an outage of their endpoint leaves in the store are the only ones there', async () => {

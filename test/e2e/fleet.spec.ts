@@ -417,3 +417,69 @@ it('overrideCapture replaces pod and relay', async () => {
   expect(pod.events).toMatchObject([{ event: 'paid' }]);
   expect(queue.batches).toEqual([]);
 });
+
+describe('AI events', () => {
+  const captureAi = (capture: CaptureService, count: number): void => {
+    for (let n = 0; n < count; n += 1) capture.captureAi({ event: '$ai_span', distinctId: `person_${n}` });
+  };
+
+  it('are apart in the queue, and a relay sends them to their endpoint', async () => {
+    const posthog = await startPostHog();
+    const queue = new ScriptedQueue('shop');
+    const pod = await startPod(queue, { host: posthog.url, captureMode: 'v1' });
+    captureMany(pod.capture, 3);
+    captureAi(pod.capture, 4);
+    await pod.capture.flush();
+    const projects = queue.entries.map(({ project }) => project);
+    expect(projects.sort()).toEqual([...Array<string>(3).fill('shop'), ...Array<string>(4).fill('shop+ai')]);
+    expect(pod.capture.stats()).toMatchObject({ captured: 7, delivered: 7, pending: 0 });
+    await until(() => pod.capture.stats().queue?.events === 7);
+    const relay = await startRelay(queue, posthog);
+    await posthog.waitFor(() => posthog.rows.length === 7);
+    await until(() => queue.entries.length === 0);
+    expect(posthog.rows.filter(({ endpoint }) => endpoint === 'ai').map(({ event }) => event)).toEqual(
+      Array(4).fill('$ai_span'),
+    );
+    expect(relay.capture.stats()).toMatchObject({ recovered: 7, delivered: 7, pending: 0 });
+    expect(posthog.violations).toEqual([]);
+    expectBalanced(pod.capture);
+    expectBalanced(relay.capture);
+  });
+
+  it('delay no other event at a relay while their endpoint hangs, and stay in the queue when it closes', async () => {
+    const posthog = await startPostHog();
+    posthog.failWhen(({ endpoint }) => (endpoint === 'ai' ? { hang: true } : null));
+    const queue = new ScriptedQueue();
+    const pod = await startPod(queue, { host: posthog.url });
+    captureAi(pod.capture, 20);
+    await pod.capture.flush();
+    const limits = { maxQueueEvents: 10, maxBatchEvents: 2, concurrency: 2, shutdownTimeoutMs: 100 };
+    const relay = await startRelay(queue, posthog, limits);
+    await posthog.waitFor(() => posthog.requests.length === 2);
+    captureMany(pod.capture, 50, 7);
+    await posthog.waitFor(() => posthog.rows.length === 50);
+    expect(relay.capture.stats().ai?.pending).toBeGreaterThan(0);
+    expectBalanced(relay.capture);
+    await relay.app.close();
+    await until(() => queue.entries.length === 20);
+    expect(relay.capture.stats()).toMatchObject({ delivered: 50, dropped: 0 });
+    expectBalanced(relay.capture);
+  });
+
+  it('go to PostHog itself with captureAiNow, which does not wait behind other calls', async () => {
+    const posthog = await startPostHog();
+    const queue = new ScriptedQueue();
+    const { capture } = await startPod(queue, { host: posthog.url, concurrency: 1, shutdownTimeoutMs: 100 });
+    expect(await capture.captureAiNow({ event: '$ai_span', distinctId: 'ann' })).toMatchObject({ success: true });
+    expect(posthog.rows).toMatchObject([{ event: '$ai_span', endpoint: 'ai' }]);
+    posthog.failWhen(({ endpoint }) => (endpoint === 'ai' ? { hang: true } : null));
+    const abort = new AbortController();
+    const hanging = capture.captureAiNow({ event: '$ai_span', distinctId: 'ann' }, { signal: abort.signal });
+    await posthog.waitFor(() => posthog.requests.length === 2);
+    expect(await capture.captureNow({ event: 'paid', distinctId: 'ann' })).toMatchObject({ success: true });
+    abort.abort();
+    expect(await hanging).toMatchObject({ success: false });
+    expect(queue.entries).toEqual([]);
+    expectBalanced(capture);
+  });
+});
