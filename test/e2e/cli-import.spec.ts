@@ -62,6 +62,16 @@ describe('posthog-capture import', () => {
     expect(imports.posthog.rows).toHaveLength(23);
   });
 
+  it('sends an AI event that is larger than maxEventBytes to the endpoint for AI events', async () => {
+    const large = { event: '$ai_generation', properties: { index: 1, $ai_input: 'x'.repeat(1024 * 1024) } };
+    const answer = { success: true, lines: 2, delivered: 2, rejected: 0, error: null };
+    expect(await run([file([event(0), event(1, large)])])).toMatchObject({ code: 0, answer });
+    expect(imports.posthog.events.map(({ event: name, endpoint }) => [name, endpoint]).sort()).toEqual([
+      ['$ai_generation', 'ai'],
+      ['page_view', 'analytics'],
+    ]);
+  });
+
   it('overrides the $lib properties of a line and keeps its $geoip_disable', async () => {
     const place = { $geoip_disable: false };
     const library = { $lib: 'web', $lib_version: '1.2.3', $is_server: false };

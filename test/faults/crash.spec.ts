@@ -132,6 +132,17 @@ it('delivers all of them, and changes neither the exit code nor the output nor w
   expect(errors).toMatch(/Error: the end\n {4}at .*crashing-child\.mjs/);
 });
 
+it('delivers AI events, for which no other event waits', async () => {
+  let crashed = false;
+  posthog.failWhen(({ endpoint }) => {
+    if (!crashed) return { hang: true };
+    return endpoint === 'ai' && posthog.rows.length <= EVENTS ? { status: 503 } : null;
+  });
+  await run('throws', { ...BUSY, aiEvents: 3 }, () => (crashed = true));
+  const endpoints = posthog.rows.map(({ endpoint }) => endpoint);
+  expect(endpoints).toEqual([...Array<string>(EVENTS + 1).fill('analytics'), ...Array<string>(3).fill('ai')]);
+});
+
 it('sends a rejection that nothing handles', async () => {
   const { code, errors } = await run('rejects', { events: 3 });
   expect([code, posthog.rows.length]).toEqual([1, 4]);

@@ -8,7 +8,7 @@ import { NestFactory } from '@nestjs/core';
 const [, , lib, crash, json] = process.argv;
 const { CaptureService, PostHogCaptureModule } = await import(`${lib}/index.js`);
 const { fileEventStore } = await import(`${lib}/stores/file-event-store.js`);
-const { path, name, events = 0, ...options } = JSON.parse(json);
+const { path, name, events = 0, aiEvents = 0, ...options } = JSON.parse(json);
 const say = (value) => void writeSync(1, `${JSON.stringify(value)}\n`);
 const print = (line) => void writeSync(2, `${line}\n`);
 const logger = { log: () => undefined, warn: print, error: print };
@@ -40,6 +40,7 @@ const CRASHES = {
   /** Some events are in requests, one waits as a captureNow, the rest is in the queue. */
   async throws() {
     captureSome(events - 1);
+    for (let n = 0; n < aiEvents; n += 1) capture.captureAi({ event: '$ai_span', distinctId: `person_${n}` });
     void capture.captureNow({ event: 'now', distinctId: 'person_now' }, { timeoutMs: 60_000 });
     await until(() => capture.stats().inFlight >= Math.min(events, 201));
     process.on('uncaughtExceptionMonitor', (error, origin) => say(['own monitor', error.message, origin]));
