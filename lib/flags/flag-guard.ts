@@ -26,9 +26,9 @@ export interface RequireFlagOptions {
   /** true: calls pass while the value of the flag is not known. Default: false. */
   defaultValue?: boolean;
   /**
-   * Default: `not_found` over HTTP, which is the response to a route that does not exist, otherwise `forbidden`. In GraphQL that is a
-   * ForbiddenException; RPC and WebSocket have no status, so that both mean Nest's own "Forbidden resource". If the function throws or
-   * returns no Error, the default applies, and a warning is logged.
+   * `not_found`: the response to a route that does not exist; in GraphQL a NotFoundException. `forbidden`: Nest's error when a guard denies.
+   * RPC and WebSocket have no status, so both are `forbidden` there. If the function throws or returns no Error, the default applies and
+   * a warning is logged. Default: `not_found` over HTTP, `forbidden` elsewhere.
    */
   otherwise?: FlagDenial;
   /** Name of the instance. Default: the default instance. */
@@ -72,11 +72,11 @@ export function flagGuard(
 
     /** null: Nest denies the call, with the error of its transport. */
     #denial(execution: ExecutionContext): Error | null {
-      const denial = typeof otherwise === 'function' ? this.#own(execution, otherwise) : otherwise;
-      if (denial instanceof Error || types.isNativeError(denial)) return denial;
+      const own = typeof otherwise === 'function' ? this.#own(execution, otherwise) : undefined;
+      if (own !== undefined) return own;
       const type = execution.getType<string>();
-      if (type === 'http') return denial === 'forbidden' ? null : notFound(execution);
-      return type === 'graphql' && denial === 'not_found' ? new NotFoundException() : null;
+      if (type === 'http') return otherwise === 'forbidden' ? null : notFound(execution);
+      return type === 'graphql' && otherwise === 'not_found' ? new NotFoundException() : null;
     }
 
     #own(execution: ExecutionContext, build: (context: ExecutionContext) => Error): Error | undefined {
@@ -96,7 +96,7 @@ export function flagGuard(
   return FlagGuard;
 }
 
-/** As Nest has it for a route that does not exist. */
+/** The error of Nest for a route that does not exist. */
 function notFound(execution: ExecutionContext): NotFoundException {
   const { method, originalUrl, url } = requestOf({
     transport: 'http',

@@ -10,9 +10,11 @@ const RULES: OptionRules = {
 const param = createParamDecorator((_: unknown, execution: ExecutionContext) => new CallOfFlag(execution));
 
 /**
- * Passes the value of a feature flag for the current user to a parameter of a handler: true, false, or the name of a variant. In every
- * transport; not in jobs, schedules, event handlers and methods of other providers, whose parameters Nest does not fill: use FeatureFlags
- * there. Pipes of the application do not change the value. Without FeatureFlagsModule it is the default value.
+ * Passes the value of a feature flag for the current user to a parameter of a handler: true, false, or the name of a variant. Works in every
+ * transport. Pipes of the application do not change the value.
+ *
+ * Nest does not fill the parameters of jobs, schedules, event handlers and methods of other providers: use FeatureFlags there. Without
+ * FeatureFlagsModule, the parameter has its default value.
  *
  * @param key of the flag
  * @throws PostHogConfigurationError when the class is loaded, for invalid options

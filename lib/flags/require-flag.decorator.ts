@@ -14,11 +14,13 @@ const RULES: OptionRules = {
 
 /**
  * Lets calls of a handler, or of all handlers of a controller, resolver or gateway, pass only while a feature flag is enabled for the
- * current user. It runs after all other guards of the same `@UseGuards` place, in whatever order the decorators are written, so that it
- * knows the user whom they authenticate; the guards of a controller run before those of its handlers.
+ * current user. Other calls are denied, in every transport.
  *
- * Nest runs no guards for jobs, schedules, event handlers and methods of other providers: use FeatureFlags there. A field resolver of GraphQL
- * needs `fieldResolverEnhancers: ['guards']`. Without FeatureFlagsModule all calls are denied.
+ * It runs after the other guards of the same handler or class, whatever the order of the decorators, so it knows the user whom they set. The
+ * guards of a class run before those of its handlers.
+ *
+ * Nest runs no guards for jobs, schedules, event handlers and methods of other providers: use FeatureFlags there. Field resolvers of GraphQL
+ * need `fieldResolverEnhancers: ['guards']`. Without FeatureFlagsModule, all calls are denied.
  *
  * @param key of the flag
  * @throws PostHogConfigurationError when the class is loaded, for invalid options

@@ -60,8 +60,8 @@ export function executionScope(execution: ExecutionContext, warn: Warn): CallSco
 }
 
 /**
- * Runs a function of a guard or a pipe in the context of the call, which the handler will run in. Guards of messages run before any
- * interceptor has opened it. The handler of an HTTP request is not noted, because a guard may still deny it.
+ * Runs a function of a guard or a pipe in the context that the handler will run in. For a message, guards run before the interceptor that
+ * opens the context. Does not set the handler of an HTTP request, because a guard may still deny it.
  */
 export function withinCall<T>(execution: ExecutionContext, warn: Warn, fn: () => T): T {
   const httpRequest = httpRequestOf(execution);
