@@ -22,6 +22,7 @@ export interface FlagStats {
   otherReads: number;
 }
 
+/** The error of a request for feature flags. */
 export interface FlagError {
   message: string;
   remedy: string;
@@ -29,6 +30,7 @@ export interface FlagError {
   needsAction: boolean;
 }
 
+/** How often code read a value of a feature flag. */
 export interface FlagRead {
   key: string;
   /** null: the value was not known, so code got its default value. */

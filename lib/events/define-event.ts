@@ -26,9 +26,7 @@ export interface EventDefinition<
   Info extends EventInfo = EventInfo,
 > {
   /**
-   * Makes an event. Does not check it: `capture` does.
-   *
-   * @param envelope the fields besides name and properties: `distinctId`, `groups`, `timestamp`, …
+   * Makes an event from its properties and the other fields: `distinctId`, `groups`, `timestamp`, … Does not check it: `capture` does.
    */
   (...args: Arguments<SchemaInput<Schema>>): TypedEvent<Name, SchemaInput<Schema>>;
   /** Name of the event. */

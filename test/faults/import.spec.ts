@@ -83,4 +83,4 @@ it(`an import that is killed repeatedly stores every line once (FAULT_SEED=${SEE
   expect(posthog.rows).toHaveLength(LINES - bad);
   expect(new Set(posthog.rows.map(({ properties }) => properties.index)).size).toBe(LINES - bad);
   expect(existsSync(`${path}.import-state.json`)).toBe(false);
-});
+}, 300_000);

@@ -18,6 +18,8 @@ describe('the errors of the application', () => {
     recorder = overrideCapture(builder);
     app = (await builder.compile()).createNestApplication({ logger: false });
     await app.listen(0, '127.0.0.1');
+    // Runs only when a test starts it.
+    await app.get(SchedulerRegistry).getCronJob(DIGEST).stop();
   });
   beforeEach(() => recorder.clear());
   afterAll(() => app.close());
