@@ -53,6 +53,18 @@ describe('captureForeign', () => {
     });
   });
 
+  it('captures AI events as captureAi does', async () => {
+    const { capture, posthog } = await start();
+    captureForeign(capture, { event: '$ai_span', distinctId: 'ada' }, { ai: true });
+    captureForeign(capture, { event: '$ai_span', distinctId: 'ada' });
+    await capture.flush();
+    expect(posthog.events.map(({ endpoint }) => endpoint).sort()).toEqual(['ai', 'analytics']);
+    expect(await captureForeignNow(capture, { event: '$ai_span', distinctId: 'ada' }, { ai: true })).toMatchObject({
+      success: true,
+    });
+    expect(posthog.events.at(-1)?.endpoint).toBe('ai');
+  });
+
   it("waits for PostHog's response with captureForeignNow", async () => {
     const { capture, posthog } = await start({ superProperties: { region: 'eu' } });
     const result = await captureForeignNow(capture, { event: 'now', distinctId: 'ada' }, { bare: true });

@@ -144,14 +144,16 @@ describeWithRedis('a queue on Redis', () => {
     await put(podOf(plain, 'abc2'), events.slice(1, 2));
     await put(podOf(prefixed, 'abc1'), events.slice(2, 3));
     await put(podOf(inherited, 'abc1'), events.slice(3));
+    await put(podOf(plain, 'abc1+ai'), manyEvents(5).slice(4));
+    expect(idsOf(await takeAll(relayOf(plain), 1, 'abc1+ai'))).toEqual(['id_4']);
     expect(idsOf(await takeAll(relayOf(plain), 1, 'abc2'))).toEqual(['id_1']);
     expect(idsOf(await takeAll(relayOf(prefixed), 1))).toEqual(['id_2']);
     expect(idsOf(await takeAll(relayOf(inherited), 1))).toEqual(['id_3']);
     expect(idsOf(await takeAll(relayOf(plain), 1))).toEqual(['id_0']);
     const names = await admin.keys('*');
-    expect(names.every((name) => /^(app:)?(posthog|other):\{abc[12](:\d)?\}:(events|owner|relays)$/.test(name))).toBe(
-      true,
-    );
+    expect(
+      names.every((name) => /^(app:)?(posthog|other):\{abc[12](\+ai)?(:\d)?\}:(events|owner|relays)$/.test(name)),
+    ).toBe(true);
   });
 
   it('measures what waits in it', async () => {
