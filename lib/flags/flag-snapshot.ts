@@ -13,7 +13,7 @@ export interface FlagSnapshot {
  * The reason why values are not known, so that code gets its defaults.
  *
  * - `no_identity`: neither the context nor the call names a person.
- * - `disabled`: the instance is disabled.
+ * - `disabled`: the instance is disabled, or a test records its events.
  * - `timeout`: PostHog did not respond within `timeoutMs`.
  * - `failed`: PostHog could not be reached, or returned an error.
  * - `quota`: the project is over its quota of flag requests.

@@ -36,6 +36,8 @@ interface Attempt {
 }
 
 const UNUSABLE = 'install posthog-node 5.61.1 or later';
+const RECORDED =
+  'Feature flags have their default values, because a test records the events and nothing is requested. Remedy: overrideFeatureFlags(builder, { … }), or FeatureFlagsTestingModule.';
 const LATE = Symbol('late');
 
 /** Asks PostHog for the values of flags, or computes them from definitions. Both are done by posthog-node. */
@@ -74,11 +76,15 @@ export class PostHogFlagSource implements FlagSource {
   }
 
   async start(): Promise<void> {
-    if (this.#settings.client === undefined && !this.#isDisabled) await loadBridge();
+    if (this.#settings.client === undefined && !this.#isDisabled && !this.#isRecorded) await loadBridge();
   }
 
   async evaluate(question: FlagQuestion, keys: readonly string[], also: readonly string[]): Promise<FlagAnswer> {
     if (this.#isDisabled) return { snapshot: undefined, keys, degraded: 'disabled' };
+    if (this.#isRecorded) {
+      this.#warn('flags: recorded', RECORDED);
+      return { snapshot: undefined, keys, degraded: 'disabled' };
+    }
     try {
       return await this.#evaluate(await this.#open(), question, keys, also);
     } catch (error) {
@@ -102,6 +108,11 @@ export class PostHogFlagSource implements FlagSource {
 
   get #isDisabled(): boolean {
     return this.#capture().disabled;
+  }
+
+  /** In a test that records events, nothing may be sent. A client of the application may have flags of its own. */
+  get #isRecorded(): boolean {
+    return this.#settings.client === undefined && clientSettingsOf(this.#capture()).isRecorded;
   }
 
   get #isLocal(): boolean {
@@ -128,8 +139,7 @@ export class PostHogFlagSource implements FlagSource {
     const { timeoutMs } = this.#settings;
     const capture = this.#capture();
     const client = await openClient(capture, { timeoutMs, definitions });
-    // In a test that records events, nothing may be sent.
-    if (!clientSettingsOf(capture).isRecorded) definitions?.start(client);
+    definitions?.start(client);
     return client;
   }
 

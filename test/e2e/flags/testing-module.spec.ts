@@ -116,3 +116,16 @@ it('replaces FeatureFlagsModule in a whole application', async () => {
   flags.reset();
   expect(await (await fetch(await app.getUrl())).text()).toBe('true');
 });
+
+it('FeatureFlagsModule asks nobody while a test records events, and names the remedy', async () => {
+  const lines: string[] = [];
+  const warn = (line: unknown): void => void lines.push(String(line));
+  const module = await compile(
+    PostHogCaptureTestingModule.forRoot({ logger: { log: warn, warn, error: warn } }),
+    FeatureFlagsModule.forRoot({ secretKey: 'phs_x' }),
+  );
+  await module.init();
+  expect(await module.get(Checkout).version('ann')).toBe('old');
+  expect(await module.get(Checkout).version('bob')).toBe('old');
+  expect(lines).toEqual([expect.stringMatching(/default values.*Remedy: overrideFeatureFlags/)]);
+});
