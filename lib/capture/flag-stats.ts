@@ -8,7 +8,10 @@ export interface FlagStats {
   definitionsAgeMs: number | null;
   /** Interval at which the definitions are loaded, in milliseconds; null if they are not loaded. */
   definitionsEveryMs: number | null;
-  /** End of the cool-down, in which nothing is requested and code gets its default values, in epoch milliseconds; null if there is none. */
+  /**
+   * End of the cool-down, in which nothing is requested and code gets its default values, in epoch milliseconds. If it is in the past, the
+   * next read is the probe. null after a request that succeeded.
+   */
   coolDownUntil: number | null;
   /** The error of the last request, with a remedy; null after a request that succeeded. */
   lastError: FlagError | null;

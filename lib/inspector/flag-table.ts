@@ -38,7 +38,8 @@ function sourceOf({ source, definitionsAgeMs }: FlagStats): string {
 }
 
 function coolDownOf(until: number | null, now: number): string[] {
-  return until === null ? [] : [`cooling down for ${Math.max(0, Math.ceil((until - now) / 1000))} s`];
+  if (until === null) return [];
+  return [until > now ? `cooling down for ${Math.ceil((until - now) / 1000)} s` : 'the next read asks PostHog again'];
 }
 
 function requestsOf({ requests, timeouts }: FlagStats): string {

@@ -16,7 +16,7 @@ export function flagInstruments(meter: Meter, instance: Attributes) {
     unit: '{request}',
   });
   const coolingDown = meter.createObservableGauge('posthog.flags.cooling_down', {
-    description: '1 during a cool-down, when no flags are requested and code gets its default values, otherwise 0',
+    description: '1 from a failed request for feature flags until one that succeeds, otherwise 0',
     unit: '1',
   });
   const definitionsAge = meter.createObservableGauge('posthog.flags.definitions.age', {

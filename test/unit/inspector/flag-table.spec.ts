@@ -33,6 +33,12 @@ it.each<[string, Partial<FlagStats>, string, string]>([
     'Evaluated by PostHog; cooling down for 8 s; 9 requests, 9 timed out',
   ],
   [
+    'a cool-down that is over, before the next read',
+    { source: 'none', definitionsAgeMs: null, requests: 1, timeouts: 1, lastError: LATE, coolDownUntil: NOW },
+    'bad',
+    'Not evaluated: code gets its default values; the next read asks PostHog again; 1 request, 1 timed out',
+  ],
+  [
     'no source',
     { source: 'none', definitionsAgeMs: null },
     'bad',
