@@ -95,9 +95,10 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 
   #ownState(): LiveState {
-    const { pending, coolDownUntil, lastFailure, requests, queue } = this.#capture.stats();
+    const { pending, coolDownUntil, lastFailure, requests, queue, ai } = this.#capture.stats();
     const { receiver } = routeOf(queue?.role);
-    const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting`;
+    const ofAi = ai === null || ai.pending === 0 ? '' : ` (${ai.pending} of AI)`;
+    const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting${ofAi}`;
     if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is disabled; ${waiting}`, nextAt: null };
     // Rounded, because it varies by a millisecond between calls.
     const nextAt = coolDownUntil === null ? null : Math.round(coolDownUntil / 1000) * 1000;

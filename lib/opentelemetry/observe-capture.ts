@@ -104,6 +104,14 @@ function countsOf(meter: Meter, instance: Attributes) {
     description: '1 while the store fails and events are kept in memory only, otherwise 0',
     unit: '1',
   });
+  const aiEvents = meter.createObservableUpDownCounter(
+    'posthog.capture.ai.events',
+    events('AI events waiting or in flight; part of posthog.capture.queue.events'),
+  );
+  const aiMemory = meter.createObservableUpDownCounter('posthog.capture.ai.memory', {
+    description: 'Size of the pending AI events as JSON; part of posthog.capture.queue.memory',
+    unit: 'By',
+  });
   let mostRecovered = 0;
   // Gauges: each process reports the same queue, so a sum would be wrong.
   const relayLag = meter.createObservableGauge('posthog.capture.relay.lag', {
@@ -144,6 +152,10 @@ function countsOf(meter: Meter, instance: Attributes) {
     result.observe(pending, stats.inFlight, state('in_flight'));
     if (stats.limits) result.observe(capacity, stats.limits.maxQueueEvents, instance);
     result.observe(memory, stats.pendingBytes, instance);
+    if (stats.ai) {
+      result.observe(aiEvents, stats.ai.pending, instance);
+      result.observe(aiMemory, stats.ai.pendingBytes, instance);
+    }
     result.observe(age, (stats.oldestPendingMs ?? 0) / 1000, instance);
     result.observe(retries, stats.retries, instance);
     result.observe(coolingDown, stats.coolDownUntil === null ? 0 : 1, instance);
@@ -160,6 +172,8 @@ function countsOf(meter: Meter, instance: Attributes) {
     pending,
     capacity,
     memory,
+    aiEvents,
+    aiMemory,
     age,
     retries,
     coolingDown,

@@ -148,6 +148,14 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     await stream.until(({ kind, data: { table } }) => kind !== 'snapshot' && table?.rows[0]?.cells[2] === 2);
   });
 
+  it('shows how many of the waiting events are of AI', async () => {
+    const { url, capture } = await inspected(undefined, { posthog: { flushIntervalMs: 60_000, flushAt: 500 } });
+    capture.capture({ event: 'paid', distinctId: 'ann' });
+    capture.captureAi({ event: '$ai_span', distinctId: 'ann' });
+    const { state } = await snapshotOf(`${url}/_posthog/stream`);
+    expect(state.text).toBe('No request sent yet; 2 events waiting (1 of AI)');
+  });
+
   it('shows failures of PostHog, waiting events and drop reasons', async () => {
     const { url, capture, posthog } = await inspected(undefined, { posthog: { maxRetries: 0, coolDownMs: 60_000 } });
     posthog.failAlways({ status: 503 });

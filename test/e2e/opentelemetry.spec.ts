@@ -137,6 +137,20 @@ it('reports the feature flags of an instance that evaluates them', async () => {
   });
 });
 
+it('reports the AI events, which wait in a queue of their own, from the first one on', async () => {
+  const { capture } = await start(LATE);
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter);
+  const ofAi = async (): Promise<unknown[]> => {
+    const points = await collect();
+    return ['posthog.capture.ai.events', 'posthog.capture.ai.memory'].map((name) => points.get(name)?.[0]?.value);
+  };
+  capture.capture({ event: 'a', distinctId: 'ann' });
+  expect(await ofAi()).toEqual([undefined, undefined]);
+  capture.captureAi({ event: '$ai_span', distinctId: 'ann' });
+  expect(await ofAi()).toEqual([1, capture.stats().ai?.pendingBytes]);
+});
+
 it('records the duration of each request, with its status or error', async () => {
   const { capture, posthog } = await start({ ...LATE, maxRetries: 0, requestTimeoutMs: 3000 });
   const { meter, collect } = startSdk();
