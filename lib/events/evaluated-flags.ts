@@ -7,8 +7,6 @@ export interface EvaluatedFlags {
   readonly keys: readonly string[];
   /** posthog-node: a copy with some of the flags. The values are read from it, so that no flag counts as accessed. */
   only?(keys: string[]): EvaluatedFlags;
-  /** posthog-node: the value of a flag. Called with `{ sendFeatureFlagEvents: false }`. */
+  /** The value of a flag. Called with `{ sendFeatureFlagEvents: false }`. */
   getFlag?(key: string, options?: { sendFeatureFlagEvents?: boolean }): boolean | string | undefined;
-  /** `FeatureFlags.evaluate()`: the value of a flag. Called if there is no `getFlag`, with `{ sendEvents: false }`. */
-  value?(key: string, options?: { sendEvents?: boolean }): boolean | string | undefined;
 }

@@ -38,6 +38,11 @@ export class Flags {
     return record.value;
   }
 
+  /** @internal The value for `capture({ flags })`, which does not read it. */
+  getFlag(key: string): FlagValue | undefined {
+    return this.#records.get(key)?.value;
+  }
+
   /** A copy of the payload of the flag's value; undefined if there is none. Not an exposure. */
   payload(key: string): unknown {
     const record = this.#records.get(key);

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { PostHog } from 'posthog-node';
+import { Flags } from '../../lib/flags/flags.js';
 import { closeAll, expectBalanced, onClose, start } from '../support/harness.js';
 
 afterEach(closeAll);
@@ -37,6 +38,34 @@ describe('capture({ flags })', () => {
     expect(own).toEqual([]);
     expect(flags.onlyAccessed().keys).toEqual([]);
     expectBalanced(capture);
+  });
+
+  it('adds the flags of FeatureFlags.evaluate(), without reading them', async () => {
+    const { capture, posthog } = await start();
+    const reads: string[] = [];
+    const values = { checkout: 'blue', old: false, unknown: undefined };
+    const flags = new Flags(
+      Object.entries(values).map(([key, value]) => ({
+        key,
+        value,
+        payload: undefined,
+        degraded: undefined,
+        snapshot: undefined,
+        isExposed: false,
+        isRead: false,
+        isPayloadRead: false,
+      })),
+      ({ key }) => reads.push(key),
+    );
+    capture.capture({ event: 'order_placed', distinctId: 'ada', flags });
+    await capture.flush();
+    expect(posthog.events[0]?.properties).toMatchObject({
+      '$feature/checkout': 'blue',
+      '$feature/old': false,
+      $active_feature_flags: ['checkout'],
+    });
+    expect(posthog.events[0]?.properties).not.toHaveProperty('$feature/unknown');
+    expect(reads).toEqual([]);
   });
 
   it('gives precedence to the properties of the event, and the snapshot precedence over the context', async () => {

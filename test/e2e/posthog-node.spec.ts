@@ -4,7 +4,8 @@ import { type CaptureService, type PostHogCaptureModuleOptions } from 'nestjs-po
 import { bridgePostHog } from 'nestjs-posthog-capture/posthog-node';
 import { type PostHog, type PostHogOptions } from 'posthog-node';
 import { captureForeign } from '../../lib/capture/capture-foreign.js';
-import { closeAll, expectBalanced, type Harness, onClose, start } from '../support/harness.js';
+import { boot, closeAll, expectBalanced, type Harness, onClose, start, startPostHog } from '../support/harness.js';
+import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { record } from '../support/recording.js';
 
 afterEach(closeAll);
@@ -426,6 +427,21 @@ describe('life', () => {
     await client.flush();
     expect(posthog.events.map(({ event }) => event)).toEqual(['later']);
     expectBalanced(capture);
+  });
+
+  it('keeps events in the store of the instance, for the next process', async () => {
+    const memory = new SharedMemory();
+    const posthog = await startPostHog();
+    posthog.failAlways({ status: 503 });
+    const first = await boot({ host: posthog.url, store: new MemoryEventStore(memory), shutdownTimeoutMs: 0 });
+    const client = bridgePostHog(first.capture);
+    first.capture.withContext(ADA, () => client.capture({ event: 'kept' }));
+    await first.app.close();
+    posthog.failAlways(null);
+    const second = await boot({ host: posthog.url, store: new MemoryEventStore(memory) });
+    await second.capture.flush();
+    expect(posthog.events).toMatchObject([{ event: 'kept', distinct_id: 'ada', properties: { plan: 'pro' } }]);
+    expect(second.capture.stats()).toMatchObject({ recovered: 1, delivered: 1 });
   });
 
   it('warns of options that have no effect', async () => {

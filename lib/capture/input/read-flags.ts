@@ -15,12 +15,10 @@ export function readFlags(given: unknown): FlagValues | null {
   const keys = keysOf(given);
   if (keys === null) return null;
   const copy = typeof readField(given, 'only') === 'function' ? callMethod(given, 'only', [...keys]) : given;
-  if (!isObject(copy)) return null;
-  const read = readerOf(copy);
-  if (read === null) return null;
+  if (!isObject(copy) || typeof readField(copy, 'getFlag') !== 'function') return null;
   const values = new Map<string, FlagValue>();
   for (const key of keys) {
-    const value = read(key);
+    const value = callMethod(copy, 'getFlag', key, { sendFeatureFlagEvents: false });
     if (typeof value === 'boolean' || isNonBlank(value)) values.set(key, value);
   }
   return values;
@@ -40,12 +38,4 @@ function keysOf(given: Readonly<Record<string, unknown>>): readonly string[] | n
   } catch {
     return null;
   }
-}
-
-function readerOf(flags: Readonly<Record<string, unknown>>): ((key: string) => unknown) | null {
-  if (typeof readField(flags, 'getFlag') === 'function')
-    return (key) => callMethod(flags, 'getFlag', key, { sendFeatureFlagEvents: false });
-  if (typeof readField(flags, 'value') === 'function')
-    return (key) => callMethod(flags, 'value', key, { sendEvents: false });
-  return null;
 }

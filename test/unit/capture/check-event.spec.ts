@@ -153,7 +153,7 @@ const FIELDS: Record<string, readonly (readonly [unknown, unknown])[]> = {
       { ...flagsOf({ a: true, b: 'blue', c: false }), only: () => flagsOf({ a: true, b: 'blue', c: false }) },
       FLAG_VALUES,
     ],
-    [{ keys: ['a'], value: () => true }, new Map([['a', true]])],
+    [{ keys: ['a'], value: () => true }, undefined],
     [flagsOf({}), new Map()],
     // Values that flags cannot have.
     [flagsOf({ a: 5, b: null, c: Promise.resolve(true), d: '', e: undefined }), new Map()],
