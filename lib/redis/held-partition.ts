@@ -129,6 +129,16 @@ export class HeldPartition {
     return this.#deleting;
   }
 
+  /** Resolves with false if Redis has lost the entries whose events are in this process. */
+  async isStored(): Promise<boolean> {
+    const { client, keys } = this.#context;
+    // The last one: another relay may have deleted the first ones.
+    const id = [...this.#blocks].findLast(([, block]) => block !== null)?.[0];
+    if (id === undefined) return true;
+    const entries = await client.send('XRANGE', keys.events(this.index), id, id);
+    return Array.isArray(entries) && entries.length > 0;
+  }
+
   /** Another relay has the partition. Returns the events of it that were handed out and are not done with. */
   lose(): QueuedEvent[] {
     this.isLost = true;

@@ -37,6 +37,8 @@ const IOREDIS_SETTINGS = {
   keyPrefix: '',
   enableOfflineQueue: false,
   offlineQueue: false,
+  // Otherwise commands wait while Redis loads its data, instead of failing with the reason.
+  enableReadyCheck: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   enableAutoPipelining: false,
@@ -75,7 +77,8 @@ export function driverOfIoredis(instance: IoredisLike): RedisDriver {
   const { options, isCluster = false } = instance;
   return ioredisDriver(options, isCluster, (settings) => {
     if (!isCluster) return instance.duplicate(settings);
-    const { keyPrefix, retryStrategy, ...ofNodes } = settings;
+    const { keyPrefix, retryStrategy, ...others } = settings;
+    const ofNodes = { ...others, enableReadyCheck: true };
     const redisOptions = { ...options?.redisOptions, ...ofNodes, lazyConnect: undefined, retryStrategy: undefined };
     return instance.duplicate([], { ...ofNodes, keyPrefix, clusterRetryStrategy: retryStrategy, redisOptions });
   });

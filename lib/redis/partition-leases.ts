@@ -42,8 +42,12 @@ interface Lease {
 
 export interface LeaseEvents {
   readonly onTaken: (partition: number) => void;
-  /** Another relay has it, because this one seemed dead. */
-  readonly onLost: (partition: number) => void;
+  /**
+   * Another relay has it.
+   *
+   * @param tooEarly true if this relay had not let its lease end: Redis has lost the lease, and perhaps the events
+   */
+  readonly onLost: (partition: number, tooEarly: boolean) => void;
   /** No further events of it should be handed out. */
   readonly onDrain: (partition: number, isDraining: boolean) => void;
   /** True if none of its events is in this process, so that it can be given up. */
@@ -190,7 +194,7 @@ export class PartitionLeases {
 
   async #let({ partition }: Lease): Promise<void> {
     this.#held.delete(partition);
-    this.#events.onLost(partition);
+    this.#events.onLost(partition, false);
     await this.#client.send('EVAL', RELEASE, '1', this.#keys.owner(partition), this.#id);
   }
 
@@ -207,7 +211,7 @@ export class PartitionLeases {
       lease.renewAt = sentAt + this.#times.renewMs;
     } else if (this.#isHeld(lease)) {
       this.#held.delete(lease.partition);
-      this.#events.onLost(lease.partition);
+      this.#events.onLost(lease.partition, isValid(lease));
     }
   }
 

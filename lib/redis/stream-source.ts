@@ -185,17 +185,27 @@ export class StreamSource implements QueueSource {
     };
     const events: LeaseEvents = {
       onTaken: (index) => this.#partitions.set(index, new HeldPartition(index, context)),
-      onLost: (index) => this.#lose(index),
+      onLost: (index, tooEarly) => this.#lose(index, tooEarly),
       onDrain: (index, isDraining) => this.#partitions.get(index)?.drain(isDraining),
       isIdle: (index) => this.#partitions.get(index)?.isIdle ?? true,
     };
     return new PartitionLeases(this.#client, keys, partitions, events, times);
   }
 
-  #lose(index: number): void {
-    const gone = this.#partitions.get(index)?.lose() ?? [];
+  #lose(index: number, tooEarly: boolean): void {
+    const partition = this.#partitions.get(index);
+    if (!partition) return;
     this.#partitions.delete(index);
-    if (gone.length > 0) this.#onGone?.(gone);
+    const stored = tooEarly ? partition.isStored() : null;
+    const gone = partition.lose();
+    if (gone.length === 0) return;
+    if (stored === null) this.#onGone?.(gone);
+    // After FLUSHALL, a relay that has just started may take the partition first. It does not have these events: nobody else has.
+    else
+      void stored.then(
+        (isStored) => isStored && this.#onGone?.(gone),
+        () => undefined,
+      );
   }
 
   #warnOfFailure(error: unknown): void {

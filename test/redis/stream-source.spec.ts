@@ -390,6 +390,18 @@ describeWithRedis('the source of a relay', () => {
     expect(await owners()).toEqual(before);
   });
 
+  it('keeps the events that only it has when Redis has lost everything and a new relay takes its partitions', async () => {
+    await put(manyEvents(30));
+    const first = new Relay();
+    await first.takeUntil(() => first.taken.length === 30);
+    await admin.multi().flushall().set(keys.owner(0), 'new').set(keys.owner(1), 'new').exec();
+    await first.takeUntil(() => first.source.partitionsHeld === 2);
+    // The fates of the events are decided before the next reply of Redis.
+    await first.take();
+    expect(first.gone).toEqual([]);
+    first.source.remove(first.taken);
+  });
+
   it('finds entries that come before the ones it has read', async () => {
     await put(manyEvents(30));
     const relay = new Relay();
