@@ -17,11 +17,12 @@ const BLOB_STRING = 36;
 export interface NodeRedisLike extends Emitter {
   readonly options?: { readonly keyPrefix?: unknown; readonly socket?: object };
   duplicate(options: object): NodeRedisLike;
-  withTypeMapping(mapping: object): Pick<NodeRedisLike, 'sendCommand'>;
+  /** Version 5 and later. */
+  readonly withTypeMapping?: unknown;
   connect(): Promise<unknown>;
   destroy(): void;
   unref?(): void;
-  sendCommand(args: readonly Argument[]): Promise<unknown>;
+  sendCommand(args: readonly Argument[], options?: object): Promise<unknown>;
 }
 
 type ReconnectStrategy = (retries: number) => number | false;
@@ -98,10 +99,10 @@ function openNodeRedis(
     onError(error);
     end();
   });
-  const withBuffers = client.withTypeMapping({ [BLOB_STRING]: Buffer });
   return {
     opened,
-    call: (command, args) => withBuffers.sendCommand([command, ...args]),
+    // With each command, because sendCommand of version 5 ignores withTypeMapping.
+    call: (command, args) => client.sendCommand([command, ...args], { typeMapping: { [BLOB_STRING]: Buffer } }),
     close: () => {
       isClosed = true;
       try {

@@ -284,7 +284,7 @@ describeWithRedis('the source of a relay', () => {
     const done = relay.taken.slice(0, 3);
     relay.source.remove(done);
     for (let partition = 0; partition < 4; partition += 1) await admin.set(keys.owner(partition), 'another');
-    await relay.takeUntil(() => relay.gone.length > 0 && relay.source.partitionsHeld === 0);
+    await relay.takeUntil(() => relay.gone.length === 27 && relay.source.partitionsHeld === 0);
     expect(idsOf(relay.gone).sort()).toEqual(idsOf(relay.taken.slice(3)).sort());
     expect(relay.source.confirm(relay.taken)).toBeUndefined();
     // They are the other one's.
