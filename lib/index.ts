@@ -49,7 +49,13 @@ export { type Identity } from './context/call-interpreter.js';
 export { type RequestPropertySet } from './context/request-context.js';
 export { type Outcome, type Outcomes, type TrackContext } from './context/track-context.js';
 
-export { defineEvent, type EventDefinition, type ReservedProperties, type TypedEvent } from './events/define-event.js';
+export {
+  defineEvent,
+  type EventArguments,
+  type EventDefinition,
+  type ReservedProperties,
+  type TypedEvent,
+} from './events/define-event.js';
 export { type EventClass, type EventInfo } from './events/defined-event.js';
 export { Event, Pii, type Props } from './events/event-class.js';
 export { type CaptureEventOptions, type EventDetails, type EventEnvelope } from './events/event-envelope.js';
@@ -63,7 +69,7 @@ export {
   type StandardSchema,
 } from './shared/standard-schema.js';
 
-export { TrackEvent } from './tracking/track-event.decorator.js';
+export { TrackEvent, type TrackEventArguments } from './tracking/track-event.decorator.js';
 export { TrackEventInterceptor } from './tracking/track-event.interceptor.js';
 export {
   type TrackCallback,

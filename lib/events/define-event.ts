@@ -14,7 +14,8 @@ export interface TypedEvent<Name extends string = string, Properties = object> e
   properties: Properties & Record<string, unknown>;
 }
 
-type Arguments<Properties> =
+/** The arguments of a defined event. The properties may be left out if none is required. */
+export type EventArguments<Properties> =
   Record<string, never> extends Properties
     ? [properties?: Properties & ReservedProperties, envelope?: EventEnvelope]
     : [properties: Properties & ReservedProperties, envelope?: EventEnvelope];
@@ -28,7 +29,7 @@ export interface EventDefinition<
   /**
    * Makes an event from its properties and the other fields: `distinctId`, `groups`, `timestamp`, … Does not check it: `capture` does.
    */
-  (...args: Arguments<SchemaInput<Schema>>): TypedEvent<Name, SchemaInput<Schema>>;
+  (...args: EventArguments<SchemaInput<Schema>>): TypedEvent<Name, SchemaInput<Schema>>;
   /** Name of the event. */
   readonly eventName: Name;
   /** The schema of the properties. */

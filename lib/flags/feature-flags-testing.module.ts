@@ -35,7 +35,11 @@ export interface FeatureFlagsTestingOptions {
  */
 @Module({})
 export class FeatureFlagsTestingModule {
-  /** @param flags value by key; `{ value, payload }` for a flag with a payload */
+  /**
+   * The module with these flags.
+   *
+   * @param flags value by key; `{ value, payload }` for a flag with a payload
+   */
   static forRoot(
     flags: Readonly<Record<string, TestFlag>> = {},
     { attach = 'read', name }: FeatureFlagsTestingOptions = {},

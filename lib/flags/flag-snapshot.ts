@@ -6,6 +6,7 @@ export interface FlagSnapshot {
   readonly keys: readonly string[];
   /** undefined for a flag that PostHog does not know. Captures `$feature_flag_called` unless `sendFeatureFlagEvents` is false. */
   getFlag(key: string, options?: { sendFeatureFlagEvents?: boolean }): FlagValue | undefined;
+  /** undefined for a flag without a payload. */
   getFlagPayload(key: string): unknown;
 }
 

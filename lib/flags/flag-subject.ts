@@ -23,7 +23,9 @@ export interface FlagGroup {
 
 /** Functions of the application that return properties for conditions of flags. */
 export interface SubjectProperties {
+  /** Properties of the person, for conditions that PostHog would look up. */
   readonly person?: ((subject: FlagSubject) => Record<string, unknown> | null | undefined) | undefined;
+  /** Properties of a group, likewise. */
   readonly group?: ((group: FlagGroup, subject: FlagSubject) => Record<string, unknown> | null | undefined) | undefined;
 }
 

@@ -24,7 +24,11 @@ export class Flags {
     this.degraded = records.find(({ degraded }) => degraded !== undefined)?.degraded;
   }
 
-  /** @param options.defaultValue for a flag without a value. Default: false */
+  /**
+   * True if the flag is on, also with a variant.
+   *
+   * @param options.defaultValue for a flag without a value. Default: false
+   */
   isEnabled(key: string, options?: { defaultValue?: boolean }): boolean {
     const value = this.value(key);
     return value === undefined ? (options?.defaultValue ?? false) : value !== false;

@@ -11,18 +11,13 @@ import { invokeMethod } from './invoke-method.js';
 import { TrackEventInterceptor } from './track-event.interceptor.js';
 import { injectTracker } from './tracker.js';
 
-type DefinitionOf<Schema extends StandardSchema> = Pick<
-  EventDefinition<string, Schema>,
-  'eventName' | 'schema' | 'info'
->;
-
-/** Not inferred from the options: `NoInfer`, which TypeScript before 5.4 does not have. */
-type Given<T> = [T][T extends unknown ? 0 : never];
-
-type OptionsArgument<Properties, On extends Outcomes> =
+/** The options of `@TrackEvent` for a defined event. They may be left out if no property is required. */
+export type TrackEventArguments<Properties, On extends Outcomes = 'success'> =
   Record<string, never> extends Properties
     ? [options?: TypedTrackEventOptions<Properties, On>]
     : [options: TypedTrackEventOptions<Properties, On>];
+
+// `[T][T extends unknown ? 0 : never]` is `NoInfer<T>`, which TypeScript before 5.4 does not have: T is not inferred from the options.
 
 /**
  * Captures an event when a call of the method ends: once per call, in every transport, and whatever the method returns. For handlers of
@@ -45,8 +40,8 @@ export function TrackEvent<On extends Outcomes = 'success'>(
  * @param event a result of `defineEvent`
  */
 export function TrackEvent<Schema extends StandardSchema, On extends Outcomes = 'success'>(
-  event: DefinitionOf<Schema>,
-  ...options: OptionsArgument<SchemaInput<Given<Schema>>, On>
+  event: Pick<EventDefinition<string, Schema>, 'eventName' | 'schema' | 'info'>,
+  ...options: TrackEventArguments<SchemaInput<[Schema][Schema extends unknown ? 0 : never]>, On>
 ): MethodDecorator;
 /**
  * Captures an event of a class when a call of the method ends.
@@ -55,7 +50,7 @@ export function TrackEvent<Schema extends StandardSchema, On extends Outcomes = 
  */
 export function TrackEvent<T extends object, On extends Outcomes = 'success'>(
   event: EventClass<T>,
-  ...options: OptionsArgument<Props<Given<T>>, On>
+  ...options: TrackEventArguments<Props<[T][T extends unknown ? 0 : never]>, On>
 ): MethodDecorator;
 export function TrackEvent(event: unknown, options: TrackEventOptions = {}): MethodDecorator {
   return (target, name, descriptor: PropertyDescriptor | undefined) => {

@@ -8,9 +8,6 @@ import { checkExpectedException, differencesOfException, type ExpectedException 
 import { type Candidate, FailureMessage } from './failure-message.js';
 import { show } from './show.js';
 
-/** The name of an event, a result of `defineEvent`, or a class with `@Event`. */
-export type EventName = string | CatalogEntry;
-
 /** The matchers that `expect(recorder)` provides. */
 export interface CaptureMatchers<R = void> {
   /**
@@ -23,7 +20,7 @@ export interface CaptureMatchers<R = void> {
    *
    * @throws also with `.not`, if no instance writes to the recorder or `expected` has an unknown field
    */
-  toHaveCaptured(event: EventName, expected?: ExpectedEvent): R;
+  toHaveCaptured(event: string | CatalogEntry, expected?: ExpectedEvent): R;
 
   /**
    * Passes if exactly `times` events with this name were captured. With `expected`, only those that match it are counted.
@@ -35,7 +32,7 @@ export interface CaptureMatchers<R = void> {
    *
    * @throws also with `.not`, if no instance writes to the recorder or `expected` has an unknown field
    */
-  toHaveCapturedTimes(event: EventName, times: number, expected?: ExpectedEvent): R;
+  toHaveCapturedTimes(event: string | CatalogEntry, times: number, expected?: ExpectedEvent): R;
 
   /**
    * Passes if at least one error was captured that matches `error` and `expected`, if given.
@@ -78,7 +75,12 @@ export interface MatcherResult {
  */
 export const captureMatchers = {
   /** See {@link CaptureMatchers.toHaveCaptured}. */
-  toHaveCaptured(this: MatcherContext, received: unknown, named: EventName, expected?: ExpectedEvent): MatcherResult {
+  toHaveCaptured(
+    this: MatcherContext,
+    received: unknown,
+    named: string | CatalogEntry,
+    expected?: ExpectedEvent,
+  ): MatcherResult {
     const event = nameOf('toHaveCaptured', named);
     const { recorder, candidates } = candidatesFor('toHaveCaptured', received, event, expected);
     const pass = candidates.some(({ differences }) => differences.length === 0);
@@ -93,7 +95,7 @@ export const captureMatchers = {
   toHaveCapturedTimes(
     this: MatcherContext,
     received: unknown,
-    named: EventName,
+    named: string | CatalogEntry,
     times: number,
     expected?: ExpectedEvent,
   ): MatcherResult {
