@@ -101,14 +101,16 @@ export class FlagMemo {
 
 /** What an answer says of a flag. */
 export function recordOf(key: string, { snapshot, degraded }: FlagAnswer): FlagRecord {
-  const value = snapshot?.getFlag(key, { sendFeatureFlagEvents: false });
+  // posthog-node looks keys up in an object, so it returns false for names such as `constructor`.
+  const has = snapshot?.keys.includes(key) === true;
+  const value = has ? snapshot.getFlag(key, { sendFeatureFlagEvents: false }) : undefined;
   const isKnown = value !== undefined || degraded === undefined;
   return {
     key,
     value,
-    payload: snapshot?.getFlagPayload(key) ?? undefined,
+    payload: has ? (snapshot.getFlagPayload(key) ?? undefined) : undefined,
     degraded: isKnown ? undefined : degraded,
-    snapshot: isKnown ? snapshot : undefined,
+    snapshot: isKnown && (has || !(key in Object.prototype)) ? snapshot : undefined,
     isExposed: false,
     isRead: false,
     isPayloadRead: false,

@@ -64,7 +64,8 @@ export function readingOf(capture: CaptureService | undefined, query: unknown, w
   const sendEvents = (optional('sendEvents') ?? true) && context.optedOut !== true;
   const distinctId = personOf(field('distinctId'), contextPerson, warn);
   if (distinctId === undefined) return { question: undefined, sendEvents, contextPerson };
-  const own = isMissing(given.groups) ? null : groupKeysOf(field('groups'), warn);
+  const givenGroups = field('groups');
+  const own = isMissing(givenGroups) ? null : groupKeysOf(givenGroups, warn);
   const groups = { ...(context.groups as Record<string, string> | undefined), ...own };
   const properties = propertiesOf(field('personProperties'), field('groupProperties'), warn);
   const disableGeoip = optional('disableGeoip');

@@ -44,6 +44,22 @@ describe('a read', () => {
     expect(read).toEqual(['blue', true, false, undefined, true, false, false, true]);
   });
 
+  it.each(['constructor', 'toString', '__proto__'])(
+    'has no value for the name of a property of objects: %s',
+    async (key) => {
+      const { flags, capture } = app;
+      await as('ann', async () => {
+        expect(await flags.value(key)).toBeUndefined();
+        expect(await flags.isEnabled(key, { defaultValue: true })).toBe(true);
+        expect(await flags.payload(key)).toBeUndefined();
+        expect((await flags.evaluate([key])).keys).toEqual([]);
+        expect(capture.context.get().properties ?? {}).not.toHaveProperty([`$feature/${key}`]);
+      });
+      const exposed = (await app.events()).map(({ properties }) => properties.$feature_flag);
+      expect(exposed).not.toContain(key);
+    },
+  );
+
   it('makes one request for all reads of a turn and all declared flags', async () => {
     const { flags } = app;
     await as('ann', async () => {
@@ -249,6 +265,15 @@ it.each<[string, unknown, unknown]>([
       },
       enumerable: true,
     }),
+  ],
+  [
+    'groups that throw',
+    'on',
+    {
+      get groups() {
+        throw new Error('no');
+      },
+    },
   ],
   ['a revoked proxy', 'on', revoked()],
   ['circular properties', 'on', circular()],
