@@ -34,11 +34,15 @@ export class Flags {
     return value === undefined ? (options?.defaultValue ?? false) : value !== false;
   }
 
-  /** false, true, the name of a variant, or undefined for a flag that was not evaluated or has no value. */
-  value(key: string): FlagValue | undefined {
+  /**
+   * false, true, the name of a variant, or undefined for a flag that was not evaluated or has no value.
+   *
+   * @param options.sendEvents false: the value is neither an exposure, nor attached. `capture({ flags })` reads it so. Default: true
+   */
+  value(key: string, options?: { sendEvents?: boolean }): FlagValue | undefined {
     const record = this.#records.get(key);
     if (record === undefined) return undefined;
-    this.#onRead(record);
+    if (options?.sendEvents !== false) this.#onRead(record);
     return record.value;
   }
 

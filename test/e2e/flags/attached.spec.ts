@@ -126,6 +126,21 @@ describe('a value that was read', () => {
     });
     expect(await exposures()).toEqual([['blue', 'blue']]);
   });
+
+  it('is on the event alone that the result of evaluate is given to, and is no exposure', async () => {
+    const { capture, flags } = app;
+    const reads = flags.state.reads;
+    await capture.withContext({ distinctId: newPerson() }, async () => {
+      capture.capture({ event: 'given', flags: await flags.evaluate(['on', 'off']) });
+      capture.capture({ event: 'after' });
+    });
+    expect(await attached()).toEqual({
+      given: { '$feature/on': true, '$feature/off': false, $active_feature_flags: ['on'] },
+      after: {},
+    });
+    expect(await exposures()).toEqual([]);
+    expect(flags.state.reads).toEqual(reads);
+  });
 });
 
 describe('an exposure', () => {
