@@ -113,7 +113,7 @@ export class FlagDefinitions implements DefinitionsSource {
     if (isDefinitions(cached)) await this.#use(client, cached);
     else if (this.#secretKey !== undefined && (mayFetch || this.#data === undefined))
       await this.#fetch(client, this.#secretKey);
-    else if (this.#data === undefined) throw new LoadError(EMPTY_CACHE);
+    else throw new LoadError(EMPTY_CACHE);
   }
 
   async #mayFetch(): Promise<boolean> {
@@ -142,9 +142,8 @@ export class FlagDefinitions implements DefinitionsSource {
       if (status !== 200) throw new LoadError(statusError(status, KEY_REMEDY));
       const data: unknown = await response.json();
       if (!isDefinitions(data)) throw new LoadError(requestErrorOf(undefined));
-      this.#etag = response.headers.get('ETag') ?? undefined;
       const definitions = withOlderNames(data);
-      await this.#use(client, definitions);
+      await this.#use(client, definitions, response.headers.get('ETag') ?? undefined);
       await safely(() => this.#cache?.onFlagDefinitionsReceived(definitions as never));
     } finally {
       stopTimer(timer);
@@ -152,8 +151,10 @@ export class FlagDefinitions implements DefinitionsSource {
     }
   }
 
-  async #use(client: OwnFlagClient, data: object): Promise<void> {
+  /** @param etag absent for definitions that PostHog did not return: a 304 must not keep them */
+  async #use(client: OwnFlagClient, data: object, etag?: string): Promise<void> {
     this.#data = data;
+    this.#etag = etag;
     // While the client reads earlier ones, it ignores that there are others.
     for (let tries = 0; tries < MAX_TRIES && this.#given !== data; tries += 1) await client.reloadFeatureFlags();
   }

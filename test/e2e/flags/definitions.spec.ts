@@ -11,6 +11,8 @@ const FLAGS: Record<string, FakeFlag> = { blue: { variant: 'blue', payload: { he
 const read = ({ capture, flags }: FlagsApp, key = 'blue') =>
   capture.withContext({ distinctId: 'ann' }, () => flags.evaluate([key]));
 
+const sourceOf = ({ flags }: FlagsApp): string => flags.state.source;
+
 /** Reads until the definitions are loaded. */
 async function loaded(app: FlagsApp): Promise<void> {
   await read(app);
@@ -170,8 +172,29 @@ it('evaluates nothing here any more when the quota is used up', async () => {
   app.posthog.flags.set(FLAGS);
   await loaded(app);
   app.posthog.flags.quotaLimited = true;
-  while (app.flags.state.source === 'local') await new Promise(setImmediate);
+  while (sourceOf(app) === 'local') await new Promise(setImmediate);
   expect((await read(app)).degraded).toBe('quota');
+  // The definitions are the same as before.
+  app.posthog.flags.quotaLimited = false;
+  while (sourceOf(app) !== 'local') await new Promise(setImmediate);
+  expect((await read(app)).value('blue')).toBe('blue');
+});
+
+it('says that a cache has no definitions any more, whose age grows', async () => {
+  let kept: unknown = { flags: [], group_type_mapping: {}, cohorts: {} };
+  const cache: FlagDefinitionCache = {
+    getFlagDefinitions: () => kept,
+    shouldFetchFlagDefinitions: () => false,
+    onFlagDefinitionsReceived: () => undefined,
+    shutdown: () => undefined,
+  };
+  const app = await startFlags({ definitions: { cache, everyMs: 5 }, localOnly: true });
+  await read(app);
+  while (app.flags.state.definitionsAgeMs === null) await new Promise(setImmediate);
+  kept = undefined;
+  while (app.flags.state.lastError === null) await new Promise(setImmediate);
+  expect(app.flags.state.lastError.message).toBe('definitions.cache has none');
+  expect(app.lines).toEqual([expect.stringMatching(/has none\. The definitions that were loaded before stay in use/)]);
 });
 
 it('shares definitions with other processes through a cache', async () => {
