@@ -76,7 +76,10 @@ export class PostHogFlagSource implements FlagSource {
   }
 
   async start(): Promise<void> {
-    if (this.#settings.client === undefined && !this.#isDisabled && !this.#isRecorded) await loadBridge();
+    if (this.#settings.client !== undefined || this.#isDisabled || this.#isRecorded) return;
+    await loadBridge();
+    // Node.js loads its fetch with the first use, which would take some 50 ms of the first read.
+    Reflect.construct(Headers, []);
   }
 
   async evaluate(question: FlagQuestion, keys: readonly string[], also: readonly string[]): Promise<FlagAnswer> {
@@ -171,12 +174,12 @@ export class PostHogFlagSource implements FlagSource {
     const { timeoutMs } = this.#settings;
     this.#counts.requests += 1;
     const attempt: Attempt = { error: undefined };
-    const request = this.#attempt.run(attempt, () =>
+    const request = (): Promise<FlagSnapshot | undefined> =>
       this.#call(client, question, keys, false).catch((error: unknown) => {
         attempt.error = requestErrorOf(error);
-      }),
-    );
-    const snapshot = await before(timeoutMs, request, LATE);
+        return undefined;
+      });
+    const snapshot = await before(timeoutMs, () => this.#attempt.run(attempt, request), LATE);
     if (snapshot === LATE || attempt.error?.isLate) return this.#fail('timeout', lateError(timeoutMs));
     // There is no public sign of it: without this, every call would make a request that gets no flags.
     if (fieldOf(snapshot, '_quotaLimited') === true) return this.#fail('quota', QUOTA_ERROR);

@@ -4,12 +4,12 @@ import { deadlineTimer, stopTimer } from '../delivery/timers.js';
 const afterPollPhase = setImmediate;
 
 /**
- * Resolves like the promise, or with `late` after `timeoutMs`. Timers run before sockets are read, so a response that has arrived while the
+ * Resolves like the promise that `start` returns, or with `late` after `timeoutMs`, which include the time that `start` takes. Timers run before sockets are read, so a response that has arrived while the
  * event loop was blocked is read first; but unlike in delivery, the time of a block counts, because a request of the application waits.
  */
 export async function before<Result, Late>(
   timeoutMs: number,
-  promise: Promise<Result>,
+  start: () => Promise<Result>,
   late: Late,
 ): Promise<Result | Late> {
   let stop = (): void => undefined;
@@ -17,7 +17,7 @@ export async function before<Result, Late>(
     const timer = deadlineTimer(() => void afterPollPhase(() => void afterPollPhase(() => resolve(late))), timeoutMs);
     stop = () => stopTimer(timer);
   });
-  const result = await Promise.race([promise, tooLate]);
+  const result = await Promise.race([start(), tooLate]);
   stop();
   return result;
 }

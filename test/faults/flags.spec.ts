@@ -63,6 +63,20 @@ it('a response that takes too long is not waited for, and nothing is asked for a
   expect(app.flags.state).toMatchObject({ source: 'none', timeouts: 2 });
 });
 
+it('the time that a client takes before it waits counts', async () => {
+  const snapshot = { keys: ['on'], getFlag: () => true, getFlagPayload: () => null };
+  const client = {
+    isLocalEvaluationReady: () => false,
+    on: () => () => undefined,
+    evaluateFlags: async () => {
+      for (const end = performance.now() + 50; performance.now() < end;);
+      for (let turns = 0; turns < 20; turns += 1) await new Promise(setImmediate);
+      return snapshot;
+    },
+  };
+  expect(await read(await startFlags({ timeoutMs: 10, client }))).toEqual([undefined, 'timeout']);
+});
+
 it('keeps the default within the call and its jobs', async () => {
   const app = await startFlags({ coolDownMs: 0 });
   app.posthog.flags.set({ on: true });
