@@ -76,12 +76,14 @@ export function defineEvent<
 
 function addEnvelope(event: { event: string; properties: unknown }, envelope: object): void {
   const { event: name, properties } = event;
+  const prototype = Object.getPrototypeOf(event) as object;
   try {
     Object.assign(event, envelope);
   } catch {
     Object.assign(event, plainCopy(envelope));
   }
-  // Not the envelope's, which only code without types can give.
+  // Not the envelope's, which only code without types can give. With a field __proto__, the event would have no definition.
+  Object.setPrototypeOf(event, prototype);
   event.event = name;
   event.properties = properties;
 }

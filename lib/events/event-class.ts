@@ -1,5 +1,6 @@
 import { validateSync, type ValidationError } from 'class-validator';
 import { pathsOf, type SchemaIssue } from '../shared/standard-schema.js';
+import { setOwn } from '../shared/untrusted-values.js';
 import { checkDefinition } from './check-definition.js';
 import { type CheckedProperties, refused, reservedOf, withoutReserved } from './check-properties.js';
 import { type EventClass, type EventInfo, markAsDefined } from './defined-event.js';
@@ -66,7 +67,9 @@ function checkInstance(prototype: object, given: Readonly<Record<string, unknown
   try {
     const reserved = reservedOf(given);
     const properties = reserved === null ? given : withoutReserved(given);
-    const instance = Object.assign(Object.create(prototype) as object, properties);
+    const instance = Object.create(prototype) as Record<string, unknown>;
+    // Another constructor or prototype would have other rules.
+    for (const name of Object.keys(properties)) if (name !== 'constructor') setOwn(instance, name, properties[name]);
     const errors = validateSync(instance, { forbidUnknownValues: false });
     return errors.length === 0
       ? { ok: true, properties: given }

@@ -149,6 +149,17 @@ describe('an event that breaks its definition', () => {
     expect(await refusedBy(event)).toBe('its properties break its definition: currency, items.0.price');
   });
 
+  it.each(['__proto__', 'constructor'])('of a class, whatever its properties have as %s', async (name) => {
+    const properties = JSON.parse(`{"total":"3","${name}":{}}`) as Record<string, unknown>;
+    const problem = await refusedBy({ event: 'invoice_sent', properties }, { catalog: [InvoiceSent] });
+    expect(problem).toMatch(/: total, currency$/);
+  });
+
+  it('whatever its envelope has', async () => {
+    const envelope = JSON.parse('{"__proto__":{}}') as object;
+    expect(await refusedBy(OrderPlaced({ total: 'x' as unknown as number }, envelope))).toMatch(/: total$/);
+  });
+
   it('is found by its name, too', async () => {
     const events = { catalog: [OrderPlaced, InvoiceSent] };
     expect(await refusedBy({ event: 'order_placed', properties: { total: 'x' } }, events)).toMatch(/: total$/);
