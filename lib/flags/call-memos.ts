@@ -1,5 +1,5 @@
 import { type CheckedContext } from '../context/capture-context.js';
-import { type CallFlags, contextOf, currentScope, lowestLayer } from '../context/context-scope.js';
+import { type CallFlags, contextOf, type ContextScope, currentScope, lowestLayer } from '../context/context-scope.js';
 import { toJson } from '../json/safe-json.js';
 import { fieldOf, isObject } from '../shared/untrusted-values.js';
 import { FlagMemo, type FlagRecord } from './flag-memo.js';
@@ -19,6 +19,10 @@ interface ExportedFlags {
 
 /** The memos of one call: a request, a message, a job, or the outermost `withContext`. */
 export class CallMemos implements CallFlags {
+  /** The person whose values were attached while the context had none; null if there were several. */
+  attachedPerson: string | null | undefined;
+  /** Flags whose values were attached while the context had no person. */
+  readonly attachedKeys = new Set<string>();
   readonly #byOwner = new Map<object, Map<string, FlagMemo>>();
 
   /** @param owner the service that evaluates: each has values of its own */
@@ -55,10 +59,15 @@ export class CallMemos implements CallFlags {
 /** The memo of a question in the current call; a new one outside of any call. */
 export function currentMemo(owner: object, id: string): FlagMemo {
   const scope = currentScope.getStore();
-  if (scope === undefined) return new FlagMemo(id);
+  return scope === undefined ? new FlagMemo(id) : memosOf(scope).memoOf(owner, id);
+}
+
+export function memosOf(scope: ContextScope): CallMemos {
   const call = lowestLayer(scope);
-  if (!(call.flags instanceof CallMemos)) call.flags = new CallMemos();
-  return (call.flags as CallMemos).memoOf(owner, id);
+  if (call.flags instanceof CallMemos) return call.flags;
+  const memos = new CallMemos();
+  call.flags = memos;
+  return memos;
 }
 
 /** A value that the current context has got from another process, where the job or message comes from. */

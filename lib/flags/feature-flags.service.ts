@@ -157,7 +157,7 @@ class FeatureFlagsClass implements OnModuleInit, OnApplicationShutdown {
     }
     const capture = find();
     if (attaches && value !== undefined && question !== undefined && capture !== undefined)
-      attachFlag(capture, key, value, question.subject.distinctId, contextPerson);
+      attachFlag(capture, key, value, question.subject.distinctId, contextPerson, this.#warn);
   }
 
   readonly #warn: Warn = (warning) => this.#parts.warn(`flags: ${warning}`, `Feature flags: ${warning}.`);

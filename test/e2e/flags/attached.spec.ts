@@ -112,6 +112,30 @@ describe('a value that was read', () => {
     expect(await attached()).toEqual({ goal: { '$feature/on': true, $active_feature_flags: ['on'] } });
   });
 
+  it('is on no event of a call that reads flags of several persons and has none itself', async () => {
+    const { capture, flags, lines } = app;
+    const [ann, bob] = [newPerson(), newPerson()];
+    await capture.withContext({}, async () => {
+      await flags.value('on', { distinctId: ann });
+      await Promise.all([
+        flags.value('blue', { distinctId: bob }),
+        flags.value('off', { distinctId: ann }),
+        flags.value('on', { distinctId: ann }),
+      ]);
+      capture.capture({ event: 'of bob', distinctId: bob });
+      await capture.withContext({ distinctId: ann }, () => flags.value('on'));
+      await capture.withContext({ distinctId: ann }, async () => {
+        await flags.value('on');
+        capture.capture({ event: 'of ann' });
+      });
+    });
+    expect(await attached()).toEqual({
+      'of bob': {},
+      'of ann': { '$feature/on': true, $active_feature_flags: ['on'] },
+    });
+    expect(lines.filter((line) => line.includes('several persons'))).toHaveLength(1);
+  });
+
   it('comes from the result of evaluate only when it is read', async () => {
     const { capture, flags } = app;
     await capture.withContext({ distinctId: newPerson() }, async () => {
