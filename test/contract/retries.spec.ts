@@ -54,7 +54,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     ['seconds', () => '1'],
     ['a date', () => new Date(Date.now() + 2000).toUTCString()],
   ])('Retry-After in %s is a minimum delay for all requests', async (_, retryAfter) => {
-    const { capture, posthog } = await start({ captureMode, retryMaxMs: 60_000 });
+    // One at a time: the second request must not leave before the first response has arrived.
+    const { capture, posthog } = await start({ captureMode, retryMaxMs: 60_000, concurrency: 1 });
     posthog.failWhen(({ index }) => (index === 0 ? { status: 429, retryAfter: retryAfter() } : null));
     capture.capture({ event: 'first', distinctId: 'a' });
     await posthog.waitForRequests(1);
