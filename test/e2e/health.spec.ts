@@ -11,8 +11,6 @@ import {
 } from 'nestjs-posthog-capture';
 import { PostHogCaptureHealthIndicator, PostHogCaptureHealthModule } from 'nestjs-posthog-capture/health';
 import { type FakePostHog } from 'nestjs-posthog-capture/testing';
-import { reportFlags } from '../../lib/capture/flag-stats.js';
-import { QUIET_FLAGS } from '../support/flag-stats.js';
 import { MemoryEventStore } from '../support/memory-event-store.js';
 import { CANARY } from '../support/secrets.js';
 import { captureMany, closeAll, KEY, onClose, startPostHog, watchedOptions } from '../support/harness.js';
@@ -143,24 +141,6 @@ describe('degraded', () => {
     await capture.flush();
     expect((await probe()).status).toBe('ok');
     expect((await probe('/strict')).code).toBe(200);
-  });
-
-  it('while feature flags cool down; the details have no reads', async () => {
-    const { capture, probe } = await startProbed();
-    const coolDownUntil = Date.parse('2030-01-01T00:00:00.000Z');
-    const lastError = { message: 'PostHog does not respond within 500 ms', remedy: 'wait', needsAction: false };
-    const reads = [{ key: 'checkout', value: true, count: 3 }];
-    reportFlags(capture, () => ({ ...QUIET_FLAGS, coolDownUntil, lastError, requests: 3, timeouts: 1, reads }));
-    const { code, details } = await probe();
-    expect([code, details.posthog]).toMatchObject([
-      200,
-      {
-        health: 'degraded',
-        problems: [{ message: `Feature flags: ${lastError.message}`, remedy: 'wait' }],
-        flags: { source: 'local', definitionsAgeMs: 60_000, coolDownUntil: '2030-01-01T00:00:00.000Z' },
-      },
-    ]);
-    expect(details.posthog).toHaveProperty('flags', expect.not.objectContaining({ reads: expect.anything() }));
   });
 
   it('while the queue is more than half full', async () => {

@@ -15,7 +15,7 @@ const row = (page: Page, text: string) => page.locator('#list li:visible', { has
   let browser: Browser;
   beforeAll(async () => {
     browser = await startChromium();
-  }, 60_000);
+  });
   afterAll(() => browser.close());
   afterEach(closeAll);
 

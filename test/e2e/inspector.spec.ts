@@ -18,8 +18,6 @@ import {
   PostHogCaptureInspectorModule,
   type PostHogCaptureInspectorModuleOptions,
 } from 'nestjs-posthog-capture/inspector';
-import { reportFlags } from '../../lib/capture/flag-stats.js';
-import { QUIET_FLAGS } from '../support/flag-stats.js';
 import { closeAll, KEY } from '../support/harness.js';
 import { openStream, snapshotOf } from '../support/live-stream.js';
 import { ADAPTERS, type Served, serve, type ServeOptions } from '../support/serve.js';
@@ -134,18 +132,6 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(JSON.parse(detail.text)).toMatchObject({ event: 'paid', properties: { email: '•••', total: 5 } });
     expect(JSON.stringify(stream.messages)).not.toContain('ann@example.com');
     expect(JSON.stringify(stream.messages)).not.toContain(KEY);
-  });
-
-  it('shows the feature flags of an instance that evaluates them, and their changes', async () => {
-    const { url, capture } = await inspected();
-    expect((await snapshotOf(`${url}/_posthog/stream`)).table).toBeNull();
-    let count = 1;
-    reportFlags(capture, () => ({ ...QUIET_FLAGS, reads: [{ key: 'checkout', value: 'blue', count }] }));
-    const stream = await openStream(`${url}/_posthog/stream`);
-    const { data } = await stream.until(({ kind }) => kind === 'snapshot');
-    expect(data.table).toMatchObject({ title: 'Feature flags', rows: [{ cells: ['checkout', 'blue', 1] }] });
-    count = 2;
-    await stream.until(({ kind, data: { table } }) => kind !== 'snapshot' && table?.rows[0]?.cells[2] === 2);
   });
 
   it('shows how many of the waiting events are of AI', async () => {
