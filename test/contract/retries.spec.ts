@@ -52,7 +52,8 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
 
   it.each([
     ['seconds', () => '1'],
-    ['a date', () => new Date(Date.now() + 2000).toUTCString()],
+    // Far enough ahead for a response that arrives late.
+    ['a date', () => new Date(Date.now() + 5000).toUTCString()],
   ])('Retry-After in %s is a minimum delay for all requests', async (_, retryAfter) => {
     // One at a time: the second request must not leave before the first response has arrived.
     const { capture, posthog } = await start({ captureMode, retryMaxMs: 60_000, concurrency: 1 });
