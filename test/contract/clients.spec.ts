@@ -183,7 +183,8 @@ describe.each(CLIENTS)('%s', (name, settings) => {
       closed.push(once(response, 'close'));
       request.resume();
     });
-    const outcome = await senderTo(url, settings, 100).send(batchOf('v0'), attempt);
+    // Long enough for the request to arrive on a busy machine.
+    const outcome = await senderTo(url, settings, 2000).send(batchOf('v0'), attempt);
     expect(outcome).toMatchObject({ kind: 'retryable', code: 'timeout' });
     await Promise.all(closed);
     expect(closed).toHaveLength(1);
