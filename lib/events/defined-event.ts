@@ -1,3 +1,4 @@
+import { rememberPersonal } from '../shared/personal-properties.js';
 import { type StandardSchema } from '../shared/standard-schema.js';
 import { type CheckedProperties } from './check-properties.js';
 
@@ -35,6 +36,7 @@ const DEFINED_EVENT = Symbol.for('nestjs-posthog-capture:defined-event');
 
 /** @param holders are marked as belonging to the definition, as its `prototype` is */
 export function markAsDefined(definition: Omit<DefinedEvent, 'prototype'>, ...holders: object[]): DefinedEvent {
+  rememberPersonal(definition.event, definition.info.pii ?? []);
   const prototype = {};
   const defined: DefinedEvent = { ...definition, prototype };
   for (const holder of [prototype, ...holders])

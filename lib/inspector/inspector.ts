@@ -2,6 +2,7 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { LiveView } from '../live/live-view.js';
+import { personalOf } from '../shared/personal-properties.js';
 import { rawOf } from '../context/call-source.js';
 import { cookieFor, queryOf } from './access.js';
 import { captureSource } from './capture-source.js';
@@ -18,7 +19,7 @@ export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(capture: CaptureService, name: string | undefined, settings: InspectorSettings) {
     const { maxEvents, mask } = settings;
     this.settings = settings;
-    this.#view = new LiveView(captureSource(capture, name), { maxEvents, mask });
+    this.#view = new LiveView(captureSource(capture, name), { maxEvents, mask, personalOf });
   }
 
   onApplicationBootstrap(): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ServerResponse } from 'node:http';
 import { EventFeed } from './event-feed.js';
-import { type Mask, masker } from './mask.js';
+import { type Mask, masker, type PersonalOf } from './mask.js';
 import {
   type LiveLayout,
   type LiveSample,
@@ -34,6 +34,8 @@ export interface LiveViewOptions {
   readonly maxEvents?: number | undefined;
   /** Default: nothing is hidden. */
   readonly mask?: Mask | undefined;
+  /** Default: nothing else is hidden. */
+  readonly personalOf?: PersonalOf | undefined;
   /** Milliseconds to keep events after the last page was closed, so that a page can be reloaded. Default: 5000. */
   readonly lingerMs?: number | undefined;
 }
@@ -115,8 +117,8 @@ export class LiveView {
   }
 
   #begin(): Watch {
-    const { maxEvents = 500, mask } = this.#options;
-    const feed = new EventFeed({ maxEvents, maxLength: MAX_LENGTH }, masker(mask));
+    const { maxEvents = 500, mask, personalOf } = this.#options;
+    const feed = new EventFeed({ maxEvents, maxLength: MAX_LENGTH }, masker(mask, personalOf));
     const probe = this.#source.attach(feed);
     const timer = setInterval(() => this.#tick(), TICK_MS).unref();
     return { run: randomUUID(), feed, probe, samples: [], timer, ticks: 0, lastState: '', lastTable: '' };

@@ -4,6 +4,9 @@
  */
 export type Mask = readonly (string | RegExp)[] | ((name: string, path: readonly string[]) => boolean);
 
+/** Returns the names of the properties of an event that are hidden whatever the mask is. */
+export type PersonalOf = (event: string) => ReadonlySet<string> | undefined;
+
 /** Replaces a hidden value. */
 export const HIDDEN = '•••';
 
@@ -25,16 +28,19 @@ const HIDDEN_JSON = `"${HIDDEN}"`;
  * other ids of the person. `$exception_message` also hides the messages in `$exception_list`.
  * Text without hidden values is returned unchanged. If a mask function throws, the value is hidden. Invalid JSON is hidden completely.
  */
-export function masker(mask: Mask = []): (text: string) => MaskedText {
+export function masker(mask: Mask = [], personalOf: PersonalOf = () => undefined): (text: string) => MaskedText {
   const hides = ruleOf(mask);
   return (text) => {
     try {
       const event: unknown = JSON.parse(text);
+      const { event: given } = Object(event) as { event?: unknown };
+      const personal = typeof given === 'string' ? personalOf(given) : undefined;
       const hidden = { count: 0 };
       const shown = maskValue(event, [], (name, path) => {
         const isHidden =
           !(path.length === 0 && ENVELOPE.has(name)) &&
           (hides(name, path) ||
+            (isProperty(path) && personal?.has(name) === true) ||
             (OTHER_IDS.has(name) && hides('distinct_id', [])) ||
             (isMessage(name, path) && hides('$exception_message', ['properties'])));
         if (isHidden) hidden.count += 1;
@@ -50,6 +56,8 @@ export function masker(mask: Mask = []): (text: string) => MaskedText {
     }
   };
 }
+
+const isProperty = (path: readonly string[]): boolean => path.length === 1 && path[0] === 'properties';
 
 /** The message of an error in `$exception_list`, of which `$exception_message` is a copy. */
 const isMessage = (name: string, path: readonly string[]): boolean =>

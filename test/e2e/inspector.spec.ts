@@ -12,8 +12,9 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD, Reflector } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { IsString } from 'class-validator';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { PostHogCaptureModule } from 'nestjs-posthog-capture';
+import { Event, Pii, PostHogCaptureModule, type Props } from 'nestjs-posthog-capture';
 import {
   PostHogCaptureInspectorModule,
   type PostHogCaptureInspectorModuleOptions,
@@ -23,6 +24,15 @@ import { openStream, snapshotOf } from '../support/live-stream.js';
 import { ADAPTERS, type Served, serve, type ServeOptions } from '../support/serve.js';
 
 const TOKEN = 'a-token-of-some-length';
+
+@Event('invited')
+class Invited {
+  @IsString() @Pii() email!: string;
+  @IsString() role!: string;
+  constructor(properties: Props<Invited>) {
+    Object.assign(this, properties);
+  }
+}
 
 @Injectable()
 class Doorman {
@@ -132,6 +142,20 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(JSON.parse(detail.text)).toMatchObject({ event: 'paid', properties: { email: '•••', total: 5 } });
     expect(JSON.stringify(stream.messages)).not.toContain('ann@example.com');
     expect(JSON.stringify(stream.messages)).not.toContain(KEY);
+  });
+
+  it('never shows the properties that a definition marks as identifying a person', async () => {
+    const { url, capture } = await inspected();
+    const stream = await openStream(`${url}/_posthog/stream`);
+    await stream.until(({ kind }) => kind === 'snapshot');
+    const properties = { email: 'ann@example.com', role: 'admin' };
+    const ids = [capture.capture(new Invited(properties), {}), capture.capture({ event: 'invited', properties })];
+    for (const id of ids) {
+      await stream.until((message) => message.data.added?.some((added) => added.id === id) === true);
+      const detail = (await (await fetch(`${url}/_posthog/event?id=${id ?? ''}`)).json()) as { text: string };
+      expect(JSON.parse(detail.text)).toMatchObject({ properties: { email: '•••', role: 'admin' } });
+    }
+    expect(JSON.stringify(stream.messages)).not.toContain('ann@example.com');
   });
 
   it('shows how many of the waiting events are of AI', async () => {

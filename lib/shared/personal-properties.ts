@@ -1,0 +1,14 @@
+import { processSingleton } from './process-singleton.js';
+
+/** By event, of both builds. An application may define the same event for several instances. */
+const byEvent = processSingleton('personal-properties', () => new Map<string, Set<string>>());
+
+/** Remembers the properties that identify a person, according to a definition of the event. */
+export function rememberPersonal(event: string, names: readonly string[]): void {
+  if (names.length > 0) byEvent.set(event, new Set([...(byEvent.get(event) ?? []), ...names]));
+}
+
+/** The properties of an event that identify a person; undefined if there are none. */
+export function personalOf(event: string): ReadonlySet<string> | undefined {
+  return byEvent.get(event);
+}
