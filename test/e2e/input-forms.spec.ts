@@ -389,20 +389,20 @@ describe('timestamps', () => {
   });
 });
 
-describe('an object with a million properties', () => {
-  const million: Record<string, unknown> = {};
-  for (let index = 0; index < 1_000_000; index += 1) million[`name${index}`] = index;
+describe('an object with 300 000 properties, more than are accepted', () => {
+  const many: Record<string, unknown> = {};
+  for (let index = 0; index < 300_000; index += 1) many[`name${index}`] = index;
   // The time that a single listing of the names takes on this machine: V8 has no faster way to see that there are too many.
   const before = process.cpuUsage().user;
-  Object.keys(million);
+  Object.keys(many);
   const listing = process.cpuUsage().user - before;
 
   it.each<[string, (capture: CaptureService) => unknown]>([
-    ['properties', (capture) => capture.capture({ event: 'e', distinctId: 'u', properties: million })],
-    ['set', (capture) => capture.identify({ distinctId: 'u', set: million })],
-    ['groups', (capture) => capture.capture(loose({ event: 'e', distinctId: 'u', groups: million }))],
-    ['$set', (capture) => capture.capture({ event: 'e', distinctId: 'u', $set: million })],
-    ['details', (capture) => capture.captureException(new Error('x'), { distinctId: 'u', properties: million })],
+    ['properties', (capture) => capture.capture({ event: 'e', distinctId: 'u', properties: many })],
+    ['set', (capture) => capture.identify({ distinctId: 'u', set: many })],
+    ['groups', (capture) => capture.capture(loose({ event: 'e', distinctId: 'u', groups: many }))],
+    ['$set', (capture) => capture.capture({ event: 'e', distinctId: 'u', $set: many })],
+    ['details', (capture) => capture.captureException(new Error('x'), { distinctId: 'u', properties: many })],
   ])('as %s is refused before it is copied', async (_, call) => {
     const { capture, posthog, drops } = await start();
     const began = process.cpuUsage().user;
@@ -417,7 +417,7 @@ describe('an object with a million properties', () => {
 
   it('in a context is ignored with a warning, and costs the events nothing', async () => {
     const { events, lines } = await sentBy((capture) =>
-      capture.withContext({ properties: million, groups: { a: 'b' } }, () => {
+      capture.withContext({ properties: many, groups: { a: 'b' } }, () => {
         const before = process.cpuUsage().user;
         for (let index = 0; index < 20; index += 1) capture.capture({ event: 'e', distinctId: 'u' });
         expect(process.cpuUsage().user - before).toBeLessThan(listing);
@@ -429,14 +429,14 @@ describe('an object with a million properties', () => {
   });
 
   it('as superProperties stops the boot, naming the option', async () => {
-    await expect(start({ superProperties: million })).rejects.toThrow(
+    await expect(start({ superProperties: many })).rejects.toThrow(
       'superProperties: got an object; expected an object whose JSON is smaller than maxEventBytes',
     );
   });
 
   it('of unknown fields costs one listing', async () => {
     const { events, lines } = await sentBy((capture) => {
-      const event = Object.assign(million, { event: 'e', distinctId: 'u' });
+      const event = Object.assign(many, { event: 'e', distinctId: 'u' });
       const before = process.cpuUsage().user;
       capture.capture(event);
       expect(process.cpuUsage().user - before).toBeLessThan(4 * listing + 100_000);
