@@ -5,16 +5,21 @@ import { fieldOf } from '../shared/untrusted-values.js';
 export interface RequestError extends FlagError {
   /** There was no response in time. */
   readonly isLate: boolean;
+  /** PostHog refused this request and would accept others: what it says of the person is at fault. */
+  readonly isOfRequest: boolean;
 }
 
 const LASTS = 'nothing to do unless it lasts';
 const SETTINGS = 'check options apiKey and host';
+
+const REFUSED_REQUEST = 'check the distinct id, the groups and the properties that the flags were read with';
 
 const error = (message: string, remedy: string, needsAction = false): RequestError => ({
   message,
   remedy,
   needsAction,
   isLate: false,
+  isOfRequest: false,
 });
 
 export const QUOTA_ERROR = error(
@@ -45,6 +50,8 @@ export function requestErrorOf(thrown: unknown): RequestError {
 /** @param remedy for a key that PostHog refuses */
 export function statusError(status: number, remedy = SETTINGS): RequestError {
   if (status === 402) return QUOTA_ERROR;
+  if (status === 400 || status === 413)
+    return { ...error(`PostHog API error: HTTP ${status}`, REFUSED_REQUEST, true), isOfRequest: true };
   const isTemporary = status >= 500 || status === 408 || status === 429;
   return error(`PostHog API error: HTTP ${status}`, isTemporary ? LASTS : remedy, !isTemporary);
 }

@@ -209,21 +209,20 @@ export class PostHogFlagSource implements FlagSource {
     });
   }
 
-  #fail(degraded: FlagDegradation, { message, remedy, needsAction }: RequestError): FlagDegradation {
-    this.#circuit.settle(false);
+  #fail(degraded: FlagDegradation, { message, remedy, needsAction, isOfRequest }: RequestError): FlagDegradation {
+    // A client may choose its distinct id: it must not turn the flags of others off.
+    this.#circuit.settle(isOfRequest);
     if (degraded === 'timeout') this.#counts.timeouts += 1;
     this.#requestError = { message, remedy, needsAction };
-    this.#report(this.#requestError);
+    this.#report(this.#requestError, isOfRequest);
     return degraded;
   }
 
   /** One line a minute, whatever the errors are. */
-  #report({ message, remedy }: FlagError): void {
+  #report({ message, remedy }: FlagError, isOfRequest = false): void {
     const seconds = this.#settings.coolDownMs / 1000;
-    this.#warn(
-      'flags: request',
-      `Feature flags: ${message}. Code gets its default values, and PostHog is asked again in ${seconds} s. Remedy: ${remedy}.`,
-    );
+    const next = isOfRequest ? ' for this read' : `, and PostHog is asked again in ${seconds} s`;
+    this.#warn('flags: request', `Feature flags: ${message}. Code gets its default values${next}. Remedy: ${remedy}.`);
   }
 
   readonly #warnOfProperties: Warn = (warning) => this.#warn(`flags: ${warning}`, `Feature flags: ${warning}.`);

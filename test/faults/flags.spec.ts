@@ -48,6 +48,19 @@ it.each<[string, (app: FlagsApp) => void, string, RegExp]>([
   expect(await app.events()).toEqual([]);
 });
 
+it.each([400, 413])('HTTP %i concerns one request: others are asked', async (status) => {
+  const app = await startFlags(WITHOUT_RETRY);
+  app.posthog.flags.set({ on: true });
+  app.posthog.flags.fail({ status });
+  expect(await read(app)).toEqual([undefined, 'failed']);
+  expect(app.lines).toEqual([
+    `Feature flags: PostHog API error: HTTP ${status}. Code gets its default values for this read. Remedy: check the distinct id, the groups and the properties that the flags were read with.`,
+  ]);
+  expect(app.flags.state).toMatchObject({ coolDownUntil: null, lastError: { needsAction: true } });
+  expect(await read(app)).toEqual([true, undefined]);
+  expect(app.flags.state.lastError).toBeNull();
+});
+
 it('a response that takes too long is not waited for, and nothing is asked for a while', async () => {
   const app = await startFlags({ timeoutMs: 100, ...LONG });
   app.posthog.flags.failAlways({ hang: true });
