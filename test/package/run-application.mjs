@@ -83,6 +83,9 @@ function compileWithSwc(folder, options, tools) {
   }
 }
 
+/** Nest 10 says of its own modules that they are slow to serialize, when the machine is busy. */
+const SLOW_MODULE = /^.*\[ModuleTokenFactory\].* to serialize, .*\n/gm;
+
 /** A successful program prints nothing and ends. */
 async function runProgram(folder, program, { nest, modules, http, compiler }, tools, { path, version }) {
   const { tsx } = COMPILERS[compiler];
@@ -96,5 +99,5 @@ async function runProgram(folder, program, { nest, modules, http, compiler }, to
     TSX_TSCONFIG_PATH: join(folder, program, '../../tsconfig.json'),
   };
   const { stdout, stderr } = await run(folder, 'node', args, { node: path, env, timeoutMs: LIFE_MS });
-  assert.equal(stdout + stderr, '', `${program} on Node ${version} printed something`);
+  assert.equal((stdout + stderr).replace(SLOW_MODULE, ''), '', `${program} on Node ${version} printed something`);
 }
