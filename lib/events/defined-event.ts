@@ -45,11 +45,16 @@ export function markAsDefined(definition: Omit<DefinedEvent, 'prototype'>, ...ho
 }
 
 /**
- * The definition of a result of `defineEvent`, of a class with `@Event`, or of an event of either; undefined for everything else. Throws for
- * a proxy that does.
+ * The definition of a result of `defineEvent`, of a class with `@Event`, or of an event of either; undefined for everything else. Never
+ * throws.
  */
 export function definedEventOf(value: object): DefinedEvent | undefined {
-  return (value as { readonly [DEFINED_EVENT]?: DefinedEvent })[DEFINED_EVENT];
+  try {
+    return (value as { readonly [DEFINED_EVENT]?: DefinedEvent })[DEFINED_EVENT];
+  } catch {
+    // A proxy that throws for symbols may still be an event.
+    return undefined;
+  }
 }
 
 /** True for `new OrderPlaced(…)`, whose own fields are the properties. False for an event with a field `properties`. */

@@ -9,7 +9,7 @@ type Properties = Readonly<Record<string, unknown>>;
 export type Conformed =
   { readonly ok: true; readonly properties: Properties | undefined } | { readonly ok: false; readonly problem: string };
 
-/** The defined events of an instance, and what becomes of events that break a definition or have none. */
+/** The defined events of an instance, and the handling of invalid and unknown events. */
 export class EventCatalog {
   readonly #events: ReadonlyMap<string, DefinedEvent>;
   readonly #unknown: 'allow' | 'warn' | 'refuse';

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { toJson } from '../json/safe-json.js';
 import { isMissing } from '../shared/untrusted-values.js';
 
-/** What becomes of properties that identify a person. */
+/** Handling of properties that identify a person. */
 export type PiiMode = 'keep' | 'hash' | 'drop';
 
 export const PII_MODES: readonly PiiMode[] = ['keep', 'hash', 'drop'];

@@ -15,7 +15,7 @@ export interface FlagQuestion {
   readonly properties: EvaluationProperties;
   readonly disableGeoip: boolean | undefined;
   readonly onlyEvaluateLocally: boolean | undefined;
-  /** Equal for questions whose answers are the same within a call. */
+  /** Key of the memo: questions with equal ids have equal answers within a call. */
   readonly id: string;
 }
 

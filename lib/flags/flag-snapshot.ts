@@ -26,7 +26,7 @@ export type FlagDegradation = 'no_identity' | 'disabled' | 'timeout' | 'failed' 
 /** Evaluated flags. */
 export interface FlagAnswer {
   readonly snapshot: FlagSnapshot | undefined;
-  /** The flags that were evaluated. Those that are not in the snapshot have no value: see `degraded`; without it, PostHog does not know them. */
+  /** The evaluated flags. One that is missing in the snapshot has no value: `degraded` says why, or PostHog does not know the flag. */
   readonly keys: readonly string[];
   readonly degraded: FlagDegradation | undefined;
 }

@@ -453,8 +453,8 @@ export class PostHogCaptureOptions {
   readonly exceptions: boolean | ExceptionOptions = false;
 
   /**
-   * The application's own events, what becomes of those that break their definition or have none, and of the properties that identify
-   * persons: see `defineEvent` and `@Event`.
+   * The catalog of defined events (see `defineEvent` and `@Event`), the handling of invalid and unknown events, and that of properties
+   * that identify a person.
    *
    * Default: `{}`. Each field of it except `catalog` has a variable, such as `POSTHOG_EVENTS_UNKNOWN`.
    */

@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer';
 import * as zlib from 'node:zlib';
+import { CapturedEvent, CapturedEventOfGivenId } from '../delivery/captured-event.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 
 /**
@@ -123,33 +124,6 @@ export function isOfOtherVersion(block: Buffer): boolean {
 }
 
 /**
- * A class and not an object literal: if many objects of one literal survive a collection, V8 starts to allocate all of them in old space,
- * where they keep their payload until a full collection.
- */
-class RecordedEvent implements QueuedEvent {
-  constructor(
-    readonly id: string,
-    readonly name: string,
-    readonly orderKey: string,
-    readonly format: string,
-    readonly payload: string,
-    readonly bytes: number,
-    readonly capturedAt: number,
-  ) {}
-
-  /** A getter, because a field would take memory in every event. */
-  get hasOwnId(): boolean {
-    return false;
-  }
-}
-
-class RecordedEventOfOwnId extends RecordedEvent {
-  override get hasOwnId(): boolean {
-    return true;
-  }
-}
-
-/**
  * Returns null if the block is damaged, of another version or of another project.
  *
  * @param haveOwnIds true if no other event has the id of one of these
@@ -168,7 +142,7 @@ export function readBlock(block: Buffer, project: string, haveOwnIds = false): r
   if (lengths?.all !== characters.length) return null;
   const nextName = cut(characters, 0);
   const nextPayload = cut(characters, lengths.names);
-  const Recorded = haveOwnIds ? RecordedEventOfOwnId : RecordedEvent;
+  const Recorded = haveOwnIds ? CapturedEvent : CapturedEventOfGivenId;
   const events: QueuedEvent[] = [];
   for (let row = 0; row < rows.byteLength; row += ROW_BYTES) {
     const payload = nextPayload(lengthAt(rows, row, PAYLOAD));

@@ -347,6 +347,27 @@ describe('mistakes stop the boot', () => {
   });
 });
 
+it('an object that throws for symbols is captured', async () => {
+  const fields = { event: 'strict', distinctId: 'a' };
+  const strict = new Proxy(fields, {
+    get: (target, name) => {
+      if (typeof name === 'symbol') throw new Error('secret');
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+  expect((await sentBy((capture) => capture.capture(strict))).sent).toMatchObject([{ event: 'strict' }]);
+});
+
+it('a second argument is only for classes: fields that are not used are warned of', async () => {
+  const { sent, lines, capture } = await sentBy((service) => service.capture({ event: 'plain' }, { distinctId: 'a' }));
+  expect(sent).toMatchObject([{ event: 'plain' }]);
+  expect(lines).toEqual([
+    'Event "plain": the second argument was ignored, because the event is no instance of a class with @Event: put distinctId and the other fields into the event.',
+  ]);
+  await capture.captureNow({ event: 'other' }, { timeoutMs: 60_000 });
+  expect(lines).toHaveLength(1);
+});
+
 describe('@TrackEvent', () => {
   @Injectable()
   class Orders {

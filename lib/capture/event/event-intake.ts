@@ -1,4 +1,5 @@
 import { type ContextStorage } from '../../context/context-storage.js';
+import { CapturedEvent, CapturedEventOfGivenId } from '../../delivery/captured-event.js';
 import { type DropReason, type QueuedEvent } from '../../delivery/delivery.js';
 import { EventCatalog } from '../../events/event-catalog.js';
 import { toJson } from '../../json/safe-json.js';
@@ -15,7 +16,6 @@ import { trimException } from '../exception/trim-exception.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
 import { requiredProblem } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
-import { CapturedEvent, CapturedEventOfGivenId } from './captured-event.js';
 import { buildEvent, type BuilderSettings, type EventSurroundings } from './event-builder.js';
 import { IsoClock, UuidSource } from './event-stamps.js';
 

@@ -48,6 +48,7 @@ export function checkEvent(input: unknown, envelope?: unknown): Checked {
     if (!isObject(event)) return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
     let warnings: string[] | undefined;
     const warn = (warning: string): void => void (warnings ??= []).push(warning);
+    if (envelope !== undefined && !(definition && isInstanceOf(definition, input))) warnOfEnvelope(envelope, warn);
     const given = readEvent(event, warn);
     const source = sourceOf(given, definition, warn);
     if (source === null) return refuse(given.event, problemsOf(given));
@@ -69,6 +70,15 @@ function notAnEvent(input: unknown): string {
 function unwrapped(input: object): unknown {
   const toCaptureEvent = readField(input, 'toCaptureEvent');
   return typeof toCaptureEvent === 'function' ? Reflect.apply(toCaptureEvent, input, []) : input;
+}
+
+function warnOfEnvelope(envelope: unknown, warn: Warn): void {
+  const names = isObject(envelope) ? Object.keys(plainCopy(envelope)) : [];
+  const first = names.find((name) => FIELD_NAMES.includes(name));
+  if (first !== undefined)
+    warn(
+      `the second argument was ignored, because the event is no instance of a class with @Event: put ${first} and the other fields into the event`,
+    );
 }
 
 function unwrappedDefined(definition: DefinedEvent, input: object, envelope: unknown): object {

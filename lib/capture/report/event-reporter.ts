@@ -32,8 +32,7 @@ export interface ReportCallbacks {
 /** undefined for drops that the application asked for: they are logged at level debug. */
 const REMEDIES: Readonly<Record<DropReason, string | ((route: Route) => string) | undefined>> = {
   invalid: 'fix the call',
-  schema:
-    'fix the call or the definition; options events.invalid and events.unknown decide what becomes of such events',
+  schema: 'fix the call or the definition; with events.invalid or events.unknown set to warn, such events are sent',
   opted_out: undefined,
   before_send: undefined,
   rate_limited: 'fix the error; option exceptions.limit changes the limit',

@@ -1,4 +1,4 @@
-import { type QueuedEvent } from '../../delivery/delivery.js';
+import { type QueuedEvent } from './delivery.js';
 
 /**
  * A class and not an object literal: if many objects of one literal survive a collection, V8 starts to allocate all of them in old space,
@@ -21,7 +21,7 @@ export class CapturedEvent implements QueuedEvent {
   }
 }
 
-/** The id comes from the application, which may have given it to several events. */
+/** The id comes from the application, which may have given it to several events, or from a record, which does not say where it is from. */
 export class CapturedEventOfGivenId extends CapturedEvent {
   override get hasOwnId(): boolean {
     return false;
