@@ -194,13 +194,20 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     const { url, capture, posthog } = await inspected();
     const stream = await openStream(`${url}/_posthog/stream`);
     await stream.until(({ kind }) => kind === 'snapshot');
-    posthog.fail({ hang: true });
-    await capture.captureNow({ event: 'paid', distinctId: 'ann' }, { timeoutMs: 50 });
+    const abandoned = async (): Promise<void> => {
+      const { length } = posthog.requests;
+      const caller = new AbortController();
+      posthog.fail({ hang: true });
+      const call = capture.captureNow({ event: 'paid', distinctId: 'ann' }, { signal: caller.signal });
+      await posthog.waitForRequests(length + 1);
+      caller.abort();
+      await call;
+    };
+    await abandoned();
     const message = await stream.until(({ data: { state } }) => state?.text.startsWith('PostHog has not') === true);
     expect(message.data.state).toMatchObject({ tone: 'idle', text: 'PostHog has not responded yet; nothing waiting' });
     await capture.captureNow({ event: 'paid', distinctId: 'ann' });
-    posthog.fail({ hang: true });
-    await capture.captureNow({ event: 'paid', distinctId: 'ann' }, { timeoutMs: 50 });
+    await abandoned();
     await stream.until(({ data: { state } }) => state?.text === 'PostHog responds; nothing waiting');
     expect(stream.messages.filter(({ data: { state } }) => state?.tone === 'warn')).toEqual([]);
   });
