@@ -26,6 +26,7 @@ export { PostHogConfigurationError } from './shared/configuration-error.js';
 
 export { CaptureService } from './capture/capture.service.js';
 export { type CaptureStats } from './capture/capture-stats.js';
+export { type EventStats } from './capture/event-stats.js';
 export { type FlagError, type FlagRead, type FlagStats } from './capture/flag-stats.js';
 export { getCaptureToken, InjectCapture } from './capture/inject-capture.decorator.js';
 export {

@@ -6,6 +6,7 @@ import {
   type SendFailure,
 } from '../delivery/delivery.js';
 import { type QueueStats } from '../queue/queue-monitor.js';
+import { type EventStats } from './event-stats.js';
 import { type FlagStats } from './flag-stats.js';
 
 /** The state of one instance. `captured + recovered = delivered + dropped + pending` at every moment. */
@@ -21,6 +22,12 @@ export interface CaptureStats {
   delivered: number;
   dropped: number;
   droppedByReason: Partial<Record<DropReason, number>>;
+  /**
+   * The events by name, the most frequent first: the 50 names that were captured most often, and the sum of all others as `(others)`. Of
+   * more than 1000 names, the rarest are summed for good. An event that `beforeSend` renames counts for its new name. Read when this
+   * property is first read.
+   */
+  byEvent: readonly EventStats[];
   /** Events in the queue or in flight. */
   pending: number;
   /** Size of the pending events as JSON in UTF-8. */

@@ -19,6 +19,7 @@ import { type CaptureParts } from './capture-parts.js';
 import { CaptureResult } from './capture-result.js';
 import { type CaptureStats } from './capture-stats.js';
 import { CountedIntake } from './event/counted-intake.js';
+import { type EventStats } from './event-stats.js';
 import { flagStatsOf } from './flag-stats.js';
 import { openCallsEnded } from './open-calls.js';
 import { type CaptureEventDto } from './input/capture-event.dto.js';
@@ -276,12 +277,17 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   stats(): CaptureStats {
     const { pipeline, reporter, queueStats } = this.#parts;
     const { recovered, delivered, secondLane: ai, ...held } = pipeline?.stats() ?? NOTHING_DELIVERED;
+    let byEvent: EventStats[] | undefined;
     return {
       captured: this.#events.calls,
       recovered,
       delivered,
       dropped: reporter.total,
       droppedByReason: reporter.byReason,
+      // Sorts the names, so only if it is read.
+      get byEvent() {
+        return (byEvent ??= reporter.events.most);
+      },
       ...held,
       ai,
       queue: queueStats?.() ?? null,

@@ -1,9 +1,10 @@
 import { type Attributes, type BatchObservableResult, type Meter } from '@opentelemetry/api';
 import { type CaptureService } from '../capture/capture.service.js';
 import { type CaptureStats } from '../capture/capture-stats.js';
-import { watchEvents } from '../capture/report/watch-events.js';
+import { firstEventsOf, watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest } from '../delivery/delivery.js';
 import { type QueueStats } from '../queue/queue-monitor.js';
+import { eventInstruments } from './event-instruments.js';
 import { flagInstruments } from './flag-instruments.js';
 
 /** Options of `observeCapture`. */
@@ -138,6 +139,7 @@ function countsOf(meter: Meter, instance: Attributes) {
     if (relays !== null) result.observe(relayMembers, relays, instance);
   };
   const flags = flagInstruments(meter, instance);
+  const byEvent = eventInstruments(meter, instance);
   const observe = (capture: CaptureService, result: BatchObservableResult): CaptureStats => {
     const stats = capture.stats();
     // Lower when another process took events over; a counter that decreases looks like a restart.
@@ -162,6 +164,7 @@ function countsOf(meter: Meter, instance: Attributes) {
     result.observe(storeFailing, stats.storeFailing ? 1 : 0, instance);
     if (stats.queue) observeQueue(stats.queue, result);
     if (stats.flags) flags.observe(stats.flags, result);
+    byEvent.observe(firstEventsOf(capture), result);
     return stats;
   };
   const own = [
@@ -179,5 +182,5 @@ function countsOf(meter: Meter, instance: Attributes) {
     coolingDown,
     storeFailing,
   ];
-  return { observe, all: [...own, relayLag, relayEvents, relayMemory, relayMembers, ...flags.all] };
+  return { observe, all: [...own, relayLag, relayEvents, relayMemory, relayMembers, ...flags.all, ...byEvent.all] };
 }

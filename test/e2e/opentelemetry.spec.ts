@@ -65,7 +65,7 @@ it('reports the values of stats(), in the units of the semantic conventions', as
   const points = await collect();
   const values = Object.fromEntries(
     [...points]
-      .filter(([name]) => name !== 'posthog.capture.request.duration' && name !== 'posthog.capture.queue.age')
+      .filter(([name]) => !/duration|queue\.age|by_event/.test(name))
       .map(([name, all]) => [
         name,
         all.map(({ value, attributes }) => [value, ...(Object.values(attributes) as unknown[])]),
@@ -89,6 +89,50 @@ it('reports the values of stats(), in the units of the semantic conventions', as
   const [age] = points.get('posthog.capture.queue.age') ?? [];
   expect(age?.value).toBeGreaterThan(0);
   expect(age?.value).toBeLessThan(60);
+});
+
+it('reports events by name, the names that came first, so that no count ever decreases', async () => {
+  const { capture, lines } = await start({ ...LATE, beforeSend: (event) => (event.event === 'secret' ? null : event) });
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter, { name: 'billing' });
+  const byEvent = async (): Promise<Record<string, unknown>> => {
+    const points = [...(await collect())].filter(([name]) => name.startsWith('posthog.capture.by_event.'));
+    return Object.fromEntries(points.map(([name, all]) => [name.slice(25), all.map((p) => [p.value, p.attributes])]));
+  };
+  const of = (event: string, more = {}): object => ({
+    'posthog.capture.instance': 'billing',
+    'posthog.capture.event.name': event,
+    ...more,
+  });
+  capture.capture({ event: 'a', distinctId: 'ann' });
+  capture.capture({ event: 'a' });
+  capture.capture({ event: 'secret', distinctId: 'ann' });
+  const { pendingBytes } = capture.stats();
+  expect(await byEvent()).toEqual({
+    captured: [
+      [2, of('a')],
+      [1, of('secret')],
+    ],
+    size: [
+      [pendingBytes, of('a')],
+      [0, of('secret')],
+    ],
+    personless: [
+      [1, of('a')],
+      [0, of('secret')],
+    ],
+    dropped: [[1, of('secret', { 'posthog.capture.drop.reason': 'before_send' })]],
+  });
+  for (let index = 0; index < 2000; index += 1) capture.capture({ event: `event_${index}`, distinctId: 'ann' });
+  const { captured } = (await byEvent()) as { captured: [number, object][] };
+  expect(captured).toHaveLength(51);
+  expect(captured.slice(0, 3)).toEqual([
+    [2, of('a')],
+    [1, of('secret')],
+    [1, of('event_0')],
+  ]);
+  expect(captured.at(-1)).toEqual([1952, of('(others)')]);
+  expect(lines).toEqual([]);
 });
 
 it('reports the shared queue, as far as it is known', async () => {

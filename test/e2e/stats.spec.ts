@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { type CaptureStats } from 'nestjs-posthog-capture';
 import { reportFlags } from '../../lib/capture/flag-stats.js';
 import { QUIET_FLAGS } from '../support/flag-stats.js';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
@@ -47,6 +48,61 @@ describe('requests', () => {
     capture.capture({ event: 'a', distinctId: 'ann' });
     await app.close();
     expect(capture.stats().requests.byStatus).toEqual({ aborted: 1 });
+  });
+});
+
+describe('events by name', () => {
+  const names = ({ byEvent }: CaptureStats): string[] => byEvent.map(({ event }) => event);
+
+  it('are counted as captured and dropped, with their size and their share without a person', async () => {
+    const { capture, posthog } = await start({
+      ...LATE,
+      maxQueueEvents: 3,
+      beforeSend: (event) => (event.event === 'secret' ? null : { ...event, event: event.event.replace('old', 'new') }),
+    });
+    expect(capture.stats().byEvent).toEqual([]);
+    capture.capture({ event: 'b', distinctId: 'ann' });
+    expect(capture.stats().byEvent).toMatchObject([{ event: 'b', bytes: capture.stats().pendingBytes }]);
+    for (const distinctId of ['ann', undefined, undefined]) capture.capture({ event: 'a', distinctId });
+    capture.capture({ event: 'secret', distinctId: 'ann' });
+    capture.capture({ event: '', distinctId: 'ann' });
+    await capture.captureNow({ event: 'old', distinctId: 'ann', properties: { $process_person_profile: false } });
+    const of = (event: string, captured: number, more: object = {}): object => ({
+      event,
+      captured,
+      dropped: 0,
+      droppedByReason: {},
+      bytes: expect.any(Number),
+      personless: 0,
+      personlessShare: 0,
+      ...more,
+    });
+    const refused = { dropped: 1, bytes: 0, personlessShare: null };
+    expect(capture.stats().byEvent).toEqual([
+      of('a', 3, { personless: 2, personlessShare: 2 / 3 }),
+      of('b', 1, { dropped: 1, droppedByReason: { queue_full: 1 } }),
+      of('secret', 1, { ...refused, droppedByReason: { before_send: 1 } }),
+      of('(no name)', 1, { ...refused, droppedByReason: { invalid: 1 } }),
+      of('new', 1, { personless: 1, personlessShare: 1 }),
+    ]);
+    await capture.flush();
+    expect(posthog.events).toHaveLength(4);
+    expectBalanced(capture);
+  });
+
+  it('are the 50 most frequent, however many names there are, and the sum of the rest', async () => {
+    const { capture } = await record({ superProperties: {} });
+    for (let index = 0; index < 20_000; index += 1) {
+      capture.capture({ event: `event_${index}` });
+      if (index >= 5000 && index % 10 === 0) capture.capture({ event: 'late' });
+      if (index % 100 === 0) capture.capture({ event: 'often' });
+    }
+    const stats = capture.stats();
+    expect(names(stats).slice(0, 2)).toEqual(['late', 'often']);
+    expect(stats.byEvent).toHaveLength(51);
+    expect(stats.byEvent[0]).toMatchObject({ captured: 1500, personlessShare: 1 });
+    expect(stats.byEvent.at(-1)).toMatchObject({ event: '(others)', captured: 21_700 - 1500 - 200 - 48 });
+    expect(stats.byEvent.reduce((sum, { captured }) => sum + captured, 0)).toBe(stats.captured);
   });
 });
 

@@ -20,6 +20,7 @@ export class CountedIntake {
     if (!checked.ok) {
       const { event, problem: detail, reason = 'invalid' } = checked;
       this.calls += 1;
+      reporter.events.refused(event);
       reporter.dropped({ reason, event, uuid: null, detail });
       return { ok: false, reason, detail, uuid: null, distinctId: '' };
     }
@@ -29,6 +30,8 @@ export class CountedIntake {
     const taken = this.#takeSafely(source, warn);
     // Not before: a beforeSend that calls stats() must not see an event that is neither pending nor dropped.
     this.calls += 1;
+    if (taken.ok) reporter.events.accepted(taken.queued.name, taken.queued.bytes, taken.isPersonless);
+    else reporter.events.refused(source.event);
     // Not for invalid arguments: a corrected call is to be captured.
     if (source.thrown && (taken.ok || taken.reason !== 'invalid'))
       exceptions.remember(source.thrown, taken.ok ? ownText(taken.uuid) : null);

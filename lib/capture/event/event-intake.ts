@@ -26,7 +26,14 @@ export interface IntakeSettings extends BuilderSettings {
 
 /** An event that can be queued, or the reason why it is dropped. */
 export type Taken =
-  | { readonly ok: true; readonly queued: QueuedEvent; readonly uuid: string; readonly distinctId: string }
+  | {
+      readonly ok: true;
+      readonly queued: QueuedEvent;
+      readonly uuid: string;
+      readonly distinctId: string;
+      /** The event has no person profile. */
+      readonly isPersonless: boolean;
+    }
   | {
       readonly ok: false;
       readonly reason: DropReason;
@@ -172,7 +179,8 @@ export class EventIntake {
     }
     const queued = queuedOf(event, kind.format, written, origin);
     this.#contexts.addEventStep(event.event, capturedAt);
-    return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id };
+    const isPersonless = event.properties.$process_person_profile === false;
+    return { ok: true, queued, uuid: event.uuid, distinctId: event.distinct_id, isPersonless };
   }
 
   #trim(event: PostHogEvent, warn: Warn): PostHogEvent | null {

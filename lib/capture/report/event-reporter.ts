@@ -12,6 +12,7 @@ import {
 import { QUOTA_REMEDY } from '../../wire/status-table.js';
 import { ownText } from '../event/event-stamps.js';
 import { CaptureLog } from './capture-log.js';
+import { EventCounts } from './event-counts.js';
 import { capitalized, type Route, routeOf } from './route.js';
 
 /**
@@ -51,6 +52,8 @@ const REMEDIES: Readonly<Record<DropReason, string | ((route: Route) => string) 
  * application's callbacks. No line contains a property or the key.
  */
 export class EventReporter implements DeliveryObserver {
+  /** Counts by the name of the event. */
+  readonly events = new EventCounts();
   readonly #log: CaptureLog;
   readonly #callbacks: ReportCallbacks;
   readonly #route: Route;
@@ -122,6 +125,7 @@ export class EventReporter implements DeliveryObserver {
   dropped({ reason, event, uuid, detail }: EventDrop): void {
     this.#total += 1;
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
+    this.events.dropped(event, reason);
     const drop: EventDrop = { reason, event, uuid: uuid === null ? null : ownText(uuid), detail };
     if (this.#watchers.size > 0) this.#notify('dropped', drop);
     const known = REMEDIES[reason];

@@ -1,5 +1,6 @@
 import { processSingleton } from '../../shared/process-singleton.js';
 import { type CaptureService } from '../capture.service.js';
+import { type EventStats } from '../event-stats.js';
 import { type EventReporter, type EventWatcher } from './event-reporter.js';
 
 /** Kept apart from the service: watchers see payloads, which the public API must not expose. */
@@ -17,4 +18,9 @@ export function allowWatching(capture: CaptureService, reporter: EventReporter):
  */
 export function watchEvents(capture: CaptureService, watcher: EventWatcher): () => void {
   return reporters.get(capture)?.watch(watcher) ?? (() => undefined);
+}
+
+/** The events of the names that were captured first, and the sum of all others. Unlike those of `stats().byEvent`, no count ever decreases. */
+export function firstEventsOf(capture: CaptureService): readonly EventStats[] {
+  return reporters.get(capture)?.events.first ?? [];
 }

@@ -11,6 +11,7 @@ const QUIET: CaptureStats = {
   delivered: 0,
   dropped: 0,
   droppedByReason: {},
+  byEvent: [],
   pending: 0,
   pendingBytes: 0,
   inFlight: 0,
