@@ -38,6 +38,7 @@ const MAY_IMPORT = {
     'stores',
     'shared',
   ],
+  outbox: ['module', 'capture', 'options', 'queue', 'delivery', 'json', 'shared'],
   relay: ['module', 'capture', 'options', 'queue', 'wire', 'delivery', 'shared'],
   health: ['capture', 'queue', 'shared'],
   opentelemetry: ['capture', 'queue', 'delivery', 'shared'],
