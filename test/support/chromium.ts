@@ -42,3 +42,35 @@ export async function look(browser: Browser, url: string, options: BrowserContex
   await page.goto(url);
   return { page, alarms };
 }
+
+/** Script that returns the texts with less contrast to their background than WCAG AA requires. */
+export const LOW_CONTRAST = `(() => {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const backgroundOf = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = rgba(getComputedStyle(at).backgroundColor);
+      if (color[3] > 250) return color;
+    }
+    return rgba(getComputedStyle(document.documentElement).backgroundColor);
+  };
+  const luminance = (color) => {
+    const [red, green, blue] = color.slice(0, 3).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  return [...document.body.querySelectorAll('*')].flatMap((element) => {
+    const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join('');
+    if (text === '' || !element.checkVisibility() || element.closest('script, style, noscript')) return [];
+    const [one, other] = [luminance(rgba(getComputedStyle(element).color)), luminance(backgroundOf(element))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    return contrast < 4.5 ? [text.slice(0, 40) + ' ' + contrast.toFixed(1)] : [];
+  });
+})()`;
