@@ -45,7 +45,7 @@ const MAY_IMPORT = {
   'posthog-node': ['capture', 'options', 'context', 'delivery', 'json', 'shared'],
   flags: ['posthog-node', 'module', 'tracking', 'capture', 'options', 'context', 'delivery', 'json', 'shared'],
   live: [],
-  inspector: ['live', 'tracking', 'capture', 'options', 'context', 'queue', 'delivery', 'shared'],
+  inspector: ['live', 'tracking', 'capture', 'events', 'options', 'context', 'queue', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'events', 'options', 'context', 'wire', 'delivery', 'shared'],
   cli: [
     'setup',

@@ -18,6 +18,7 @@ export class EventCatalog {
   readonly #secret: string;
   readonly #ownNames: ReadonlySet<string>;
   readonly #deprecatedSeen = new Set<DefinedEvent>();
+  readonly #seen = new Map<string, DefinedEvent>();
 
   /**
    * @param isStrict refuses what breaks a definition, unless the options say otherwise: for development, tests and CI
@@ -50,10 +51,16 @@ export class EventCatalog {
     return [...this.#events.values()];
   }
 
+  /** The definitions of captured events that are not in the catalog. */
+  get seen(): readonly DefinedEvent[] {
+    return [...this.#seen.values()];
+  }
+
   /** @param carried the definition that the event was made from. Default: the one of the catalog */
   conform(event: string, properties: Properties | undefined, carried: DefinedEvent | undefined, warn: Warn): Conformed {
     const defined = carried ?? this.#events.get(event);
     if (defined === undefined) return this.#conformUnknown(event, properties, warn);
+    if (carried !== undefined && !this.#events.has(event)) this.#see(carried);
     const { info, check } = defined;
     if (info.deprecated !== undefined && !this.#deprecatedSeen.has(defined)) {
       this.#deprecatedSeen.add(defined);
@@ -63,6 +70,10 @@ export class EventCatalog {
     if (!checked.ok && this.#invalid === 'refuse') return { ok: false, problem: broken(checked.problem) };
     if (!checked.ok) warn(broken(checked.problem));
     return { ok: true, properties: this.#protect(checked.ok ? checked.properties : properties, defined) };
+  }
+
+  #see(defined: DefinedEvent): void {
+    if (this.#seen.size < MAX_SEEN && !this.#seen.has(defined.event)) this.#seen.set(defined.event, defined);
   }
 
   #conformUnknown(event: string, properties: Properties | undefined, warn: Warn): Conformed {
@@ -80,5 +91,13 @@ export class EventCatalog {
   }
 }
 
+/** A name may contain an id, so there may be any number of definitions. */
+const MAX_SEEN = 1000;
 const UNKNOWN = 'it is not in the catalog (option events.catalog)';
-const broken = (problem: string): string => `its properties break its definition: ${problem}`;
+const BROKEN = 'its properties break its definition: ';
+const broken = (problem: string): string => BROKEN + problem;
+
+/** The paths of a problem that `conform` has found, such as `items[0].price`. */
+export function pathsIn(problem: string): string[] {
+  return problem.startsWith(BROKEN) ? problem.slice(BROKEN.length).split(', ') : [];
+}

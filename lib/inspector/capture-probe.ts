@@ -1,25 +1,36 @@
 import { type CaptureService } from '../capture/capture.service.js';
 import { type CaptureStats } from '../capture/capture-stats.js';
+import { type EventStats } from '../capture/event-stats.js';
 import { type EventWatcher } from '../capture/report/event-reporter.js';
+import { NO_NAME, OTHERS } from '../capture/report/event-counts.js';
 import { capitalized, routeOf } from '../capture/report/route.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest, type EventDrop, type QueuedEvent, type SendFailure } from '../delivery/delivery.js';
-import { type EventFeed } from '../live/event-feed.js';
+import { pathsIn } from '../events/event-catalog.js';
+import { type EventFeed, type NewEvent, shortName } from '../live/event-feed.js';
 import { type LiveProbe } from '../live/live-view.js';
-import { type LiveSample, type LiveState, type LiveTable } from '../live/messages.js';
+import { type LiveSample, type LiveState, type LiveTable, type LiveUsage } from '../live/messages.js';
+import { definitionCount } from './definitions.js';
 import { flagTable } from './flag-table.js';
 import { queueLine } from './queue-line.js';
 
 /** Maximum number of request durations kept per second. */
 const MAX_DURATIONS = 1000;
 
+interface PendingEvent {
+  readonly name: string;
+  readonly more?: Pick<NewEvent, 'definition' | 'problems' | 'broken'>;
+}
+
 /** Adds the events of an instance to a feed, and follows them to PostHog's response. */
 export class CaptureProbe implements LiveProbe, EventWatcher {
   readonly detach: () => void;
   readonly #capture: CaptureService;
   readonly #feed: EventFeed;
-  /** Names of the pending events, by id. */
-  readonly #pending = new Map<string, string>();
+  /** By id. */
+  readonly #pending = new Map<string, PendingEvent>();
+  /** The event that will be queued next, if the call said something else. */
+  #altered: (PendingEvent & { readonly id: string }) | null = null;
   #before: CaptureStats;
   #durations: number[] = [];
   #failed = 0;
@@ -33,6 +44,12 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     this.detach = watchEvents(capture, this);
   }
 
+  altered(event: QueuedEvent, name: string, warnings: readonly string[]): void {
+    const definition = name === event.name ? undefined : name;
+    const more = { definition, problems: warnings, broken: warnings.flatMap(pathsIn) };
+    this.#altered = { id: event.id, name: event.name, more };
+  }
+
   queued(event: QueuedEvent): void {
     this.#feed.count(event.name, 'captured');
     this.#await(event);
@@ -42,8 +59,8 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   sending(events: readonly QueuedEvent[], attempt: number): void {
     for (const event of events) {
       // Captured before the page was opened, or already removed from the feed.
-      if (!this.#feed.has(event.id)) this.#add(event, 'sending');
       this.#await(event);
+      if (!this.#feed.has(event.id)) this.#add(event, 'sending');
       this.#feed.move(event.id, 'sending', { attempts: attempt });
     }
   }
@@ -79,7 +96,8 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
       return;
     }
     const id = uuid ?? `refused-${++this.#refusedEarly}`;
-    this.#feed.add({ id, name, text: null, bytes: 0, at: Date.now() }, 'dropped', { note });
+    const row = { id, name, text: null, bytes: 0, at: Date.now(), broken: pathsIn(detail) };
+    this.#feed.add(row, 'dropped', { note });
   }
 
   gone(events: readonly QueuedEvent[]): void {
@@ -91,7 +109,11 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   state(): LiveState {
     const { queue } = this.#capture.stats();
-    return { ...this.#ownState(), ...(queue && { detail: queueLine(queue) }) };
+    return {
+      ...this.#ownState(),
+      ...(queue && { detail: queueLine(queue) }),
+      definitions: definitionCount(this.#capture),
+    };
   }
 
   #ownState(): LiveState {
@@ -126,6 +148,10 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
     return flags && flagTable(flags, Date.now());
   }
 
+  usage(): LiveUsage[] {
+    return this.#capture.stats().byEvent.map(usageOf);
+  }
+
   sample(): LiveSample {
     const stats = this.#capture.stats();
     const durations = this.#durations.sort((one, other) => one - other);
@@ -147,18 +173,26 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   #await({ id, name }: QueuedEvent): void {
     if (this.#pending.has(id)) return;
-    this.#pending.set(id, name);
+    this.#pending.set(id, this.#altered?.id === id ? this.#altered : { name });
+    this.#altered = null;
     this.#feed.count(name, 'pending');
   }
 
   #settle(id: string): void {
-    const name = this.#pending.get(id);
-    if (name !== undefined && this.#pending.delete(id)) this.#feed.count(name, 'pending', -1);
+    const pending = this.#pending.get(id);
+    if (pending !== undefined && this.#pending.delete(id)) this.#feed.count(pending.name, 'pending', -1);
   }
 
   #add({ id, name, payload, bytes, capturedAt }: QueuedEvent, fate: string): void {
-    this.#feed.add({ id, name, text: payload, bytes, at: capturedAt }, fate);
+    const event = { id, name, text: payload, bytes, at: capturedAt };
+    this.#feed.add({ ...event, ...this.#pending.get(id)?.more }, fate);
   }
+}
+
+function usageOf({ event, captured, dropped, droppedByReason, bytes, personlessShare }: EventStats): LiveUsage {
+  const usage = { captured, dropped, drops: droppedByReason, bytes, personlessShare };
+  const isGroup = event === OTHERS || event === NO_NAME;
+  return { name: shortName(event), ...usage, ...(isGroup && { isGroup }) };
 }
 
 function isSuccess({ status, failure }: AnsweredRequest): boolean {

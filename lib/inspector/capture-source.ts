@@ -2,6 +2,7 @@ import { type CaptureService } from '../capture/capture.service.js';
 import { type LiveSource } from '../live/live-view.js';
 import { type LiveLayout } from '../live/messages.js';
 import { CaptureProbe } from './capture-probe.js';
+import { liveDefinitions } from './definitions.js';
 
 export function captureSource(capture: CaptureService, name: string | undefined): LiveSource {
   const layout: LiveLayout = {
@@ -63,5 +64,5 @@ export function captureSource(capture: CaptureService, name: string | undefined)
       ],
     },
   };
-  return { layout, attach: (feed) => new CaptureProbe(capture, feed) };
+  return { layout, attach: (feed) => new CaptureProbe(capture, feed), definitions: () => liveDefinitions(capture) };
 }

@@ -34,6 +34,11 @@ export function inspectorController(path: string, extras: PostHogCaptureInspecto
     event(@Req() request: object, @Res() response: object): void {
       this.#inspector.serveEvent(rawRequest(request), takeResponse(response));
     }
+
+    @Get('definitions')
+    definitions(@Res() response: object): void {
+      this.#inspector.serveDefinitions(takeResponse(response));
+    }
   }
   for (const decorate of decorators) decorate(InspectorController);
   return InspectorController;

@@ -45,6 +45,10 @@ export class Inspector implements OnApplicationBootstrap, OnModuleDestroy {
   serveEvent(request: IncomingMessage, response: ServerResponse): void {
     this.#view.serveEvent(queryOf(request).get('id') ?? '', response);
   }
+
+  serveDefinitions(response: ServerResponse): void {
+    this.#view.serveDefinitions(response);
+  }
 }
 
 /** Returns the Node request of an Express or Fastify request. */

@@ -17,6 +17,12 @@ export interface NewEvent {
   readonly bytes: number;
   /** Epoch milliseconds. */
   readonly at: number;
+  /** Name of its definition. Default: `name`. */
+  readonly definition?: string | undefined;
+  /** See LiveEvent. Default: none. */
+  readonly problems?: readonly string[] | undefined;
+  /** See LiveEvent. Default: none. */
+  readonly broken?: readonly string[] | undefined;
 }
 
 type Counts = Record<string, number>;
@@ -31,6 +37,7 @@ interface Entry extends NewEvent {
 const NAME_LENGTH = 200;
 const TEXT_LENGTH = 8192;
 const NOTE_LENGTH = 500;
+const MAX_PROBLEMS = 10;
 const MAX_NAMES = 200;
 const NAMES_SENT = 50;
 /** Names that were seen once are grouped above this number. */
@@ -88,7 +95,7 @@ export class EventFeed {
   }
 
   count(name: string, key: string, by = 1): void {
-    const short = cut(name, NAME_LENGTH);
+    const short = shortName(name);
     let counts = this.#names.get(short);
     if (counts === undefined) {
       counts = this.#names.size < MAX_NAMES ? {} : this.#otherNames;
@@ -143,12 +150,12 @@ export class EventFeed {
   }
 
   #show(entry: Entry): LiveEvent {
-    const { id, name, at, bytes, fate, note, attempts } = entry;
+    const { id, name, at, bytes, fate, note, attempts, definition, problems = [], broken = [] } = entry;
     if (entry.shown === null) {
       const { text, who } = entry.text === null ? { text: '', who: '' } : this.#mask(entry.text);
       entry.shown = {
         id,
-        name: cut(name, NAME_LENGTH),
+        name: shortName(name),
         who: cut(who, NAME_LENGTH),
         at,
         bytes,
@@ -157,6 +164,9 @@ export class EventFeed {
         attempts,
         text: text.slice(0, TEXT_LENGTH),
         isCut: text.length > TEXT_LENGTH,
+        ...(definition !== undefined && { definition: shortName(definition) }),
+        ...(problems.length > 0 && { problems: problems.slice(0, MAX_PROBLEMS).map((one) => cut(one, NOTE_LENGTH)) }),
+        ...(broken.length > 0 && { broken }),
       };
     }
     return { ...entry.shown, fate, note, attempts };
@@ -185,6 +195,11 @@ function sumOf(names: readonly { readonly counts: Readonly<Counts> }[]): Counts 
 
 function lengthOf({ text }: NewEvent): number {
   return text?.length ?? 0;
+}
+
+/** A name as it is shown. */
+export function shortName(name: string): string {
+  return cut(name, NAME_LENGTH);
 }
 
 function cut(text: string, length: number): string {

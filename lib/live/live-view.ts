@@ -3,12 +3,15 @@ import { type ServerResponse } from 'node:http';
 import { EventFeed } from './event-feed.js';
 import { type Mask, masker, type PersonalOf } from './mask.js';
 import {
+  type LiveDefinition,
+  type LiveDefinitions,
   type LiveLayout,
   type LiveSample,
   type LiveSnapshot,
   type LiveState,
   type LiveTable,
   type LiveUpdate,
+  type LiveUsage,
 } from './messages.js';
 import { assemblePage, type Page, SAFE_HEADERS } from './page.js';
 import { Viewer } from './viewer.js';
@@ -20,6 +23,8 @@ export interface LiveProbe {
   sample(): LiveSample;
   /** Called once per second. Absent or null: no table. */
   table?(): LiveTable | null;
+  /** Called once per second. Absent: none. */
+  usage?(): readonly LiveUsage[];
   detach(): void;
 }
 
@@ -27,6 +32,8 @@ export interface LiveSource {
   readonly layout: LiveLayout;
   /** Called when the first page is opened. The probe adds events to the feed from then on. */
   attach(feed: EventFeed): LiveProbe;
+  /** The definitions of events, as many as `LiveState.definitions` says. Absent: none. */
+  definitions?(): readonly LiveDefinition[];
 }
 
 export interface LiveViewOptions {
@@ -49,6 +56,7 @@ interface Watch {
   ticks: number;
   lastState: string;
   lastTable: string;
+  lastUsage: string;
 }
 
 const MAX_VIEWERS = 10;
@@ -108,6 +116,13 @@ export class LiveView {
     response.writeHead(detail ? 200 : 404, headers).end(JSON.stringify(detail ?? { id, text: null }));
   }
 
+  /** Serves the definitions of events as JSON. */
+  serveDefinitions(response: ServerResponse): void {
+    const definitions = this.#source.definitions?.() ?? [];
+    const headers = { ...SAFE_HEADERS, 'content-type': 'application/json; charset=utf-8' };
+    response.writeHead(200, headers).end(JSON.stringify({ definitions } satisfies LiveDefinitions));
+  }
+
   /** Ends all streams and refuses new ones. */
   close(): void {
     this.#isClosed = true;
@@ -121,7 +136,17 @@ export class LiveView {
     const feed = new EventFeed({ maxEvents, maxLength: MAX_LENGTH }, masker(mask, personalOf));
     const probe = this.#source.attach(feed);
     const timer = setInterval(() => this.#tick(), TICK_MS).unref();
-    return { run: randomUUID(), feed, probe, samples: [], timer, ticks: 0, lastState: '', lastTable: '' };
+    return {
+      run: randomUUID(),
+      feed,
+      probe,
+      samples: [],
+      timer,
+      ticks: 0,
+      lastState: '',
+      lastTable: '',
+      lastUsage: '',
+    };
   }
 
   #leave(viewer: Viewer): void {
@@ -149,7 +174,7 @@ export class LiveView {
     const sample = watch.probe.sample();
     watch.samples.push(sample);
     if (watch.samples.length > MAX_SAMPLES) watch.samples.shift();
-    this.#broadcast(watch, { sample, ...newTable(watch) });
+    this.#broadcast(watch, { sample, ...newTable(watch), ...newUsage(watch) });
   }
 
   #broadcast(watch: Watch, extra: Partial<LiveUpdate>): void {
@@ -175,6 +200,7 @@ export class LiveView {
       names: feed.names(),
       state: probe.state(),
       table: probe.table?.() ?? null,
+      usage: probe.usage?.() ?? [],
       samples,
     };
     return JSON.stringify(snapshot);
@@ -188,4 +214,13 @@ function newTable(watch: Watch): Pick<LiveUpdate, 'table'> {
   if (table === null || text === watch.lastTable) return {};
   watch.lastTable = text;
   return { table };
+}
+
+/** The counts by event, if they have changed. */
+function newUsage(watch: Watch): Pick<LiveUpdate, 'usage'> {
+  const usage = watch.probe.usage?.() ?? [];
+  const text = JSON.stringify(usage);
+  if (usage.length === 0 || text === watch.lastUsage) return {};
+  watch.lastUsage = text;
+  return { usage };
 }

@@ -51,6 +51,8 @@ export interface LiveState {
   readonly remedy?: string | undefined;
   /** A second line, in full. */
   readonly detail?: string | undefined;
+  /** Number of definitions; absent if the source has no catalog. Another number means that the page must read them again. */
+  readonly definitions?: number | undefined;
 }
 
 /** A table below that of the event names. */
@@ -70,6 +72,20 @@ export interface LiveTableRow {
   readonly search: string | null;
   /** One for each column. */
   readonly cells: readonly (string | number)[];
+}
+
+/** Counts of the events of one name since the start of the process. */
+export interface LiveUsage {
+  readonly name: string;
+  readonly captured: number;
+  readonly dropped: number;
+  /** `dropped` by reason. */
+  readonly drops: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  /** Share of events without a person, from 0 to 1; null if it is unknown. */
+  readonly personlessShare: number | null;
+  /** Set if the counts are not those of one name. */
+  readonly isGroup?: true;
 }
 
 /** Values of one second; null if there was nothing to measure. */
@@ -99,6 +115,42 @@ export interface LiveEvent extends LiveProgress {
   readonly text: string;
   /** `text` is incomplete. */
   readonly isCut: boolean;
+  /** Name of its definition. Absent if it is `name`. */
+  readonly definition?: string;
+  /** Why it is not what the call said, in sentences without values. Absent if there are none. */
+  readonly problems?: readonly string[];
+  /** Paths of the properties that break its definition, such as `items[0].price`. Absent if there are none. */
+  readonly broken?: readonly string[];
+}
+
+/** A definition of an event. */
+export interface LiveDefinition {
+  readonly name: string;
+  readonly description: string | null;
+  readonly owner: string | null;
+  /** What to use instead. */
+  readonly deprecated: string | null;
+  readonly version: number | null;
+  /** It is in the catalog. */
+  readonly isListed: boolean;
+  readonly properties: readonly LiveProperty[];
+  /** Why `properties` are incomplete. */
+  readonly note: string | null;
+}
+
+export interface LiveProperty {
+  readonly name: string;
+  /** As it is shown, such as `"EUR" | "USD"`. */
+  readonly type: string;
+  readonly isRequired: boolean;
+  /** It identifies a person. */
+  readonly isPersonal: boolean;
+  readonly description: string | null;
+}
+
+/** The response with all definitions. */
+export interface LiveDefinitions {
+  readonly definitions: readonly LiveDefinition[];
 }
 
 /** Counts of one event name, by the keys of `LiveLayout.counters`. */
@@ -123,6 +175,8 @@ export interface LiveSnapshot {
   readonly state: LiveState;
   /** null if the source has none. */
   readonly table: LiveTable | null;
+  /** Empty if the source has none. */
+  readonly usage: readonly LiveUsage[];
   /** One sample per second of the last two minutes, oldest first. */
   readonly samples: readonly LiveSample[];
 }
@@ -135,6 +189,7 @@ export interface LiveUpdate {
   readonly state?: LiveState;
   readonly sample?: LiveSample;
   readonly table?: LiveTable;
+  readonly usage?: readonly LiveUsage[];
 }
 
 export interface LiveDetail {

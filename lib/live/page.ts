@@ -19,7 +19,9 @@ const SCRIPTS = [
   'preview.js',
   'list.js',
   'stack.js',
+  'definition.js',
   'detail.js',
+  'catalog.js',
   'connection.js',
   'main.js',
 ];

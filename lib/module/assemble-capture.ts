@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { CaptureService } from '../capture/capture.service.js';
+import { allowDefinitions } from '../capture/event-definitions.js';
 import { rememberClientSettings } from '../capture/client-settings.js';
 import { Exceptions } from '../capture/exception/exceptions.js';
 import { EventReporter } from '../capture/report/event-reporter.js';
@@ -73,7 +74,8 @@ export async function assembleCapture(
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const exceptions = new Exceptions(typeof options.exceptions === 'object' ? options.exceptions : {});
-  const intake = new EventIntake(contexts, options.captureMode, options, exceptions, catalogOf(options));
+  const catalog = catalogOf(options);
+  const intake = new EventIntake(contexts, options.captureMode, options, exceptions, catalog);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
   const { delivery: pipeline = null, handOver, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
   const onClosed = (): void => stopWatching();
@@ -81,6 +83,7 @@ export async function assembleCapture(
   const service: CaptureService = new CaptureService(parts);
   const stopWatching = handOver ? watchCrashes(options, service, handOver, reporter) : () => undefined;
   allowWatching(service, reporter);
+  allowDefinitions(service, catalog);
   // The calls of an application are those of its other instances.
   const isTracking = options.enabled && role !== 'relay';
   const exceptionRules = isTracking ? exceptionRulesOf(options.exceptions) : null;

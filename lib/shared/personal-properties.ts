@@ -8,6 +8,15 @@ export function rememberPersonal(event: string, names: readonly string[]): void 
   if (names.length > 0) byEvent.set(event, new Set([...(byEvent.get(event) ?? []), ...names]));
 }
 
+/** `beforeSend` may make any number of names. */
+const MAX_RENAMED = 10_000;
+
+/** An event was renamed: the properties that identify a person in it are those of the original. */
+export function inheritPersonal(event: string, original: string): void {
+  const names = byEvent.get(original);
+  if (names !== undefined && byEvent.size < MAX_RENAMED) rememberPersonal(event, [...names]);
+}
+
 /** The properties of an event that identify a person; undefined if there are none. */
 export function personalOf(event: string): ReadonlySet<string> | undefined {
   return byEvent.get(event);

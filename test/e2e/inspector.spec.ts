@@ -25,7 +25,7 @@ import { ADAPTERS, type Served, serve, type ServeOptions } from '../support/serv
 
 const TOKEN = 'a-token-of-some-length';
 
-@Event('invited')
+@Event('invited', { description: 'A colleague was invited', owner: 'growth' })
 class Invited {
   @IsString() @Pii() email!: string;
   @IsString() role!: string;
@@ -158,6 +158,27 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(JSON.stringify(stream.messages)).not.toContain('ann@example.com');
   });
 
+  it('serves the definitions of events, the paths that break them, and counts by event', async () => {
+    const { url, capture } = await inspected(undefined, { posthog: { events: { invalid: 'warn' } } });
+    const stream = await openStream(`${url}/_posthog/stream`);
+    const { data } = await stream.until(({ kind }) => kind === 'snapshot');
+    expect(data).toMatchObject({ state: { definitions: 0 }, usage: [] });
+    const id = capture.capture(new Invited({ email: 'ann@example.com', role: 5 as unknown as string }), {});
+    const added = await stream.until((message) => message.data.added?.some((event) => event.id === id) === true);
+    const problems = ['its properties break its definition: role'];
+    expect(added.data.added?.[0]).toMatchObject({ name: 'invited', problems, broken: ['role'] });
+    await stream.until((message) => message.data.state?.definitions === 1);
+    const { definitions } = (await (await fetch(`${url}/_posthog/definitions`)).json()) as { definitions: unknown[] };
+    expect(definitions).toMatchObject([
+      { name: 'invited', description: 'A colleague was invited', owner: 'growth', isListed: false, deprecated: null },
+    ]);
+    const personal = { name: 'email', isPersonal: true };
+    expect(definitions[0]).toMatchObject({ properties: expect.arrayContaining([expect.objectContaining(personal)]) });
+    const { data: counted } = await stream.until((message) => (message.data.usage ?? []).length > 0);
+    expect(counted.usage).toMatchObject([{ name: 'invited', captured: 1, dropped: 0, drops: {}, personlessShare: 1 }]);
+    expect(JSON.stringify(stream.messages)).not.toContain('ann@example.com');
+  });
+
   it('shows how many of the waiting events are of AI', async () => {
     const { url, capture } = await inspected(undefined, { posthog: { flushIntervalMs: 60_000, flushAt: 500 } });
     capture.capture({ event: 'paid', distinctId: 'ann' });
@@ -249,7 +270,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
   it('is available on localhost only, and not through proxies or for other sites', async () => {
     const { url } = await inspected();
     const { port } = new URL(url);
-    for (const path of ['', '/stream', '/event?id=x']) {
+    for (const path of ['', '/stream', '/event?id=x', '/definitions']) {
       const address = `${url}/_posthog${path}`;
       expect(await statusOf(address, { host: `localhost:${port}` })).toBe(path.startsWith('/event') ? 404 : 200);
       expect(await statusOf(address, { host: `attacker.example:${port}` })).toBe(403);
@@ -268,6 +289,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
     expect(await statusOf(page)).toBe(401);
     expect(await statusOf(`${page}/stream`)).toBe(401);
     expect(await statusOf(`${page}/event?id=x`)).toBe(401);
+    expect(await statusOf(`${page}/definitions`)).toBe(401);
     expect(await statusOf(`${page}?token=wrong`)).toBe(401);
     expect(await statusOf(page, { authorization: `Bearer ${TOKEN}` })).toBe(200);
     const cookie = (await fetch(`${page}?token=${TOKEN}`)).headers.get('set-cookie') ?? '';
@@ -281,7 +303,7 @@ describe.each(ADAPTERS)('the inspector on %s', (adapter) => {
 
   it('runs a guard class with injected providers', async () => {
     const { url } = await inspected({ guard: PasswordGuard, imports: [DoormanModule] });
-    for (const path of ['/_posthog', '/_posthog/stream', '/_posthog/event?id=x'])
+    for (const path of ['/_posthog', '/_posthog/stream', '/_posthog/event?id=x', '/_posthog/definitions'])
       expect(await statusOf(url + path)).toBe(403);
     expect(await statusOf(`${url}/_posthog`, { 'x-password': 'sesame' })).toBe(200);
     const stream = await openStream(`${url}/_posthog/stream`, { 'x-password': 'sesame' });

@@ -1,8 +1,11 @@
 import { type CaptureParts } from '../capture-parts.js';
+import { type QueuedEvent } from '../../delivery/delivery.js';
+import { inheritPersonal } from '../../shared/personal-properties.js';
 import { type Checked, type SourceEvent } from '../input/source-event.js';
 import { type Taken } from './event-intake.js';
 import { ownText } from './event-stamps.js';
 
+const NO_WARNINGS: readonly string[] = [];
 const EVENT_UNREADABLE = 'the event could not be read';
 
 /** Takes checked events in: counts the calls, and reports their warnings and drops. */
@@ -25,7 +28,11 @@ export class CountedIntake {
       return { ok: false, reason, detail, uuid: null, distinctId: '' };
     }
     const { source, warnings } = checked;
-    const warn = (warning: string): void => reporter.warned(warning, source.event);
+    let told = null as string[] | null;
+    const warn = (warning: string): void => {
+      (told ??= []).push(warning);
+      reporter.warned(warning, source.event);
+    };
     for (const warning of warnings) warn(warning);
     const taken = this.#takeSafely(source, warn);
     // Not before: a beforeSend that calls stats() must not see an event that is neither pending nor dropped.
@@ -35,10 +42,18 @@ export class CountedIntake {
     // Not for invalid arguments: a corrected call is to be captured.
     if (source.thrown && (taken.ok || taken.reason !== 'invalid'))
       exceptions.remember(source.thrown, taken.ok ? ownText(taken.uuid) : null);
+    if (taken.ok) this.#compare(taken.queued, source, told ?? NO_WARNINGS);
     if (!taken.ok) {
       reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
     }
     return taken;
+  }
+
+  /** `beforeSend` may have renamed the event. */
+  #compare(queued: QueuedEvent, { event: name }: SourceEvent, warnings: readonly string[]): void {
+    if (queued.name !== name) inheritPersonal(queued.name, name);
+    else if (warnings.length === 0) return;
+    this.#parts.reporter.altered(queued, name, warnings);
   }
 
   #takeSafely(source: SourceEvent, warn: (warning: string) => void): Taken {

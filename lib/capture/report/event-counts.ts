@@ -8,8 +8,8 @@ const MAX_NAMES = 1000;
 /** Names that stay when there are more. */
 const KEPT_NAMES = 500;
 
-const OTHERS = '(others)';
-const NO_NAME = '(no name)';
+export const OTHERS = '(others)';
+export const NO_NAME = '(no name)';
 
 class Counts {
   captured = 0;

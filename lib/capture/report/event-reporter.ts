@@ -22,6 +22,13 @@ import { capitalized, type Route, routeOf } from './route.js';
 export interface EventWatcher extends Partial<DeliveryObserver> {
   /** Part of a call was omitted or replaced; its event goes on. Called during the call. */
   warned?(warning: string, event: string): void;
+  /**
+   * An event will be queued that is not what the call said. Called before `queued`.
+   *
+   * @param name of the event in the call, which `beforeSend` may have replaced
+   * @param warnings that `warned` was called with
+   */
+  altered?(event: QueuedEvent, name: string, warnings: readonly string[]): void;
 }
 
 /** Callbacks of the application. Both may throw or reject. */
@@ -96,6 +103,10 @@ export class EventReporter implements DeliveryObserver {
   warned(warning: string, event: string): void {
     if (this.#watchers.size > 0) this.#notify('warned', warning, event);
     this.warn(`input: ${warning}`, `Event ${JSON.stringify(event)}: ${warning}.`);
+  }
+
+  altered(event: QueuedEvent, name: string, warnings: readonly string[]): void {
+    if (this.#watchers.size > 0) this.#notify('altered', event, name, warnings);
   }
 
   queued(event: QueuedEvent): void {

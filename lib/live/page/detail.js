@@ -6,9 +6,13 @@ const MAX_COLOURED = 100_000;
 const MAX_LAID_OUT = 300_000;
 
 class Detail {
-  /** @param {string} base path of the page */
-  constructor(base) {
+  /**
+   * @param {string} base path of the page
+   * @param {Catalog} catalog
+   */
+  constructor(base, catalog) {
     this.base = base;
+    this.catalog = catalog;
     this.panel = byId('detail');
     /** @type {string | null} */
     this.id = null;
@@ -58,6 +62,7 @@ class Detail {
     byId('detail-facts').replaceChildren(
       ...facts.flatMap(([term = '', fact = '']) => [make('dt', '', term), make('dd', '', fact)]),
     );
+    this.#drawDefinition(event);
     if (this.id === event.id) return;
     this.id = event.id;
     this.text = event.isCut ? null : event.text;
@@ -111,6 +116,27 @@ class Detail {
         : isShort
           ? 'Only the beginning is shown. Copy copies everything.'
           : note;
+  }
+
+  /** The definition of the event, and what breaks it. @param {LiveEvent} event */
+  #drawDefinition(event) {
+    const { problems = [], broken = [] } = event;
+    byId('detail-problems').hidden = problems.length === 0;
+    byId('detail-problems').replaceChildren(...problems.map((problem) => make('li', '', visible(sentence(problem)))));
+    const definition = this.catalog.definitionOf(event);
+    byId('detail-definition').hidden = definition === undefined;
+    if (definition === undefined) return;
+    const { description, owner, version, isListed } = definition;
+    const facts = [
+      ...(owner === null ? [] : [`owner: ${owner}`]),
+      ...(version === null ? [] : [`version ${version}`]),
+      ...(isListed ? [] : ['not in the catalog']),
+    ];
+    byId('detail-about').textContent = facts.map((fact) => ` · ${visible(fact)}`).join('');
+    const about = description === null ? [] : [make('p', '', visible(description))];
+    byId('detail-definition')
+      .querySelector('div')
+      ?.replaceChildren(...about, ...definitionView(definition, broken));
   }
 
   /** The flags that the event was decided by. */

@@ -111,7 +111,8 @@ class EventList {
     if (this.search === '') return true;
     let text = this.searchable.get(event);
     if (text === undefined) {
-      text = `${event.name}\n${event.who}\n${event.id}\n${event.note}\n${event.text}`.toLowerCase();
+      const { name, who, id, note, problems = [] } = event;
+      text = [name, who, id, note, ...problems, event.text].join('\n').toLowerCase();
       this.searchable.set(event, text);
     }
     return text.includes(this.search);

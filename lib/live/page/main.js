@@ -4,7 +4,17 @@
 if (location.search !== '') history.replaceState(null, '', location.pathname);
 const pagePath = location.pathname.replace(/\/+$/, '');
 
-const detail = new Detail(pagePath);
+const catalog = new Catalog(pagePath, {
+  select(event) {
+    showView(false);
+    find(event);
+  },
+  loaded() {
+    const selected = list.selected === null ? undefined : list.events.get(list.selected);
+    if (detail.isOpen && selected) detail.show(selected, list.fateOf(selected));
+  },
+});
+const detail = new Detail(pagePath, catalog);
 const list = new EventList((selected, shouldOpen) => {
   if (selected === null) return closeDetail();
   if (!shouldOpen && !detail.isOpen) return;
@@ -31,6 +41,8 @@ let state = null;
 let awaySince = null;
 let clockSkew = 0;
 let announced = '';
+/** The search of the view that is not shown. */
+let otherSearch = '';
 
 connect(`${pagePath}/stream`, {
   snapshot(snapshot) {
@@ -40,6 +52,7 @@ connect(`${pagePath}/stream`, {
     list.begin(snapshot);
     names.show(snapshot.names);
     sideTable.show(snapshot.table);
+    catalog.show(snapshot.usage);
     samples = [...snapshot.samples];
     state = snapshot.state;
     showAll();
@@ -48,6 +61,7 @@ connect(`${pagePath}/stream`, {
     list.change(update);
     if (update.names) names.show(update.names);
     if (update.table) sideTable.show(update.table);
+    if (update.usage) catalog.show(update.usage);
     if (update.sample) samples = [...samples, update.sample].slice(-120);
     if (update.state) state = update.state;
     showAll();
@@ -91,7 +105,33 @@ function fateButton({ id, label, tone }) {
   return button;
 }
 
+/** @param {boolean} isCatalog shows the catalog instead of the events */
+function showView(isCatalog) {
+  if (isCatalog === isCatalogShown()) return true;
+  document.body.classList.toggle('in-catalog', isCatalog);
+  byId('catalog').hidden = !isCatalog;
+  byId('show-events').setAttribute('aria-pressed', String(!isCatalog));
+  byId('show-catalog').setAttribute('aria-pressed', String(isCatalog));
+  searchBox.placeholder = isCatalog ? 'Search name, owner, property, any text' : 'Search name, distinct id, any text';
+  searchBox.setAttribute('aria-label', isCatalog ? 'Search definitions' : 'Search events');
+  [searchBox.value, otherSearch] = [otherSearch, searchBox.value];
+  search();
+  return true;
+}
+
+function isCatalogShown() {
+  return !byId('catalog').hidden;
+}
+
+function showCatalog() {
+  const count = state?.definitions;
+  byId('views').hidden = count === undefined;
+  byId('catalog-key').hidden = count === undefined;
+  if (count !== undefined) void catalog.follow(count);
+}
+
 function showAll() {
+  showCatalog();
   for (const chart of charts) chart.show(samples);
   showState();
   showCounts();
@@ -110,7 +150,7 @@ function showState() {
   line.dataset.tone = tone;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
   const remedy = awaySince === null ? (state?.remedy ?? '') : '';
-  byId('remedy').textContent = `${remedy.slice(0, 1).toUpperCase()}${remedy.slice(1)}`;
+  byId('remedy').textContent = sentence(remedy);
   byId('remedy').hidden = remedy === '';
   const detail = awaySince === null ? (state?.detail ?? '') : '';
   byId('state-detail').textContent = detail;
@@ -142,7 +182,9 @@ function showCounts() {
 }
 
 function search() {
-  list.search = searchBox.value.trim().toLowerCase();
+  const wanted = searchBox.value.trim().toLowerCase();
+  if (isCatalogShown()) return catalog.filter(wanted);
+  list.search = wanted;
   list.filter();
   showCounts();
 }
@@ -163,6 +205,8 @@ function closeDetail() {
 }
 
 searchBox.addEventListener('input', search);
+byId('show-events').addEventListener('click', () => showView(false));
+byId('show-catalog').addEventListener('click', () => showView(true));
 byId('pause').addEventListener('click', togglePause);
 byId('detail-close').addEventListener('click', closeDetail);
 byId('clear').addEventListener('click', () => {
@@ -176,28 +220,62 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Inf
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target instanceof HTMLElement ? event.target : document.body;
+  const isHandled = isCatalogShown() ? pressInCatalog(event.key, target) : pressInEvents(event.key, target);
+  if (isHandled) event.preventDefault();
+});
+
+/** @param {string} key @param {HTMLElement} target */
+function pressInCatalog(key, target) {
   const isTyping = target === searchBox;
-  if (event.key === 'Escape') {
+  if (key === 'Escape') {
+    if (searchBox.value === '') return showView(false);
+    searchBox.value = '';
+    search();
+  } else if (isTyping) {
+    if (key !== 'Enter' && key !== 'ArrowDown') return false;
+    catalog.walk(1);
+  } else if (key === '/') {
+    startTyping();
+  } else if (key === 'c') {
+    return showView(false);
+  } else if (key === 'ArrowDown' || key === 'ArrowUp') {
+    catalog.walk(key === 'ArrowDown' ? 1 : -1);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/** @param {string} key @param {HTMLElement} target */
+function pressInEvents(key, target) {
+  const isTyping = target === searchBox;
+  if (key === 'Escape') {
     if (isTyping && searchBox.value !== '') searchBox.value = '';
     else if (isTyping) byId('list').focus();
     else closeDetail();
     search();
   } else if (isTyping) {
-    if (event.key !== 'Enter' && event.key !== 'ArrowDown') return;
+    if (key !== 'Enter' && key !== 'ArrowDown') return false;
     byId('list').focus();
     list.walk(0);
-  } else if (event.key === '/') {
-    searchBox.focus();
-    searchBox.select();
-  } else if (event.key === 'p' || (event.key === ' ' && !['BUTTON', 'PRE', 'SUMMARY'].includes(target.tagName))) {
+  } else if (key === '/') {
+    startTyping();
+  } else if (key === 'c' && !byId('views').hidden) {
+    return showView(true);
+  } else if (key === 'p' || (key === ' ' && !['BUTTON', 'PRE', 'SUMMARY'].includes(target.tagName))) {
     togglePause();
-  } else if (event.key in STEPS && (target === byId('list') || target === document.body)) {
+  } else if (key in STEPS && (target === byId('list') || target === document.body)) {
     byId('list').focus();
-    list.walk(STEPS[event.key] ?? 0);
-  } else if (event.key === 'Enter' && target === byId('list') && list.selected !== null) {
+    list.walk(STEPS[key] ?? 0);
+  } else if (key === 'Enter' && target === byId('list') && list.selected !== null) {
     list.pick(list.selected, true);
   } else {
-    return;
+    return false;
   }
-  event.preventDefault();
-});
+  return true;
+}
+
+function startTyping() {
+  searchBox.focus();
+  searchBox.select();
+}

@@ -14,7 +14,7 @@ const FLAG = '$feature/';
  *
  * @param {LiveEvent} event
  */
-function preview({ text, isCut }) {
+function preview({ text, isCut, problems = [] }) {
   const shown = propertiesOf(text, isCut)?.filter(([key]) => !USUAL.has(key));
   if (shown === undefined) return visible(text.slice(0, PREVIEW_LENGTH));
   const error = errorLine(shown);
@@ -24,10 +24,11 @@ function preview({ text, isCut }) {
     ([key]) => key.startsWith('$') && !isOfFlags(key) && !(error && key.startsWith('$exception')),
   );
   const ordered = [...own, ...flags, ...others];
+  const warnings = problems.map((problem) => `⚠ ${problem}`);
   const parts = ordered.slice(0, PREVIEWED_PROPERTIES).map(([key, value]) => {
     return `${key}: ${value.length > PREVIEWED_VALUE_LENGTH ? `${value.slice(0, PREVIEWED_VALUE_LENGTH)}…` : value}`;
   });
-  return visible([...(error ? [error] : []), ...parts].join('  ').slice(0, PREVIEW_LENGTH));
+  return visible([...warnings, ...(error ? [error] : []), ...parts].join('  ').slice(0, PREVIEW_LENGTH));
 }
 
 /**

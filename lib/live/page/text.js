@@ -12,6 +12,9 @@
  * @typedef {import('../messages.js').LiveSnapshot} LiveSnapshot
  * @typedef {import('../messages.js').LiveUpdate} LiveUpdate
  * @typedef {import('../messages.js').LiveDetail} LiveDetail
+ * @typedef {import('../messages.js').LiveDefinition} LiveDefinition
+ * @typedef {import('../messages.js').LiveDefinitions} LiveDefinitions
+ * @typedef {import('../messages.js').LiveUsage} LiveUsage
  */
 
 /** @param {string} id of an element in page.html */

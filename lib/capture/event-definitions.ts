@@ -1,0 +1,22 @@
+import { type DefinedEvent } from '../events/defined-event.js';
+import { AttachedState } from '../shared/attached-state.js';
+
+/** The definitions that an instance knows. */
+export interface KnownDefinitions {
+  /** Those of option `events.catalog`. */
+  readonly definitions: readonly DefinedEvent[];
+  /** Those of captured events that are not in the catalog. */
+  readonly seen: readonly DefinedEvent[];
+}
+
+/** Beside the service, whose public API has no definitions. */
+const known = new AttachedState<KnownDefinitions>('event-definitions');
+
+export function allowDefinitions(capture: object, definitions: KnownDefinitions): void {
+  known.set(capture, definitions);
+}
+
+/** undefined for a test's stand-in for the service. */
+export function definitionsOf(capture: object): KnownDefinitions | undefined {
+  return known.get(capture);
+}
