@@ -2,6 +2,7 @@ import { Test } from '@nestjs/testing';
 import { expect, it } from '@jest/globals';
 import { CaptureRecorder, PostHogCaptureTestingModule } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
+import { OrderPlaced } from '../src/orders/order-placed.event.js';
 import { OrdersService } from '../src/orders/orders.service.js';
 
 /** Tests a provider that captures events. */
@@ -14,8 +15,8 @@ it('captures an order once, with its total', async () => {
 
   const order = module.get(OrdersService).place({ product: 'tea', customer: 'user_123', quantity: 3 });
 
-  expect(recorder).toHaveCapturedTimes('order_placed', 1);
-  expect(recorder).toHaveCaptured('order_placed', {
+  expect(recorder).toHaveCapturedTimes(OrderPlaced, 1);
+  expect(recorder).toHaveCaptured(OrderPlaced, {
     distinctId: 'user_123',
     properties: expect.objectContaining({ id: order.id, total: 9 }),
   });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type CaptureRecorder, overrideCapture } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { AppModule } from '../src/app.module.js';
+import { OrderPlaced } from '../src/orders/order-placed.event.js';
 
 /** Tests the complete application, with a recorder instead of PostHog. */
 describe('the shop', () => {
@@ -29,8 +30,8 @@ describe('the shop', () => {
   it('captures an order', async () => {
     const response = await post('/orders', { product: 'cake', customer: 'user_123', quantity: 2 });
     expect(response.status).toBe(201);
-    expect(recorder).toHaveCapturedTimes('order_placed', 1);
-    expect(recorder).toHaveCaptured('order_placed', {
+    expect(recorder).toHaveCapturedTimes(OrderPlaced, 1);
+    expect(recorder).toHaveCaptured(OrderPlaced, {
       distinctId: 'user_123',
       properties: { product: 'cake', quantity: 2, total: 10 },
     });
@@ -39,7 +40,7 @@ describe('the shop', () => {
   it('captures nothing for a refused order', async () => {
     expect((await post('/orders', { product: 'castle', customer: 'user_123' })).status).toBe(404);
     expect((await post('/orders', { product: 'cake' })).status).toBe(400);
-    expect(recorder).not.toHaveCaptured('order_placed');
+    expect(recorder).not.toHaveCaptured(OrderPlaced);
   });
 
   it('captures any event and returns the result', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable, NotFoundException } from '@nestjs/common';
 import { CaptureService } from 'nestjs-posthog-capture';
 import { CreateOrderDto } from './create-order.dto.js';
+import { OrderPlaced } from './order-placed.event.js';
 
 export interface Product {
   name: string;
@@ -35,7 +36,7 @@ export class OrdersService {
     const order = { id: randomUUID(), product, quantity, total: price * quantity };
 
     // Queues the event and returns immediately. Never throws.
-    this.posthog.capture({ event: 'order_placed', distinctId: customer, properties: { ...order } });
+    this.posthog.capture(new OrderPlaced(order), { distinctId: customer });
     return order;
   }
 }
