@@ -55,6 +55,7 @@ const MAY_IMPORT = {
     'redis',
     'module',
     'capture',
+    'events',
     'options',
     'queue',
     'delivery',

@@ -1,5 +1,6 @@
 import { didYouMean } from '../shared/did-you-mean.js';
 import { LIBRARY_VERSION } from '../shared/version.js';
+import { EVENTS_USAGE } from './events/usage.js';
 import { type FlagNames, type Flags, readFlags } from './flags.js';
 import { init } from './init.command.js';
 import { EXIT, printable, type Terminal, UsageError } from './terminal.js';
@@ -12,8 +13,16 @@ interface Command {
   readonly run: (flags: Flags, terminal: Terminal) => Promise<number>;
 }
 
+/** A command with actions, such as `events list`. */
+interface CommandGroup {
+  readonly usage: string;
+  readonly actions: ReadonlyMap<string, Command>;
+  /** The action if none is given. */
+  readonly default: string;
+}
+
 // Commands that need Nest load it when they run: init runs in applications where peers are missing.
-const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+const COMMANDS: ReadonlyMap<string, Command | CommandGroup> = new Map<string, Command | CommandGroup>([
   [
     'run',
     {
@@ -51,6 +60,23 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'events',
+    {
+      usage: EVENTS_USAGE,
+      default: 'list',
+      actions: new Map<string, Command>([
+        [
+          'list',
+          {
+            usage: EVENTS_USAGE,
+            takes: { lists: ['from'], values: ['format', 'check', 'output'] },
+            run: async (flags, terminal) => (await import('./events/list.command.js')).listEvents(flags, terminal),
+          },
+        ],
+      ]),
+    },
+  ],
+  [
     'init',
     {
       usage: INIT_USAGE,
@@ -80,16 +106,59 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     terminal.err(USAGE);
     return EXIT.usage;
   }
-  const command = COMMANDS.get(name);
-  if (command === undefined) return reportUsageError(terminal, 'posthog-capture', unknownCommand(name));
+  const found = COMMANDS.get(name);
+  if (found === undefined) return reportUsageError(terminal, 'posthog-capture', unknownCommand(name));
+  return 'actions' in found
+    ? runAction(name, found, rest, terminal)
+    : runCommand(`posthog-capture ${name}`, found, rest, terminal);
+}
+
+async function runAction(
+  name: string,
+  { usage, actions, default: fallback }: CommandGroup,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  // `events --from dist/events.js list` is as good as `events list --from dist/events.js`.
+  const at = args.findIndex((arg, index) => actions.has(arg) && !takesValue(args[index - 1] ?? '', actions));
+  const first = args[0] ?? '';
+  if (at === -1 && (first === '--help' || first === '-h')) {
+    terminal.out(usage);
+    return EXIT.ok;
+  }
+  if (at === -1 && first !== '' && !first.startsWith('-')) {
+    const names = [...actions.keys()];
+    const problem = `unknown action "${first}"; the actions are ${names.join(', ')}`;
+    return reportUsageError(terminal, `posthog-capture ${name}`, problem);
+  }
+  const action = args[at] ?? fallback;
+  const command = actions.get(action);
+  if (command === undefined) throw new Error(`there is no action ${action}`);
+  const rest = args.filter((_arg, index) => index !== at);
+  return runCommand(`posthog-capture ${name} ${action}`, command, rest, terminal);
+}
+
+/** True for a flag whose value comes next, in all actions that have it. */
+function takesValue(flag: string, actions: CommandGroup['actions']): boolean {
+  const takes = [...actions.values()].map((action) => action.takes);
+  const has = (names: readonly string[] = []): boolean => names.some((name) => flag === `--${name}`);
+  return takes.some(({ lists, values }) => has(lists) || has(values)) && !takes.some(({ switches }) => has(switches));
+}
+
+async function runCommand(
+  program: string,
+  command: Command,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
   try {
-    const flags = readFlags(rest, command.takes);
+    const flags = readFlags(args, command.takes);
     if (!flags.help) return await command.run(flags, terminal);
     terminal.out(command.usage);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return reportUsageError(terminal, `posthog-capture ${name}`, error.message);
+    return reportUsageError(terminal, program, error.message);
   }
 }
 

@@ -6,6 +6,8 @@ import { printable, UsageError } from './terminal.js';
 export interface FlagNames {
   /** Flags with a value. */
   readonly values: readonly string[];
+  /** Flags with a value that may be repeated. Default: none. */
+  readonly lists?: readonly string[];
   /** Flags without a value. Default: none. */
   readonly switches?: readonly string[];
   /** Name of the positional argument in the help. Default: no positional argument. */
@@ -18,17 +20,19 @@ export interface Flags {
   /** `--help` or `-h` was given. The other arguments were not checked. */
   readonly help: boolean;
   readonly values: ReadonlyMap<string, string>;
+  readonly lists: ReadonlyMap<string, readonly string[]>;
   readonly switches: ReadonlySet<string>;
   readonly argument: string | undefined;
 }
 
 /**
- * Parses `--name value`, `--name=value` and `--switch`. If a flag is repeated, the last one counts.
+ * Parses `--name value`, `--name=value` and `--switch`. If a flag of `values` is repeated, the last one counts.
  *
  * @throws UsageError that names the argument and suggests a similar flag
  */
 export function readFlags(args: readonly string[], takes: FlagNames): Flags {
-  const { values: names, switches = [] } = takes;
+  const { switches = [], lists: repeatable = [] } = takes;
+  const names = [...repeatable, ...takes.values];
   const { tokens } = parseArgs({
     args: [...args],
     options: {
@@ -40,9 +44,10 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
     tokens: true,
   });
   if (tokens.some((token) => token.kind === 'option' && token.name === 'help')) {
-    return { help: true, values: new Map(), switches: new Set(), argument: undefined };
+    return { help: true, values: new Map(), lists: new Map(), switches: new Set(), argument: undefined };
   }
   const values = new Map<string, string>();
+  const lists = new Map<string, string[]>();
   const given = new Set<string>();
   let argument: string | undefined;
   for (const token of tokens) {
@@ -65,14 +70,15 @@ export function readFlags(args: readonly string[], takes: FlagNames): Flags {
     if (token.value === undefined || (!token.inlineValue && /^--?[a-z]/i.test(token.value))) {
       throw new UsageError(`--${token.name} needs a value`);
     }
-    values.set(token.name, token.value);
+    if (repeatable.includes(token.name)) lists.set(token.name, [...(lists.get(token.name) ?? []), token.value]);
+    else values.set(token.name, token.value);
   }
-  return { help: false, values, switches: given, argument };
+  return { help: false, values, lists, switches: given, argument };
 }
 
-function remedyFor(value: string, { values: names, file }: FlagNames, given: ReadonlyMap<string, string>): string {
+function remedyFor(value: string, { values, lists = [], file }: FlagNames, given: ReadonlyMap<string, string>): string {
   if (file === undefined || !/^-$|\.json$|[\\/]/i.test(value))
-    return `put a flag before the value, such as --${names[0]}`;
+    return `put a flag before the value, such as --${[...lists, ...values][0]}`;
   return given.has(file) ? `--${file} takes one file` : `did you mean --${file} ${printable(value)}?`;
 }
 

@@ -44,4 +44,6 @@ void runCli(process.argv.slice(2), {
 }).then((code) => {
   // process.exit() would discard output that a pipe has not read yet.
   process.exitCode = hasOutputFailed ? EXIT.failed : code;
+  // A module of the application may have left a connection or a timer open.
+  if (process.argv[2] === 'events') process.stdout.write('', () => process.stderr.write('', () => process.exit()));
 });

@@ -7,6 +7,7 @@ Usage: posthog-capture <command> [flags]
   import   Send a file of events
   listen   Run a local PostHog that shows each event as it arrives
   relay    Send the events that applications put into a shared queue
+  events   Write or check the catalog of the events that an application defines
   init     Set up the package in a Nest application
 
   posthog-capture <command> --help   Show help for a command
