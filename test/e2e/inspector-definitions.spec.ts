@@ -209,6 +209,18 @@ const WIDTH = 'document.documentElement.scrollWidth - innerWidth';
     expect(await page.locator('#show-events').getAttribute('aria-pressed')).toBe('true');
   });
 
+  it('has the new definitions after a restart', async () => {
+    const imports = [PostHogCaptureInspectorModule.forRoot()];
+    const first = await serve({ posthog: { events: { catalog: [OrderPlaced] } }, imports });
+    const { page } = await look(browser, `${first.url}/_posthog`);
+    await page.getByRole('button', { name: 'Catalog' }).click();
+    await page.locator('#definitions', { hasText: 'order_placed' }).waitFor();
+    await first.app.close();
+    await serve({ posthog: { events: { catalog: [Refunded] } }, imports, port: Number(new URL(first.url).port) });
+    await page.locator('#definitions', { hasText: 'refunded' }).waitFor();
+    expect(await page.locator('#catalog-shown').textContent()).toBe('1 event');
+  });
+
   it('explains an empty catalog', async () => {
     const { page } = await open(undefined);
     await page.getByRole('button', { name: 'Catalog' }).click();

@@ -41,23 +41,29 @@ class Catalog {
     this.search = '';
     /** Sorted by this figure; undefined: by name. @type {Figure | undefined} */
     this.order = undefined;
-    /** Number of definitions that were last read. */
-    this.count = 0;
+    /** The definitions that were last read. */
+    this.version = '';
     this.isLoading = false;
     this.list = byId('definitions');
     const heads = [undefined, ...FIGURES].map((figure) => this.#head(figure));
     byId('catalog-heads').replaceChildren(...heads);
   }
 
-  /** Reads the definitions if there are others. @param {number} count of definitions on the server */
-  async follow(count) {
-    if (count === this.count || this.isLoading) return;
+  /**
+   * Reads the definitions if there are others.
+   *
+   * @param {number} count of definitions on the server
+   * @param {string} run of the server, which may have other definitions after a restart
+   */
+  async follow(count, run) {
+    const version = `${run} ${count}`;
+    if (version === this.version || this.isLoading) return;
     this.isLoading = true;
     try {
       const response = await fetch(`${this.base}/definitions`);
       const { definitions } = /** @type {LiveDefinitions} */ (await response.json());
       this.definitions = new Map(definitions.map((definition) => [definition.name, definition]));
-      this.count = count;
+      this.version = version;
       this.#draw();
       this.handlers.loaded();
     } catch {

@@ -41,6 +41,7 @@ let state = null;
 let awaySince = null;
 let clockSkew = 0;
 let announced = '';
+let run = '';
 /** The search of the view that is not shown. */
 let otherSearch = '';
 
@@ -48,6 +49,7 @@ connect(`${pagePath}/stream`, {
   snapshot(snapshot) {
     awaySince = null;
     clockSkew = snapshot.now - Date.now();
+    run = snapshot.run;
     if (layout === null || JSON.stringify(layout) !== JSON.stringify(snapshot.layout)) showLayout(snapshot.layout);
     list.begin(snapshot);
     names.show(snapshot.names);
@@ -127,7 +129,7 @@ function showCatalog() {
   const count = state?.definitions;
   byId('views').hidden = count === undefined;
   byId('catalog-key').hidden = count === undefined;
-  if (count !== undefined) void catalog.follow(count);
+  if (count !== undefined) void catalog.follow(count, run);
 }
 
 function showAll() {
