@@ -38,7 +38,7 @@ const MAY_IMPORT = {
     'stores',
     'shared',
   ],
-  outbox: ['module', 'capture', 'options', 'queue', 'delivery', 'json', 'shared'],
+  outbox: ['module', 'capture', 'options', 'queue', 'wire', 'delivery', 'json', 'shared'],
   relay: ['module', 'capture', 'options', 'queue', 'wire', 'delivery', 'shared'],
   health: ['capture', 'queue', 'shared'],
   opentelemetry: ['capture', 'queue', 'delivery', 'shared'],
@@ -48,6 +48,7 @@ const MAY_IMPORT = {
   inspector: ['live', 'tracking', 'capture', 'events', 'options', 'context', 'queue', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'events', 'options', 'context', 'wire', 'delivery', 'shared'],
   cli: [
+    'outbox',
     'setup',
     'testing',
     'relay',

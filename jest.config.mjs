@@ -10,6 +10,7 @@ export default {
     '^nestjs-posthog-capture/health$': '<rootDir>/lib/health/index.ts',
     '^nestjs-posthog-capture/inspector$': '<rootDir>/lib/inspector/index.ts',
     '^nestjs-posthog-capture/lmdb$': '<rootDir>/lib/stores/lmdb-event-store.ts',
+    '^nestjs-posthog-capture/outbox$': '<rootDir>/lib/outbox/index.ts',
     '^nestjs-posthog-capture/redis$': '<rootDir>/lib/redis/redis-queue.ts',
     '^nestjs-posthog-capture/store$': '<rootDir>/lib/stores/file-event-store.ts',
     '^nestjs-posthog-capture/relay$': '<rootDir>/lib/relay/index.ts',

@@ -10,8 +10,8 @@ export interface CaptureParts {
   readonly contexts: ContextStorage;
   readonly intake: EventIntake;
   readonly exceptions: Exceptions;
-  /** null for a disabled instance. */
-  readonly pipeline: Delivery | null;
+  /** null for a disabled instance. Replaced before the application starts if a module puts another delivery in front of it. */
+  pipeline: Delivery | null;
   readonly reporter: EventReporter;
   /** The state of the shared queue. Absent without one. */
   readonly queueStats?: () => QueueStats;

@@ -18,7 +18,7 @@ export interface CaptureStats {
    * took over since.
    */
   recovered: number;
-  /** Events that PostHog has accepted; with option `queue`, events that the queue has accepted. */
+  /** Events that PostHog has accepted; with option `queue`, events that the queue has accepted. Includes those written to an outbox. */
   delivered: number;
   dropped: number;
   droppedByReason: Partial<Record<DropReason, number>>;

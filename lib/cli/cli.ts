@@ -4,7 +4,7 @@ import { EVENTS_USAGE } from './events/usage.js';
 import { type FlagNames, type Flags, readFlags } from './flags.js';
 import { init } from './init.command.js';
 import { EXIT, printable, type Terminal, UsageError } from './terminal.js';
-import { IMPORT_USAGE, INIT_USAGE, LISTEN_USAGE, RELAY_USAGE, RUN_USAGE, USAGE } from './usage.js';
+import { IMPORT_USAGE, INIT_USAGE, LISTEN_USAGE, OUTBOX_SQL_USAGE, RELAY_USAGE, RUN_USAGE, USAGE } from './usage.js';
 
 interface Command {
   readonly usage: string;
@@ -74,6 +74,14 @@ const COMMANDS: ReadonlyMap<string, Command | CommandGroup> = new Map<string, Co
           },
         ],
       ]),
+    },
+  ],
+  [
+    'outbox-sql',
+    {
+      usage: OUTBOX_SQL_USAGE,
+      takes: { values: ['dialect', 'table'], switches: ['down'] },
+      run: async (flags, terminal) => (await import('./outbox-sql.command.js')).printOutboxSql(flags, terminal),
     },
   ],
   [

@@ -3,12 +3,13 @@ export const USAGE = `Send events to PostHog, or see the events that application
 
 Usage: posthog-capture <command> [flags]
 
-  run      Send one event and print the result as JSON
-  import   Send a file of events
-  listen   Run a local PostHog that shows each event as it arrives
-  relay    Send the events that applications put into a shared queue
-  events   Write or check the catalog of the events that an application defines
-  init     Set up the package in a Nest application
+  run         Send one event and print the result as JSON
+  import      Send a file of events
+  listen      Run a local PostHog that shows each event as it arrives
+  relay       Send the events that applications put into a shared queue
+  events      Write or check the catalog of the events that an application defines
+  outbox-sql  Print the SQL that creates the table of an outbox
+  init        Set up the package in a Nest application
 
   posthog-capture <command> --help   Show help for a command
   posthog-capture --version          Print the version
@@ -99,6 +100,22 @@ applications, and so must POSTHOG_HOST. The other POSTHOG_* settings are read th
 Exit codes:
   0    Stopped by a signal
   2    Wrong usage; nothing was taken from the queue
+`;
+
+export const OUTBOX_SQL_USAGE = `Print the SQL statements that create the tables of an outbox (nestjs-posthog-capture/outbox), for a migration.
+Nothing is connected or changed.
+
+Usage: posthog-capture outbox-sql --dialect postgres [flags]
+
+  --dialect NAME   postgres, mysql (also for MariaDB), or sqlite
+  --table NAME     Name of the table, or schema.table (default: posthog_outbox)
+  --down           Print the statements that remove the tables, with the events in them
+
+In migrations in TypeScript, OUTBOX_SQL of nestjs-posthog-capture/outbox has the same statements.
+
+Exit codes:
+  0    The statements were printed
+  2    Wrong usage
 `;
 
 export const INIT_USAGE = `Set up nestjs-posthog-capture in the Nest application in the current folder, like nest add.

@@ -135,7 +135,9 @@ export type DropReason =
   /** It was older than `maxEventAgeMs`. */
   | 'expired'
   /** The application shut down before it could be sent. */
-  | 'shutdown';
+  | 'shutdown'
+  /** The transaction in which it was captured was rolled back. */
+  | 'rolled_back';
 
 /** An event that will not arrive. */
 export interface EventDrop {

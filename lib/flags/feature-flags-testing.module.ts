@@ -2,7 +2,7 @@ import { type DynamicModule, Logger, Module, type Provider } from '@nestjs/commo
 import { ModuleRef } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { settingsOf } from '../tracking/call/tracking-instance.js';
-import { captureOf } from './capture-of.js';
+import { captureOf } from '../module/capture-of.js';
 import { getFeatureFlagsToken } from './feature-flags-token.js';
 import { FlagCounts } from './flag-counts.js';
 import { FlagDiscovery } from './flag-discovery.js';
@@ -114,7 +114,7 @@ function testFlags(
   source: TestFlagSource,
   { attach, name }: FeatureFlagsTestingOptions,
 ): TestFeatureFlags {
-  const find = captureOf(modules, name);
+  const find = captureOf(modules, name, 'FeatureFlagsTestingModule');
   const capture = (): CaptureService | undefined => {
     try {
       return find();

@@ -1,10 +1,10 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from '../module/config-source.js';
+import { captureOf } from '../module/capture-of.js';
 import { requireFactory } from '../module/instance-module.js';
 import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { settingsOf } from '../tracking/call/tracking-instance.js';
-import { captureOf } from './capture-of.js';
 import { type FeatureFlagsModuleOptions, resolveFlagOptions } from './feature-flags.options.js';
 import {
   ConfigurableModuleClass,
@@ -57,7 +57,7 @@ function flagsModule(definition: DynamicModule, name: string | undefined): Dynam
       discovery: FlagDiscovery,
     ): FeatureFlags => {
       const options = resolveFlagOptions(explicit, { name, config });
-      const capture = captureOf(modules, name);
+      const capture = captureOf(modules, name, 'FeatureFlagsModule');
       const warn = (kind: string, text: string): void => settingsOf(capture()).warn(kind, text);
       const counts = new FlagCounts();
       return new FeatureFlags({

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { CaptureService } from '../capture/capture.service.js';
+import { type CaptureParts } from '../capture/capture-parts.js';
 import { allowDefinitions } from '../capture/event-definitions.js';
 import { rememberClientSettings } from '../capture/client-settings.js';
 import { Exceptions } from '../capture/exception/exceptions.js';
@@ -7,6 +8,7 @@ import { EventReporter } from '../capture/report/event-reporter.js';
 import { EventIntake } from '../capture/event/event-intake.js';
 import { routeOf } from '../capture/report/route.js';
 import { allowWatching } from '../capture/report/watch-events.js';
+import { allowWrapping } from '../capture/wrap-delivery.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
 import { EventCatalog } from '../events/event-catalog.js';
@@ -34,6 +36,8 @@ function catalogOf({ events, requests }: Readonly<PostHogCaptureOptions>): Event
 
 export interface Connection {
   readonly delivery: Delivery;
+  /** Identifies the project whose events it delivers. Absent if nothing is sent, and on a relay, which captures no events. */
+  readonly project?: string;
   /** Gives the pending events away when the process crashes. */
   readonly handOver?: HandsOver;
   /** The state of the shared queue. Absent without one. */
@@ -77,13 +81,25 @@ export async function assembleCapture(
   const catalog = catalogOf(options);
   const intake = new EventIntake(contexts, options.captureMode, options, exceptions, catalog);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
-  const { delivery: pipeline = null, handOver, ...hooks } = options.enabled ? await connect(reporter, shutDown) : {};
+  const {
+    delivery: pipeline = null,
+    handOver,
+    project,
+    ...hooks
+  } = options.enabled ? await connect(reporter, shutDown) : {};
   const onClosed = (): void => stopWatching();
-  const parts = { contexts, intake, exceptions, pipeline, reporter, ...hooks, onClosed };
+  const parts: CaptureParts = { contexts, intake, exceptions, pipeline, reporter, ...hooks, onClosed };
   const service: CaptureService = new CaptureService(parts);
   const stopWatching = handOver ? watchCrashes(options, service, handOver, reporter) : () => undefined;
   allowWatching(service, reporter);
   allowDefinitions(service, catalog);
+  if (role !== 'relay')
+    allowWrapping(service, {
+      project,
+      wrap: (wrap) => {
+        if (parts.pipeline) parts.pipeline = wrap(parts.pipeline, reporter);
+      },
+    });
   // The calls of an application are those of its other instances.
   const isTracking = options.enabled && role !== 'relay';
   const exceptionRules = isTracking ? exceptionRulesOf(options.exceptions) : null;

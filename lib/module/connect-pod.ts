@@ -60,6 +60,7 @@ export function connectPod(
     });
     const endHook = onBeforeExit(shutDown);
     return {
+      project,
       delivery: posthog ? lanes : refuseImmediate(lanes, reporter, variableOf('apiKey', name) ?? 'apiKey'),
       // What a process that crashes has not handed over goes to PostHog itself: the queue cannot be reached any more.
       handOver: lanes.handOver,

@@ -27,6 +27,6 @@ export function connectPostHog(
       project,
       (lane) => new DeliveryPipeline(lane.options, sender, reporter, lane.durability, undefined, lane.requests),
     );
-    return { delivery, handOver: delivery.handOver, onStart: prepare, onClose: onBeforeExit(shutDown) };
+    return { delivery, project, handOver: delivery.handOver, onStart: prepare, onClose: onBeforeExit(shutDown) };
   };
 }

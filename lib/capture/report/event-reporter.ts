@@ -43,6 +43,7 @@ const REMEDIES: Readonly<Record<DropReason, string | ((route: Route) => string) 
   schema: 'fix the call or the definition; with events.invalid or events.unknown set to warn, such events are sent',
   opted_out: undefined,
   before_send: undefined,
+  rolled_back: undefined,
   rate_limited: 'fix the error; option exceptions.limit changes the limit',
   too_large:
     'shorten its properties, or raise maxEventBytes (PostHog stores up to about 1 MB, and 8 MiB of an AI event)',
@@ -123,6 +124,11 @@ export class EventReporter implements DeliveryObserver {
 
   retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void {
     if (this.#watchers.size > 0) this.#notify('retrying', events, delayMs, failure);
+  }
+
+  /** The events were written to a place from which another process sends them. It is not known yet what PostHog accepts. */
+  handedOver(events: readonly QueuedEvent[], durationMs: number): void {
+    if (this.#watchers.size > 0) this.#notify('delivered', events, 1, durationMs);
   }
 
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void {

@@ -54,6 +54,6 @@ export const objectAt = (handle: unknown, field: string): object | null => {
 
 /** A method of the client that runs a function in a transaction. */
 export const beginWith =
-  (handle: unknown, method: string): SqlClient['begin'] =>
+  (handle: unknown, method: string): NonNullable<SqlClient['begin']> =>
   <T>(work: (tx: object) => Promise<T>) =>
     call(handle, method, work) as Promise<T>;

@@ -1,0 +1,125 @@
+import { type QueuedEvent } from '../delivery/delivery.js';
+
+/** Events that one statement inserts at most. */
+export const MAX_EVENTS = 1000;
+/** Bytes of payload after which a statement is sent. */
+export const MAX_BYTES = 4 * 1024 * 1024;
+
+/** What happens to the events of a transaction. */
+export interface CollectionTarget {
+  /** Identifies the transaction: a nested collection with the same one is part of this one. */
+  readonly transaction: object;
+  /** Writes events in the transaction. If it rejects, the transaction must fail. Absent if the events are kept until its end. */
+  readonly write?: (events: readonly QueuedEvent[]) => Promise<void>;
+  /** The same, synchronously. Present if the work is synchronous. */
+  readonly writeNow?: (events: readonly QueuedEvent[]) => void;
+}
+
+/** The events that were captured in one transaction. */
+export class Collection {
+  readonly target: CollectionTarget;
+  readonly openedAt = performance.now();
+  /** Waiting to be written, in the order of their capture. */
+  waiting: QueuedEvent[] = [];
+  /** Without their payloads, until the fate of the transaction is known. */
+  readonly written: QueuedEvent[] = [];
+  #bytes = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor(target: CollectionTarget) {
+    this.target = target;
+  }
+
+  /** True if its events are delivered as others are, after the transaction. */
+  get isHeld(): boolean {
+    return this.target.write === undefined && this.target.writeNow === undefined;
+  }
+
+  /** Of the events that are not written yet. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get first(): QueuedEvent | undefined {
+    return this.written[0] ?? this.waiting[0];
+  }
+
+  /** Number of events. */
+  get size(): number {
+    return this.waiting.length + this.written.length;
+  }
+
+  add(event: QueuedEvent): void {
+    this.waiting.push(event);
+    this.#bytes += event.bytes;
+    const isFull = this.waiting.length >= MAX_EVENTS || this.#bytes >= MAX_BYTES;
+    if (isFull && !this.isHeld) this.#write();
+  }
+
+  /** Removes events that were not written yet. Returns those that it removed. */
+  remove(events: ReadonlySet<QueuedEvent>): QueuedEvent[] {
+    const removed = this.waiting.filter((event) => events.has(event));
+    this.waiting = this.waiting.filter((event) => !events.has(event));
+    for (const { bytes } of removed) this.#bytes -= bytes;
+    return removed;
+  }
+
+  /** Writes what is left. Rejects with the error of the first statement that failed. */
+  async finish(): Promise<void> {
+    if (this.waiting.length > 0 && !this.isHeld) this.#write();
+    await this.#writing;
+    this.#throwFailure();
+  }
+
+  /** `finish` of a synchronous transaction. */
+  finishNow(): void {
+    if (this.waiting.length > 0 && !this.isHeld) this.#write();
+    this.#throwFailure();
+  }
+
+  /** Resolves when no statement is running. */
+  idle(): Promise<void> {
+    return this.#writing;
+  }
+
+  /** All its events, which it gives up. Those that were written have no payload. */
+  clear(): QueuedEvent[] {
+    const events = [...this.written, ...this.waiting];
+    this.written.length = 0;
+    this.waiting = [];
+    this.#bytes = 0;
+    return events;
+  }
+
+  #write(): void {
+    const events = this.waiting;
+    this.waiting = [];
+    this.#bytes = 0;
+    for (const event of events) this.written.push(withoutPayload(event));
+    const { write, writeNow } = this.target;
+    if (writeNow === undefined) {
+      this.#writing = this.#writing
+        .then(() => (this.#failure === null ? write?.(events) : undefined))
+        .catch((error: unknown) => this.#fail(error));
+      return;
+    }
+    try {
+      if (this.#failure === null) writeNow(events);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+}
+
+function withoutPayload({ id, name, orderKey, format, capturedAt }: QueuedEvent): QueuedEvent {
+  return { id, name, orderKey, format, capturedAt, payload: '', bytes: 0 };
+}

@@ -1,0 +1,118 @@
+import { type SendFailure } from '../delivery/delivery.js';
+
+/**
+ * `missing`: a table or a column does not exist. `refused`: the user or the address of the database is wrong, and retries will not help.
+ * `retryable`: any other error.
+ */
+type Kind = 'missing' | 'refused' | 'retryable';
+
+type Entry = readonly [kind: Kind, message: string, remedy: string];
+
+/** An error of a database, as a relay reports it: without the original message, which may quote a statement or a value. */
+export interface DatabaseProblem extends SendFailure {
+  readonly kind: Kind;
+}
+
+const CREATE = 'create it with the statements that npx posthog-capture outbox-sql prints';
+const CREDENTIALS = 'check user and password of the connection';
+const REACH = 'check that the database is running and can be reached; events stay in the outbox until then';
+const WAIT = 'nothing to do unless it lasts';
+
+const NO_TABLE: Entry = ['missing', 'A table of the outbox does not exist', CREATE];
+const NO_COLUMN: Entry = ['missing', 'A table of the outbox lacks a column', CREATE];
+const NO_PERMISSION: Entry = [
+  'refused',
+  'The database user lacks a permission',
+  'grant it SELECT, UPDATE and DELETE on the table of the outbox, and SELECT, INSERT, UPDATE and DELETE on that of the relays',
+];
+const NO_ACCESS: Entry = ['refused', 'The database refuses the user or the password', CREDENTIALS];
+const NO_DATABASE: Entry = ['refused', 'The database does not exist', 'check its name in the connection'];
+const READ_ONLY: Entry = ['retryable', 'The database is read-only', 'the address must be that of the primary'];
+const FULL: Entry = ['retryable', 'The database has no free connection', 'raise its limit, or use a smaller pool'];
+const DOWN: Entry = ['retryable', 'The database cannot be reached', REACH];
+const STARTS: Entry = ['retryable', 'The database starts or stops', WAIT];
+const LATE: Entry = ['retryable', 'The database did not respond in time', REACH];
+const UNKNOWN: Entry = ['retryable', 'The database returned an error', 'see its log; the statement is tried again'];
+
+/** By the code of an error: of PostgreSQL, MySQL, SQLite, Prisma and Node.js. */
+const CODES: Readonly<Record<string, Entry>> = {
+  '42P01': NO_TABLE,
+  ER_NO_SUCH_TABLE: NO_TABLE,
+  P2021: NO_TABLE,
+  '42703': NO_COLUMN,
+  ER_BAD_FIELD_ERROR: NO_COLUMN,
+  P2022: NO_COLUMN,
+  '42501': NO_PERMISSION,
+  ER_TABLEACCESS_DENIED_ERROR: NO_PERMISSION,
+  ER_COLUMNACCESS_DENIED_ERROR: NO_PERMISSION,
+  '28P01': NO_ACCESS,
+  '28000': NO_ACCESS,
+  ER_ACCESS_DENIED_ERROR: NO_ACCESS,
+  ER_DBACCESS_DENIED_ERROR: NO_ACCESS,
+  P1000: NO_ACCESS,
+  '3D000': NO_DATABASE,
+  ER_BAD_DB_ERROR: NO_DATABASE,
+  P1003: NO_DATABASE,
+  '25006': READ_ONLY,
+  ER_OPTION_PREVENTS_STATEMENT: READ_ONLY,
+  ER_READ_ONLY_MODE: READ_ONLY,
+  SQLITE_READONLY: READ_ONLY,
+  '53300': FULL,
+  ER_CON_COUNT_ERROR: FULL,
+  '57P01': STARTS,
+  '57P02': STARTS,
+  '57P03': STARTS,
+  ER_SERVER_SHUTDOWN: STARTS,
+  P1001: DOWN,
+  P1002: DOWN,
+  PROTOCOL_CONNECTION_LOST: DOWN,
+  TIMEOUT: LATE,
+};
+
+/** By message, of libraries without codes. */
+const MESSAGES: readonly (readonly [RegExp, Entry])[] = [
+  [/no such table|relation .{1,130} does not exist|table .{1,130} doesn't exist/i, NO_TABLE],
+  [/no such column|has no column named/i, NO_COLUMN],
+  [/connection (?:was |is )?(?:terminated|closed|ended|lost)|not (?:initialized|connected)|timeout exceeded/i, DOWN],
+];
+
+const MAX_DEPTH = 4;
+
+/** Describes an error that a library threw. Never throws. */
+export function describeDatabaseError(error: unknown): DatabaseProblem {
+  const entries = chainOf(error).map(entryOf);
+  const found = entries.find((entry) => entry !== null);
+  const [kind, message, remedy] = found?.[1] ?? UNKNOWN;
+  const code = found?.[0] ?? chainOf(error).map(codeOf).find(Boolean) ?? '';
+  return { kind, message: code === '' ? message : `${message} (${code})`, remedy, anySize: true };
+}
+
+function entryOf(error: object): readonly [code: string, entry: Entry] | null {
+  const code = codeOf(error);
+  const known = Object.hasOwn(CODES, code) ? CODES[code] : undefined;
+  if (known) return [code, known];
+  if (/^(?:08[\dA-Z]{3}|E(?!R_)[A-Z_]{3,20})$/.test(code)) return [code, DOWN];
+  const { message } = error as { message?: unknown };
+  const text = typeof message === 'string' ? message.slice(0, 1000) : '';
+  const [, entry] = MESSAGES.find(([pattern]) => pattern.test(text)) ?? [];
+  return entry ? [code, entry] : null;
+}
+
+/** Only what looks like a code: anything else may quote a value. */
+function codeOf(error: object): string {
+  const { code, originalCode } = error as { code?: unknown; originalCode?: unknown };
+  const given = typeof code === 'string' ? code : originalCode;
+  return typeof given === 'string' && /^(?:[A-Z\d]{5}|[A-Z][A-Z_\d]{2,49})$/.test(given) ? given : '';
+}
+
+/** The innermost error first: libraries wrap the error of the driver. */
+function chainOf(error: unknown): object[] {
+  const chain: object[] = [];
+  let next: unknown = error;
+  while (typeof next === 'object' && next !== null && chain.length < MAX_DEPTH) {
+    chain.unshift(next);
+    const { cause, driverError, original, parent, meta, driverAdapterError } = next as Record<string, unknown>;
+    next = cause ?? driverError ?? original ?? parent ?? meta ?? driverAdapterError;
+  }
+  return chain;
+}
