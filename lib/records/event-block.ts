@@ -1,7 +1,16 @@
 import { isAscii } from 'node:buffer';
-import * as zlib from 'node:zlib';
 import { CapturedEvent, CapturedEventOfGivenId } from '../delivery/captured-event.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
+import {
+  type BlockStart,
+  isCount,
+  MAX_BYTES_PER_CHARACTER,
+  mostBytesOfStart,
+  parseList,
+  Scratch,
+  writeChecksum,
+  writeStart,
+} from './block-start.js';
 
 /**
  * The format of events that are committed together: one record, because a record costs as much as many events. It consists of a
@@ -13,33 +22,22 @@ import { type QueuedEvent } from '../delivery/delivery.js';
  * ‹lengths of id, name, order key, format and payload: u32; capture time: f64›…
  * 0193…order_placeduser_1v00193…{"event":"order_placed",…}{"event":…
  * ```
+ *
+ * Stores write it. For blocks that are compressed, there is `compact-block.ts`.
  */
-const VERSION = 2;
-const CHECKSUM_CHARACTERS = 8;
-const LINE_START = CHECKSUM_CHARACTERS + 1;
-const NO_CHECKSUM = '-'.repeat(CHECKSUM_CHARACTERS);
-const LINE_END = '\n';
+export const TABLE_VERSION = 2;
 
-/** Large enough for nearly every block. */
-const SCRATCH_BYTES = 512 * 1024;
 const LENGTH_BYTES = 4;
 const LENGTHS = 5;
 /** The column of the payload, which is the last of the lengths. */
 const PAYLOAD = LENGTHS - 1;
 const ROW_BYTES = LENGTHS * LENGTH_BYTES + 8;
-/** UTF-8 bytes of one UTF-16 code unit. */
-const MAX_BYTES_PER_CHARACTER = 3;
 
 const NO_ROOM = { before: 0, after: 0 };
 
-/** Node has crc32 since 20.15 and 22.2. Without it, blocks are not checked. */
-const checksum = (bytes: Buffer): string =>
-  'crc32' in zlib ? zlib.crc32(bytes).toString(16).padStart(CHECKSUM_CHARACTERS, '0') : NO_CHECKSUM;
-
-/** Reuses one buffer: allocating one per block would cost more than the rest of the work. */
 export class BlockWriter {
   readonly #project: string;
-  #scratch: Buffer | null = null;
+  readonly #scratch = new Scratch();
 
   /** @param project opaque id of the project that the events belong to */
   constructor(project: string) {
@@ -52,7 +50,7 @@ export class BlockWriter {
    * @param room bytes to leave free in the result, before and after the block
    */
   write(events: readonly QueuedEvent[], room = NO_ROOM): Buffer {
-    const line = JSON.stringify([VERSION, this.#project, events.length]) + LINE_END;
+    const line = JSON.stringify([TABLE_VERSION, this.#project, events.length]);
     let names = '';
     let payloadBytes = 0;
     for (const { id, name, orderKey, format, bytes } of events) {
@@ -62,15 +60,13 @@ export class BlockWriter {
     const most =
       room.before +
       room.after +
-      LINE_START +
-      (line.length + names.length) * MAX_BYTES_PER_CHARACTER +
+      mostBytesOfStart(line) +
+      names.length * MAX_BYTES_PER_CHARACTER +
       events.length * ROW_BYTES +
       payloadBytes;
-    this.#scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-    const block = most <= SCRATCH_BYTES ? this.#scratch : Buffer.allocUnsafe(most);
+    const block = this.#scratch.ofSize(most);
     const start = room.before;
-    let end = start + block.write(`${NO_CHECKSUM} `, start, 'latin1');
-    end += block.write(line, end);
+    let end = writeStart(block, start, line);
     const table = new DataView(block.buffer, block.byteOffset);
     for (const event of events) end = writeRow(table, end, event);
     end += block.write(names, end);
@@ -78,7 +74,7 @@ export class BlockWriter {
     for (const { payload, bytes } of events) {
       end += block.write(payload, end, payload.length === bytes ? 'latin1' : 'utf8');
     }
-    block.write(checksum(block.subarray(start + LINE_START, end)), start, 'latin1');
+    writeChecksum(block, start, end);
     return block.subarray(0, end + room.after);
   }
 }
@@ -99,38 +95,17 @@ function writeRow(
   return start + ROW_BYTES;
 }
 
-interface BlockStart {
-  readonly version: unknown;
-  readonly project: unknown;
-  readonly count: unknown;
-  /** Offset of the table. */
-  readonly table: number;
-}
-
-/** Returns null if the checksum is wrong. */
-function readStart(block: Buffer): BlockStart | null {
-  const sum = block.toString('latin1', 0, CHECKSUM_CHARACTERS);
-  const actual = checksum(block.subarray(LINE_START));
-  if (sum !== actual && sum !== NO_CHECKSUM && actual !== NO_CHECKSUM) return null;
-  const table = block.indexOf(LINE_END) + 1;
-  const [version, project, count] = parseList(block.toString('utf8', LINE_START, table));
-  return { version, project, count, table };
-}
-
-/** The block is intact, but another version of this package wrote it. In every version, it starts with a checksum and a version. */
-export function isOfOtherVersion(block: Buffer): boolean {
-  const version = readStart(block)?.version;
-  return isCount(version) && version !== VERSION;
-}
-
 /**
- * Returns null if the block is damaged, of another version or of another project.
+ * Returns null if the block is damaged.
  *
  * @param haveOwnIds true if no other event has the id of one of these
  */
-export function readBlock(block: Buffer, project: string, haveOwnIds = false): readonly QueuedEvent[] | null {
-  const { version, project: owner, count, table } = readStart(block) ?? {};
-  if (version !== VERSION || owner !== project || !isCount(count) || table === undefined) return null;
+export function readTable(
+  block: Buffer,
+  { fields: [count], end: table }: BlockStart,
+  haveOwnIds: boolean,
+): readonly QueuedEvent[] | null {
+  if (!isCount(count)) return null;
   const tableEnd = table + count * ROW_BYTES;
   if (tableEnd > block.length) return null;
   const rows = new DataView(block.buffer, block.byteOffset + table, count * ROW_BYTES);
@@ -178,8 +153,6 @@ const lengthAt = (rows: DataView, row: number, column: number): number =>
 
 const capturedAtOf = (rows: DataView, row: number): number => rows.getFloat64(row + LENGTHS * LENGTH_BYTES, true);
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-
 /** Returns a function that returns the next part of the string. */
 function cut(text: string, start: number): (length: number) => string {
   return (length) => text.slice(start, (start += length));
@@ -188,13 +161,4 @@ function cut(text: string, start: number): (length: number) => string {
 /** Empty if unreadable: an event that is sent twice is stored once, but one that is not sent is lost. */
 export function readGaps(gaps: Buffer | undefined): ReadonlySet<unknown> {
   return new Set(gaps ? parseList(gaps.toString()) : []);
-}
-
-function parseList(json: string): readonly unknown[] {
-  try {
-    const list: unknown = JSON.parse(json);
-    return Array.isArray(list) ? list : [];
-  } catch {
-    return [];
-  }
 }

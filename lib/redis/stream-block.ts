@@ -1,12 +1,15 @@
 import { brotliCompress, brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { promisify } from 'node:util';
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { BlockWriter, isOfOtherVersion, readBlock } from '../records/event-block.js';
+import { CompactBlockWriter } from '../records/compact-block.js';
+import { isOfOtherVersion, readBlock } from '../records/read-block.js';
 
 /** Fields of an entry: a block as it is or compressed, and the number of its events. */
 const PLAIN = 'b';
 const COMPRESSED = 'z';
 const COUNT = 'n';
+/** Bytes of a block that is compressed. */
+const SIZE = 's';
 /** Present if no other event in the queue has the id of one of these. */
 const OWN_IDS = 'u';
 
@@ -18,11 +21,12 @@ const MIN_COMPRESSED_BYTES = 2048;
 const MAX_SYNC_BYTES = 96 * 1024;
 /** Limit for a block that claims to be larger than any that was written: `maxEventBytes` and its overhead are far below. */
 const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
-/** Large enough for most blocks, which are then decompressed in one piece. */
+/** Room for a block without a size, and the most that one is given at once. */
 const DECOMPRESSED_CHUNK_BYTES = 64 * 1024;
+const MAX_CHUNK_BYTES = 1024 * 1024;
+const MIN_CHUNK_BYTES = 64;
 /** Takes half as long as deflate at its fastest level, and results in fewer bytes. */
 const COMPRESSION = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } };
-const DECOMPRESSION = { maxOutputLength: MAX_DECOMPRESSED_BYTES, chunkSize: DECOMPRESSED_CHUNK_BYTES };
 
 const compress = promisify(brotliCompress);
 
@@ -43,10 +47,10 @@ export function* blocksOf(events: readonly QueuedEvent[]): Generator<readonly Qu
 
 /** Writes entries of streams. */
 export class EntryWriter {
-  readonly #blocks: BlockWriter;
+  readonly #blocks: CompactBlockWriter;
 
   constructor(project: string) {
-    this.#blocks = new BlockWriter(project);
+    this.#blocks = new CompactBlockWriter(project);
   }
 
   /**
@@ -59,8 +63,9 @@ export class EntryWriter {
     const rest = [COUNT, String(events.length), ...(haveOwnIds ? [OWN_IDS, '1'] : [])];
     // The next block is written into the same memory.
     if (block.length < MIN_COMPRESSED_BYTES) return [PLAIN, Buffer.from(block), ...rest];
-    if (block.length < MAX_SYNC_BYTES) return [COMPRESSED, brotliCompressSync(block, COMPRESSION), ...rest];
-    return compress(Buffer.from(block), COMPRESSION).then((compressed) => [COMPRESSED, compressed, ...rest]);
+    const size = [SIZE, String(block.length)];
+    if (block.length < MAX_SYNC_BYTES) return [COMPRESSED, brotliCompressSync(block, COMPRESSION), ...rest, ...size];
+    return compress(Buffer.from(block), COMPRESSION).then((compressed) => [COMPRESSED, compressed, ...rest, ...size]);
   }
 }
 
@@ -83,8 +88,8 @@ export function readEntry(fields: unknown, project: string): Entry {
   const plain = fieldOf(fields, PLAIN);
   // A newer version may use other fields.
   if (compressed === undefined && plain === undefined) return NEWER;
-  const block = compressed === undefined ? plain : decompressed(compressed);
-  if (!Buffer.isBuffer(block)) return DAMAGED;
+  const block = compressed === undefined ? copyOf(plain) : decompressed(compressed, numberIn(fields, SIZE));
+  if (!block) return DAMAGED;
   const events = readBlock(block, project, fieldOf(fields, OWN_IDS) !== undefined);
   if (events) return { kind: 'events', events };
   return isOfOtherVersion(block) ? NEWER : DAMAGED;
@@ -92,8 +97,13 @@ export function readEntry(fields: unknown, project: string): Entry {
 
 /** The number of events of an entry as its writer stated it; 0 if it is unreadable. */
 export function countOf(fields: unknown): number {
-  const count = Array.isArray(fields) ? Number(String(fieldOf(fields, COUNT))) : 0;
-  return Number.isSafeInteger(count) && count >= 0 ? count : 0;
+  return Array.isArray(fields) ? numberIn(fields, COUNT) : 0;
+}
+
+/** 0 if it is missing or unreadable. */
+function numberIn(fields: readonly unknown[], name: string): number {
+  const value = Number(String(fieldOf(fields, name)));
+  return Number.isSafeInteger(value) && value >= 0 ? value : 0;
 }
 
 /** The fields of an entry are names and values in turn. */
@@ -102,9 +112,16 @@ function fieldOf(fields: readonly unknown[], name: string): unknown {
   return at < 0 ? undefined : fields[at + 1];
 }
 
-function decompressed(bytes: unknown): Buffer | null {
+/** Its events stay in these bytes, which must not be a part of what the client has received at once. */
+const copyOf = (block: unknown): Buffer | null => (Buffer.isBuffer(block) ? Buffer.from(block) : null);
+
+/** @param size 0: unknown */
+function decompressed(bytes: unknown, size: number): Buffer | null {
+  // One byte more shows that nothing follows.
+  const room = size > 0 ? Math.min(size + 1, MAX_CHUNK_BYTES) : DECOMPRESSED_CHUNK_BYTES;
+  const chunkSize = Math.max(room, MIN_CHUNK_BYTES);
   try {
-    return brotliDecompressSync(bytes as Buffer, DECOMPRESSION);
+    return brotliDecompressSync(bytes as Buffer, { maxOutputLength: MAX_DECOMPRESSED_BYTES, chunkSize });
   } catch {
     return null;
   }

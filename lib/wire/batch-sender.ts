@@ -135,7 +135,8 @@ export class BatchSender implements Sender {
   async #pack({ path, headers, body }: WireRequest): Promise<HttpPost> {
     const common = { ...headers, 'Content-Type': 'application/json', 'User-Agent': USER_AGENT };
     const url = this.#options.host + path;
-    if (this.#compression === 'none') return { url, headers: common, body: Buffer.from(body) };
+    if (this.#compression === 'none')
+      return { url, headers: common, body: typeof body === 'string' ? Buffer.from(body) : body };
     return {
       url,
       headers: { ...common, 'Content-Encoding': 'gzip' },

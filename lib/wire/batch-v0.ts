@@ -3,7 +3,7 @@ import { isObject } from '../shared/untrusted-values.js';
 import { type HttpResponse } from './http-client.js';
 import { type PostHogEvent } from './posthog-event.js';
 import { notFromPostHog } from './status-table.js';
-import { joinPayloads, type WireFormat } from './wire-format.js';
+import { bodyOf, type WireFormat } from './wire-format.js';
 
 const STORED: BatchOutcome = { kind: 'settled', rejected: [], retry: [] };
 
@@ -24,9 +24,11 @@ export const batchV0: WireFormat = {
   request: (batch, { apiKey, historicalMigration, sentAt }) => ({
     path: '/batch/',
     headers: {},
-    body:
-      `{"api_key":${JSON.stringify(apiKey)},"batch":[${joinPayloads(batch)}],"sent_at":"${sentAt}"` +
-      (historicalMigration ? ',"historical_migration":true}' : '}'),
+    body: bodyOf(
+      `{"api_key":${JSON.stringify(apiKey)},"batch":[`,
+      batch,
+      `],"sent_at":"${sentAt}"${historicalMigration ? ',"historical_migration":true' : ''}}`,
+    ),
   }),
 
   interpret: (response, _batch, { names }) =>

@@ -5,7 +5,7 @@ import { INGESTION_SWITCHES } from './ingestion-switches.js';
 import { type PostHogEvent } from './posthog-event.js';
 import { quotes } from './describe-error.js';
 import { withoutResults } from './status-table.js';
-import { joinPayloads, type WireFormat } from './wire-format.js';
+import { bodyOf, type WireFormat } from './wire-format.js';
 
 /** Properties in v0, and the options that replace them in v1. */
 const OPTIONS = new Map<string, string>(INGESTION_SWITCHES.map(({ property, option }) => [property, option]));
@@ -58,10 +58,13 @@ export const eventsV1: WireFormat = {
       'PostHog-Request-Id': batch.id,
       'PostHog-Request-Timestamp': sentAt,
     },
-    body:
+    body: bodyOf(
       `{"created_at":"${new Date(batch.createdAt).toISOString()}",` +
-      (historicalMigration ? '"historical_migration":true,' : '') +
-      `"batch":[${joinPayloads(batch)}]}`,
+        (historicalMigration ? '"historical_migration":true,' : '') +
+        '"batch":[',
+      batch,
+      ']}',
+    ),
   }),
 
   interpret({ status, body }, batch, { retryAfterMs, names }): BatchOutcome {

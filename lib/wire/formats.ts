@@ -1,3 +1,4 @@
+import { CapturedEvent, CapturedEventOfGivenId } from '../delivery/captured-event.js';
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { aiBatchV0, aiEventsV1 } from './ai-events.js';
 import { batchV0 } from './batch-v0.js';
@@ -29,7 +30,9 @@ export function reformat(event: QueuedEvent, format: WireFormat): QueuedEvent {
   try {
     const encoded = format.encode(formatOf(event.format).decode(JSON.parse(event.payload)));
     const payload = JSON.stringify(encoded);
-    return { ...event, format: format.name, payload, bytes: Buffer.byteLength(payload) };
+    const { id, name, orderKey, capturedAt, hasOwnId = false } = event;
+    const Captured = hasOwnId ? CapturedEvent : CapturedEventOfGivenId;
+    return new Captured(id, name, orderKey, format.name, payload, Buffer.byteLength(payload), capturedAt);
   } catch {
     // Not written by this package: the server decides.
     return event;

@@ -15,7 +15,7 @@ const CHUNK_BYTES = 64 * 1024;
 const MAX_IDLE = 4;
 
 /**
- * Compresses strings with gzip in Node's thread pool. Streams are reused, because creating one costs as much as compressing a batch.
+ * Compresses strings and buffers with gzip in Node's thread pool. Streams are reused, because creating one costs as much as compressing a batch.
  */
 export class GzipPool {
   readonly #idle: Packer[] = [];
@@ -23,7 +23,7 @@ export class GzipPool {
   readonly #outside = new AsyncResource('nestjs-posthog-capture:gzip');
 
   /** Each result is a complete gzip file. Rejects if the stream fails. */
-  pack(text: string): Promise<Buffer> {
+  pack(text: string | Buffer): Promise<Buffer> {
     const stream = this.#idleOne() ?? this.#outside.runInAsyncScope(newStream);
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
@@ -65,7 +65,7 @@ export class GzipPool {
 }
 
 function newStream(): Packer {
-  // Each write is a complete string.
+  // Each write is complete.
   const stream = createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES, flush: constants.Z_FINISH }) as Packer;
   // `close` follows, which rejects.
   stream.on('error', () => undefined);

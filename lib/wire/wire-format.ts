@@ -1,3 +1,4 @@
+import { recordedBody } from '../delivery/recorded-event.js';
 import { type Batch, type BatchOutcome } from '../delivery/delivery.js';
 import { type HttpResponse } from './http-client.js';
 import { type PostHogEvent } from './posthog-event.js';
@@ -31,7 +32,7 @@ export interface WireRequest {
   /** With a leading slash. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 /** Requests and responses of one capture API. Pure: no I/O, no clock. */
@@ -49,7 +50,12 @@ export interface WireFormat {
   interpret(response: HttpResponse, batch: Batch, context: ResponseContext): BatchOutcome;
 }
 
-/** The elements of a JSON array, without its brackets. */
-export function joinPayloads(batch: Batch): string {
-  return batch.events.map((event) => event.payload).join(',');
+/**
+ * A body with the payloads as the elements of a JSON array.
+ *
+ * @param head what precedes the first payload
+ * @param tail what follows the last one
+ */
+export function bodyOf(head: string, { events }: Batch, tail: string): string | Buffer {
+  return recordedBody(head, events, tail) ?? head + events.map((event) => event.payload).join(',') + tail;
 }

@@ -1,9 +1,11 @@
+import { brotliCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type Redis } from 'ioredis';
 import { type QueuedEvent } from '../../lib/delivery/delivery.js';
+import { BlockWriter } from '../../lib/records/event-block.js';
 import { findDriver } from '../../lib/redis/find-driver.js';
 import { RedisClient } from '../../lib/redis/redis-client.js';
-import { StreamKeys } from '../../lib/redis/stream-keys.js';
+import { partitionOf, StreamKeys } from '../../lib/redis/stream-keys.js';
 import { StreamSource } from '../../lib/redis/stream-source.js';
 import { StreamWriter } from '../../lib/redis/stream-writer.js';
 import { describeWithRedis, type RedisServer, startRedis } from '../support/redis-server.js';
@@ -186,7 +188,7 @@ describeWithRedis('the source of a relay', () => {
 
   it('moves what cannot be read aside, and leaves what a newer version wrote where it is', async () => {
     await put(manyEvents(30));
-    const newer = Buffer.from('-------- [3,"abc1",1]\nwhatever version 3 writes');
+    const newer = Buffer.from('-------- [4,"abc1",1]\nwhatever version 4 writes');
     await admin.xadd(keys.events(0), '*', 'b', newer, 'n', '1');
     await admin.xadd(keys.events(0), '*', 'x', 'a field of the future', 'n', '1');
     await admin.xadd(keys.events(1), '*', 'z', 'not compressed', 'n', '1');
@@ -204,6 +206,22 @@ describeWithRedis('the source of a relay', () => {
     ]);
     expect(relay.source.hasNewer).toBe(true);
     expect(inOrder(relay.taken)).toEqual(inOrder(manyEvents(60)));
+  });
+
+  it('reads the blocks of pods that write the former version, and those that follow', async () => {
+    const events = manyEvents(40);
+    const former = new BlockWriter(PROJECT);
+    const key = keys.events(partitionOf('person_0', 4));
+    const ofOne = events.filter(({ orderKey }) => orderKey === 'person_0');
+    await admin.xadd(key, '*', 'b', former.write(ofOne.slice(0, 1)), 'n', '1', 'u', '1');
+    const others = ofOne.slice(1, 10);
+    await admin.xadd(key, '*', 'z', brotliCompressSync(former.write(others)), 'n', String(others.length));
+    await put(ofOne.slice(10));
+    const relay = new Relay();
+    await relay.takeUntil(() => relay.taken.length === ofOne.length);
+    expect(relay.taken).toEqual(ofOne);
+    expect(relay.taken.map(({ hasOwnId }) => hasOwnId)).toEqual(ofOne.map((_, index) => index === 0));
+    expect(relay.warnings).toEqual([]);
   });
 
   it('reads a block with fields that it does not know', async () => {

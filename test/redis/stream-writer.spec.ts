@@ -8,7 +8,7 @@ import { RedisClient } from '../../lib/redis/redis-client.js';
 import { readEntry } from '../../lib/redis/stream-block.js';
 import { partitionOf, StreamKeys } from '../../lib/redis/stream-keys.js';
 import { StreamWriter, type StreamWriterOptions } from '../../lib/redis/stream-writer.js';
-import { readBlock } from '../../lib/records/event-block.js';
+import { readBlock } from '../../lib/records/read-block.js';
 import { eventOf, idsOf, manyEvents } from '../support/stored-events.js';
 import { describeWithRedis, freePort, type RedisServer, startRedis } from '../support/redis-server.js';
 

@@ -153,7 +153,7 @@ describe('a file of version 0.1', () => {
   it('is not damaged if a newer version wrote it', async () => {
     const writer = new BlockWriter('abc');
     await put((database) => {
-      for (const key of [1, 2, 3]) database.putSync(key, ofVersion(3, writer.write(eventsOf(key * 100, 100))));
+      for (const key of [1, 2, 3]) database.putSync(key, ofVersion(4, writer.write(eventsOf(key * 100, 100))));
       database.putSync(-2, writeGaps([1]));
     });
     expect(await read()).toEqual({ blocks: [], events: [], damaged: 0, ofOtherVersion: 3, isOfOtherVersion: true });

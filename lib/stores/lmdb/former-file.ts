@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { type QueuedEvent } from '../../delivery/delivery.js';
-import { isOfOtherVersion, readBlock, readGaps } from '../../records/event-block.js';
+import { readGaps } from '../../records/event-block.js';
+import { isOfOtherVersion, readBlock } from '../../records/read-block.js';
 import { LmdbFormatError } from './format.js';
 import { LmdbReader, type LmdbRecord } from './reader.js';
 

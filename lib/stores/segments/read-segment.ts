@@ -1,6 +1,6 @@
 import { type FileHandle } from 'node:fs/promises';
 import { type QueuedEvent } from '../../delivery/delivery.js';
-import { readBlock } from '../../records/event-block.js';
+import { readBlock } from '../../records/read-block.js';
 import {
   findFrame,
   FRAME_BYTES,

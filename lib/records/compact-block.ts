@@ -1,0 +1,280 @@
+import { type QueuedEvent } from '../delivery/delivery.js';
+import { type EventRecord, RecordedEvent, utf8Of } from '../delivery/recorded-event.js';
+import {
+  type BlockStart,
+  isCount,
+  MAX_BYTES_PER_CHARACTER,
+  mostBytesOfStart,
+  Scratch,
+  writeChecksum,
+  writeStart,
+} from './block-start.js';
+
+/**
+ * The format of events of one format that are compressed together, and sent from the bytes that are read. Eight columns of numbers, the
+ * texts that the payloads do not contain, and the payloads, with a comma between two of them.
+ *
+ * ```
+ * 1c291ca3 [3,"9f2c…","v0",100,62,0,36,0,…]
+ * ‹bytes of the columns›‹texts›{"event":"order_placed",…},{"event":…
+ * ```
+ *
+ * The line has, for each column, its smallest number and the bytes that the differences from it take. A column is written byte by byte:
+ * the lowest of all events, then the next. Equal bytes in a row compress to nearly nothing.
+ *
+ * Ids, names and order keys are part of nearly every payload, so only their places are written: offset in the payload and 1, and bytes. If
+ * the offset is 0, the text comes before the payloads.
+ */
+export const COMPACT_VERSION = 3;
+
+const ID = 0;
+const NAME = 2;
+const ORDER_KEY = 4;
+/** Bytes of the payload. */
+const PAYLOAD = 6;
+const CAPTURED_AT = 7;
+const COLUMNS = 8;
+/** The column after that of an offset. */
+const LENGTH = 1;
+const MAX_WIDTH = 6;
+/** Columns of the offsets. */
+const IN_PAYLOAD = [ID, NAME, ORDER_KEY];
+const COMMA = ','.charCodeAt(0);
+
+/** Only the start of a payload is searched. */
+const SEARCHED_CHARACTERS = 1024;
+
+/** Writes blocks that are smaller, once compressed, than those of BlockWriter. */
+export class CompactBlockWriter {
+  readonly #project: string;
+  readonly #scratch = new Scratch();
+  readonly #columns = Array.from({ length: COLUMNS }, (): number[] => []);
+  /** By column, where its text was found in the last payload: the next one is usually the same up to there. */
+  readonly #lastOffsets = new Array<number>(COLUMNS).fill(0);
+  #texts = '';
+
+  /** @param project opaque id of the project that the events belong to */
+  constructor(project: string) {
+    this.#project = project;
+  }
+
+  /**
+   * The next call overwrites the result.
+   *
+   * @param events of one format
+   */
+  write(events: readonly QueuedEvent[]): Buffer {
+    const payloadBytes = this.#fill(events);
+    const ranges = this.#columns.map(rangeOf);
+    const layout = ranges.flatMap(({ base, width }) => [base, width]);
+    const line = JSON.stringify([COMPACT_VERSION, this.#project, events[0]?.format ?? '', events.length, ...layout]);
+    const block = this.#scratch.ofSize(
+      mostBytesOfStart(line) +
+        events.length * (COLUMNS * MAX_WIDTH + 1) +
+        this.#texts.length * MAX_BYTES_PER_CHARACTER +
+        payloadBytes,
+    );
+    let end = writeStart(block, 0, line);
+    for (const [index, { base, width }] of ranges.entries())
+      end = writeColumn(block, end, this.#columns[index] ?? [], base, width);
+    end += block.write(this.#texts, end);
+    let isFirst = true;
+    for (const { payload, bytes } of events) {
+      if (!isFirst) block[end++] = COMMA;
+      isFirst = false;
+      // A payload with as many bytes as characters is ASCII, which latin1 copies faster.
+      end += block.write(payload, end, payload.length === bytes ? 'latin1' : 'utf8');
+    }
+    writeChecksum(block, 0, end);
+    return block.subarray(0, end);
+  }
+
+  /** Returns the bytes of all payloads. */
+  #fill(events: readonly QueuedEvent[]): number {
+    for (const column of this.#columns) column.length = 0;
+    this.#texts = '';
+    let payloadBytes = 0;
+    for (const event of events) {
+      this.#place(ID, event.id, event);
+      this.#place(NAME, event.name, event);
+      this.#place(ORDER_KEY, event.orderKey, event);
+      this.#columns[PAYLOAD]?.push(event.bytes);
+      this.#columns[CAPTURED_AT]?.push(Math.round(event.capturedAt));
+      payloadBytes += event.bytes;
+    }
+    return payloadBytes;
+  }
+
+  #place(column: number, text: string, { payload, bytes }: QueuedEvent): void {
+    // Otherwise characters are not bytes.
+    const offset = payload.length === bytes ? this.#find(column, text, payload) : -1;
+    this.#columns[column]?.push(offset + 1);
+    this.#columns[column + LENGTH]?.push(offset < 0 ? Buffer.byteLength(text) : text.length);
+    if (offset < 0) this.#texts += text;
+  }
+
+  #find(column: number, text: string, payload: string): number {
+    const last = this.#lastOffsets[column] ?? 0;
+    if (payload.startsWith(text, last)) return last;
+    const offset = payload.slice(0, SEARCHED_CHARACTERS).indexOf(text);
+    if (offset >= 0) this.#lastOffsets[column] = offset;
+    return offset;
+  }
+}
+
+interface Range {
+  /** The smallest number. */
+  readonly base: number;
+  /** Bytes that the largest difference from it takes. */
+  readonly width: number;
+}
+
+function rangeOf(column: readonly number[]): Range {
+  let base = Infinity;
+  let largest = 0;
+  for (const value of column) {
+    if (value < base) base = value;
+    if (value > largest) largest = value;
+  }
+  let width = 0;
+  for (let rest = largest - base; rest >= 1; rest /= 256) width += 1;
+  return { base: column.length === 0 ? 0 : base, width };
+}
+
+/** Returns the offset after the column. */
+function writeColumn(block: Buffer, start: number, column: readonly number[], base: number, width: number): number {
+  let end = start;
+  let scale = 1;
+  for (let byte = 0; byte < width; byte += 1) {
+    for (const value of column) block[end++] = ((value - base) / scale) & 0xff;
+    scale *= 256;
+  }
+  return end;
+}
+
+/**
+ * Returns null if the block is damaged.
+ *
+ * @param haveOwnIds true if no other event has the id of one of these
+ */
+export function readCompact(block: Buffer, start: BlockStart, haveOwnIds: boolean): readonly QueuedEvent[] | null {
+  const [format, count, ...layout] = start.fields;
+  // An event takes more than a byte, so a larger number is wrong.
+  if (typeof format !== 'string' || !isCount(count) || count > block.length) return null;
+  if (layout.length !== 2 * COLUMNS || !layout.every(isCount)) return null;
+  const text = block.toString('latin1', start.end);
+  return new CompactRecord(text, format, haveOwnIds, new Columns(text, count, layout)).events();
+}
+
+/** The numbers of a block. */
+class Columns {
+  readonly #text: string;
+  readonly #bases: readonly number[];
+  readonly #widths: readonly number[];
+  readonly #starts: readonly number[];
+  /** Offset of what follows. */
+  readonly end: number;
+
+  /** @param layout by column, its smallest number and its width */
+  constructor(
+    text: string,
+    readonly count: number,
+    layout: readonly number[],
+  ) {
+    this.#text = text;
+    this.#bases = layout.filter((_, index) => index % 2 === 0);
+    this.#widths = layout.filter((_, index) => index % 2 === 1);
+    const starts: number[] = [];
+    let end = 0;
+    for (const width of this.#widths) {
+      starts.push(end);
+      end += width * count;
+    }
+    this.#starts = starts;
+    this.end = end;
+  }
+
+  /** Not more than any of its numbers. */
+  base(column: number): number {
+    return this.#bases[column] ?? 0;
+  }
+
+  at(column: number, row: number): number {
+    let value = this.#bases[column] ?? 0;
+    let at = (this.#starts[column] ?? 0) + row;
+    let scale = 1;
+    for (let left = this.#widths[column] ?? 0; left > 0; left -= 1) {
+      value += this.#text.charCodeAt(at) * scale;
+      at += this.count;
+      scale *= 256;
+    }
+    return value;
+  }
+}
+
+/** A block that was read. */
+class CompactRecord implements EventRecord {
+  readonly #columns: Columns;
+  /** By row, the offset of its first text; null if the payloads contain all. */
+  readonly #textStarts: Uint32Array | null;
+  readonly #textsEnd: number;
+
+  constructor(
+    readonly text: string,
+    readonly format: string,
+    readonly haveOwnIds: boolean,
+    columns: Columns,
+  ) {
+    this.#columns = columns;
+    const { count, end } = columns;
+    const hasTexts = IN_PAYLOAD.some((column) => columns.base(column) === 0);
+    this.#textStarts = hasTexts ? new Uint32Array(count) : null;
+    this.#textsEnd = end;
+    for (let row = 0; this.#textStarts && row < count; row += 1) {
+      this.#textStarts[row] = this.#textsEnd;
+      for (const column of IN_PAYLOAD) this.#textsEnd += this.#textBytes(column, row);
+    }
+  }
+
+  /** Returns null if the block does not have the size that its numbers add up to. */
+  events(): readonly QueuedEvent[] | null {
+    const { count } = this.#columns;
+    const events: QueuedEvent[] = [];
+    let start = this.#textsEnd;
+    for (let row = 0; row < count; row += 1) {
+      const bytes = this.#columns.at(PAYLOAD, row);
+      events.push(new RecordedEvent(this, row, this.#text(ORDER_KEY, row, start), start, bytes));
+      start += bytes + 1;
+    }
+    return start - Math.min(count, 1) === this.text.length ? events : null;
+  }
+
+  idOf(row: number, payloadStart: number): string {
+    return this.#text(ID, row, payloadStart);
+  }
+
+  nameOf(row: number, payloadStart: number): string {
+    return this.#text(NAME, row, payloadStart);
+  }
+
+  capturedAtOf(row: number): number {
+    return this.#columns.at(CAPTURED_AT, row);
+  }
+
+  #text(column: number, row: number, payloadStart: number): string {
+    const place = this.#columns.at(column, row);
+    const length = this.#columns.at(column + LENGTH, row);
+    if (place > 0) {
+      const start = payloadStart + place - 1;
+      return this.text.slice(start, start + length);
+    }
+    let start = this.#textStarts?.[row] ?? 0;
+    for (const other of IN_PAYLOAD) if (other < column) start += this.#textBytes(other, row);
+    return utf8Of(this.text.slice(start, start + length));
+  }
+
+  /** 0 if the payload contains the text. */
+  #textBytes(column: number, row: number): number {
+    return this.#columns.at(column, row) === 0 ? this.#columns.at(column + LENGTH, row) : 0;
+  }
+}
