@@ -1,9 +1,9 @@
 // Follows the first steps of a new user: starts the shop with `npm start`, in a fresh clone and here, sends the event with the printed
 // command, looks for it on the events page, and runs the run job with its three results. Exits with 1 on the first failure.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -21,6 +21,7 @@ await everyTransport();
 await exceptions();
 await fleet();
 await flags();
+await typedEvents();
 await runJob();
 await program();
 await plainScript();
@@ -149,6 +150,42 @@ async function flags() {
     );
   };
   await sample('06-flags', /Events:\s+(\S+)/, act, { FLAGS_TIMEOUT_MS: '60000' });
+}
+
+/** The sample 07-typed-events: events that keep or break their definition, and the catalog in its repository. */
+async function typedEvents() {
+  const act = async (stored) => {
+    const send = async (path, body) => {
+      const headers = { 'Content-Type': 'application/json', 'x-user': 'ann' };
+      return (await fetch(`http://127.0.0.1:${PORT}${path}`, { method: 'POST', headers, body: JSON.stringify(body) }))
+        .status;
+    };
+    assert.equal(await send('/orders', { id: 'o1', total: -1 }), 201);
+    assert.equal(await send('/orders', { id: 'o2', total: 42, email: 'ann@example.com' }), 201);
+    assert.equal(await send('/orders/o2/invoice', {}), 201);
+    const events = await until(async () => {
+      const found = JSON.parse(await stored());
+      return found.some(({ event }) => event === 'invoice_sent') && found;
+    });
+    const orders = events.filter(({ event }) => event === 'order_placed').map(({ properties }) => properties);
+    assert.deepEqual(
+      orders.map(({ order, total, currency }) => [order, total, currency]),
+      [['o2', 42, 'EUR']],
+    );
+    assert.match(orders[0].email, /^[0-9a-f]{32}$/);
+  };
+  await sample('07-typed-events', /Events:\s+(\S+)/, act, { NODE_ENV: 'development' });
+  const folder = join(ROOT, 'sample/07-typed-events');
+  const other = mkdtempSync(join(tmpdir(), 'posthog-capture-'));
+  const changed = join(other, 'EVENTS.md');
+  writeFileSync(changed, readFileSync(join(folder, 'EVENTS.md'), 'utf8').replace('In the currency', 'In euros'));
+  const check = (file) =>
+    spawnSync(process.execPath, [
+      ...[join(ROOT, 'dist/esm/cli/main.js'), 'events', 'list'],
+      ...['--from', join(folder, 'dist/events.js'), '--check', file],
+    ]).status;
+  assert.deepEqual([check(join(folder, 'EVENTS.md')), check(changed)], [0, 1]);
+  rmSync(other, { recursive: true });
 }
 
 /**
