@@ -38,6 +38,15 @@ export {
 export { type EventResult } from './fake-posthog/validation.js';
 export { FakeEndpoint, FakeFlagDefinitions, FakeFlags } from './fake-posthog/flags/fake-flags.js';
 export {
+  type FakeEventDefinition,
+  type FakeEventSchema,
+  type FakeGroupProperty,
+  FakeProject,
+  type FakePropertyGroup,
+  type NewEventDefinition,
+  type NewPropertyGroup,
+} from './fake-posthog/project/fake-project.js';
+export {
   type FakeFlag,
   type FakeFlagQuery,
   type FakeFlagResult,

@@ -19,7 +19,7 @@ export function captureEndpoint(protocol: Protocol, { apiKey, faults, ledger }: 
   const { format } = protocol;
   return {
     name: protocol.endpoint,
-    method: 'POST',
+    methods: ['POST'],
     format,
     limits: protocol,
     faults,

@@ -32,7 +32,7 @@ export interface Examination {
 
 export interface Endpoint {
   readonly name: EndpointName;
-  readonly method: 'GET' | 'POST';
+  readonly methods: readonly string[];
   /** null: the endpoint takes no events. */
   readonly format: CaptureFormat | null;
   readonly limits: BodyLimits;

@@ -4,12 +4,16 @@ import { type FaultScript, type FlagsFault } from './faults.js';
 import { definitionsEndpoint, type DefinitionKeys } from './flags/definitions-endpoint.js';
 import { type FakeFlags } from './flags/fake-flags.js';
 import { flagsEndpoint } from './flags/flags-endpoint.js';
+import { type FakeProject } from './project/fake-project.js';
+import { isProjectPath, projectEndpoint } from './project/project-endpoint.js';
 import { PROTOCOL_AI_V0, PROTOCOL_AI_V1, PROTOCOL_V0, PROTOCOL_V1 } from './protocols.js';
 
 export interface EndpointParts extends CaptureEndpointParts, DefinitionKeys {
   readonly flags: FakeFlags;
   readonly flagsFaults: FaultScript<FlagsFault>;
   readonly definitionFaults: FaultScript<FlagsFault>;
+  readonly project: FakeProject;
+  readonly projectFaults: FaultScript<FlagsFault>;
 }
 
 /** Returns a function that finds the endpoint at a path. It accepts any prefix, as a reverse proxy may add one. */
@@ -24,7 +28,9 @@ export function endpointsOf(parts: EndpointParts): (path: string) => Endpoint | 
     ['/flags', flagsEndpoint(flags, parts.flagsFaults, apiKey)],
     ['/flags/definitions', definitionsEndpoint(flags, parts.definitionFaults, parts)],
   ];
+  const project = projectEndpoint(parts.project, parts.projectFaults);
   return (path) => {
+    if (isProjectPath(path)) return project;
     const withoutSlash = path.endsWith('/') && !path.startsWith('/i/v1/') ? path.slice(0, -1) : path;
     return endpoints.find(([end]) => withoutSlash.endsWith(end))?.[1] ?? null;
   };

@@ -3,6 +3,7 @@ import { type AddressInfo } from 'node:net';
 import { type Fault, FaultScript, type FlagsFault } from './faults.js';
 import { endpointsOf } from './endpoints.js';
 import { FakeFlags } from './flags/fake-flags.js';
+import { FakeProject } from './project/fake-project.js';
 import { Memory } from './memory.js';
 import { OwnPages } from './own-pages.js';
 import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
@@ -34,7 +35,7 @@ const DEFAULT_MAX_REMEMBERED = 100_000;
 const DEFAULT_TIMEOUT_MS = 5000;
 /**
  * A local PostHog on 127.0.0.1, for end-to-end tests and development. It implements both of PostHog's capture APIs,
- * also for AI events, and feature flags (`flags`), at least as strictly as PostHog, and can simulate network failures (`fail`). Every violated rule of the API is listed in
+ * also for AI events, feature flags (`flags`), and the REST API for definitions of events (`project`), at least as strictly as PostHog, and can simulate network failures (`fail`). Every violated rule of the API is listed in
  * `violations`, including those for which PostHog silently discards or alters data.
  *
  * ```ts
@@ -58,6 +59,8 @@ export class FakePostHog {
   readonly apiKey: string | null;
   /** Feature flags, requests for them, and faults for these requests. Default: no flags. */
   readonly flags: FakeFlags;
+  /** Definitions of events, requests for them, and faults for these requests. Default: no definitions. */
+  readonly project: FakeProject;
   readonly #memory: Memory;
   readonly #faults = new FaultScript();
   readonly #timers = new Timers();
@@ -66,6 +69,7 @@ export class FakePostHog {
   readonly #changeListeners = new Set<() => void>();
   readonly #flagsFaults = new FaultScript<FlagsFault>();
   readonly #definitionFaults = new FaultScript<FlagsFault>();
+  readonly #projectFaults = new FaultScript<FlagsFault>();
   readonly #ledger: RetryLedger;
   readonly #pages: OwnPages;
   readonly #server: Server;
@@ -80,11 +84,22 @@ export class FakePostHog {
     const flagsFaults = this.#flagsFaults;
     const definitionFaults = this.#definitionFaults;
     const flags = (this.flags = new FakeFlags({ memory, faults: flagsFaults, definitionFaults }));
+    const projectFaults = this.#projectFaults;
+    const project = (this.project = new FakeProject(memory, projectFaults));
     const keys = { apiKey: this.apiKey, secretKey: secretKey ?? null };
     const handler = new RequestHandler({
       memory,
       timers: this.#timers,
-      endpointAt: endpointsOf({ ...keys, flags, faults, flagsFaults, definitionFaults, ledger }),
+      endpointAt: endpointsOf({
+        ...keys,
+        flags,
+        faults,
+        flagsFaults,
+        definitionFaults,
+        project,
+        projectFaults,
+        ledger,
+      }),
       changed: () => this.#changed(),
       stored: (event) => [...this.#listeners].forEach((listener) => listener(event)),
     });
@@ -150,7 +165,7 @@ export class FakePostHog {
   }
 
   /**
-   * Queues faults for the next requests with events, one each. `flags` and `flags.definitions` have faults of their own. A queued fault takes precedence over `failWhen` and `failAlways`.
+   * Queues faults for the next requests with events, one each. `flags`, `flags.definitions` and `project` have faults of their own. A queued fault takes precedence over `failWhen` and `failAlways`.
    *
    * ```ts
    * posthog.fail([{ status: 503 }, { reset: 'after' }]); // the third request succeeds
@@ -221,10 +236,10 @@ export class FakePostHog {
     await this.#wait(() => condition(this), 'a condition', options);
   }
 
-  /** Removes events, requests, violations and faults; flags stay. Arrays that were read before stay unchanged. */
+  /** Removes events, requests, violations and faults; flags and the definitions of `project` stay. Arrays that were read before stay unchanged. */
   clear(): void {
     this.#memory.clear();
-    for (const faults of [this.#faults, this.#flagsFaults, this.#definitionFaults]) faults.clear();
+    for (const faults of [this.#faults, this.#flagsFaults, this.#definitionFaults, this.#projectFaults]) faults.clear();
     this.#ledger.clear();
     this.#changed();
   }

@@ -3,9 +3,9 @@ export type CaptureFormat = 'v0' | 'v1';
 
 /**
  * An endpoint: `analytics` (`/batch/` and `/i/v1/analytics/events`), `ai` (`/i/v0/ai/batch/` and `/i/v1/ai/events`), `flags`
- * (`/flags/?v=2`) or `flag_definitions` (`/flags/definitions`).
+ * (`/flags/?v=2`), `flag_definitions` (`/flags/definitions`) or `project` (the REST API for definitions of events).
  */
-export type EndpointName = 'analytics' | 'ai' | 'flags' | 'flag_definitions';
+export type EndpointName = 'analytics' | 'ai' | 'flags' | 'flag_definitions' | 'project';
 
 /** An event as PostHog stores it. An event that was sent and accepted twice is stored twice. */
 export interface StoredEvent {

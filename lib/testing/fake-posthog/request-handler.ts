@@ -31,7 +31,8 @@ export class RequestHandler {
     const record = openRequest(request);
     try {
       const endpoint = this.#parts.endpointAt(record.path);
-      if (endpoint === null || record.method !== endpoint.method) this.#refuse(record, endpoint, request, response);
+      if (endpoint === null || !endpoint.methods.includes(record.method))
+        this.#refuse(record, endpoint, request, response);
       else await this.#accept(record, endpoint, request, response);
     } catch (error) {
       // Only callbacks of the test throw here: those of a fault, and flags that are functions.
@@ -121,7 +122,10 @@ export class RequestHandler {
     const violation =
       endpoint === null
         ? { rule: 'path', detail: `${record.path} is not an endpoint of PostHog's API for SDKs` }
-        : { rule: 'method', detail: `${record.method} ${record.path} must be a ${endpoint.method} request` };
+        : {
+            rule: 'method',
+            detail: `${record.method} ${record.path} must be a ${endpoint.methods.join(' or ')} request`,
+          };
     record.status = endpoint === null ? 404 : 405;
     this.#parts.memory.addRequest(record, [violation]);
     this.#parts.changed();

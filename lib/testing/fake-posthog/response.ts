@@ -22,7 +22,7 @@ export interface ResponsePlan {
 const SLOW_PIECES = 8;
 
 /** The body of an error response. */
-export type ErrorForm = 'text' | 'json';
+export type ErrorForm = 'text' | 'json' | 'rest';
 
 /** Applies a fault to the normal response. Faults that depend on events have no effect here. */
 export function withFault(normal: ResponsePlan, fault: Fault, errors: ErrorForm): ResponsePlan {
@@ -59,7 +59,9 @@ function statusResponse(errors: ErrorForm, fault: StatusFault, normal: PlannedRe
 }
 
 export function errorResponse(form: ErrorForm, status: number, message: string): PlannedResponse {
-  return form === 'text' ? plainText(status, message) : json(status, { error: 'error', error_description: message });
+  if (form === 'text') return plainText(status, message);
+  if (form === 'json') return json(status, { error: 'error', error_description: message });
+  return json(status, { type: 'error', code: 'error', detail: message, attr: null });
 }
 
 function plainText(status: number, body: string): PlannedResponse {

@@ -22,7 +22,7 @@ export function definitionsEndpoint(
 ): Endpoint {
   return {
     name: 'flag_definitions',
-    method: 'GET',
+    methods: ['GET'],
     format: null,
     limits: { maxWireBytes: 0, maxDecodedBytes: 0, encodings: [], unknownEncodingStatus: 400 },
     faults,

@@ -3,7 +3,14 @@ import { type Endpoint, type Examination, type OpenRequest, type RequestBody } f
 import { type Fault, type FaultScript, type FlagsFault } from '../faults.js';
 import { isJsonObject, type JsonObject } from '../json-values.js';
 import { readRoot } from '../request-rules.js';
-import { errorResponse, json, type PlannedResponse, type ResponsePlan, withFault } from '../response.js';
+import {
+  type ErrorForm,
+  errorResponse,
+  json,
+  type PlannedResponse,
+  type ResponsePlan,
+  withFault,
+} from '../response.js';
 import { ViolationCollector } from '../validation.js';
 import { type FakeFlags } from './fake-flags.js';
 import { checkFlagsBody, checkFlagsHeaders } from './flags-request-rules.js';
@@ -14,7 +21,7 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024;
 export function flagsEndpoint(flags: FakeFlags, faults: FaultScript<FlagsFault>, apiKey: string | null): Endpoint {
   return {
     name: 'flags',
-    method: 'POST',
+    methods: ['POST'],
     format: null,
     limits: {
       maxWireBytes: MAX_BODY_BYTES,
@@ -46,7 +53,7 @@ export function flagsEndpoint(flags: FakeFlags, faults: FaultScript<FlagsFault>,
 }
 
 /** Plans a response to a request that stores nothing. */
-export function withoutEvents(response: PlannedResponse, fault: Fault | null, errors: 'text' | 'json'): ResponsePlan {
+export function withoutEvents(response: PlannedResponse, fault: Fault | null, errors: ErrorForm): ResponsePlan {
   const normal: ResponsePlan = { delayMs: 0, store: [], response, mode: 'whole' };
   return fault === null ? normal : withFault(normal, fault, errors);
 }
