@@ -122,6 +122,12 @@ export type DropReason =
   | 'before_send'
   /** It is an error of a type of which too many were captured. */
   | 'rate_limited'
+  /** Option `limits` keeps a share of the persons, and its person is none of them. */
+  | 'sampled'
+  /** More events of its name, or of its person, than option `limits` allows. */
+  | 'over_limit'
+  /** An event with the same `dedupeKey` was captured before. */
+  | 'duplicate'
   /** It is larger than `maxEventBytes`, or was refused alone with 413. */
   | 'too_large'
   /** The queue was full, and this was the oldest event not in flight. */
@@ -291,7 +297,8 @@ export interface DeliveryObserver {
   retrying(events: readonly QueuedEvent[], delayMs: number | null, failure: SendFailure): void;
   /** The events of one batch were delivered. `durationMs` counts from its first attempt. */
   delivered(events: readonly QueuedEvent[], attempts: number, durationMs: number): void;
-  dropped(drop: EventDrop): void;
+  /** @param event absent if it was dropped before it could be delivered */
+  dropped(drop: EventDrop, event?: QueuedEvent): void;
   /** Another process took over these recovered events: neither delivered nor dropped here, and no longer pending. */
   gone(events: readonly QueuedEvent[]): void;
   /** Sending stops for `coolDownMs`, or until a flush. Called again if a probe fails. */

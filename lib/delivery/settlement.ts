@@ -86,8 +86,8 @@ export class Settlement {
   }
 
   /** Reports an event that was never accepted. */
-  refuse({ name: event, id: uuid }: QueuedEvent, reason: DropReason, detail: string): void {
-    this.observer.dropped({ reason, event, uuid, detail });
+  refuse(event: QueuedEvent, reason: DropReason, detail: string): void {
+    this.observer.dropped({ reason, event: event.name, uuid: event.id, detail }, event);
   }
 
   #settleDelivered(event: QueuedEvent, claim: Claim | null): void {

@@ -1,6 +1,7 @@
 import { isEventName, MAX_EVENT_NAME_BYTES } from '../context/event-name.js';
 import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { didYouMean } from '../shared/did-you-mean.js';
+import { DEFINITION_LIMITS } from './event-limit.js';
 import { fieldOf, isMissing, isObject, isNonBlank } from '../shared/untrusted-values.js';
 
 const isText = (value: unknown): boolean => isMissing(value) || isNonBlank(value);
@@ -14,6 +15,12 @@ const INFO: Readonly<Record<string, readonly [isValid: (value: unknown) => boole
     (value) => isMissing(value) || (Array.isArray(value) && value.every((name) => typeof name === 'string')),
     'an array of names of properties',
   ],
+  ...Object.fromEntries(
+    Object.entries(DEFINITION_LIMITS).map(([field, { isValid, text }]) => [
+      field,
+      [(value: unknown) => isMissing(value) || isValid(value), text] as const,
+    ]),
+  ),
 };
 
 /**

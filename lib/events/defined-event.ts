@@ -1,5 +1,6 @@
 import { rememberPersonal } from '../shared/personal-properties.js';
 import { type StandardSchema } from '../shared/standard-schema.js';
+import { type EventLimit } from './event-limit.js';
 import { type CheckedProperties } from './check-properties.js';
 
 /** What is known of an event besides its properties. */
@@ -14,6 +15,10 @@ export interface EventInfo<Property extends string = string> {
   readonly deprecated?: string;
   /** Version of the definition. */
   readonly version?: number;
+  /** Share of persons whose events are kept, from 0 to 1. Option `limits` takes precedence. Default: 1. */
+  readonly sampleRate?: number;
+  /** Other limits of its events. Those that option `limits` sets for it take precedence. Default: unlimited. */
+  readonly limit?: Omit<EventLimit, 'sampleRate'>;
 }
 
 /** A class, which may be abstract. */

@@ -36,6 +36,13 @@ export interface EventEnvelope extends EventDetails {
    */
   flags?: EvaluatedFlags;
   options?: CaptureEventOptions;
+  /**
+   * Id of what happened, such as that of a webhook's delivery: the event's uuid is derived from it, the event's name, the person and the
+   * project, so that PostHog stores an event that is captured again as one, whenever and wherever it is. A second one in this process is dropped
+   * as `duplicate`, unless the first was dropped. Needs a `timestamp`, which must be the same each time. A string or a number, at most 1000
+   * characters. Not sent.
+   */
+  dedupeKey?: string | number;
   /** Properties of the person, as in PostHog's API. Merged into `properties.$set`, over which it takes precedence. */
   $set?: Record<string, unknown>;
   /** As `$set`, but does not replace existing values of the person. */

@@ -83,8 +83,8 @@ function refuseImmediate(pipeline: Delivery, reporter: EventReporter, variable: 
   return {
     stats: () => pipeline.stats(),
     accept: (event) => pipeline.accept(event),
-    deliverNow: ({ name: event, id: uuid }) => {
-      reporter.dropped({ reason: 'undelivered', event, uuid, detail: message });
+    deliverNow: (event) => {
+      reporter.dropped({ reason: 'undelivered', event: event.name, uuid: event.id, detail: message }, event);
       return Promise.resolve({ delivered: false, reason: 'undelivered', message });
     },
     flush: (timeoutMs) => pipeline.flush(timeoutMs),

@@ -44,7 +44,10 @@ export class CountedIntake {
       exceptions.remember(source.thrown, taken.ok ? ownText(taken.uuid) : null);
     if (taken.ok) this.#compare(taken.queued, source, told ?? NO_WARNINGS);
     if (!taken.ok) {
-      reporter.dropped({ reason: taken.reason, event: source.event, uuid: taken.uuid, detail: taken.detail });
+      const { reason, detail, isWanted } = taken;
+      // The uuid of a duplicate is that of an event which has a fate of its own.
+      const uuid = reason === 'duplicate' ? null : taken.uuid;
+      reporter.dropped({ reason, event: source.event, uuid, detail }, undefined, isWanted);
     }
     return taken;
   }

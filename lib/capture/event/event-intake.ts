@@ -1,3 +1,4 @@
+import { type CheckedContext } from '../../context/capture-context.js';
 import { type ContextStorage } from '../../context/context-storage.js';
 import { CapturedEvent, CapturedEventOfGivenId } from '../../delivery/captured-event.js';
 import { type DropReason, type QueuedEvent } from '../../delivery/delivery.js';
@@ -16,6 +17,7 @@ import { trimException } from '../exception/trim-exception.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
 import { requiredProblem } from '../input/reserved-properties.js';
 import { type SourceEvent } from '../input/source-event.js';
+import { type Admission, EventLimits } from '../limits/event-limits.js';
 import { buildEvent, type BuilderSettings, type EventSurroundings } from './event-builder.js';
 import { IsoClock, UuidSource } from './event-stamps.js';
 
@@ -40,6 +42,8 @@ export type Taken =
       readonly detail: string;
       readonly uuid: string | null;
       readonly distinctId: string;
+      /** The drop is what the application asked for. Default: the reason decides. */
+      readonly isWanted?: boolean;
     };
 
 /** A kind of events: how they are encoded, and the settings with their limit. */
@@ -62,6 +66,11 @@ interface Origin {
   readonly isAi: boolean;
 }
 
+/** What the limits decided about an event. */
+type Admitted = Pick<Extract<Admission, { ok: true }>, 'uuid' | 'personlessId' | 'sampleRate'>;
+
+const NO_LIMITS: Admitted = { uuid: undefined, personlessId: undefined, sampleRate: undefined };
+
 /** Levels of an event that are created here and may be changed: the event and its properties. */
 const OWN_LEVELS = 2;
 /** `beforeSend` may remove what makes an event too large, so more is accepted before it. */
@@ -76,6 +85,7 @@ export class EventIntake {
   readonly #ai: Kind;
   readonly #exceptions: Exceptions;
   readonly #catalog: EventCatalog;
+  readonly #limits: EventLimits;
   readonly #filters: readonly BeforeSend[];
   readonly #uuids = new UuidSource();
   readonly #clock = new IsoClock();
@@ -87,11 +97,13 @@ export class EventIntake {
     given: IntakeSettings,
     exceptions = new Exceptions(),
     catalog = new EventCatalog(),
+    limits = new EventLimits(),
   ) {
     const settings = { ...given, superProperties: contentOf(given.superProperties) ?? {} };
     const { maxEventBytes } = settings;
     this.#exceptions = exceptions;
     this.#catalog = catalog;
+    this.#limits = limits;
     this.#contexts = contexts;
     this.#usual = {
       format: formatOf(mode),
@@ -120,21 +132,42 @@ export class EventIntake {
     if (conformed?.ok === false)
       return { ok: false, reason: 'schema', detail: conformed.problem, uuid: null, distinctId };
     const source = conformed === null ? given : { ...given, properties: conformed.properties };
+    const { dedupeKey } = source;
+    const person = given.distinctId ?? acting.distinctId;
+    const personlessId = this.#personlessId;
+    const admission = this.#limits.admit({ event, definition, dedupeKey, person, personlessId });
+    if (admission === null) return this.#takeAdmitted(source, acting, NO_LIMITS, warn);
+    if (!admission.ok) return { ...admission, distinctId };
+    let taken: Taken | undefined;
+    try {
+      taken = this.#takeAdmitted(source, acting, admission, warn);
+      return taken;
+    } finally {
+      if (taken?.ok !== true) admission.takeBack();
+    }
+  }
+
+  #takeAdmitted(source: SourceEvent, acting: CheckedContext, admitted: Admitted, warn: Warn): Taken {
     const { thrown } = source;
     const exception = thrown && this.#exceptions.describe(thrown);
-    if (exception === null) return { ok: false, reason: 'rate_limited', detail: RATE_LIMITED, uuid: null, distinctId };
+    if (exception === null) {
+      const distinctId = source.distinctId ?? acting.distinctId ?? '';
+      return { ok: false, reason: 'rate_limited', detail: RATE_LIMITED, uuid: null, distinctId };
+    }
     const now = wallClock();
     const uuid = this.#uuids.next(now);
     const timestamp = this.#clock.at(now);
-    const built = this.#build(source, {
+    const { personlessId, sampleRate } = admitted;
+    const built = this.#build(admitted.uuid === undefined ? source : { ...source, uuid: admitted.uuid }, {
       acting,
-      personlessId: this.#personlessId,
+      personlessId: personlessId === undefined ? this.#personlessId : () => personlessId,
       uuid,
       timestamp,
       exception,
       steps: source.event === '$exception' ? this.#contexts.steps() : undefined,
       warn,
     });
+    if (sampleRate !== undefined) built.properties.$sample_rate = sampleRate;
     const { isAi = false } = source;
     const origin: Origin = { ownId: uuid, capturedAt: now, isDescribed: exception !== undefined, isAi };
     // Without filters, no other code has a reference to the event and its properties.

@@ -17,7 +17,7 @@ import { type CaptureEvent, type CaptureNowOptions } from '../capture-event.js';
 import { EVENT_FIELDS, OPTION_FIELDS } from './input-fields.js';
 import { type FlagValues } from './read-flags.js';
 import { completeInput, readInput, valuesOf } from './read-input.js';
-import { FLAGS, problemOf, readBy, type Rule, UUID } from './rules.js';
+import { DEDUPE_KEY, FLAGS, problemOf, readBy, type Rule, UUID } from './rules.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
 import { timestampOf } from './timestamp.js';
 
@@ -29,6 +29,11 @@ const FLAG_CALLED = '$feature_flag_called';
 
 /** The options of `captureNow`, which takes them together with the envelope. */
 const NOW_OPTIONS = ['timeoutMs', 'signal'] satisfies (keyof CaptureNowOptions)[];
+
+/** PostHog merges events of one day only, so an event of now would be another row tomorrow. */
+const NO_TIMESTAMP =
+  'dedupeKey needs a timestamp that is the same each time, such as the time that the webhook states: set timestamp';
+const OWN_UUID = 'uuid was ignored, because dedupeKey determines it';
 
 const INCONSISTENT = 'a field returns something else each time it is read';
 
@@ -102,6 +107,7 @@ function readEvent(input: Readonly<Record<string, unknown>>, warn: Warn): Given 
       uuid: lookAt(input.uuid),
       disableGeoip: lookAt(input.disableGeoip),
       options: lookAt(input.options),
+      dedupeKey: lookAt(input.dedupeKey),
       $set: lookAt(input.$set),
       $set_once: lookAt(input.$set_once),
       $unset: lookAt(input.$unset),
@@ -122,14 +128,16 @@ function sourceOf(given: Given, definition: DefinedEvent | undefined, warn: Warn
   const timestamp = optional(given.timestamp, timestampOf, warn);
   const switches = optional(options, switchesOf, warn);
   const properties = optional(given.properties, contentOf, warn);
+  const dedupeKey = optional(given.dedupeKey, DEDUPE_KEY.read, warn);
   if (!isEventName(event) || distinctId === null || groups === null || timestamp === null || switches === null) {
     return null;
   }
-  if (properties === null) return null;
+  if (properties === null || dedupeKey === null || (dedupeKey !== undefined && timestamp === undefined)) return null;
   if (!isMissing(disableGeoip) && typeof disableGeoip !== 'boolean') return null;
 
   const uuid = optional(given.uuid, UUID.read, warn);
   if (uuid === null) warn(UUID.replaced);
+  else if (uuid !== undefined && dedupeKey !== undefined) warn(OWN_UUID);
   const illegal = distinctId === undefined ? undefined : illegalDistinctIdWarning('distinctId', distinctId);
   if (illegal !== undefined) warn(illegal);
   if (isObject(options)) warnOfUnknownFields(options, OPTION_NAMES, warn, 'options');
@@ -142,6 +150,7 @@ function sourceOf(given: Given, definition: DefinedEvent | undefined, warn: Warn
     flags: isMissing(given.flags) ? undefined : flagsOf(given.flags, event, warn),
     timestamp,
     uuid: uuid ?? undefined,
+    dedupeKey,
     disableGeoip: disableGeoip ?? undefined,
     switches,
     root: rootOf(given),
@@ -193,5 +202,6 @@ function problemsOf(given: Given): string {
     const options = readInput(given.options, OPTION_NAMES, silent);
     results.push(valuesOf(OPTION_FIELDS, options, silent, 'options.'));
   }
+  if (!isMissing(given.dedupeKey) && isMissing(given.timestamp)) results.push({ problem: NO_TIMESTAMP });
   return results.flatMap((result) => ('problem' in result ? [result.problem] : [])).join('; ') || INCONSISTENT;
 }

@@ -11,6 +11,7 @@ import { type CaptureEventOptions } from '../../events/event-envelope.js';
 import { INGESTION_SWITCHES } from '../../wire/ingestion-switches.js';
 import {
   BOOLEAN,
+  DEDUPE_KEY,
   DISTINCT_ID,
   EVENT_NAME,
   EVENT_PROPERTIES,
@@ -80,6 +81,8 @@ export const EVENT_FIELDS = {
   ...DETAILS,
   /** Its own fields: OPTION_FIELDS. */
   options: optional(EVENT_PROPERTIES),
+  /** Needs a timestamp as well: see `dedupeProblem`. */
+  dedupeKey: optional(DEDUPE_KEY),
   $set: replaceable(PROPERTIES),
   $set_once: replaceable(PROPERTIES),
   $unset: replaceable(PROPERTY_NAMES),

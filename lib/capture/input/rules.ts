@@ -6,6 +6,7 @@ import { type Warn } from '../../shared/unknown-fields.js';
 import {
   contentOf,
   describe,
+  idText,
   isMissing,
   isNonBlank,
   isObject,
@@ -146,6 +147,17 @@ export const TIMESTAMP: Rule<string> = {
   name: 'isTimestamp',
   read: timestampOf,
   expected: 'a valid Date, an ISO 8601 string such as 2026-01-31T12:00:00Z, or epoch seconds or milliseconds',
+};
+
+const MAX_DEDUPE_KEY_LENGTH = 1000;
+
+export const DEDUPE_KEY: Rule<string> = {
+  name: 'isDedupeKey',
+  read: (value) => {
+    const key = idText(value)?.trim();
+    return key === undefined || key === '' || key.length > MAX_DEDUPE_KEY_LENGTH ? null : key;
+  },
+  expected: `a non-blank string or a finite number, at most ${MAX_DEDUPE_KEY_LENGTH} characters long`,
 };
 
 const UUID_TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

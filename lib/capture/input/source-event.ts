@@ -18,6 +18,8 @@ export interface SourceEvent {
   readonly timestamp: string | undefined;
   /** Lower case; undefined: a new one. */
   readonly uuid: string | undefined;
+  /** Only of an event with a timestamp. Default: none. */
+  readonly dedupeKey?: string | undefined;
   readonly disableGeoip: boolean | undefined;
   /** The event's `options`, by their names as properties. */
   readonly switches: Readonly<Record<string, unknown>> | undefined;

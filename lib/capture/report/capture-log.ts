@@ -19,7 +19,7 @@ export class CaptureLog {
   warn(kind: string, text: string | (() => string)): void {
     const held = this.#limiter.pass(kind);
     if (held === null) return;
-    const line = typeof text === 'string' ? text : text();
+    const line = textOf(text);
     this.#write('warn', held > 0 ? `${line} (${held} more since the last such line)` : line);
   }
 
@@ -27,8 +27,9 @@ export class CaptureLog {
     if (this.#limiter.pass(kind) !== null) this.#write('log', text);
   }
 
-  debug(kind: string, text: string): void {
-    if (this.#limiter.pass(kind) !== null) this.#write('debug', text);
+  /** @param text or a function that is only called if the line is logged */
+  debug(kind: string, text: string | (() => string)): void {
+    if (this.#limiter.pass(kind) !== null) this.#write('debug', textOf(text));
   }
 
   /** The application's logger may throw or reject; there is nowhere left to report that. */
@@ -42,3 +43,5 @@ export class CaptureLog {
     }
   }
 }
+
+const textOf = (text: string | (() => string)): string => (typeof text === 'string' ? text : text());

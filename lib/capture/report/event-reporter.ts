@@ -44,6 +44,9 @@ const REMEDIES: Readonly<Record<DropReason, string | ((route: Route) => string) 
   opted_out: undefined,
   before_send: undefined,
   rolled_back: undefined,
+  sampled: undefined,
+  over_limit: 'raise its limit in option limits or in its definition if such events are wanted',
+  duplicate: undefined,
   rate_limited: 'fix the error; option exceptions.limit changes the limit',
   too_large:
     'shorten its properties, or raise maxEventBytes (PostHog stores up to about 1 MB, and 8 MiB of an AI event)',
@@ -65,15 +68,23 @@ export class EventReporter implements DeliveryObserver {
   readonly #log: CaptureLog;
   readonly #callbacks: ReportCallbacks;
   readonly #route: Route;
+  readonly #onLost: (event: QueuedEvent) => void;
   readonly #watchers = new Set<EventWatcher>();
   readonly #counts: Partial<Record<DropReason, number>> = {};
   #total = 0;
   #inOnDrop = false;
 
-  constructor(logger: LoggerService, callbacks: ReportCallbacks = {}, route = routeOf()) {
+  /** @param onLost called with an event that was captured and will not arrive. Must not throw */
+  constructor(
+    logger: LoggerService,
+    callbacks: ReportCallbacks = {},
+    route = routeOf(),
+    onLost: (event: QueuedEvent) => void = () => undefined,
+  ) {
     this.#log = new CaptureLog(logger);
     this.#callbacks = callbacks;
     this.#route = route;
+    this.#onLost = onLost;
   }
 
   /** Number of dropped events. */
@@ -139,17 +150,21 @@ export class EventReporter implements DeliveryObserver {
     this.#call('onDelivery', () => onDelivery(delivery));
   }
 
-  dropped({ reason, event, uuid, detail }: EventDrop): void {
+  /** @param isWanted the application asked for the drop. Default: the reason decides */
+  dropped({ reason, event, uuid, detail }: EventDrop, queued?: QueuedEvent, isWanted?: boolean): void {
     this.#total += 1;
     this.#counts[reason] = (this.#counts[reason] ?? 0) + 1;
     this.events.dropped(event, reason);
     const drop: EventDrop = { reason, event, uuid: uuid === null ? null : ownText(uuid), detail };
+    if (queued !== undefined) this.#onLost(queued);
     if (this.#watchers.size > 0) this.#notify('dropped', drop);
-    const known = REMEDIES[reason];
-    const remedy = typeof known === 'function' ? known(this.#route) : known;
-    const text = `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`;
-    if (remedy === undefined) this.#log.debug(`dropped: ${reason}`, text);
-    else this.warn(`dropped: ${reason}`, `${text}. Remedy: ${remedy}.`);
+    const known = isWanted === true ? undefined : REMEDIES[reason];
+    const text = (): string => `Event ${JSON.stringify(event)} dropped (${reason}): ${detail}`;
+    if (known === undefined) this.#log.debug(`dropped: ${reason}`, text);
+    else {
+      const remedy = typeof known === 'function' ? known(this.#route) : known;
+      this.warn(`dropped: ${reason}`, () => `${text()}. Remedy: ${remedy}.`);
+    }
     const { onDrop } = this.#callbacks;
     // A drop caused by the callback itself is only counted and logged: it could go on forever.
     if (!onDrop || this.#inOnDrop) return;

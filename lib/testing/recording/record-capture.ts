@@ -61,7 +61,8 @@ export async function recordCapture(
       {
         recorded: (event) => recording.record(recordedEventOf(event)),
         delivered: (events) => reporter.delivered(events, 1, 0),
-        dropped: ({ id, name: event }, reason, detail) => reporter.dropped({ reason, event, uuid: id, detail }),
+        dropped: (event, reason, detail) =>
+          reporter.dropped({ reason, event: event.name, uuid: event.id, detail }, event),
       },
     ),
     ...(!context && { onStart: () => isolateRequests(modules, recording) }),

@@ -1,0 +1,157 @@
+import { type QueuedEvent } from '../../delivery/delivery.js';
+import { type DefinedEvent } from '../../events/defined-event.js';
+import { type EventLimit } from '../../events/event-limit.js';
+import { dedupeUuid } from './dedupe-uuid.js';
+import { LimitedName, PersonEvents } from './limited-name.js';
+import { LimitRules } from './limit-rules.js';
+import { isInSample } from './person-sample.js';
+import { RecentMap } from './recent-map.js';
+
+/** Names whose limit is remembered. Names may come from input: events of further ones share the counts of their rule. */
+const MAX_NAMES = 1000;
+
+/** Uuids of events with a `dedupeKey` that are remembered at least; at most twice as many. */
+const MIN_UUIDS = 50_000;
+
+export interface EventLimitsSettings {
+  /** Option `limits`. */
+  readonly limits?: Readonly<Record<string, EventLimit>> | undefined;
+  /** Definitions of events that may be captured by their names. */
+  readonly definitions?: readonly DefinedEvent[];
+  /** Part of the uuids of events with a `dedupeKey`. */
+  readonly project?: string;
+}
+
+/** An event that is asked for. */
+export interface LimitedEvent {
+  readonly event: string;
+  /** The definition that it was made from. */
+  readonly definition: DefinedEvent | undefined;
+  readonly dedupeKey: string | undefined;
+  /** undefined for an event without a person. */
+  readonly person: string | undefined;
+  /** The id of an event without a person. */
+  readonly personlessId: () => string;
+}
+
+/** An event that may be captured, or the reason why it is dropped. */
+export type Admission =
+  | {
+      readonly ok: true;
+      /** Of an event with a `dedupeKey`. */
+      readonly uuid: string | undefined;
+      /** The id of an event without a person, where it was needed. */
+      readonly personlessId: string | undefined;
+      /** undefined if all events of the name are kept. */
+      readonly sampleRate: number | undefined;
+      /** Undoes the admission of an event that was dropped after all. */
+      readonly takeBack: () => void;
+    }
+  | {
+      readonly ok: false;
+      readonly reason: 'sampled' | 'over_limit' | 'duplicate';
+      readonly detail: string;
+      /** Of a duplicate: that of both events. */
+      readonly uuid: string | null;
+      /** The drop is what the application asked for. */
+      readonly isWanted: boolean;
+    };
+
+/** Decides which events are captured: by option `limits`, by the limits of definitions, and by `dedupeKey`. */
+export class EventLimits {
+  readonly #rules: LimitRules;
+  readonly #definitions = new Map<string, DefinedEvent>();
+  readonly #project: string;
+  /** By name; null for a name without limits. */
+  readonly #names = new Map<string, LimitedName | null>();
+  readonly #ofDefinitions = new WeakMap<DefinedEvent, LimitedName>();
+  /** For names beyond MAX_NAMES. */
+  readonly #ofRules = new WeakMap<EventLimit, LimitedName>();
+  readonly #persons = new PersonEvents();
+  readonly #uuids = new RecentMap<true>(MIN_UUIDS);
+  readonly #isUnused: boolean;
+
+  constructor({ limits = {}, definitions = [], project = '' }: EventLimitsSettings = {}) {
+    this.#rules = new LimitRules(limits);
+    this.#project = project;
+    for (const defined of definitions) if (isLimited(defined)) this.#definitions.set(defined.event, defined);
+    this.#isUnused = this.#rules.isEmpty && this.#definitions.size === 0;
+  }
+
+  /** The admission of an event; null if nothing limits it. */
+  admit(given: LimitedEvent): Admission | null {
+    const { event, definition, dedupeKey, person } = given;
+    const limit = this.#find(event, definition);
+    if (limit === null && dedupeKey === undefined) return null;
+    let personlessId: string | undefined;
+    const { sampleRate = 1 } = limit ?? {};
+    const isSampling = sampleRate < 1;
+    // A personless event with a key gets the same id each time.
+    const uuid = dedupeKey === undefined ? undefined : dedupeUuid(this.#project, event, person ?? '', dedupeKey);
+    if (person === undefined && (isSampling || uuid !== undefined)) personlessId = uuid ?? given.personlessId();
+    if (isSampling && !isInSample(person ?? personlessId ?? '', sampleRate))
+      return refused('sampled', `its person is not among those that sampleRate ${sampleRate} keeps`);
+    if (uuid !== undefined && this.#uuids.get(uuid) !== undefined)
+      return refused('duplicate', 'an event with the same dedupeKey was captured before', uuid);
+    const over = limit?.take(event, person) ?? null;
+    if (over !== null) return { ok: false, reason: 'over_limit', uuid: null, ...over };
+    if (uuid !== undefined) this.#uuids.set(uuid, true);
+    return {
+      ok: true,
+      uuid,
+      personlessId,
+      sampleRate: isSampling ? sampleRate : undefined,
+      takeBack: () => {
+        limit?.takeBack(event, person);
+        if (uuid !== undefined) this.#uuids.delete(uuid);
+      },
+    };
+  }
+
+  /** An event that was captured will not arrive: the next one of its person, or with its `dedupeKey`, may be captured. */
+  lost({ id, name, orderKey }: QueuedEvent): void {
+    this.#uuids.delete(id);
+    this.#persons.forget(name, orderKey);
+  }
+
+  #find(event: string, carried: DefinedEvent | undefined): LimitedName | null {
+    const isCarried = carried !== undefined && isLimited(carried);
+    if (this.#isUnused && !isCarried) return null;
+    const defined = isCarried ? carried : this.#definitions.get(event);
+    const known = defined === undefined ? this.#names.get(event) : this.#ofDefinitions.get(defined);
+    return known === undefined ? this.#resolve(event, defined) : known;
+  }
+
+  #resolve(event: string, defined: DefinedEvent | undefined): LimitedName | null {
+    const rule = this.#rules.find(event);
+    if (defined !== undefined) {
+      const { sampleRate, limit } = defined.info;
+      const merged = { ...limit, ...fieldsOf({ sampleRate }), ...fieldsOf(rule ?? {}) };
+      const limited = new LimitedName(merged, this.#persons);
+      this.#ofDefinitions.set(defined, limited);
+      return limited;
+    }
+    // A copy: a part of a long string would keep all of it in memory.
+    const name = Buffer.from(event).toString();
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    const hasRoom = this.#names.size < MAX_NAMES;
+    if (!hasRoom && rule === undefined) return null;
+    const shared = hasRoom || rule === undefined ? undefined : this.#ofRules.get(rule);
+    const limited = shared ?? (rule === undefined || isEmpty(rule) ? null : new LimitedName(rule, this.#persons));
+    if (hasRoom) this.#names.set(name, limited);
+    else if (rule !== undefined && limited !== null) this.#ofRules.set(rule, limited);
+    return limited;
+  }
+}
+
+const fieldsOf = (limit: EventLimit): EventLimit =>
+  Object.fromEntries(Object.entries(limit).filter(([, value]) => value !== undefined));
+
+const isEmpty = (limit: EventLimit): boolean => Object.keys(fieldsOf(limit)).length === 0;
+
+const isLimited = ({ info }: DefinedEvent): boolean => (info.sampleRate ?? info.limit ?? undefined) !== undefined;
+
+function refused(reason: 'sampled' | 'duplicate', detail: string, uuid: string | null = null): Admission {
+  return { ok: false, reason, detail, uuid, isWanted: true };
+}
