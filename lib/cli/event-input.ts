@@ -15,6 +15,7 @@ const FIELDS = Object.keys({
   groups: true,
   disable_geoip: true,
   options: true,
+  dedupe_key: true,
   $set: true,
   $set_once: true,
   $unset: true,

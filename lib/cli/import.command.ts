@@ -1,5 +1,6 @@
 import { addAbortSignal } from 'node:stream';
 import { CaptureService } from '../capture/capture.service.js';
+import { dedupeProjectOf } from '../capture/limits/dedupe-uuid.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { PostHogCaptureModule } from '../module/posthog-capture.module.js';
 import { PostHogCaptureTestingModule } from '../testing/recording/posthog-capture-testing.module.js';
@@ -45,7 +46,17 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   const name = path === STANDARD_INPUT ? 'standard-input' : path;
   const rejects = new RejectsFile(await rejectsPath(values.get('rejects'), name, isDry));
   const { signal } = terminal;
-  const importer = new Importer({ state, rejects, format, maxPending: MAX_PENDING, isDry, signal, warn });
+  const dedupeProject = dedupeProjectOf((process.env.POSTHOG_API_KEY ?? '').trim());
+  const importer = new Importer({
+    state,
+    dedupeProject,
+    rejects,
+    format,
+    maxPending: MAX_PENDING,
+    isDry,
+    signal,
+    warn,
+  });
   const module = (isDry ? PostHogCaptureTestingModule : PostHogCaptureModule).forRoot({
     host: values.get('host'),
     logger: loggerTo((text) => !REPORTED_BY_IMPORTER.test(text) && warn(text)),
@@ -61,6 +72,8 @@ export async function importEvents(flags: Flags, terminal: Terminal): Promise<nu
   // of what PostHog has accepted.
   process.env.POSTHOG_STORE_PATH = '';
   process.env.POSTHOG_QUEUE_URL = '';
+  // They are for events as they happen: an import would lose nearly all of its lines.
+  process.env.POSTHOG_LIMITS = '';
   const app = await boot(module);
   if (app.get(CaptureService).disabled) {
     await app.close();

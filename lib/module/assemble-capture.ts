@@ -6,6 +6,8 @@ import { rememberClientSettings } from '../capture/client-settings.js';
 import { Exceptions } from '../capture/exception/exceptions.js';
 import { EventReporter } from '../capture/report/event-reporter.js';
 import { EventIntake } from '../capture/event/event-intake.js';
+import { dedupeProjectOf } from '../capture/limits/dedupe-uuid.js';
+import { EventLimits } from '../capture/limits/event-limits.js';
 import { routeOf } from '../capture/report/route.js';
 import { allowWatching } from '../capture/report/watch-events.js';
 import { allowWrapping } from '../capture/wrap-delivery.js';
@@ -32,6 +34,13 @@ function isStrict({ NODE_ENV, CI }: NodeJS.ProcessEnv): boolean {
 function catalogOf({ events, requests }: Readonly<PostHogCaptureOptions>): EventCatalog {
   const requestEvent = typeof requests === 'object' ? requests.event : undefined;
   return new EventCatalog(events, isStrict(process.env), [requestEvent ?? REQUEST_EVENT]);
+}
+
+function limitsOf({ limits, apiKey, queue }: Readonly<PostHogCaptureOptions>, catalog: EventCatalog): EventLimits {
+  // A pod may do without the key, and names the project instead.
+  const named = typeof queue === 'object' ? queue.project : undefined;
+  const project = dedupeProjectOf(apiKey === '' ? (named ?? '') : apiKey);
+  return new EventLimits({ limits, definitions: catalog.definitions, project });
 }
 
 export interface Connection {
@@ -72,14 +81,15 @@ export async function assembleCapture(
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
   // A pod does not know what PostHog accepts.
   const callbacks = role === 'pod' ? { ...options, onDelivery: undefined } : options;
-  const reporter = new EventReporter(logger, callbacks, routeOf(role));
+  const catalog = catalogOf(options);
+  const limits = limitsOf(options, catalog);
+  const reporter = new EventReporter(logger, callbacks, routeOf(role), (event) => limits.lost(event));
   for (const warning of warnings) reporter.warn(`options: ${warning}`, warning);
   for (const note of notes) reporter.note(`options: ${note}`, note);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
   const contexts = new ContextStorage(warnOfContext, new CallInterpreter(options, warnOfContext));
   const exceptions = new Exceptions(typeof options.exceptions === 'object' ? options.exceptions : {});
-  const catalog = catalogOf(options);
-  const intake = new EventIntake(contexts, options.captureMode, options, exceptions, catalog);
+  const intake = new EventIntake(contexts, options.captureMode, options, exceptions, catalog, limits);
   const shutDown = (): Promise<unknown> => service.onApplicationShutdown();
   const {
     delivery: pipeline = null,

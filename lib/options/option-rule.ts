@@ -53,6 +53,13 @@ const FALSE_WORDS = ['false', '0', 'no', 'off'];
 export const parseText: Parse = (text) => text.trim();
 export const parseWord: Parse = (text) => text.trim().toLowerCase();
 export const parseWords: Parse = (text) => (text.includes(',') ? text.split(',').map(parseWord) : parseWord(text));
+export const parseJson: Parse = (text) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+};
 export const parseInteger: Parse = (text) => (/^\s*-?\d+\s*$/.test(text) ? Number(text) : text);
 export const parseBoolean: Parse = (text) => {
   const word = text.trim().toLowerCase();

@@ -4,8 +4,17 @@ import { toJson } from '../json/safe-json.js';
 import { type CaptureQueue } from '../queue/capture-queue.js';
 import { contentOf, isObject, plainCopy } from '../shared/untrusted-values.js';
 import { eventsProblem } from './events-rules.js';
+import { EXPECTED_LIMITS, limitsProblem } from './limits-rules.js';
 import { EXPECTED_EXCEPTIONS, exceptionProblem } from './exception-options.js';
-import { optionRule as rule, parseBoolean, parseInteger, parseText, parseWord, parseWords } from './option-rule.js';
+import {
+  optionRule as rule,
+  parseBoolean,
+  parseInteger,
+  parseJson,
+  parseText,
+  parseWord,
+  parseWords,
+} from './option-rule.js';
 import {
   hasMethods,
   hasOnly,
@@ -127,6 +136,14 @@ export const IsEventsOptions = () =>
     isValid: (value) => eventsProblem(value) === null,
     expected: (value) => eventsProblem(value) ?? 'an object',
     fields: { unknown: parseWord, invalid: parseWord, pii: parseWord, piiSecret: parseText },
+  });
+
+export const IsLimits = () =>
+  rule({
+    name: 'isLimits',
+    isValid: (value) => limitsProblem(value) === null,
+    expected: (value) => limitsProblem(value) ?? EXPECTED_LIMITS,
+    parse: parseJson,
   });
 
 export const IsOptionalStore = () =>

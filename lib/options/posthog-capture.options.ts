@@ -7,6 +7,7 @@ import {
   IsEventsOptions,
   IsExceptionOptions,
   IsHost,
+  IsLimits,
   IsOneOf,
   IsOptionalAge,
   IsOptionalBeforeSend,
@@ -23,6 +24,7 @@ import {
   IsSwitch,
 } from './option-rules.js';
 import { queueDefaults } from './queue-defaults.js';
+import { type EventLimit } from '../events/event-limit.js';
 import { type EventsOptions } from '../events/events-options.js';
 import { type Identity } from '../context/call-interpreter.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
@@ -460,6 +462,17 @@ export class PostHogCaptureOptions {
    */
   @IsEventsOptions()
   readonly events: EventsOptions = {};
+
+  /**
+   * Limits by the name of the event. `*` in a name stands for any characters: `{ 'job_*': { perMinute: 600 } }`. Only the most specific entry
+   * applies: the name itself, otherwise the pattern with the most characters besides `*`, and the first of several. An entry without limits
+   * exempts its events. Errors, and events that change persons, groups or flags (`$exception`, `$identify`, `$set`, `$feature_flag_called`, …),
+   * are limited by their full name only.
+   *
+   * Default: none. Variable: `POSTHOG_LIMITS`, as JSON.
+   */
+  @IsLimits()
+  readonly limits: Readonly<Record<string, EventLimit>> = {};
 
   /**
    * Receives warnings.

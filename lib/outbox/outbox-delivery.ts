@@ -104,7 +104,7 @@ export class OutboxDelivery implements Delivery {
     const { collection } = scope;
     if (collection.isHeld && this.#isTooMuch(collection)) {
       const detail = 'its transaction captured more events than fit into the queue';
-      this.#reporter.dropped({ reason: 'queue_full', event: event.name, uuid: event.id, detail });
+      this.#reporter.dropped({ reason: 'queue_full', event: event.name, uuid: event.id, detail }, event);
       return false;
     }
     for (let part: Scope | undefined = scope; part?.own; part = part.outer) part.own.push(event);
@@ -213,9 +213,9 @@ export class OutboxDelivery implements Delivery {
   }
 
   #drop(events: readonly QueuedEvent[], detail: string): void {
-    for (const { name: event, id: uuid } of events) {
+    for (const event of events) {
       this.#settling -= 1;
-      this.#reporter.dropped({ reason: 'rolled_back', event, uuid, detail });
+      this.#reporter.dropped({ reason: 'rolled_back', event: event.name, uuid: event.id, detail }, event);
     }
   }
 

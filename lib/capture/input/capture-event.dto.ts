@@ -7,6 +7,7 @@ import { type CaptureEventOptions } from '../../events/event-envelope.js';
 import { type CaptureEvent } from '../capture-event.js';
 import {
   BOOLEAN,
+  DEDUPE_KEY,
   DISTINCT_ID,
   EVENT_NAME,
   EVENT_PROPERTIES,
@@ -74,6 +75,10 @@ export class CaptureEventDto {
   @Type(() => CaptureEventOptionsDto)
   options?: CaptureEventOptionsDto;
 
+  /** Id of what happened, from which the uuid is derived: see `dedupeKey` of `CaptureService.capture`. Needs a `timestamp`. */
+  @Follows(DEDUPE_KEY, 'optional')
+  dedupe_key?: string | number;
+
   /** Properties of the person. Merged into `properties.$set`, over which it takes precedence. */
   @Follows(PROPERTIES, 'optional')
   $set?: Record<string, unknown>;
@@ -94,12 +99,13 @@ export class CaptureEventDto {
 
 /** Converts a CaptureEventDto, or a plain object of that shape, for CaptureService. */
 export function captureEventOf(dto: Omit<CaptureEventDto, 'toCaptureEvent'>): CaptureEvent {
-  const { event, distinct_id, properties, timestamp, uuid, groups, disable_geoip, options, ...root } = dto;
+  const { event, distinct_id, properties, timestamp, uuid, groups, disable_geoip, options, dedupe_key, ...root } = dto;
   const captured: CaptureEvent = { event, distinctId: distinct_id, properties, timestamp, uuid, groups };
   const { $set, $set_once, $unset } = root;
   if ($set !== undefined) captured.$set = $set;
   if ($set_once !== undefined) captured.$set_once = $set_once;
   if ($unset !== undefined) captured.$unset = $unset;
+  if (dedupe_key !== undefined) captured.dedupeKey = dedupe_key;
   if (disable_geoip !== undefined) captured.disableGeoip = disable_geoip;
   if (options) {
     const switches = INGESTION_SWITCHES.map(({ field, option }) => [field, options[option]]);

@@ -17,7 +17,7 @@ import { type CaptureEvent, type CaptureNowOptions } from '../capture-event.js';
 import { EVENT_FIELDS, OPTION_FIELDS } from './input-fields.js';
 import { type FlagValues } from './read-flags.js';
 import { completeInput, readInput, valuesOf } from './read-input.js';
-import { DEDUPE_KEY, FLAGS, problemOf, readBy, type Rule, UUID } from './rules.js';
+import { DEDUPE_KEY, FLAGS, NO_DEDUPE_TIMESTAMP, problemOf, readBy, type Rule, UUID } from './rules.js';
 import { type Checked, needsProfile, NO_WARNINGS, refuse, type SourceEvent } from './source-event.js';
 import { timestampOf } from './timestamp.js';
 
@@ -30,9 +30,6 @@ const FLAG_CALLED = '$feature_flag_called';
 /** The options of `captureNow`, which takes them together with the envelope. */
 const NOW_OPTIONS = ['timeoutMs', 'signal'] satisfies (keyof CaptureNowOptions)[];
 
-/** PostHog merges events of one day only, so an event of now would be another row tomorrow. */
-const NO_TIMESTAMP =
-  'dedupeKey needs a timestamp that is the same each time, such as the time that the webhook states: set timestamp';
 const OWN_UUID = 'uuid was ignored, because dedupeKey determines it';
 
 const INCONSISTENT = 'a field returns something else each time it is read';
@@ -202,6 +199,6 @@ function problemsOf(given: Given): string {
     const options = readInput(given.options, OPTION_NAMES, silent);
     results.push(valuesOf(OPTION_FIELDS, options, silent, 'options.'));
   }
-  if (!isMissing(given.dedupeKey) && isMissing(given.timestamp)) results.push({ problem: NO_TIMESTAMP });
+  if (!isMissing(given.dedupeKey) && isMissing(given.timestamp)) results.push({ problem: NO_DEDUPE_TIMESTAMP });
   return results.flatMap((result) => ('problem' in result ? [result.problem] : [])).join('; ') || INCONSISTENT;
 }

@@ -81,7 +81,7 @@ export const EVENT_FIELDS = {
   ...DETAILS,
   /** Its own fields: OPTION_FIELDS. */
   options: optional(EVENT_PROPERTIES),
-  /** Needs a timestamp as well: see `dedupeProblem`. */
+  /** Needs a timestamp as well: see NO_DEDUPE_TIMESTAMP. */
   dedupeKey: optional(DEDUPE_KEY),
   $set: replaceable(PROPERTIES),
   $set_once: replaceable(PROPERTIES),

@@ -160,6 +160,10 @@ export const DEDUPE_KEY: Rule<string> = {
   expected: `a non-blank string or a finite number, at most ${MAX_DEDUPE_KEY_LENGTH} characters long`,
 };
 
+/** PostHog merges events of one day only, so an event of now would be another row tomorrow. */
+export const NO_DEDUPE_TIMESTAMP =
+  'dedupeKey needs a timestamp that is the same each time, such as the time that the webhook states: set timestamp';
+
 const UUID_TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Lower case. */

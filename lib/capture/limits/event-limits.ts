@@ -7,7 +7,10 @@ import { LimitRules } from './limit-rules.js';
 import { isInSample } from './person-sample.js';
 import { RecentMap } from './recent-map.js';
 
-/** Names whose limit is remembered. Names may come from input: events of further ones share the counts of their rule. */
+/**
+ * Names whose limit is remembered, besides those of definitions. Names may come from input: events of further ones share the counts of their
+ * rule.
+ */
 const MAX_NAMES = 1000;
 
 /** Uuids of events with a `dedupeKey` that are remembered at least; at most twice as many. */
@@ -60,22 +63,20 @@ export type Admission =
 /** Decides which events are captured: by option `limits`, by the limits of definitions, and by `dedupeKey`. */
 export class EventLimits {
   readonly #rules: LimitRules;
+  /** Those with limits, by name. */
   readonly #definitions = new Map<string, DefinedEvent>();
   readonly #project: string;
   /** By name; null for a name without limits. */
   readonly #names = new Map<string, LimitedName | null>();
-  readonly #ofDefinitions = new WeakMap<DefinedEvent, LimitedName>();
   /** For names beyond MAX_NAMES. */
   readonly #ofRules = new WeakMap<EventLimit, LimitedName>();
   readonly #persons = new PersonEvents();
   readonly #uuids = new RecentMap<true>(MIN_UUIDS);
-  readonly #isUnused: boolean;
 
   constructor({ limits = {}, definitions = [], project = '' }: EventLimitsSettings = {}) {
     this.#rules = new LimitRules(limits);
     this.#project = project;
     for (const defined of definitions) if (isLimited(defined)) this.#definitions.set(defined.event, defined);
-    this.#isUnused = this.#rules.isEmpty && this.#definitions.size === 0;
   }
 
   /** The admission of an event; null if nothing limits it. */
@@ -115,32 +116,36 @@ export class EventLimits {
   }
 
   #find(event: string, carried: DefinedEvent | undefined): LimitedName | null {
-    const isCarried = carried !== undefined && isLimited(carried);
-    if (this.#isUnused && !isCarried) return null;
-    const defined = isCarried ? carried : this.#definitions.get(event);
-    const known = defined === undefined ? this.#names.get(event) : this.#ofDefinitions.get(defined);
-    return known === undefined ? this.#resolve(event, defined) : known;
+    if (carried !== undefined && isLimited(carried) && !this.#definitions.has(event)) {
+      // From now on, it applies to the events that are captured by their name as well.
+      this.#definitions.set(event, carried);
+      this.#names.delete(event);
+    } else if (this.#definitions.size === 0 && this.#rules.isEmpty) return null;
+    const known = this.#names.get(event);
+    return known === undefined ? this.#resolve(event) : known;
   }
 
-  #resolve(event: string, defined: DefinedEvent | undefined): LimitedName | null {
-    const rule = this.#rules.find(event);
-    if (defined !== undefined) {
-      const { sampleRate, limit } = defined.info;
-      const merged = { ...limit, ...fieldsOf({ sampleRate }), ...fieldsOf(rule ?? {}) };
-      const limited = new LimitedName(merged, this.#persons);
-      this.#ofDefinitions.set(defined, limited);
-      return limited;
-    }
+  #resolve(event: string): LimitedName | null {
     // A copy: a part of a long string would keep all of it in memory.
     const name = Buffer.from(event).toString();
     const known = this.#names.get(name);
     if (known !== undefined) return known;
-    const hasRoom = this.#names.size < MAX_NAMES;
-    if (!hasRoom && rule === undefined) return null;
-    const shared = hasRoom || rule === undefined ? undefined : this.#ofRules.get(rule);
-    const limited = shared ?? (rule === undefined || isEmpty(rule) ? null : new LimitedName(rule, this.#persons));
-    if (hasRoom) this.#names.set(name, limited);
-    else if (rule !== undefined && limited !== null) this.#ofRules.set(rule, limited);
+    const rule = this.#rules.find(name);
+    const defined = this.#definitions.get(name);
+    if (defined === undefined && this.#names.size >= MAX_NAMES) return this.#sharedBy(rule);
+    const { sampleRate, limit } = defined?.info ?? {};
+    const merged = { ...limit, ...fieldsOf({ sampleRate }), ...fieldsOf(rule ?? {}) };
+    const limited = isEmpty(merged) ? null : new LimitedName(merged, this.#persons);
+    this.#names.set(name, limited);
+    return limited;
+  }
+
+  #sharedBy(rule: EventLimit | undefined): LimitedName | null {
+    if (rule === undefined || isEmpty(rule)) return null;
+    const known = this.#ofRules.get(rule);
+    if (known !== undefined) return known;
+    const limited = new LimitedName(rule, this.#persons);
+    this.#ofRules.set(rule, limited);
     return limited;
   }
 }

@@ -15,19 +15,18 @@ export class LimitRules {
   readonly #exact = new Map<string, EventLimit>();
   /** The most specific first. */
   readonly #patterns: readonly Pattern[];
+  readonly isEmpty: boolean;
 
-  constructor(limits: Readonly<Record<string, EventLimit>>) {
+  constructor(limits: Readonly<Record<string, EventLimit | undefined>>) {
     const patterns: Pattern[] = [];
     for (const [name, limit] of Object.entries(limits)) {
+      if (limit === undefined) continue;
       if (name.includes('*')) patterns.push({ parts: name.split('*'), limit });
       else this.#exact.set(name, limit);
     }
     // Stable: of two that are as specific, the first given takes precedence.
     this.#patterns = patterns.sort((one, other) => lengthOf(other) - lengthOf(one));
-  }
-
-  get isEmpty(): boolean {
-    return this.#exact.size === 0 && this.#patterns.length === 0;
+    this.isEmpty = this.#exact.size === 0 && patterns.length === 0;
   }
 
   /** The limit of the name itself, otherwise of the pattern with the most characters besides `*`. */

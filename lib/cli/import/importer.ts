@@ -41,6 +41,8 @@ export interface ImporterOptions {
   /** Progress of the interrupted import, or the beginning of the file. */
   readonly state: ImportState;
   readonly rejects: RejectsFile;
+  /** Part of the uuids of events with a `dedupe_key`. Default: '' */
+  readonly dedupeProject?: string;
   /** Format of another product. Default: the fields of a job file. */
   readonly format?: SourceFormat | undefined;
   /** Maximum number of pending events. */
@@ -129,7 +131,8 @@ export class Importer {
       if (signal.aborted) return;
       if (this.#obstacle !== null) throw this.#obstacle;
       this.#current = { number: line.number, isChanged: false };
-      const read = readEvent(line, { startedAt: state.startedAt, format: this.#options.format, warn: this.warned });
+      const { format, dedupeProject } = this.#options;
+      const read = readEvent(line, { startedAt: state.startedAt, dedupeProject, format, warn: this.warned });
       if (typeof read === 'string') {
         this.#lines.reject(line);
         this.#reject(line.number, read);

@@ -1,5 +1,6 @@
 import { type CaptureEvent } from '../../capture/capture-event.js';
-import { UUID } from '../../capture/input/rules.js';
+import { DEDUPE_KEY, DISTINCT_ID, NO_DEDUPE_TIMESTAMP, UUID } from '../../capture/input/rules.js';
+import { dedupeUuid } from '../../capture/limits/dedupe-uuid.js';
 import { MAX_LEVELS } from '../../json/safe-json.js';
 import { isObject, quoteName } from '../../shared/untrusted-values.js';
 import { checkInput, kindOf, warnOfUnknown } from '../event-input.js';
@@ -22,6 +23,8 @@ export interface ReadLine {
 export interface ReadSettings {
   /** Timestamp for events without one. */
   readonly startedAt: string;
+  /** Part of the uuids of events with a `dedupe_key`. Default: '' */
+  readonly dedupeProject?: string;
   /** Format of another product. Default: the fields of a job file. */
   readonly format?: SourceFormat | undefined;
   /** Called with each value that will be changed or ignored. */
@@ -37,7 +40,7 @@ export function readEvent(line: Line, settings: ReadSettings): ReadLine | string
   }
 }
 
-function eventOf(line: Line, { startedAt, format, warn }: ReadSettings): ReadLine | string {
+function eventOf(line: Line, { startedAt, dedupeProject = '', format, warn }: ReadSettings): ReadLine | string {
   if ('problem' in line) return line.problem;
   const { number, text } = line;
   const given = parse(text);
@@ -53,8 +56,13 @@ function eventOf(line: Line, { startedAt, format, warn }: ReadSettings): ReadLin
   if (problems.length > 0) return problems.join('; ');
   warnOfUnknown(input, warn);
   for (const warning of new Set(findings.flatMap(describeChange))) warn(warning);
-  const event = dto.toCaptureEvent();
-  const uuid = UUID.read(event.uuid) ?? stableUuid(`${number}:${text}`);
+  const { dedupeKey, ...event } = dto.toCaptureEvent();
+  const key = DEDUPE_KEY.read(dedupeKey, warn);
+  if (key !== null && event.timestamp === undefined) return NO_DEDUPE_TIMESTAMP.replaceAll('dedupeKey', 'dedupe_key');
+  const uuid =
+    key === null
+      ? (UUID.read(event.uuid) ?? stableUuid(`${number}:${text}`))
+      : dedupeUuid(dedupeProject, event.event, DISTINCT_ID.read(event.distinctId, warn) ?? '', key);
   return { event: { ...event, uuid, timestamp: event.timestamp ?? startedAt }, anonymousId };
 }
 

@@ -16,6 +16,7 @@ const NOTHING_SAID: SourceEvent = {
   flags: undefined,
   timestamp: undefined,
   uuid: undefined,
+  dedupeKey: undefined,
   disableGeoip: undefined,
   switches: undefined,
   root: undefined,
@@ -221,6 +222,22 @@ const OPTIONS: readonly (readonly [unknown, unknown])[] = [
   [true, REFUSED],
 ];
 
+const AT = '2026-01-31T12:00:00.000Z';
+const DEDUPE_KEYS: readonly (readonly [unknown, unknown])[] = [
+  [undefined, undefined],
+  [null, undefined],
+  [' evt_1 ', 'evt_1'],
+  [5, '5'],
+  [5n, '5'],
+  ['x'.repeat(1000), 'x'.repeat(1000)],
+  ['x'.repeat(1001), REFUSED],
+  ['', REFUSED],
+  [' ', REFUSED],
+  [NaN, REFUSED],
+  [true, REFUSED],
+  [{}, REFUSED],
+];
+
 const CASES = Object.entries({ ...FIELDS, options: OPTIONS }).flatMap(([field, values]) =>
   values.map(([value, expected]) => ({ field, value, expected })),
 );
@@ -229,6 +246,20 @@ const isValid = (input: Record<string, unknown>): boolean => 'values' in valuesO
 const inputWith = (field: string, value: unknown): Record<string, unknown> => ({ event: 'e', [field]: value });
 
 describe('checkEvent', () => {
+  it.each(DEDUPE_KEYS)('dedupeKey: %p, with a timestamp', (dedupeKey, expected) => {
+    const input = { event: 'e', timestamp: AT, dedupeKey };
+    expect(isValid(input)).toBe(expected !== REFUSED);
+    if (expected === REFUSED) expect(problemOf(input)).toContain('dedupeKey must be a non-blank string');
+    else expect(sourceOf(input)).toStrictEqual({ ...NOTHING_SAID, timestamp: AT, dedupeKey: expected });
+  });
+
+  it('refuses a dedupeKey without a timestamp, with the remedy', () => {
+    expect(problemOf({ event: 'e', dedupeKey: 'evt_1' })).toBe(
+      'dedupeKey needs a timestamp that is the same each time, such as the time that the webhook states: set timestamp',
+    );
+    expect(problemOf({ event: 'e', dedupeKey: 'evt_1', timestamp: 'soon' })).toMatch(/^timestamp must be/);
+  });
+
   it.each(CASES)('$field: $value', ({ field, value, expected }) => {
     const input = inputWith(field, value);
     if (expected === REFUSED) {
@@ -291,7 +322,7 @@ describe('checkEvent', () => {
   });
 
   it.each<[string, Record<string, unknown>, string]>([
-    ...['event', 'distinctId', 'properties', 'groups', 'timestamp', 'disableGeoip', 'options'].map(
+    ...['event', 'distinctId', 'properties', 'groups', 'timestamp', 'disableGeoip', 'options', 'dedupeKey'].map(
       (field): [string, Record<string, unknown>, string] => [
         `a getter of ${field}`,
         Object.defineProperty({ event: 'e' }, field, { get: thrower }),
@@ -411,6 +442,11 @@ describe('checkEvent', () => {
 });
 
 describe('checkEvent warns', () => {
+  it('of a uuid beside a dedupeKey, which determines it', () => {
+    const input = { event: 'e', timestamp: AT, dedupeKey: 'evt_1', uuid: UUID };
+    expect(warningsOf(input)).toEqual(['uuid was ignored, because dedupeKey determines it']);
+  });
+
   const warningsOf = (input: unknown): readonly string[] => {
     const checked = checkEvent(input);
     return checked.ok ? checked.warnings : [checked.problem];

@@ -31,6 +31,7 @@ const VARIABLES: [option: string, variable: string, text: string, value: unknown
   ['posthogCookie', 'POSTHOG_POSTHOG_COOKIE', 'yes', true],
   ['requestProperties', 'POSTHOG_REQUEST_PROPERTIES', 'URL', 'url'],
   ['queue', 'POSTHOG_QUEUE_URL', ' rediss://redis:6379/1 ', 'rediss://redis:6379/1'],
+  ['limits', 'POSTHOG_LIMITS', ' {"page_*": {"sampleRate": 0.1}}', { 'page_*': { sampleRate: 0.1 } }],
   ['store', 'POSTHOG_STORE_PATH', ' ./data/posthog ', './data/posthog'],
 ];
 

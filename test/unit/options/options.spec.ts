@@ -46,6 +46,7 @@ const DEFAULTS: Record<string, unknown> = {
   http: undefined,
   requests: false,
   events: {},
+  limits: {},
   exceptions: false,
   logger: undefined,
 };
@@ -432,5 +433,50 @@ describe('options that only code can set', () => {
     const filter = async () => Promise.resolve(null);
     expect(refused('beforeSend', filter)).toContain('got a function; expected a synchronous function');
     expect(refused('beforeSend', [nothing, filter])).toContain('expected a synchronous function');
+  });
+});
+
+describe('limits', () => {
+  const FIELDS = 'an object with sampleRate, perMinute, perPersonPerHour, once';
+
+  it.each<[limits: unknown, problem: string]>([
+    ['often', 'expected an object with an object for each name of an event or pattern'],
+    [[], 'expected an object with an object for each name of an event or pattern'],
+    [{ a: 0.1 }, `expected for "a" ${FIELDS}`],
+    [{ a: null }, `expected for "a" ${FIELDS}`],
+    [{ ' ': {} }, 'expected " " to be a name that is not blank and has at most 200 bytes'],
+    [{ a: { sampleRate: 1.1 } }, 'expected for "a" sampleRate to be a number from 0 to 1'],
+    [{ a: { sampleRate: Number.NaN } }, 'expected for "a" sampleRate to be a number from 0 to 1'],
+    [{ a: { sampleRate: '0.1' } }, 'expected for "a" sampleRate to be a number from 0 to 1'],
+    [{ a: { perMinute: 0 } }, 'expected for "a" perMinute to be a whole number, 1 or more'],
+    [{ a: { perPersonPerHour: 1.5 } }, 'expected for "a" perPersonPerHour to be a whole number, 1 or more'],
+    [{ a: { once: 'session' } }, 'expected for "a" once to be "person"'],
+    [{ a: { perMinut: 1 } }, 'expected for "a" perMinute in place of perMinut'],
+    [{ a: { toString: 1 } }, `expected for "a" ${FIELDS}`],
+    [
+      { a: { perMinute: -1, once: true }, b: { foo: 1 } },
+      `expected for "a" perMinute to be a whole number, 1 or more; once to be "person"; for "b" ${FIELDS}`,
+    ],
+  ])('%j is refused', (limits, problem) => {
+    const [only, ...others] = problemsOf({ explicit: { apiKey: KEY, limits } });
+    expect(others).toEqual([]);
+    expect(only).toContain(problem);
+    expect(only).toMatch(/^limits \(POSTHOG_LIMITS\): got /);
+  });
+
+  it.each([
+    [{}],
+    [{ a: {}, b: undefined }],
+    [{ '*': { sampleRate: 0, perMinute: 1, perPersonPerHour: 1, once: 'person' }, $exception: { sampleRate: 1 } }],
+    [{ a: { sampleRate: undefined } }],
+  ])('%j is valid', (limits) => {
+    expect(resolveOptions({ explicit: { apiKey: KEY, limits } }).options.limits).toEqual(limits);
+  });
+
+  it('that are no JSON are refused', () => {
+    const config = { get: (name: string) => (name === 'POSTHOG_LIMITS' ? '{a' : undefined) };
+    expect(problemsOf({ explicit: { apiKey: KEY }, config })).toEqual([
+      expect.stringMatching(/^limits \(POSTHOG_LIMITS\): got "\{a"; expected an object with/),
+    ]);
   });
 });
