@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { dedupeProjectOf, dedupeUuid } from '../../lib/capture/limits/dedupe-uuid.js';
 import { event, rejectsOf, runImport as run, useImports } from '../support/imports.js';
 
 const imports = useImports();
@@ -43,6 +44,19 @@ describe('lines of posthog-capture import', () => {
     expect((await run([path])).answer).toMatchObject({ delivered: 1, rejected: 1 });
     expect(imports.posthog.events[0]!.properties).toMatchObject({ ...root, $set: { plan: 'pro', seats: 3 } });
     expect(rejectsOf(path)).toEqual([{ line: 2, reason: expect.stringContaining('$set must be an object') }]);
+  });
+
+  it('a dedupe_key gives a line the uuid that capture gives it, and needs a timestamp; limits do not apply', async () => {
+    process.env.POSTHOG_LIMITS = '{"*":{"sampleRate":0}}';
+    const paid = { event: 'paid', distinct_id: 'ann', timestamp: '2026-01-31T12:00:00.000Z', dedupe_key: 'evt_1' };
+    const path = file([paid, paid, { ...paid, timestamp: undefined }]);
+    const { answer } = await run([path]);
+    delete process.env.POSTHOG_LIMITS;
+    expect(answer).toMatchObject({ delivered: 2, rejected: 1 });
+    expect(rejectsOf(path)).toEqual([{ line: 3, reason: expect.stringContaining('dedupe_key needs a timestamp') }]);
+    const apiKey = process.env.POSTHOG_API_KEY ?? '';
+    const uuid = dedupeUuid(dedupeProjectOf(apiKey), 'paid', 'ann', 'evt_1');
+    expect(imports.posthog.events.map((sent) => sent.uuid)).toEqual([uuid, uuid]);
   });
 
   it('a group without a key is left out of its line, with a warning; epoch timestamps are read', async () => {
