@@ -41,6 +41,9 @@ const MAX_WIDTH = 6;
 const IN_PAYLOAD = [ID, NAME, ORDER_KEY];
 const COMMA = ','.charCodeAt(0);
 
+/** Nearly all blocks have fewer events. */
+const MIN_CAPACITY = 128;
+
 /** Only the start of a payload is searched. */
 const SEARCHED_CHARACTERS = 1024;
 
@@ -48,7 +51,9 @@ const SEARCHED_CHARACTERS = 1024;
 export class CompactBlockWriter {
   readonly #project: string;
   readonly #scratch = new Scratch();
-  readonly #columns = Array.from({ length: COLUMNS }, (): number[] => []);
+  /** One column after the other, each with room for `#capacity` events. */
+  #numbers = new Float64Array(0);
+  #capacity = 0;
   /** By column, where its text was found in the last payload: the next one is usually the same up to there. */
   readonly #lastOffsets = new Array<number>(COLUMNS).fill(0);
   #texts = '';
@@ -65,7 +70,7 @@ export class CompactBlockWriter {
    */
   write(events: readonly QueuedEvent[]): Buffer {
     const payloadBytes = this.#fill(events);
-    const ranges = this.#columns.map(rangeOf);
+    const ranges = Array.from({ length: COLUMNS }, (_, column) => this.#rangeOf(column, events.length));
     const layout = ranges.flatMap(({ base, width }) => [base, width]);
     const line = JSON.stringify([COMPACT_VERSION, this.#project, events[0]?.format ?? '', events.length, ...layout]);
     const block = this.#scratch.ofSize(
@@ -75,8 +80,7 @@ export class CompactBlockWriter {
         payloadBytes,
     );
     let end = writeStart(block, 0, line);
-    for (const [index, { base, width }] of ranges.entries())
-      end = writeColumn(block, end, this.#columns[index] ?? [], base, width);
+    for (const [column, range] of ranges.entries()) end = this.#writeColumn(block, end, column, events.length, range);
     end += block.write(this.#texts, end);
     let isFirst = true;
     for (const { payload, bytes } of events) {
@@ -91,34 +95,73 @@ export class CompactBlockWriter {
 
   /** Returns the bytes of all payloads. */
   #fill(events: readonly QueuedEvent[]): number {
-    for (const column of this.#columns) column.length = 0;
+    if (events.length > this.#capacity) {
+      this.#capacity = Math.max(events.length, MIN_CAPACITY);
+      this.#numbers = new Float64Array(COLUMNS * this.#capacity);
+    }
     this.#texts = '';
     let payloadBytes = 0;
-    for (const event of events) {
-      this.#place(ID, event.id, event);
-      this.#place(NAME, event.name, event);
-      this.#place(ORDER_KEY, event.orderKey, event);
-      this.#columns[PAYLOAD]?.push(event.bytes);
-      this.#columns[CAPTURED_AT]?.push(Math.round(event.capturedAt));
+    for (let row = 0; row < events.length; row += 1) {
+      const event = events[row];
+      if (!event) break;
+      this.#place(ID, row, event.id, event);
+      this.#place(NAME, row, event.name, event);
+      this.#place(ORDER_KEY, row, event.orderKey, event);
+      this.#set(PAYLOAD, row, event.bytes);
+      this.#set(CAPTURED_AT, row, Math.round(event.capturedAt));
       payloadBytes += event.bytes;
     }
     return payloadBytes;
   }
 
-  #place(column: number, text: string, { payload, bytes }: QueuedEvent): void {
+  #set(column: number, row: number, value: number): void {
+    this.#numbers[column * this.#capacity + row] = value;
+  }
+
+  #place(column: number, row: number, text: string, { payload, bytes }: QueuedEvent): void {
     // Otherwise characters are not bytes.
     const offset = payload.length === bytes ? this.#find(column, text, payload) : -1;
-    this.#columns[column]?.push(offset + 1);
-    this.#columns[column + LENGTH]?.push(offset < 0 ? Buffer.byteLength(text) : text.length);
+    this.#set(column, row, offset + 1);
+    this.#set(column + LENGTH, row, offset < 0 ? Buffer.byteLength(text) : text.length);
     if (offset < 0) this.#texts += text;
   }
 
   #find(column: number, text: string, payload: string): number {
     const last = this.#lastOffsets[column] ?? 0;
-    if (payload.startsWith(text, last)) return last;
+    // Three times as fast as startsWith.
+    if (payload.slice(last, last + text.length) === text) return last;
     const offset = payload.slice(0, SEARCHED_CHARACTERS).indexOf(text);
     if (offset >= 0) this.#lastOffsets[column] = offset;
     return offset;
+  }
+
+  #rangeOf(column: number, count: number): Range {
+    const start = column * this.#capacity;
+    let base = Infinity;
+    let largest = 0;
+    for (let at = start; at < start + count; at += 1) {
+      const value = this.#numbers[at] ?? 0;
+      if (value < base) base = value;
+      if (value > largest) largest = value;
+    }
+    let width = 0;
+    for (let rest = largest - base; rest >= 1; rest /= 256) width += 1;
+    return { base: count === 0 ? 0 : base, width };
+  }
+
+  /** Returns the offset after the column. */
+  #writeColumn(block: Buffer, start: number, column: number, count: number, { base, width }: Range): number {
+    const first = column * this.#capacity;
+    let end = start;
+    let scale = 1;
+    for (let byte = 0; byte < width; byte += 1) {
+      for (let at = first; at < first + count; at += 1) {
+        block[end] = (((this.#numbers[at] ?? 0) - base) / scale) & 0xff;
+        end += 1;
+      }
+      scale *= 256;
+    }
+    return end;
   }
 }
 
@@ -127,29 +170,6 @@ interface Range {
   readonly base: number;
   /** Bytes that the largest difference from it takes. */
   readonly width: number;
-}
-
-function rangeOf(column: readonly number[]): Range {
-  let base = Infinity;
-  let largest = 0;
-  for (const value of column) {
-    if (value < base) base = value;
-    if (value > largest) largest = value;
-  }
-  let width = 0;
-  for (let rest = largest - base; rest >= 1; rest /= 256) width += 1;
-  return { base: column.length === 0 ? 0 : base, width };
-}
-
-/** Returns the offset after the column. */
-function writeColumn(block: Buffer, start: number, column: readonly number[], base: number, width: number): number {
-  let end = start;
-  let scale = 1;
-  for (let byte = 0; byte < width; byte += 1) {
-    for (const value of column) block[end++] = ((value - base) / scale) & 0xff;
-    scale *= 256;
-  }
-  return end;
 }
 
 /**
