@@ -11,7 +11,7 @@ import { sqlClientOf } from './clients/sql-client.js';
 import { type CollectionTarget } from './collection.js';
 import { type Collected, OutboxDelivery } from './outbox-delivery.js';
 import { insertFailed, PostHogOutboxError } from './outbox-error.js';
-import { insertOf, type OutboxTables } from './sql.js';
+import { insertOf, type OutboxTables, type Statement } from './sql.js';
 import { type OutboxTransaction, type TransactionOf } from './transaction-of.js';
 
 const UNKNOWN =
@@ -19,6 +19,10 @@ const UNKNOWN =
   'mysql2, better-sqlite3. Remedy: pass a function (sql, values) => … that runs a statement in your transaction';
 
 type Begin = NonNullable<SqlClient['begin']>;
+
+const ENDED =
+  'outbox: the transaction ended before the function did, so its events could not be written. Remedy: await outbox.run() in the ' +
+  'transaction, and in transactions of better-sqlite3 use outbox.runSync().';
 
 /** @internal */
 export interface CaptureOutboxParts {
@@ -156,27 +160,31 @@ class CaptureOutboxClass implements OnModuleInit {
       throw new PostHogOutboxError(`outbox: ${client.name} is not in a transaction. Remedy: ${client.remedy}.`);
     // In a test that records events, the transaction may be a stand-in, and there is no table.
     if (project === undefined) return { transaction: client?.transaction ?? (Object(tx) as object) };
-    if (!client?.transaction) throw new PostHogOutboxError(`outbox: the first argument ${UNKNOWN}.`);
-    return this.#tableOf(client, client.transaction, project);
+    if (!client) throw new PostHogOutboxError(`outbox: the first argument ${UNKNOWN}.`);
+    return this.#tableOf(tx, client, project);
   }
 
-  #tableOf(client: SqlClient, transaction: object, project: string): CollectionTarget {
+  #tableOf(tx: OutboxTransaction, client: SqlClient, project: string): CollectionTarget {
     const { tables } = this.#parts;
-    const { writeNow } = client;
+    const { transaction, writeNow } = client;
     const projectOf = (event: QueuedEvent): string => (isAiEvent(event) ? aiProjectOf(project) : project);
+    const statementOf = (events: readonly QueuedEvent[]): Statement => {
+      if (sqlClientOf(tx, tables.dialect)?.transaction !== transaction) throw new PostHogOutboxError(ENDED);
+      return insertOf(tables, projectOf, events);
+    };
     return {
-      transaction,
+      transaction: transaction ?? client,
       write: async (events) => {
-        try {
-          await client.write(insertOf(tables, projectOf, events));
-        } catch (error) {
+        const statement = statementOf(events);
+        await client.write(statement).catch((error: unknown) => {
           throw insertFailed(error, tables);
-        }
+        });
       },
       ...(writeNow && {
         writeNow: (events: readonly QueuedEvent[]): void => {
+          const statement = statementOf(events);
           try {
-            writeNow(insertOf(tables, projectOf, events));
+            writeNow(statement);
           } catch (error) {
             throw insertFailed(error, tables);
           }

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { types } from 'node:util';
 import { type EventReporter } from '../capture/report/event-reporter.js';
 import {
   type Delivery,
@@ -60,9 +61,15 @@ export class OutboxDelivery implements Delivery {
   async collect<T>(target: CollectionTarget, work: () => T | Promise<T>): Promise<Collected<T>> {
     const scope = this.#enter(target);
     try {
-      const result = await this.#scopes.run(scope, work);
+      const given = this.#scopes.run(scope, work);
+      // A synchronous transaction is over at the first await.
+      const isOver = target.writeNow !== undefined && !types.isPromise(given);
+      const result = isOver ? given : await given;
       scope.isOpen = false;
-      if (scope.own === null) await scope.collection.finish();
+      if (scope.own === null) {
+        if (isOver) scope.collection.finishNow();
+        else await scope.collection.finish();
+      }
       return { result, settle: (problem) => this.#leave(scope, problem) };
     } catch (error) {
       scope.isOpen = false;
