@@ -9,9 +9,10 @@ await must(process.execPath, ['scripts/build.mjs']);
 const { chromium } = await import('playwright-core');
 const { Module } = await import('@nestjs/common');
 const { NestFactory } = await import('@nestjs/core');
-const { CaptureService, PostHogCaptureModule } = await import('nestjs-posthog-capture');
+const { CaptureService, defineEvent, PostHogCaptureModule } = await import('nestjs-posthog-capture');
 const { PostHogCaptureInspectorModule } = await import('nestjs-posthog-capture/inspector');
 const { FakePostHog } = await import('nestjs-posthog-capture/testing');
+const { z } = await import('zod');
 
 const FOLDER = `${ROOT}docs/images/`;
 mkdirSync(FOLDER, { recursive: true });
@@ -27,6 +28,32 @@ const EVENTS = [
   ['order_placed', () => ({ total: 12 + random(80), currency: 'EUR', items: 1 + random(4), email: 'ann@example.com' })],
   ['signed_up', () => ({ plan: ['free', 'pro'][random(2)], email: 'bob@example.com' })],
   ['search_performed', () => ({ query: ['espresso', 'gift card', 'decaf'][random(3)], results: random(40) })],
+];
+
+const CATALOG = [
+  defineEvent(
+    'order_placed',
+    z.object({
+      total: z.number().describe('With tax'),
+      currency: z.enum(['EUR', 'USD']),
+      items: z.int().min(1),
+      email: z.email().optional(),
+    }),
+    { description: 'A customer paid an order', owner: 'checkout', pii: ['email'], version: 2 },
+  ),
+  defineEvent('signed_up', z.object({ plan: z.enum(['free', 'pro']), email: z.email() }), {
+    description: 'A visitor created an account',
+    owner: 'growth',
+    pii: ['email'],
+  }),
+  defineEvent('product_viewed', z.object({ product: z.string(), price: z.number() }), {
+    description: 'A visitor opened the page of a product',
+    owner: 'checkout',
+  }),
+  defineEvent('checkout_started', z.object({ total: z.number() }), {
+    owner: 'checkout',
+    deprecated: 'use cart_opened',
+  }),
 ];
 
 class PaymentError extends Error {
@@ -57,6 +84,7 @@ Module({
       retryBaseMs: 400,
       maxRetries: 1,
       coolDownMs: 14_000,
+      events: { catalog: CATALOG, unknown: 'allow', invalid: 'warn' },
       logger: { log() {}, warn() {}, error() {} },
     }),
     PostHogCaptureInspectorModule.forRoot({ enabled: true, mask: ['*email*'] }),
@@ -94,6 +122,8 @@ const busy = setInterval(() => {
     const [event, properties] = EVENTS[random(EVENTS.length)];
     capture.capture({ event, distinctId: `user_${100 + random(60)}`, properties: properties() });
   }
+  if (random(15) === 0)
+    capture.capture({ event: 'order_placed', distinctId: 'user_9', properties: { total: '42', currency: 'EUR' } });
   if (random(25) === 0)
     capture.capture({ event: 'order_placed', distinctId: 'user_7', properties: { note: 'x'.repeat(1024 * 1024) } });
 }, 450);
@@ -107,6 +137,11 @@ await dark.locator('#list li', { hasText: 'order_placed' }).filter({ hasText: 'd
 await seconds(1);
 await shoot(dark, 'inspector-dark');
 await dark.keyboard.press('Escape');
+await light.keyboard.press('c');
+await light.locator('#definitions summary', { hasText: 'order_placed' }).click();
+await seconds(1);
+await shoot(light, 'inspector-catalog');
+await light.keyboard.press('Escape');
 capture.withContext({ distinctId: 'user_142' }, () => {
   capture.step('cart loaded', { items: 3 });
   capture.capture({ event: 'checkout_started', properties: { total: 58 } });

@@ -59,7 +59,10 @@ const WIDTH = 'document.documentElement.scrollWidth - innerWidth';
   ): Promise<Looked & Served> => {
     const imports = [PostHogCaptureInspectorModule.forRoot()];
     const served = await serve({ posthog: { events, ...more }, imports });
-    const looked = await look(browser, `${served.url}/_posthog`, options);
+    const looked = await look(browser, `${served.url}/_posthog`, {
+      viewport: { width: 1280, height: 900 },
+      ...options,
+    });
     await looked.page.getByText('No events yet').waitFor();
     return { ...served, ...looked };
   };
@@ -115,6 +118,26 @@ const WIDTH = 'document.documentElement.scrollWidth - innerWidth';
     await page.locator('#json', { hasText: '"email": "•••"' }).waitFor();
     expect(await page.content()).not.toMatch(/ann@example\.com|secret/);
     expect(alarms).toEqual([]);
+  });
+
+  it('folds the definition of a valid event in a low window, and remembers what the user chose', async () => {
+    const low = { viewport: { width: 1280, height: 720 } };
+    const { page, capture } = await open({ catalog: [OrderPlaced], invalid: 'warn' }, low);
+    capture.capture(OrderPlaced({ total: 3 }, { distinctId: 'bob' }));
+    capture.capture({ event: 'order_placed', distinctId: 'cid', properties: { total: 'x' } });
+    const [summary, total] = ['#detail-definition summary', '#detail-definition tbody tr >> nth=0'];
+    await row(page, 'bob').click();
+    await page.locator(summary, { hasText: 'owner: checkout' }).waitFor();
+    expect(await page.locator(total).isVisible()).toBe(false);
+    await row(page, 'cid').click();
+    await page.locator(total).waitFor();
+    await row(page, 'bob').click();
+    await page.locator(total).waitFor({ state: 'hidden' });
+    await page.locator(summary).click();
+    await page.locator(total).waitFor();
+    await row(page, 'cid').click();
+    await row(page, 'bob').click();
+    await page.locator(total).waitFor();
   });
 
   it('lists all definitions, also those that were captured without a catalog', async () => {
@@ -229,7 +252,7 @@ const WIDTH = 'document.documentElement.scrollWidth - innerWidth';
   });
 
   it.each([
-    ['light', { width: 1280, height: 800 }],
+    ['light', { width: 1280, height: 900 }],
     ['dark', { width: 390, height: 844 }],
   ] as const)('shows hostile definitions as text, readable in the %s theme', async (colorScheme, viewport) => {
     const events = { catalog: [OrderPlaced, OrderCreated, ...hostile], invalid: 'warn' } as const;

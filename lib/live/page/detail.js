@@ -23,6 +23,12 @@ class Detail {
     this.isPretty = true;
     /** Of events with errors. */
     this.isStack = true;
+    this.definition = /** @type {HTMLDetailsElement} */ (byId('detail-definition'));
+    /** Chosen by the user, or by the space that it leaves for the JSON. */
+    this.isDefinitionOpen = matchMedia('(min-height: 900px), (min-height: 700px) and (max-width: 760px)').matches;
+    this.definition.querySelector('summary')?.addEventListener('click', () => {
+      this.isDefinitionOpen = !this.definition.open;
+    });
     byId('stack-button').addEventListener('click', () => this.#choose(true, this.isPretty));
     byId('pretty').addEventListener('click', () => this.#choose(false, true));
     byId('raw').addEventListener('click', () => this.#choose(false, false));
@@ -124,8 +130,9 @@ class Detail {
     byId('detail-problems').hidden = problems.length === 0;
     byId('detail-problems').replaceChildren(...problems.map((problem) => make('li', '', visible(sentence(problem)))));
     const definition = this.catalog.definitionOf(event);
-    byId('detail-definition').hidden = definition === undefined;
+    this.definition.hidden = definition === undefined;
     if (definition === undefined) return;
+    if (this.id !== event.id) this.definition.open = this.isDefinitionOpen || broken.length > 0;
     const { description, owner, version, isListed } = definition;
     const facts = [
       ...(owner === null ? [] : [`owner: ${owner}`]),
@@ -134,9 +141,7 @@ class Detail {
     ];
     byId('detail-about').textContent = facts.map((fact) => ` · ${visible(fact)}`).join('');
     const about = description === null ? [] : [make('p', '', visible(description))];
-    byId('detail-definition')
-      .querySelector('div')
-      ?.replaceChildren(...about, ...definitionView(definition, broken));
+    this.definition.querySelector('div')?.replaceChildren(...about, ...definitionView(definition, broken));
   }
 
   /** The flags that the event was decided by. */
