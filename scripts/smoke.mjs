@@ -152,7 +152,7 @@ async function flags() {
   await sample('06-flags', /Events:\s+(\S+)/, act, { FLAGS_TIMEOUT_MS: '60000' });
 }
 
-/** The sample 07-typed-events: events that keep or break their definition, and the catalog in its repository. */
+/** The sample 07-typed-events: events that keep or break their definition or their limit, and the catalog in its repository. */
 async function typedEvents() {
   const act = async (stored) => {
     const send = async (path, body) => {
@@ -162,11 +162,17 @@ async function typedEvents() {
     };
     assert.equal(await send('/orders', { id: 'o1', total: -1 }), 201);
     assert.equal(await send('/orders', { id: 'o2', total: 42, email: 'ann@example.com' }), 201);
+    const cart = () => fetch(`http://127.0.0.1:${PORT}/cart`, { headers: { 'x-user': 'ann' } });
+    for (let time = 0; time < 5; time++) assert.equal((await cart()).status, 200);
+    const payment = { id: 'p1', order: 'o2', amount: 42, customer: 'ann', paidAt: '2026-01-02T03:04:05Z' };
+    for (let time = 0; time < 2; time++) assert.equal(await send('/webhooks/payments', payment), 201);
     assert.equal(await send('/orders/o2/invoice', {}), 201);
     const events = await until(async () => {
       const found = JSON.parse(await stored());
       return found.some(({ event }) => event === 'invoice_sent') && found;
     });
+    const count = (name) => events.filter(({ event }) => event === name).length;
+    assert.deepEqual([count('cart_viewed'), count('payment_received')], [3, 1]);
     const orders = events.filter(({ event }) => event === 'order_placed').map(({ properties }) => properties);
     assert.deepEqual(
       orders.map(({ order, total, currency }) => [order, total, currency]),

@@ -14,9 +14,11 @@ export const OrderPlaced = defineEvent(
   { description: 'A customer placed an order', owner: 'checkout', version: 2, pii: ['email'] },
 );
 
+/** At most three per person and hour: a page that reloads is no news. */
 export const CartViewed = defineEvent('cart_viewed', z.object({ items: z.int().min(0) }), {
   description: 'A customer looked at the cart',
   owner: 'checkout',
+  limit: { perPersonPerHour: 3 },
 });
 
 export const PaymentReceived = defineEvent(

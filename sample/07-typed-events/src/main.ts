@@ -19,8 +19,9 @@ Inspector:  ${url}/_posthog (c: the catalog)
 An order, and one that breaks the definition of its event:
   ${post}/orders -d '{"id":"o1","total":42,"email":"ann@example.com"}'
   ${post}/orders -d '{"id":"o2","total":-1}'
-Other events:
+An event that is limited to three per hour and person:
   curl ${url}/cart -H 'x-user: ann'
+A webhook that may come twice:
   ${post}/webhooks/payments -d '{"id":"p1","order":"o1","amount":42,"customer":"ann","paidAt":"2026-01-02T03:04:05Z"}'
 Press Ctrl-C to stop.`);
 

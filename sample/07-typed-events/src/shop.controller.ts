@@ -45,9 +45,10 @@ export class ShopController {
     return { pages };
   }
 
+  /** A webhook, which the provider repeats until it gets a response: all of them are one event, in PostHog as well. */
   @Post('webhooks/payments')
-  payment(@Body() { order, amount, customer, paidAt }: Payment): { received: boolean } {
-    const envelope = { distinctId: customer, timestamp: paidAt };
+  payment(@Body() { id, order, amount, customer, paidAt }: Payment): { received: boolean } {
+    const envelope = { distinctId: customer, timestamp: paidAt, dedupeKey: id };
     this.capture.capture(PaymentReceived({ order, amount }, envelope));
     return { received: true };
   }

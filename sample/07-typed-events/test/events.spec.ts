@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type CaptureRecorder, overrideCapture } from 'nestjs-posthog-capture/testing';
 import 'nestjs-posthog-capture/testing/jest';
 import { AppModule } from '../src/app.module.js';
-import { InvoiceSent, OrderPlaced } from '../src/events.js';
+import { CartViewed, InvoiceSent, OrderPlaced, PaymentReceived } from '../src/events.js';
 
 /** Tests the events of the application by their definitions. */
 describe('the events of the shop', () => {
@@ -45,5 +45,18 @@ describe('the events of the shop', () => {
   it('are refused in tests if they break the definition', async () => {
     await send('POST', '/orders', 'ann', { id: 'o1', total: -1 });
     expect(recorder).not.toHaveCaptured(OrderPlaced);
+  });
+
+  it('are limited to three per person and hour', async () => {
+    for (const user of ['bob', 'bob', 'bob', 'bob', 'bob', 'cid']) await send('GET', '/cart', user);
+    expect(recorder).toHaveCapturedTimes(CartViewed, 3, { distinctId: 'bob' });
+    expect(recorder).toHaveCapturedTimes(CartViewed, 1, { distinctId: 'cid' });
+  });
+
+  it('are one for a webhook that came twice', async () => {
+    const payment = { id: 'p1', order: 'o1', amount: 42, customer: 'ann', paidAt: '2026-01-02T03:04:05Z' };
+    for (let time = 0; time < 2; time++)
+      expect(await send('POST', '/webhooks/payments', 'provider', payment)).toBe(201);
+    expect(recorder).toHaveCapturedTimes(PaymentReceived, 1, { distinctId: 'ann' });
   });
 });
