@@ -58,6 +58,7 @@ export {
   type TypedEvent,
 } from './events/define-event.js';
 export { type EventClass, type EventInfo } from './events/defined-event.js';
+export { type ProfileMode } from './context/profile-mode.js';
 export { type EventLimit } from './events/event-limit.js';
 export { Event, Pii, type Props } from './events/event-class.js';
 export { type CaptureEventOptions, type EventDetails, type EventEnvelope } from './events/event-envelope.js';

@@ -16,6 +16,16 @@ const CLIENTS = [
   client('@segment/analytics-node', 'segment'),
 ];
 
+const limited = (label, limits) => client(label, 'ours', { limits });
+
+const EVENTS = [
+  client('by its name', 'ours'),
+  client('of a definition, checked by Zod', 'ours', { isDefined: true }),
+  limited('by its name, limits for other names', { 'page_*': { sampleRate: 0.1 } }),
+  limited('by its name, perMinute', { '*': { perMinute: 1_000_000_000 } }),
+  limited('by its name, perPersonPerHour', { '*': { perPersonPerHour: 1_000_000_000 } }),
+];
+
 const interceptor = (label, variant = label) => ({ label, variant, process: 'call' });
 
 const INTERCEPTORS = [
@@ -48,7 +58,7 @@ const TICKS = [
 ];
 
 export async function call(sink, { quick }) {
-  const { rounds, turns, bursts } = quick ? { rounds: 1, turns: 1, bursts: 3 } : { rounds: 3, turns: 8, bursts: 50 };
+  const { rounds, turns, bursts } = scaleOf(quick);
   const measure = (child) => child.call('time', { bursts });
   const warmUp = (child) => child.call('time', { bursts: quick ? 3 : 400 });
   const how = `${rounds} × ${turns} turns of ${bursts} bursts of 100`;
@@ -66,6 +76,8 @@ export async function call(sink, { quick }) {
     },
   });
   print(`call: time inside capture() alone (${how})`, ['client', '× floor'], captures);
+
+  await events(sink, { quick });
 
   const interceptors = await inTurns('call: interceptor', INTERCEPTORS, {
     rounds,
@@ -128,6 +140,24 @@ export async function call(sink, { quick }) {
     ...[...nextTick].map(([label, turns]) => [label, spread(turns, 0), number(ratio(turns, base), 2)]),
   ]);
 }
+
+/** What the check of a definition, and limits, add to an event. */
+export async function events(sink, { quick }) {
+  const { rounds, turns, bursts } = scaleOf(quick);
+  const samples = await inTurns('call: defined events and limits', EVENTS, {
+    rounds,
+    turns,
+    measure: (child) => child.call('time', { bursts }),
+    async start(child, { name, isDefined, limits }) {
+      await sink.reset();
+      await child.call('openCapture', { name, isDefined, more: { limits }, batch: 100, url: sink.url, mode: 'v0' });
+      await child.call('time', { bursts: quick ? 3 : 400 });
+    },
+  });
+  print(`call: an event (${rounds} × ${turns} turns of ${bursts} bursts of 100)`, ['event', '× by its name'], samples);
+}
+
+const scaleOf = (quick) => (quick ? { rounds: 1, turns: 1, bursts: 3 } : { rounds: 3, turns: 8, bursts: 50 });
 
 /** Compares all rows with the first. */
 function print(title, [head, compared], samples) {

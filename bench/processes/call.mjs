@@ -229,13 +229,38 @@ const FLAGS = {
   },
 };
 
+/** Captures the event of all benchmarks by a definition. */
+async function definedCapture(service) {
+  const { defineEvent } = await import('nestjs-posthog-capture');
+  const { z } = await import('zod');
+  const OrderPlaced = defineEvent(
+    EVENT_NAME,
+    z.object({
+      seq: z.number(),
+      order_id: z.string(),
+      plan: z.enum(['free', 'starter', 'team', 'business', 'enterprise']),
+      product: z.string(),
+      amount: z.number(),
+      currency: z.literal('EUR'),
+      items: z.number(),
+      is_first_order: z.boolean(),
+      path: z.string(),
+      referrer: z.string(),
+      session_id: z.string(),
+      app_version: z.string(),
+    }),
+  );
+  return (n) => void service.capture(OrderPlaced(propertiesOf(n), { distinctId: personOf(n) }));
+}
+
 let around;
 let readFlag;
 
 serve({
-  async openCapture({ inContext, ...options }) {
+  async openCapture({ inContext, isDefined, ...options }) {
     const client = await openClient(options);
-    const capture = (n) => () => client.capture(n);
+    const captureEvent = isDefined ? await definedCapture(client.service) : client.capture;
+    const capture = (n) => () => captureEvent(n);
     const context = { sessionId: 'session_1', properties: { tenant: 'acme' } };
     const captureInContext = (n) => () => client.service.withContext(context, capture(n));
     subject = { prepare: inContext ? captureInContext : capture, rest: () => client.drain() };

@@ -9,6 +9,7 @@ import {
   mergeContexts,
   NO_CONTEXT,
 } from './capture-context.js';
+import { type ProfileMode } from './profile-mode.js';
 import { cookieNamesOf, type CookieNames } from './posthog-cookie.js';
 import {
   hasTracingHeaders,
@@ -33,6 +34,8 @@ export interface InterpreterSettings {
   /** Part of the cookie's name. */
   readonly apiKey: string;
   readonly requestProperties: RequestPropertySet | readonly RequestPropertySet[];
+  /** `identified`: contexts tell whether their person is known from tracing headers only. Default: they do not. */
+  readonly profiles?: ProfileMode;
 }
 
 const REMEDIES = {
@@ -148,12 +151,13 @@ export class CallInterpreter {
 
   /** What posthog-js in the browser says of the user: headers, else the cookie. */
   #browserOf(source: CallSource): CheckedContext {
-    const { tracingHeaders, identity } = this.#settings;
+    const { tracingHeaders, identity, profiles } = this.#settings;
     if ((!tracingHeaders && this.#cookie === undefined) || source.request === undefined) return NO_CONTEXT;
     const isPersonTrusted = identity === undefined;
     const read = (): CheckedContext => {
       const request = requestOf(source);
       const headers = tracingHeaders ? readTracingHeaders(request, isPersonTrusted, this.#warn) : NO_CONTEXT;
+      if (headers.distinctId !== undefined && profiles === 'identified') return { ...headers, unidentified: true };
       if (headers !== NO_CONTEXT || this.#cookie === undefined) return headers;
       if (tracingHeaders && hasTracingHeaders(request)) return NO_CONTEXT;
       return readPostHogCookie(request, this.#cookie, isPersonTrusted, this.#warn);

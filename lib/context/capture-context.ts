@@ -23,6 +23,8 @@ export interface SerializedContext extends CaptureContext {
   groups?: Record<string, string>;
   /** Values of the feature flags that were read, so that a job sees the same ones. Only `nestjs-posthog-capture/flags` reads them. */
   flags?: Record<string, unknown>;
+  /** true: the distinct id comes from tracing headers. Only with option `profiles: 'identified'`. */
+  unidentified?: boolean;
 }
 
 /** A valid context with normalized values. Shared between events, so it is never changed. */
@@ -34,12 +36,14 @@ export interface CheckedContext {
   readonly optedOut?: boolean;
   /** As another process has exported it: not checked. */
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** The distinct id comes from tracing headers, which do not tell whether its person is identified. Only set where that matters. */
+  readonly unidentified?: boolean;
 }
 
 /** The empty context: a single object, so that it can be recognized by identity. */
 export const NO_CONTEXT: CheckedContext = Object.freeze({});
 
-const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut', 'flags'];
+const FIELDS = ['distinctId', 'sessionId', 'groups', 'properties', 'optedOut', 'flags', 'unidentified'];
 
 /** PostHog truncates the session id of its own header to this length. */
 const MAX_SESSION_ID_LENGTH = 1000;
@@ -63,7 +67,7 @@ export function checkContext(input: unknown, warn: Warn): CheckedContext {
 }
 
 function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn): void {
-  const { distinctId, sessionId, groups, properties, optedOut, flags } = input;
+  const { distinctId, sessionId, groups, properties, optedOut, flags, unidentified } = input;
   const ignore = (field: string, rule: string, value: unknown): void =>
     warn(`${field} of a context must be ${rule}, but it is ${describe(value)}; it was ignored`);
 
@@ -101,6 +105,9 @@ function readContext(input: Record<string, unknown>, checked: Draft, warn: Warn)
   if (ofFlags !== null) checked.flags = ofFlags;
   else if (!isMissing(flags)) ignore('flags', 'what context.export() returned', flags);
 
+  if (typeof unidentified === 'boolean') checked.unidentified = unidentified;
+  else if (!isMissing(unidentified)) ignore('unidentified', 'true or false', unidentified);
+
   warnOfUnknownFields(input, FIELDS, warn);
 }
 
@@ -115,6 +122,7 @@ export function mergeContexts(below: CheckedContext, above: CheckedContext): Che
     properties: mergeObjects(below.properties, above.properties),
     optedOut: above.optedOut ?? below.optedOut,
     flags: mergeObjects(below.flags, above.flags),
+    unidentified: above.distinctId === undefined ? below.unidentified : above.unidentified,
   };
 }
 

@@ -83,7 +83,9 @@ export class ContextStorage {
     if (scope === undefined) return {};
     const set = contextOf(scope);
     const person = scope.source === undefined ? undefined : this.#interpreter?.personOf(scope.source);
-    const exported = copyContext(person === undefined ? set : mergeContexts(person, set)) as SerializedContext;
+    const whole = person === undefined ? set : mergeContexts(person, set);
+    const exported = copyContext(whole) as SerializedContext;
+    if (whole.unidentified === true) exported.unidentified = true;
     const { properties } = exported;
     if (properties !== undefined) exported.properties = this.#plainJson(properties);
     const { flags } = lowestLayer(scope);

@@ -27,6 +27,7 @@ import { queueDefaults } from './queue-defaults.js';
 import { type EventLimit } from '../events/event-limit.js';
 import { type EventsOptions } from '../events/events-options.js';
 import { type Identity } from '../context/call-interpreter.js';
+import { PROFILE_MODES, type ProfileMode } from '../context/profile-mode.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
 import { type TrackContext } from '../context/track-context.js';
 import { type EventDrop } from '../delivery/delivery.js';
@@ -344,6 +345,21 @@ export class PostHogCaptureOptions {
    */
   @IsSwitch()
   readonly posthogCookie: boolean = false;
+
+  /**
+   * Events that create and update person profiles; PostHog bills the others less:
+   *
+   * - `always`: all events with a person
+   * - `identified`: not those whose person is known from tracing headers only. The headers also carry the ids of anonymous visitors. Such events
+   *   have `$process_person_profile: false`, unless they carry `$set`, `$set_once` or `$unset`. PostHog still counts them for a person that exists
+   * - `never`: none. `identify`, `alias`, `groupIdentify` and calls that set properties of persons are dropped as `invalid`
+   *
+   * An event's own `processPersonProfile` takes precedence.
+   *
+   * Default: `always`. Variable: `POSTHOG_PROFILES`.
+   */
+  @IsOneOf(...PROFILE_MODES)
+  readonly profiles: ProfileMode = 'always';
 
   /**
    * Properties that a request adds to its events; one of these, or an array:

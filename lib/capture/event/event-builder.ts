@@ -1,5 +1,6 @@
 import { type CheckedContext } from '../../context/capture-context.js';
 import { type ExceptionStep } from '../../context/exception-steps.js';
+import { type ProfileMode } from '../../context/profile-mode.js';
 import { type Warn } from '../../shared/unknown-fields.js';
 import { plainCopy } from '../../shared/untrusted-values.js';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../shared/version.js';
@@ -14,9 +15,13 @@ type Properties = Record<string, unknown>;
 
 const LIBRARY: Properties = { $lib: LIBRARY_NAME, $lib_version: LIBRARY_VERSION, $is_server: true };
 
+const NOT_APPLIED = 'PostHog ignores its $set, $set_once and $unset, because option profiles is never';
+
 /** Options of the module for all events. */
 export interface BuilderSettings extends ReservedSettings {
   readonly disableGeoip: boolean;
+  /** Default: `always`. */
+  readonly profiles?: ProfileMode;
   readonly superProperties: Readonly<Properties>;
 }
 
@@ -86,13 +91,29 @@ function mergeProperties(
   if (source.disableGeoip === false) remove(properties, '$geoip_disable');
 
   const isProfileGiven = typeof own.$process_person_profile === 'boolean';
-  if (isPersonless && !isProfileGiven) properties.$process_person_profile = false;
+  if ((isPersonless || isWithoutProfile(source, acting, settings, properties)) && !isProfileGiven)
+    properties.$process_person_profile = false;
+  if (settings.profiles === 'never' && changesPerson(properties)) warn(NOT_APPLIED);
   if (source.switches) Object.assign(properties, source.switches);
   // A default for ordinary events: PostHog would ignore an identify, alias or group event that has it.
   const isOwn = isProfileGiven || source.switches?.$process_person_profile !== undefined;
   if (source.needsProfile && !isPersonless && !isOwn) remove(properties, '$process_person_profile', false);
   return properties;
 }
+
+function isWithoutProfile(
+  { distinctId, needsProfile }: SourceEvent,
+  { unidentified }: CheckedContext,
+  { profiles = 'always' }: BuilderSettings,
+  properties: Properties,
+): boolean {
+  if (profiles !== 'identified') return profiles === 'never';
+  return distinctId === undefined && unidentified === true && !needsProfile && !changesPerson(properties);
+}
+
+/** PostHog would ignore the change without a person profile. */
+const changesPerson = (properties: Properties): boolean =>
+  (properties.$set ?? properties.$set_once ?? properties.$unset ?? undefined) !== undefined;
 
 function addException(properties: Properties, { properties: own, defaults }: DescribedException, warn: Warn): void {
   removeOwned(properties, warn);

@@ -16,7 +16,7 @@ import { Exceptions, RATE_LIMITED } from '../exception/exceptions.js';
 import { trimException } from '../exception/trim-exception.js';
 import { applyBeforeSend, type Filtered } from '../input/before-send.js';
 import { requiredProblem } from '../input/reserved-properties.js';
-import { type SourceEvent } from '../input/source-event.js';
+import { isOfPerson, type SourceEvent } from '../input/source-event.js';
 import { type Admission, EventLimits } from '../limits/event-limits.js';
 import { buildEvent, type BuilderSettings, type EventSurroundings } from './event-builder.js';
 import { IsoClock, UuidSource } from './event-stamps.js';
@@ -70,6 +70,9 @@ interface Origin {
 type Admitted = Pick<Extract<Admission, { ok: true }>, 'uuid' | 'personlessId' | 'sampleRate'>;
 
 const NO_LIMITS: Admitted = { uuid: undefined, personlessId: undefined, sampleRate: undefined };
+
+const NO_PROFILES =
+  'it changes a person or a group, which PostHog does only with person profiles, and option profiles is never: remove the call, or set profiles to identified';
 
 /** Levels of an event that are created here and may be changed: the event and its properties. */
 const OWN_LEVELS = 2;
@@ -127,6 +130,8 @@ export class EventIntake {
     if (acting.optedOut)
       return { ok: false, reason: 'opted_out', detail: 'the current person opted out', uuid: null, distinctId };
     const { definition, event, properties } = given;
+    if (this.#usual.settings.profiles === 'never' && isOfPerson(event))
+      return { ok: false, reason: 'invalid', detail: NO_PROFILES, uuid: null, distinctId };
     const isUndefined = definition === undefined && this.#catalog.isOpen;
     const conformed = isUndefined ? null : this.#catalog.conform(event, properties, definition, warn);
     if (conformed?.ok === false)

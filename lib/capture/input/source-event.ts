@@ -61,3 +61,6 @@ export function refuse(event: unknown, problem: string): Checked {
 const NEED_PROFILE: ReadonlySet<string> = new Set(['$identify', '$create_alias', '$groupidentify']);
 
 export const needsProfile = (event: string): boolean => NEED_PROFILE.has(event);
+
+/** True for an event that only changes a person or a group. */
+export const isOfPerson = (event: string): boolean => event === '$set' || needsProfile(event);

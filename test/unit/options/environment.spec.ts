@@ -29,6 +29,7 @@ const VARIABLES: [option: string, variable: string, text: string, value: unknown
   ['context', 'POSTHOG_CONTEXT', 'off', false],
   ['tracingHeaders', 'POSTHOG_TRACING_HEADERS', '0', false],
   ['posthogCookie', 'POSTHOG_POSTHOG_COOKIE', 'yes', true],
+  ['profiles', 'POSTHOG_PROFILES', ' Identified', 'identified'],
   ['requestProperties', 'POSTHOG_REQUEST_PROPERTIES', 'URL', 'url'],
   ['queue', 'POSTHOG_QUEUE_URL', ' rediss://redis:6379/1 ', 'rediss://redis:6379/1'],
   ['limits', 'POSTHOG_LIMITS', ' {"page_*": {"sampleRate": 0.1}}', { 'page_*': { sampleRate: 0.1 } }],

@@ -37,6 +37,7 @@ const DEFAULTS: Record<string, unknown> = {
   queue: undefined,
   tracingHeaders: true,
   posthogCookie: false,
+  profiles: 'always',
   requestProperties: 'route',
   superProperties: {},
   beforeSend: undefined,
