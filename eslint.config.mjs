@@ -23,6 +23,7 @@ const MAY_IMPORT = {
   tracking: ['capture', 'events', 'options', 'context', 'shared'],
   stores: ['options', 'records', 'delivery', 'shared'],
   redis: ['options', 'queue', 'records', 'delivery', 'shared'],
+  outbox: ['queue', 'records', 'wire', 'delivery', 'json', 'shared'],
   crash: ['capture', 'options', 'wire', 'delivery', 'shared'],
   module: [
     'crash',

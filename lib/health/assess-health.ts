@@ -36,6 +36,11 @@ const DEFAULT_AGE_MS = 300_000;
 /** Flag definitions are old after so many intervals in which they could not be loaded. */
 const MISSED_LOADS = 3;
 
+const OUTBOX_DOWN: HealthProblem = {
+  message: 'The database of the outbox does not respond: events wait in it',
+  remedy: 'check that it runs and can be reached',
+};
+
 const STATES: Readonly<Record<'full' | 'down', HealthProblem>> = {
   full: {
     message: 'The shared queue is full: events wait where they were captured',
@@ -69,7 +74,7 @@ function downProblems({ lastFailure, storeFailing, queue }: CaptureStats): Healt
   const problems = queueProblems(queue, 'down');
   if (lastFailure?.refusesAll) problems.push({ message: lastFailure.message, remedy: lastFailure.remedy });
   if (storeFailing && queue?.role !== 'relay')
-    problems.push({ message: 'The store fails: events are in memory only', remedy: routeOf(queue?.role).storeRemedy });
+    problems.push({ message: 'The store fails: events are in memory only', remedy: routeOf(queue).storeRemedy });
   return distinct(problems);
 }
 
@@ -79,7 +84,7 @@ function degradedProblems(
   { maxQueueShare = DEFAULT_QUEUE_SHARE, maxPendingAgeMs = defaultAgeMs(stats.limits) }: CaptureHealthThresholds,
 ): HealthProblem[] {
   const { coolDownUntil, lastFailure, batchLimit, droppedByReason, storeFailing, queue } = stats;
-  const { receiver, backlogRemedy, storeRemedy } = routeOf(queue?.role);
+  const { receiver, backlogRemedy, storeName, storeRemedy } = routeOf(queue);
   const problems = queueProblems(queue, 'degraded');
   if (coolDownUntil !== null && !lastFailure?.refusesAll) {
     const { message = `${capitalized(receiver)} does not respond`, remedy = 'nothing to do unless it lasts' } =
@@ -87,7 +92,7 @@ function degradedProblems(
     problems.push({ message, remedy });
   }
   if (storeFailing && queue?.role === 'relay' && queue.state !== 'down')
-    problems.push({ message: 'The shared queue fails: nothing is taken from it', remedy: storeRemedy });
+    problems.push({ message: `${capitalized(storeName)} fails: nothing is taken from it`, remedy: storeRemedy });
   if (batchLimit) problems.push({ message: batchLimit.message, remedy: batchLimit.remedy });
   if (queueShare > maxQueueShare || queueShare >= 1) {
     const { queue_full: lost = 0 } = droppedByReason;
@@ -113,7 +118,8 @@ function queueProblems(queue: QueueStats | null, severity: 'down' | 'degraded'):
     .filter((problem) => problem.severity === severity)
     .map(({ message, remedy }) => ({ message, remedy }));
   const isKnown = queue.problems.some((problem) => problem.severity !== 'note');
-  if (queue.state !== 'ok' && severity === 'degraded' && !isKnown) problems.push(STATES[queue.state]);
+  if (queue.state !== 'ok' && severity === 'degraded' && !isKnown)
+    problems.push(queue.kind === 'outbox' ? OUTBOX_DOWN : STATES[queue.state]);
   return problems;
 }
 

@@ -118,7 +118,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
 
   #ownState(): LiveState {
     const { pending, coolDownUntil, lastFailure, requests, queue, ai } = this.#capture.stats();
-    const { receiver } = routeOf(queue?.role);
+    const { receiver } = routeOf(queue);
     const ofAi = ai === null || ai.pending === 0 ? '' : ` (${ai.pending} of AI)`;
     const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting${ofAi}`;
     if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is disabled; ${waiting}`, nextAt: null };

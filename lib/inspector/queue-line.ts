@@ -2,6 +2,7 @@ import { type QueueStats } from '../queue/queue-monitor.js';
 
 /** Describes a shared queue in one line: what waits in it, and who takes it. */
 export function queueLine({
+  kind,
   role,
   state,
   events,
@@ -16,12 +17,18 @@ export function queueLine({
     ...(state === 'ok' ? [] : [state]),
     ...(events === null ? [] : [`${counted(events, 'event')}${size}`]),
     ...(oldestMs === null || oldestMs === 0 ? [] : [`oldest ${Math.round(oldestMs / 1000)} s`]),
-    ...(relays === null ? [] : [counted(relays, 'relay')]),
-    ...(role === 'relay' ? [`${counted(partitionsHeld, 'partition')} held here`] : []),
+    ...(relays === null || kind === 'outbox' ? [] : [counted(relays, 'relay')]),
+    ...(relays === 0 && kind === 'outbox' ? ['no relay'] : []),
+    ...(role === 'relay' ? [part(kind, partitionsHeld)] : []),
   ];
   const [problem] = problems.filter(({ severity }) => severity !== 'note');
   const trouble = problem ? `. ${problem.message}: ${problem.remedy}` : '';
-  return `Shared queue: ${parts.length === 0 ? 'not sampled yet' : parts.join(', ')}${trouble}`;
+  return `${kind === 'outbox' ? 'Outbox' : 'Shared queue'}: ${parts.length === 0 ? 'not sampled yet' : parts.join(', ')}${trouble}`;
+}
+
+function part(kind: QueueStats['kind'], partitionsHeld: number): string {
+  if (kind !== 'outbox') return `${counted(partitionsHeld, 'partition')} held here`;
+  return partitionsHeld > 0 ? 'this relay is active' : 'this relay stands by';
 }
 
 function counted(count: number, thing: string): string {

@@ -20,7 +20,7 @@ import { type Warn } from '../shared/unknown-fields.js';
 import { ContextStorage } from '../context/context-storage.js';
 import { type Delivery } from '../delivery/delivery.js';
 import { type HandsOver } from '../delivery/hand-over.js';
-import { type QueueRole, type QueueStats } from '../queue/queue-monitor.js';
+import { type QueueEnd, type QueueStats } from '../queue/queue-monitor.js';
 import { exceptionRulesOf } from '../tracking/call/exception-rules.js';
 import { rememberSettings } from '../tracking/call/tracking-instance.js';
 import { watchCrashes } from './watch-crashes.js';
@@ -70,20 +70,21 @@ export type Connect = (reporter: EventReporter, shutDown: () => Promise<unknown>
  *
  * @param name the name of a named instance
  * @param connect called once, or never if the instance is disabled
- * @param role the side of the shared queue that it is on, if there is one
+ * @param end the end of the shared queue or outbox that it is at, if there is one
  */
 export async function assembleCapture(
   { options, warnings, notes }: ResolvedOptions,
   name: string | undefined,
   connect: Connect,
-  role?: QueueRole,
+  end?: QueueEnd,
 ): Promise<CaptureService> {
   const logger = options.logger ?? new Logger(name === undefined ? 'PostHogCapture' : `PostHogCapture:${name}`);
-  // A pod does not know what PostHog accepts.
-  const callbacks = role === 'pod' ? { ...options, onDelivery: undefined } : options;
+  // It does not know what PostHog accepts.
+  const handsOn = end?.role === 'pod' || end?.handsOn === true;
+  const callbacks = handsOn ? { ...options, onDelivery: undefined } : options;
   const catalog = catalogOf(options);
   const limits = limitsOf(options, catalog);
-  const reporter = new EventReporter(logger, callbacks, routeOf(role), (event) => limits.lost(event));
+  const reporter = new EventReporter(logger, callbacks, routeOf(end), (event) => limits.lost(event));
   for (const warning of warnings) reporter.warn(`options: ${warning}`, warning);
   for (const note of notes) reporter.note(`options: ${note}`, note);
   const warnOfContext: Warn = (warning) => reporter.warn(`context: ${warning}`, `Context: ${warning}.`);
@@ -103,7 +104,7 @@ export async function assembleCapture(
   const stopWatching = handOver ? watchCrashes(options, service, handOver, reporter) : () => undefined;
   allowWatching(service, reporter);
   allowDefinitions(service, catalog);
-  if (role !== 'relay')
+  if (end?.role !== 'relay')
     allowWrapping(service, {
       project,
       wrap: (wrap) => {
@@ -111,7 +112,7 @@ export async function assembleCapture(
       },
     });
   // The calls of an application are those of its other instances.
-  const isTracking = options.enabled && role !== 'relay';
+  const isTracking = options.enabled && end?.role !== 'relay';
   const exceptionRules = isTracking ? exceptionRulesOf(options.exceptions) : null;
   rememberSettings(service, {
     context: isTracking && options.context,

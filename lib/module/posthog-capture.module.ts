@@ -44,5 +44,5 @@ function createCapture({ explicit, name, config, modules }: InstanceSource): Pro
   const { options } = resolved;
   return options.queue === undefined
     ? assembleCapture(resolved, name, connectPostHog(options, name, modules))
-    : assembleCapture(resolved, name, connectPod(options, options.queue, name, modules), 'pod');
+    : assembleCapture(resolved, name, connectPod(options, options.queue, name, modules), { role: 'pod' });
 }

@@ -7,6 +7,33 @@ import { type EventStore } from '../delivery/durability/event-store.js';
  */
 export const aiProjectOf = (project: string): string => `${project}+ai`;
 
+/** Events that wait for a relay: the side of a queue, or of an outbox, that relays take events from. */
+export interface RelaySource {
+  /** `outbox`: the table in which an application writes its events. Default: a shared queue. */
+  readonly kind?: 'outbox';
+
+  /**
+   * Name of the project that its events belong to, if the application chose one. Default: none, and callers pass an opaque id of
+   * PostHog's host and key.
+   */
+  readonly project?: string | undefined;
+
+  /**
+   * Takes events, and removes them once their fate is known. Called once per instance, and once more when there are AI events; the
+   * project is that of `recover`.
+   */
+  source(): QueueSource;
+
+  /**
+   * Depth and state for one project, and how many relays take from it. Takes a few round trips at most, and is called every few seconds.
+   * Never rejects: an engine that cannot be reached is `down`.
+   */
+  sample(project: string): Promise<QueueSample>;
+
+  /** Called at boot, before everything else. Rejects if it can never work, such as without its table, but not if its engine is down. */
+  check?(): Promise<void>;
+}
+
 /**
  * Carries events from the processes that capture them, the pods, to the processes that send them to PostHog, the relays. A process
  * may be both. One object serves one process, and may be given to several instances: they share its connection.
@@ -17,13 +44,7 @@ export const aiProjectOf = (project: string): string => `${project}+ai`;
  * What the queue must keep: every event that `send` reported as accepted, until a source removes it, whatever happens to pods and
  * relays; and the order in which events of one order key were accepted.
  */
-export interface CaptureQueue {
-  /**
-   * Name of the project that its events belong to, if the application chose one. Default: none, and callers pass an opaque id of
-   * PostHog's host and key.
-   */
-  readonly project?: string | undefined;
-
+export interface CaptureQueue extends RelaySource {
   /**
    * The side of a pod: puts batches into the queue. Called once per instance, and once more for its AI events, with another project.
    *
@@ -37,18 +58,6 @@ export interface CaptureQueue {
    * @param project opaque; events of one project are never returned for another one
    */
   sender(project: string, log: QueueLog): Sender;
-
-  /**
-   * The side of a relay: takes events from the queue, sends them, and removes them once their fate is known. Called once per
-   * instance, and once more when there are AI events; the project is that of `recover`.
-   */
-  source(): QueueSource;
-
-  /**
-   * Depth and state of the queue for one project, and how many relays take from it. Takes a few round trips at most, and is called
-   * every few seconds. Never rejects: a queue that cannot be reached is `down`.
-   */
-  sample(project: string): Promise<QueueSample>;
 }
 
 /**
@@ -84,6 +93,8 @@ export interface QueueProblem extends SendFailure {
 
 /** A queue at one moment. Numbers are null while they are not known. */
 export interface QueueSample {
+  /** Default: a shared queue. */
+  readonly kind?: 'outbox';
   /** `full`: its limit is reached, so pods keep their events. `down`: it does not answer, or refuses. */
   readonly state: 'ok' | 'full' | 'down';
   /** Events of the project in the queue, those that relays hold included. May be an estimate. */
@@ -94,7 +105,7 @@ export interface QueueSample {
   readonly oldestMs: number | null;
   /** Living relays of the project, this process included. */
   readonly relays: number | null;
-  /** Partitions of the project that this process takes events from. 0 on a pod that is no relay. */
+  /** Partitions of the project that this process takes events from; of an outbox, 1 or 0. 0 on a pod that is no relay. */
   readonly partitionsHeld: number;
   /** The worst first. Empty if all is well. */
   readonly problems: readonly QueueProblem[];

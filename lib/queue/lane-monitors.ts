@@ -1,4 +1,4 @@
-import { aiProjectOf, type CaptureQueue, type QueueProblem } from './capture-queue.js';
+import { aiProjectOf, type QueueProblem, type RelaySource } from './capture-queue.js';
 import { type MonitorLog, QueueMonitor, type QueueRole, type QueueStats } from './queue-monitor.js';
 
 /** The monitors of an instance: that of its events, and that of its AI events, which runs as soon as there may be any. */
@@ -13,7 +13,7 @@ export class LaneMonitors {
    * @param onAiEvents called at each sample in which the queue has AI events
    */
   constructor(
-    queue: CaptureQueue,
+    queue: Pick<RelaySource, 'sample' | 'kind'>,
     project: string,
     role: QueueRole,
     log: MonitorLog,

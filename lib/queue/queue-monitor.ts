@@ -1,5 +1,5 @@
 import { backgroundTimer, stopTimer, type Timer } from '../delivery/timers.js';
-import { type CaptureQueue, type QueueLog, type QueueProblem, type QueueSample } from './capture-queue.js';
+import { type QueueLog, type QueueProblem, type QueueSample, type RelaySource } from './capture-queue.js';
 
 /** The side of the queue that an instance is on: a pod puts events into it, a relay takes them from it. */
 export type QueueRole = 'pod' | 'relay';
@@ -7,7 +7,12 @@ export type QueueRole = 'pod' | 'relay';
 /** The state of the shared queue when it was last sampled, at most a few seconds ago. */
 export interface QueueStats extends QueueSample {
   readonly role: QueueRole;
+  /** True for a relay that puts the events of an outbox into a shared queue. Default: it sends them to PostHog. */
+  readonly handsOn?: boolean;
 }
+
+/** Where the events of an instance come from and go to. */
+export type QueueEnd = Pick<QueueStats, 'role' | 'kind' | 'handsOn'>;
 
 export interface MonitorLog extends QueueLog {
   note(kind: string, text: string): void;
@@ -34,9 +39,16 @@ const NO_RELAY: QueueProblem = {
     'start a relay (npx posthog-capture relay, or PostHogRelayModule) with the API key, the host and the queue of the pods',
 };
 
+const NO_OUTBOX_RELAY: QueueProblem = {
+  severity: 'degraded',
+  message: 'Events wait in the outbox, and no relay takes them',
+  remedy:
+    'start a relay (npx posthog-capture relay --outbox, or PostHogRelayModule) with the API key and the host of the application',
+};
+
 /** Samples a queue every five seconds, without keeping the process alive, and logs its problems. */
 export class QueueMonitor {
-  readonly #queue: CaptureQueue;
+  readonly #queue: Pick<RelaySource, 'sample' | 'kind'>;
   readonly #project: string;
   readonly #role: QueueRole;
   readonly #log: MonitorLog;
@@ -48,7 +60,7 @@ export class QueueMonitor {
 
   /** @param project as given to the sender or the source */
   constructor(
-    queue: CaptureQueue,
+    queue: Pick<RelaySource, 'sample' | 'kind'>,
     project: string,
     role: QueueRole,
     log: MonitorLog,
@@ -62,7 +74,8 @@ export class QueueMonitor {
   }
 
   get stats(): QueueStats {
-    return { ...this.#last, role: this.#role };
+    const { kind } = this.#queue;
+    return { ...this.#last, role: this.#role, ...(kind && { kind }) };
   }
 
   start(): void {
@@ -100,9 +113,9 @@ export class QueueMonitor {
 
 const SEVERITIES = ['down', 'degraded', 'note'];
 
-function problemsOf({ problems, relays, oldestMs }: QueueSample): readonly QueueProblem[] {
+function problemsOf({ kind, problems, relays, oldestMs }: QueueSample): readonly QueueProblem[] {
   if (relays !== 0 || (oldestMs ?? 0) <= UNATTENDED_MS) return problems;
-  return [...problems, NO_RELAY].sort(
+  return [...problems, kind === 'outbox' ? NO_OUTBOX_RELAY : NO_RELAY].sort(
     (one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity),
   );
 }

@@ -1,13 +1,16 @@
 import { type ModuleRef } from '@nestjs/core';
+import { type EventReporter } from '../capture/report/event-reporter.js';
 import { type Connect } from '../module/assemble-capture.js';
+import { HOP } from '../module/connect-pod.js';
 import { useStore } from '../module/durability-of.js';
 import { laneOptions } from '../module/open-lanes.js';
+import { openQueue } from '../module/open-queue.js';
 import { postHogSender } from '../module/posthog-sender.js';
-import { DeliveryPipeline } from '../delivery/delivery-pipeline.js';
+import { type Sender } from '../delivery/delivery.js';
+import { type DeliveryOptions, DeliveryPipeline } from '../delivery/delivery-pipeline.js';
 import { LanedDelivery } from '../delivery/lanes/laned-delivery.js';
 import { type PostHogCaptureOptions } from '../options/posthog-capture.options.js';
-import { openQueue } from '../module/open-queue.js';
-import { aiProjectOf, type CaptureQueue } from '../queue/capture-queue.js';
+import { aiProjectOf, type CaptureQueue, type RelaySource } from '../queue/capture-queue.js';
 import { LaneMonitors } from '../queue/lane-monitors.js';
 import { describeError } from '../wire/describe-error.js';
 import { aiFormatOf, formatOf, isAiEvent } from '../wire/formats.js';
@@ -16,29 +19,47 @@ import { projectIdOf } from '../wire/ingestion-host.js';
 /** Longest interval of a timer, about 25 days. */
 const FOREVER_MS = 2 ** 31 - 1;
 
+/** Where a relay takes events from, and where it takes them to. */
+export interface RelayEnds {
+  readonly source: RelaySource | string;
+  /** undefined: PostHog. */
+  readonly handsOnTo: CaptureQueue | string | undefined;
+}
+
+interface Receiver {
+  senderOf(isAi: boolean): Sender;
+  readonly options: Partial<DeliveryOptions>;
+  /** Called once when the application starts. */
+  prepare(): void;
+}
+
 /**
- * Connects an instance to a shared queue as a relay: takes events from there and sends them to PostHog. It starts when the application
- * does, and keeps the process alive until the application is closed.
+ * Connects an instance to a shared queue or an outbox as a relay: takes events from there and sends them to PostHog, or puts those of an
+ * outbox into a queue. It starts when the application does, and keeps the process alive until the application is closed.
  *
  * @param name the name of a named instance, for its variables
  * @param modules finds the application's `HttpService`
  */
 export function connectRelay(
   options: Readonly<PostHogCaptureOptions>,
-  given: CaptureQueue | string,
+  { source, handsOnTo }: RelayEnds,
   name: string | undefined,
   modules: ModuleRef,
 ): Connect {
   return async (reporter) => {
-    const queue = await openQueue(given);
-    const { sender, prepare } = postHogSender(options, name, modules, reporter);
+    const queue = typeof source === 'string' ? await openQueue(source) : source;
+    await queue.check?.();
     const project = queue.project ?? projectIdOf(options.host, options.apiKey);
+    const receiver =
+      handsOnTo === undefined
+        ? postHog(options, name, modules, reporter)
+        : nextQueue(await openQueue(handsOnTo), options, reporter);
     const take = (pipeline: DeliveryPipeline): void =>
       // Not awaited: an application starts while the queue is down.
       void pipeline.recover().catch((error: unknown) => reporter.storeFailed(describeError(error, options.apiKey)));
     const first = new DeliveryPipeline(
-      { ...laneOptions(options, false), leavesStored: true },
-      sender,
+      { ...laneOptions(options, false), ...receiver.options, leavesStored: true },
+      receiver.senderOf(false),
       reporter,
       useStore(queue.source(), options, project, formatOf(options.captureMode)),
     );
@@ -48,8 +69,8 @@ export function connectRelay(
         takes: isAiEvent,
         open: (shutdownTimeoutMs, isLate) => {
           const lane = new DeliveryPipeline(
-            { ...laneOptions(options, true), leavesStored: true, shutdownTimeoutMs },
-            sender,
+            { ...laneOptions(options, true), ...receiver.options, leavesStored: true, shutdownTimeoutMs },
+            receiver.senderOf(true),
             reporter,
             isLate
               ? undefined
@@ -66,7 +87,7 @@ export function connectRelay(
     const monitors = new LaneMonitors(queue, project, 'relay', reporter, () => delivery.openSecond());
     let keepAlive: NodeJS.Timeout | undefined;
     const start = (): void => {
-      prepare();
+      receiver.prepare();
       keepAlive = setInterval(() => undefined, FOREVER_MS);
       monitors.watchAi();
       monitors.start();
@@ -76,6 +97,35 @@ export function connectRelay(
       clearInterval(keepAlive);
       monitors.stop();
     };
-    return { delivery, queueStats: () => monitors.stats, onStart: start, onClose: stop };
+    return {
+      delivery,
+      queueStats: () => (handsOnTo === undefined ? monitors.stats : { ...monitors.stats, handsOn: true }),
+      onStart: start,
+      onClose: stop,
+    };
+  };
+}
+
+function postHog(
+  options: Readonly<PostHogCaptureOptions>,
+  name: string | undefined,
+  modules: ModuleRef,
+  reporter: EventReporter,
+): Receiver {
+  const { sender, prepare } = postHogSender(options, name, modules, reporter);
+  return { senderOf: () => sender, options: {}, prepare };
+}
+
+/** The events belong to the same project as those that pods put there. */
+function nextQueue(
+  queue: CaptureQueue,
+  { host, apiKey }: Readonly<PostHogCaptureOptions>,
+  reporter: EventReporter,
+): Receiver {
+  const project = queue.project ?? projectIdOf(host, apiKey);
+  return {
+    senderOf: (isAi) => queue.sender(isAi ? aiProjectOf(project) : project, reporter),
+    options: HOP,
+    prepare: () => undefined,
   };
 }

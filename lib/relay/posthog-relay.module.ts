@@ -1,5 +1,6 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type BeforeApplicationShutdown, type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
+import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { assembleCapture, type Connect } from '../module/assemble-capture.js';
 import { instanceModule, type InstanceSource, requireFactory } from '../module/instance-module.js';
 import { connectRelay } from './connect-relay.js';
@@ -11,11 +12,13 @@ import {
 import { type PostHogRelayModuleOptions, resolveRelayOptions, splitSource } from './relay-options.js';
 
 const DEFAULT_NAME = 'relay';
+const RELAY_ENDING = 'POSTHOG_RELAY_ENDING';
 
 /**
- * Takes the events that pods have put into a shared queue, and sends them to PostHog: in an application of its own
- * (`NestFactory.createApplicationContext`, with `app.enableShutdownHooks()`), or next to PostHogCaptureModule in the pods. Any number of
- * relays may run: they share the queue. Keeps the process alive until the application is closed.
+ * Takes the events that pods have put into a shared queue, or written into an outbox, and sends them to PostHog: in an application of
+ * its own (`NestFactory.createApplicationContext`, with `app.enableShutdownHooks()`), or next to PostHogCaptureModule in the pods. Any
+ * number of relays may run: they share the queue, and of an outbox one takes over from the other. Keeps the process alive until the
+ * application is closed.
  *
  * Provides a CaptureService for its statistics, under the name `relay`: `@InjectCapture('relay')`.
  *
@@ -31,7 +34,7 @@ export class PostHogRelayModule extends ConfigurableModuleClass {
    * @throws PostHogConfigurationError at boot, listing every problem with the options
    */
   static override forRoot(options: PostHogRelayModuleOptions & PostHogRelayModuleExtras = {}): DynamicModule {
-    return instanceModule(super.forRoot(options), options.name ?? DEFAULT_NAME, createRelay, splitSource);
+    return relayModule(super.forRoot(options), options.name);
   }
 
   /**
@@ -42,8 +45,21 @@ export class PostHogRelayModule extends ConfigurableModuleClass {
    */
   static override forRootAsync(options: PostHogRelayModuleAsyncOptions): DynamicModule {
     requireFactory(options);
-    return instanceModule(super.forRootAsync(options), options.name ?? DEFAULT_NAME, createRelay, splitSource);
+    return relayModule(super.forRootAsync(options), options.name);
   }
+}
+
+function relayModule(definition: DynamicModule, name = DEFAULT_NAME): DynamicModule {
+  const module = instanceModule(definition, name, createRelay, splitSource);
+  const ending: Provider = {
+    provide: RELAY_ENDING,
+    inject: [getCaptureToken(name)],
+    useFactory: (capture: CaptureService): BeforeApplicationShutdown => ({
+      // Before modules of the application close the database, which is theirs.
+      beforeApplicationShutdown: () => capture.onApplicationShutdown(),
+    }),
+  };
+  return { ...module, providers: [...(module.providers ?? []), ending] };
 }
 
 async function createRelay(instance: InstanceSource): Promise<CaptureService> {
@@ -51,9 +67,14 @@ async function createRelay(instance: InstanceSource): Promise<CaptureService> {
   // The relay of the pods' project reads the pods' variables.
   const variables = name === DEFAULT_NAME ? undefined : name;
   const resolved = resolveRelayOptions(instance, variables);
-  const { options, queue } = resolved;
-  const connect: Connect = queue
-    ? connectRelay(options, queue, variables, modules)
+  const { options, source, handsOnTo } = resolved;
+  const connect: Connect = source
+    ? connectRelay(options, { source, handsOnTo }, variables, modules)
     : () => Promise.reject(new Error('disabled'));
-  return assembleCapture(resolved, name, connect, 'relay');
+  const kind = typeof source === 'object' ? source.kind : undefined;
+  return assembleCapture(resolved, name, connect, {
+    role: 'relay',
+    ...(kind && { kind }),
+    handsOn: handsOnTo !== undefined,
+  });
 }

@@ -9,6 +9,9 @@ const FORMATS: ReadonlyMap<string, WireFormat> = new Map(
   [batchV0, eventsV1, aiBatchV0, aiEventsV1].map((format) => [format.name, format]),
 );
 
+/** Names of the formats that events can be read in. */
+export const FORMAT_NAMES: readonly string[] = [...FORMATS.keys()];
+
 /** @param name `captureMode`, or the `format` of a stored event */
 export function formatOf(name: string): WireFormat {
   return FORMATS.get(name) ?? batchV0;

@@ -16,7 +16,10 @@ export function reportShutdown(
   const lost = droppedByReason.shutdown ?? 0;
   const all = `${delivered} events were delivered and ${dropped} dropped since the start`;
   if (queue?.role === 'relay' && lost === 0) {
-    const left = pending > 0 ? `${pending} are left to other relays, in the shared queue` : 'none is pending';
+    const left =
+      pending > 0
+        ? `${pending} are left to other relays, in ${queue.kind === 'outbox' ? 'the outbox' : 'the shared queue'}`
+        : 'none is pending';
     reporter.note('shut down', `Shut down: ${all}; ${left}.`);
   } else if (lost + pending > 0) {
     const kept = pending > 0 ? `, ${pending} remain in the store for the next start` : '';

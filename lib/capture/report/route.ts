@@ -1,4 +1,4 @@
-import { type QueueRole } from '../../queue/queue-monitor.js';
+import { type QueueEnd, type QueueRole } from '../../queue/queue-monitor.js';
 
 /** Words and sentences of an instance that depend on where its events go, and where they come from. */
 export interface Route {
@@ -15,6 +15,7 @@ export interface Route {
 }
 
 const SHARED_QUEUE = 'the shared queue';
+const OUTBOX = 'the outbox';
 
 const DIRECT: Route = {
   receiver: 'PostHog',
@@ -46,9 +47,28 @@ const ROUTES: Readonly<Record<QueueRole, Route>> = {
   },
 };
 
-/** @param role undefined for an instance without a shared queue */
-export function routeOf(role?: QueueRole): Route {
-  return role === undefined ? DIRECT : ROUTES[role];
+const FROM_OUTBOX: Route = {
+  ...ROUTES.relay,
+  backlogRemedy:
+    'events arrive faster than PostHog accepts them: raise concurrency; if that does not help, check PostHog',
+  storeName: OUTBOX,
+  storeWorks: 'The outbox works again',
+  storeRemedy:
+    'check that its database runs, and that this process can reach it and has the permissions of docs/outbox.md',
+};
+
+/** A relay that puts the events of an outbox into a shared queue. */
+const FROM_OUTBOX_TO_QUEUE: Route = {
+  ...FROM_OUTBOX,
+  receiver: SHARED_QUEUE,
+  backlogRemedy: ROUTES.pod.backlogRemedy,
+};
+
+/** @param end nothing for an instance without a shared queue and outbox */
+export function routeOf(end?: QueueEnd | null): Route {
+  if (!end) return DIRECT;
+  if (end.kind !== 'outbox') return ROUTES[end.role];
+  return end.handsOn === true ? FROM_OUTBOX_TO_QUEUE : FROM_OUTBOX;
 }
 
 /** For the beginning of a sentence. */

@@ -1,0 +1,227 @@
+import { type QueuedEvent } from '../delivery/delivery.js';
+import { privateNote } from '../records/event-places.js';
+import { type Database, type DatabaseRow } from './database.js';
+import { eventOf, seqOf } from './outbox-row.js';
+import { type RelayStatements } from './relay-statements.js';
+
+/** Number of rows whose events are in this process. */
+const MAX_OPEN = 5000;
+/** Number of rows that may be known besides: to be deleted, or left where they are. */
+const MAX_OTHER = 20_000;
+const MIN_READ = 10;
+const MAX_READ = 1000;
+/** Bytes of a read, by the mean of the rows so far. */
+const READ_BYTES = 8 * 1024 * 1024;
+const EXPECTED_BYTES = 80_000;
+/** Number of rows that the mean is over. */
+const MEAN_ROWS = 50;
+/** Number of late rows that are fetched one by one. */
+const MAX_LATE = 200;
+
+export interface Room {
+  events: number;
+  bytes: number;
+}
+
+export interface HeldRowsEvents {
+  readonly onDamaged: () => void;
+  /** False while another relay may have the lease. */
+  readonly isCertain: () => boolean;
+}
+
+interface Waiting {
+  readonly seq: string;
+  readonly event: QueuedEvent;
+}
+
+/**
+ * The rows of a project that this process knows while it has the lease. It reads the table upwards from the smallest `seq`. A transaction
+ * may commit after one that got a larger `seq`: such rows are found by comparing the table with the rows that are known.
+ */
+export class HeldRows {
+  readonly #database: Database;
+  readonly #statements: RelayStatements;
+  readonly #events: HeldRowsEvents;
+  /** By seq. null: the event is settled, or the row is left where it is. */
+  readonly #known = new Map<string, QueuedEvent | null>();
+  /** The seq of an event that was handed out and is not settled. */
+  readonly #seqs = privateNote<string | null>();
+  #waiting: Waiting[] = [];
+  /** Index of the first one that was not handed out. */
+  #next = 0;
+  #open = 0;
+  #last = '0';
+  #meanBytes = EXPECTED_BYTES;
+  #read: Promise<boolean> | null = null;
+  /** Rows that were deleted while others were read: the result may contain them. */
+  readonly #deletedMeanwhile = new Set<string>();
+  #isMore = true;
+  #isLost = false;
+  #isDamageReported = false;
+
+  constructor(database: Database, statements: RelayStatements, events: HeldRowsEvents) {
+    this.#database = database;
+    this.#statements = statements;
+    this.#events = events;
+  }
+
+  get isEmpty(): boolean {
+    return this.#known.size === 0;
+  }
+
+  /** True if it pays to read more rows. */
+  get hasRoom(): boolean {
+    return this.#open + MAX_READ <= MAX_OPEN && this.#known.size - this.#open < MAX_OTHER;
+  }
+
+  /** True if the last read did not reach the end of the table. */
+  get isMore(): boolean {
+    return this.#isMore;
+  }
+
+  /** True if events were read that are not handed out. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** The read in progress. Never rejects. */
+  get read(): Promise<unknown> | undefined {
+    return this.#read?.catch(() => undefined);
+  }
+
+  /** Adds events to `events`, in the order of their inserts. Returns false if there is no room for all of them. */
+  handOut(events: QueuedEvent[], room: Room): boolean {
+    while (this.#next < this.#waiting.length) {
+      const { seq, event } = this.#waiting[this.#next] as Waiting;
+      if (room.events < 1 || (event.bytes > room.bytes && events.length > 0)) return false;
+      room.events -= 1;
+      room.bytes -= event.bytes;
+      this.#next += 1;
+      this.#seqs.write(event, seq);
+      events.push(event);
+    }
+    this.#waiting = [];
+    this.#next = 0;
+    return true;
+  }
+
+  /** Reads the next rows. Resolves with false if there are none. */
+  readNext(): Promise<boolean> {
+    return this.#reading(async () => {
+      const limit = this.#limit;
+      const rows = await this.#database.read(this.#statements.next(this.#last, limit));
+      const last = rows.at(-1);
+      this.#isMore = rows.length >= limit;
+      if (last && !this.#isLost) this.#last = seqOf(last);
+      return (await this.#add(rows)) || this.#isMore;
+    });
+  }
+
+  /** Finds rows that were committed after rows with a larger seq had been read. */
+  async readLate(): Promise<void> {
+    await this.read;
+    await this.#reading(async () => {
+      if (this.#last === '0') return false;
+      const rows = await this.#database.read(
+        this.#statements.seqsUpTo(this.#last, this.#known.size + this.#deletedMeanwhile.size + MAX_READ),
+      );
+      const late = rows.map(seqOf).filter((seq) => this.#isNew(seq));
+      const [first] = late;
+      if (first === undefined || this.#isLost) return false;
+      if (late.length <= MAX_LATE) return this.#add(await this.#database.read(this.#statements.rows(late)));
+      // After a long transaction, or in a database that was restored.
+      this.#last = String(BigInt(first) - 1n);
+      this.#isMore = true;
+      return true;
+    });
+  }
+
+  /** The fates of these events are known. Returns the rows to be deleted. */
+  settle(events: readonly QueuedEvent[]): string[] {
+    const seqs: string[] = [];
+    for (const event of events) {
+      const seq = this.#seqs.read(event);
+      // Of another lease, or not from here.
+      if (typeof seq !== 'string' || this.#known.get(seq) !== event) continue;
+      this.#seqs.write(event, null);
+      this.#known.set(seq, null);
+      this.#open -= 1;
+      seqs.push(seq);
+    }
+    return seqs;
+  }
+
+  deleted(seqs: readonly string[]): void {
+    for (const seq of seqs) {
+      this.#known.delete(seq);
+      if (this.#read) this.#deletedMeanwhile.add(seq);
+    }
+  }
+
+  /** Another relay has the lease. Returns the events that were handed out and are not settled. */
+  lose(): QueuedEvent[] {
+    this.#isLost = true;
+    const gone: QueuedEvent[] = [];
+    for (const event of this.#known.values()) {
+      if (!event || typeof this.#seqs.read(event) !== 'string') continue;
+      this.#seqs.write(event, null);
+      gone.push(event);
+    }
+    this.#known.clear();
+    this.#waiting = [];
+    this.#next = 0;
+    this.#open = 0;
+    return gone;
+  }
+
+  get #limit(): number {
+    return Math.max(MIN_READ, Math.min(MAX_READ, Math.floor(READ_BYTES / this.#meanBytes)));
+  }
+
+  /** One at a time. */
+  #reading(read: () => Promise<boolean>): Promise<boolean> {
+    return (this.#read ??= read().finally(() => {
+      this.#read = null;
+      this.#deletedMeanwhile.clear();
+    }));
+  }
+
+  #isNew(seq: string): boolean {
+    return !this.#known.has(seq) && !this.#deletedMeanwhile.has(seq);
+  }
+
+  /** Resolves with true if there are new events. */
+  async #add(rows: readonly DatabaseRow[]): Promise<boolean> {
+    const damaged: string[] = [];
+    const before = this.#waiting.length;
+    if (this.#isLost) return false;
+    for (const row of rows) {
+      const seq = seqOf(row);
+      if (!this.#isNew(seq)) continue;
+      const event = eventOf(row);
+      this.#known.set(seq, event);
+      if (!event) {
+        damaged.push(seq);
+        continue;
+      }
+      this.#open += 1;
+      this.#waiting.push({ seq, event });
+      this.#meanBytes += (event.bytes - this.#meanBytes) / MEAN_ROWS;
+    }
+    if (damaged.length > 0) await this.#setAside(damaged);
+    return this.#waiting.length > before;
+  }
+
+  /** If it fails, the rows stay where they are: they must not block the others. */
+  async #setAside(seqs: readonly string[]): Promise<void> {
+    if (!this.#isDamageReported) this.#events.onDamaged();
+    this.#isDamageReported = true;
+    if (!this.#events.isCertain()) return;
+    try {
+      await this.#database.write(this.#statements.setAside(seqs));
+    } catch {
+      return;
+    }
+    this.deleted(seqs);
+  }
+}
