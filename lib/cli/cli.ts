@@ -55,7 +55,7 @@ const COMMANDS: ReadonlyMap<string, Command | CommandGroup> = new Map<string, Co
     'relay',
     {
       usage: RELAY_USAGE,
-      takes: { values: ['queue', 'project', 'health-port'] },
+      takes: { values: ['queue', 'outbox', 'outbox-table', 'project', 'health-port'] },
       run: async ({ values }, terminal) => (await import('./relay.command.js')).relay(values, terminal),
     },
   ],

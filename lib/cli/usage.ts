@@ -6,7 +6,7 @@ Usage: posthog-capture <command> [flags]
   run         Send one event and print the result as JSON
   import      Send a file of events
   listen      Run a local PostHog that shows each event as it arrives
-  relay       Send the events that applications put into a shared queue
+  relay       Send the events that applications put into a shared queue or an outbox
   events      Write or check the catalog of the events that an application defines
   outbox-sql  Print the SQL that creates the table of an outbox
   init        Set up the package in a Nest application
@@ -84,13 +84,18 @@ Usage: posthog-capture listen [flags]
 It also prints requests that PostHog would refuse, and data that PostHog would drop or change silently.
 `;
 
-export const RELAY_USAGE = `Send the events that applications put into a shared queue (option queue, or POSTHOG_QUEUE_URL) to PostHog.
-Several relays of one project share its events. Stop it with Ctrl-C or SIGTERM: another relay goes on at once.
+export const RELAY_USAGE = `Send the events that applications put into a shared queue (option queue, or POSTHOG_QUEUE_URL) or an outbox to PostHog.
+Several relays of one project share the events of its queue; of those of an outbox, one is active and the others stand by. Stop it with
+Ctrl-C or SIGTERM: another relay goes on at once.
 
 Usage: posthog-capture relay [flags]
 
   --queue URL          Redis that has the queue, such as rediss://redis:6379/0 (default: POSTHOG_QUEUE_URL). A URL with a password
                        belongs into the variable: other users of the machine can see the flags of a process.
+  --outbox URL         Database that has the outbox: postgres://app@db/shop (needs pg) or mysql://app@db/shop (needs mysql2)
+                       (default: POSTHOG_OUTBOX_URL, where a URL with a password belongs). With a queue as well, the events are
+                       put into the queue, and other relays send them.
+  --outbox-table NAME  Table of the outbox, or schema.table (default: posthog_outbox)
   --project NAME       Name of the project in the queue, if the applications have set one (default: derived from host and key)
   --health-port PORT   Serve /live and /ready as JSON on this port, for the probes of Kubernetes (default: no server)
 
@@ -99,7 +104,7 @@ applications, and so must POSTHOG_HOST. The other POSTHOG_* settings are read th
 
 Exit codes:
   0    Stopped by a signal
-  2    Wrong usage; nothing was taken from the queue
+  2    Wrong usage; nothing was taken from the queue or the outbox
 `;
 
 export const OUTBOX_SQL_USAGE = `Print the SQL statements that create the tables of an outbox (nestjs-posthog-capture/outbox), for a migration.

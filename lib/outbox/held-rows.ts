@@ -1,6 +1,7 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { privateNote } from '../records/event-places.js';
-import { type Database, type DatabaseRow } from './database.js';
+import { type Row } from './clients/client-shape.js';
+import { type Database } from './database.js';
 import { eventOf, seqOf } from './outbox-row.js';
 import { type RelayStatements } from './relay-statements.js';
 
@@ -8,6 +9,8 @@ import { type RelayStatements } from './relay-statements.js';
 const MAX_OPEN = 5000;
 /** Number of rows that may be known besides: to be deleted, or left where they are. */
 const MAX_OTHER = 20_000;
+/** Fewer are not read while others are held: small pieces cost more. */
+const MIN_ROOM = 500;
 const MIN_READ = 10;
 const MAX_READ = 1000;
 /** Bytes of a read, by the mean of the rows so far. */
@@ -71,7 +74,7 @@ export class HeldRows {
 
   /** True if it pays to read more rows. */
   get hasRoom(): boolean {
-    return this.#open + MAX_READ <= MAX_OPEN && this.#known.size - this.#open < MAX_OTHER;
+    return this.#open + MIN_ROOM <= MAX_OPEN && this.#known.size - this.#open < MAX_OTHER;
   }
 
   /** True if the last read did not reach the end of the table. */
@@ -175,7 +178,8 @@ export class HeldRows {
   }
 
   get #limit(): number {
-    return Math.max(MIN_READ, Math.min(MAX_READ, Math.floor(READ_BYTES / this.#meanBytes)));
+    const limit = Math.max(MIN_READ, Math.min(MAX_READ, Math.floor(READ_BYTES / this.#meanBytes)));
+    return Math.min(limit, MAX_OPEN - this.#open);
   }
 
   /** One at a time. */
@@ -191,7 +195,7 @@ export class HeldRows {
   }
 
   /** Resolves with true if there are new events. */
-  async #add(rows: readonly DatabaseRow[]): Promise<boolean> {
+  async #add(rows: readonly Row[]): Promise<boolean> {
     const damaged: string[] = [];
     const before = this.#waiting.length;
     if (this.#isLost) return false;

@@ -14,4 +14,5 @@ export { CaptureOutbox } from './capture-outbox.js';
 export { getOutboxToken, InjectOutbox } from './outbox-token.js';
 export { PostHogOutboxError } from './outbox-error.js';
 export { type OutboxTransaction, type RunInTransaction, type TransactionOf } from './transaction-of.js';
+export { sqlOutbox, type SqlOutboxOptions } from './sql-outbox.js';
 export { OUTBOX_SQL, type OutboxDialect, outboxSql, type OutboxSql } from './sql.js';

@@ -5,7 +5,7 @@ import { type OutboxDialect } from './sql.js';
 export interface OpenDatabase {
   readonly run: object;
   readonly dialect: OutboxDialect;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 interface Pool {

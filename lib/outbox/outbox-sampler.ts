@@ -39,21 +39,21 @@ export class OutboxSampler {
   }
 
   /** Never rejects. */
-  async sample(own: OwnState): Promise<QueueSample> {
-    const partitionsHeld = own.isActive ? 1 : 0;
+  async sample(own: () => OwnState): Promise<QueueSample> {
     try {
-      this.#last = { ...(await this.#measure(own.failure)), partitionsHeld };
+      this.#last = await this.#measure(own);
     } catch (error) {
-      this.#last = { ...DOWN, partitionsHeld, problems: [problemOf(describeDatabaseError(error))] };
+      this.#last = { ...DOWN, partitionsHeld: heldBy(own()), problems: [problemOf(describeDatabaseError(error))] };
     }
     return this.#last;
   }
 
-  async #measure(failure: DatabaseProblem | null): Promise<QueueSample> {
+  async #measure(own: () => OwnState): Promise<QueueSample> {
     const { events, oldest } = await this.#count();
     const [lease] = await this.#database.read(this.#statements.holder);
     const [newer] = await this.#database.read(this.#statements.newer);
     const [damaged] = await this.#database.read(this.#statements.damaged);
+    const { failure } = own();
     const problems = [
       ...(failure ? [problemOf(failure)] : []),
       ...(newer ? [NEWER] : []),
@@ -66,7 +66,7 @@ export class OutboxSampler {
       bytes: null,
       oldestMs: oldest === null ? 0 : Math.max(0, Date.now() - oldest),
       relays: Number(lease?.ms ?? 0) > 0 ? 1 : 0,
-      partitionsHeld: 0,
+      partitionsHeld: heldBy(own()),
       problems,
     };
   }
@@ -81,6 +81,8 @@ export class OutboxSampler {
     return this.#depth;
   }
 }
+
+const heldBy = ({ isActive }: OwnState): number => (isActive ? 1 : 0);
 
 const DOWN: QueueSample = {
   kind: 'outbox',

@@ -3,8 +3,8 @@ import { didYouMean } from '../shared/did-you-mean.js';
 import { type QueueSample, type QueueSource, type RelaySource } from '../queue/capture-queue.js';
 import { FORMAT_NAMES } from '../wire/formats.js';
 import { type DatabaseProblem, describeDatabaseError } from './database-errors.js';
-import { type Database, type DatabaseHandle, databaseOf, EXPECTED_HANDLE } from './database.js';
-import { OutboxSampler } from './outbox-sampler.js';
+import { type Database, databaseOf } from './database.js';
+import { OutboxSampler, type OwnState } from './outbox-sampler.js';
 import { OutboxSource } from './outbox-source.js';
 import { RelayStatements } from './relay-statements.js';
 import { dialectProblems, type OutboxDialect, outboxTables, type OutboxTables, tableProblems } from './sql.js';
@@ -12,11 +12,11 @@ import { dialectProblems, type OutboxDialect, outboxTables, type OutboxTables, t
 /** Options of `sqlOutbox`. */
 export interface SqlOutboxOptions {
   /**
-   * The database of the outbox, whose primary it must be: a `DataSource` of TypeORM, a `PrismaClient`, a `Pool` of pg or mysql2, the
-   * client of Drizzle, Knex, Kysely, MikroORM (its `EntityManager`), Sequelize, postgres.js or better-sqlite3; or a function that executes a
-   * statement without parameters and returns its rows. Used for one statement at a time, outside of transactions, and never closed.
+   * Client of the database, which must be the primary: a `DataSource` of TypeORM, a `PrismaClient`, a `Pool` of pg or mysql2, the client of
+   * Drizzle, Knex, Kysely, MikroORM (`MikroORM` or its `EntityManager`), Sequelize, postgres.js or better-sqlite3; or a function
+   * `(sql) => rows`. Used outside of transactions, and never closed.
    */
-  readonly run: DatabaseHandle;
+  readonly run: object;
   /** The SQL of the database; `mysql` also for MariaDB. */
   readonly dialect: OutboxDialect;
   /** Name of the table, or `schema.table`. Default: `posthog_outbox`. */
@@ -24,6 +24,9 @@ export interface SqlOutboxOptions {
 }
 
 const FIELDS = ['run', 'dialect', 'table'];
+const EXPECTED_CLIENT =
+  'expected a DataSource of TypeORM, a PrismaClient, a Pool of pg or mysql2, or the client of another library ' +
+  '(Drizzle, Knex, Kysely, MikroORM, Sequelize, postgres.js, better-sqlite3), or a function (sql) => rows';
 
 /**
  * The outbox as `source` of a relay: it takes the events that were committed with the transactions of the application, and deletes them
@@ -34,12 +37,12 @@ const FIELDS = ['run', 'dialect', 'table'];
 export function sqlOutbox(options: SqlOutboxOptions): RelaySource {
   const given = Object(options) as SqlOutboxOptions;
   const { run, dialect, table, ...unknown } = given;
-  const database = databaseOf(run);
+  const database = databaseOf(run, dialect);
   const problems = Object.keys(unknown).map((field) => {
     const meant = didYouMean(field, FIELDS);
     return `${JSON.stringify(field)} is not an option${meant === undefined ? '' : `: did you mean ${meant}?`}`;
   });
-  if (!database) problems.push(`run: ${EXPECTED_HANDLE}`);
+  if (!database) problems.push(`run: ${EXPECTED_CLIENT}`);
   problems.push(...dialectProblems(dialect), ...(table === undefined ? [] : tableProblems(table)));
   if (problems.length > 0 || !database)
     throw new PostHogConfigurationError(problems.map((problem) => `outbox: ${problem}`));
@@ -76,11 +79,15 @@ class SqlOutbox implements RelaySource {
     }
     // After the shutdown, the application has closed its database.
     if (this.#sources.size === 0) return Promise.resolve(sampler.last);
+    return sampler.sample(() => this.#ownState(project));
+  }
+
+  #ownState(project: string): OwnState {
     const sources = [...this.#sources].filter((source) => source.project === project);
-    return sampler.sample({
+    return {
       isActive: sources.some(({ isActive }) => isActive),
       failure: sources.find(({ failure }) => failure !== null)?.failure ?? null,
-    });
+    };
   }
 
   async check(): Promise<void> {

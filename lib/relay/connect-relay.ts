@@ -49,11 +49,9 @@ export function connectRelay(
   return async (reporter) => {
     const queue = typeof source === 'string' ? await openQueue(source) : source;
     await queue.check?.();
-    const project = queue.project ?? projectIdOf(options.host, options.apiKey);
-    const receiver =
-      handsOnTo === undefined
-        ? postHog(options, name, modules, reporter)
-        : nextQueue(await openQueue(handsOnTo), options, reporter);
+    const next = handsOnTo === undefined ? undefined : await openQueue(handsOnTo);
+    const project = queue.project ?? next?.project ?? projectIdOf(options.host, options.apiKey);
+    const receiver = next ? nextQueue(next, project, reporter) : postHog(options, name, modules, reporter);
     const take = (pipeline: DeliveryPipeline): void =>
       // Not awaited: an application starts while the queue is down.
       void pipeline.recover().catch((error: unknown) => reporter.storeFailed(describeError(error, options.apiKey)));
@@ -89,9 +87,9 @@ export function connectRelay(
     const start = (): void => {
       receiver.prepare();
       keepAlive = setInterval(() => undefined, FOREVER_MS);
+      take(first);
       monitors.watchAi();
       monitors.start();
-      take(first);
     };
     const stop = (): void => {
       clearInterval(keepAlive);
@@ -116,13 +114,7 @@ function postHog(
   return { senderOf: () => sender, options: {}, prepare };
 }
 
-/** The events belong to the same project as those that pods put there. */
-function nextQueue(
-  queue: CaptureQueue,
-  { host, apiKey }: Readonly<PostHogCaptureOptions>,
-  reporter: EventReporter,
-): Receiver {
-  const project = queue.project ?? projectIdOf(host, apiKey);
+function nextQueue(queue: CaptureQueue, project: string, reporter: EventReporter): Receiver {
   return {
     senderOf: (isAi) => queue.sender(isAi ? aiProjectOf(project) : project, reporter),
     options: HOP,

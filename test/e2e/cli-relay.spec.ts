@@ -10,6 +10,7 @@ import { ScriptedTerminal } from '../support/scripted-terminal.js';
 const environment = { ...process.env };
 beforeEach(() => {
   delete process.env.POSTHOG_QUEUE_URL;
+  delete process.env.POSTHOG_OUTBOX_URL;
   process.env.POSTHOG_API_KEY = KEY;
 });
 afterEach(async () => {
@@ -18,17 +19,45 @@ afterEach(async () => {
 });
 
 it.each<[string, string[], Record<string, string>, string]>([
-  ['without a queue', [], {}, 'the queue is missing: set POSTHOG_QUEUE_URL=redis://…, or add --queue'],
+  [
+    'without a queue',
+    [],
+    {},
+    'the queue is missing: set POSTHOG_QUEUE_URL=redis://…, or add --queue; for an outbox, set POSTHOG_OUTBOX_URL',
+  ],
   [
     'with another URL',
     ['--queue', 'http://me:secret@redis'],
     {},
     'cannot use the queue "http://***@redis": queue: connection: expected a URL',
   ],
+  [
+    'with another URL of an outbox',
+    ['--outbox', 'oracle://me:secret@db/shop'],
+    {},
+    'cannot use the outbox "oracle://***@db/shop": expected a URL that starts with postgres:// or mysql://',
+  ],
+  [
+    'with a table alone',
+    ['--queue', 'redis://redis', '--outbox-table', 'a'],
+    {},
+    '--outbox-table names a table: add --outbox',
+  ],
+  [
+    'with a project of an outbox',
+    ['--outbox', 'mysql://db', '--project', 'a'],
+    {},
+    '--project names the project in a queue',
+  ],
   ['with a wrong project', ['--queue', 'redis://redis', '--project', 'a b'], {}, 'project: expected 1 to 64 letters'],
   ['with a wrong port', ['--health-port', 'x'], {}, '--health-port must be a number from 0 to 65535, not "x"'],
   ['without a key', ['--queue', 'redis://127.0.0.1:1'], { POSTHOG_API_KEY: '' }, 'POSTHOG_API_KEY is not set'],
-  ['with an unknown flag', ['--que', 'x'], {}, 'unknown flag --que; the flags are --queue, --project, --health-port'],
+  [
+    'with an unknown flag',
+    ['--que', 'x'],
+    {},
+    'unknown flag --que; the flags are --queue, --outbox, --outbox-table, --project, --health-port',
+  ],
 ])('%s it explains the mistake and returns 2', async (_what, flags, variables, problem) => {
   Object.assign(process.env, variables);
   const terminal = new ScriptedTerminal();

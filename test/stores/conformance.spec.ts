@@ -2,10 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import Database from 'libsql';
 import { type EventStore } from 'nestjs-posthog-capture';
 import { fileEventStore } from 'nestjs-posthog-capture/store';
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { MemoryQueue } from '../support/memory-queue.js';
+import { outboxPlace } from '../support/outbox-place.js';
 import { eventOf } from '../support/stored-events.js';
 import { readOn } from '../support/store-directory.js';
 import { describeRecovery, type EventPlace } from './recovery-contract.js';
@@ -64,6 +66,7 @@ describeRecovery('a store in memory', () => filledByStores(inMemory));
 describeRecovery('a store in files', () => filledByStores(onDisk('tick')));
 describeRecovery('a queue in memory', queueOf(4));
 describeRecovery('a queue in memory with one partition', queueOf(1));
+describeRecovery('an outbox in SQLite', () => outboxPlace('sqlite', new Database(':memory:')));
 
 /** The contract of `append`, which every store must pass besides that of recovering. */
 describe.each([

@@ -35,7 +35,8 @@ export const mysql2: Recognize = (given) => {
     name: 'mysql2',
     transaction: isPool ? null : (objectAt(handle, 'connection') ?? handle),
     remedy: 'pass a connection after its beginTransaction()',
-    execute: (text, values) => call(handle, 'execute', text, values),
+    // Without values, a statement is not prepared: the server keeps prepared ones.
+    execute: (text, values) => call(handle, values.length === 0 ? 'query' : 'execute', text, values),
     begin: (work) => beginOn(handle, isPool ? 'getConnection' : null, 'START TRANSACTION', work),
   };
 };
