@@ -52,7 +52,6 @@ const MAY_IMPORT = {
     'setup',
     'testing',
     'relay',
-    'outbox',
     'health',
     'redis',
     'module',

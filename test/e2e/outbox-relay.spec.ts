@@ -289,6 +289,8 @@ it('ends before modules of the application close their database', async () => {
       db.close();
     }
   }
+  @Module({})
+  class RelayApplication {}
   const relay: DynamicModule = PostHogRelayModule.forRootAsync({
     imports: [DatabaseModule],
     useFactory: () => ({ apiKey: KEY, host: posthog.url, source: outbox() }),
@@ -303,7 +305,7 @@ it('ends before modules of the application close their database', async () => {
   });
   await rows.put(project, capturedEvents(1));
   const app = await NestFactory.createApplicationContext(
-    { module: class {}, imports: [DatabaseModule, relay] },
+    { module: RelayApplication, imports: [DatabaseModule, relay] },
     { logger: false },
   );
   const capture = app.get<CaptureService>(getCaptureToken('relay'));

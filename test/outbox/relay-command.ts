@@ -46,7 +46,7 @@ export function describeRelayCommand(name: string, server: () => OpenServer): vo
       );
       const [, port] = /localhost:(\d+)/.exec(terminal.stdout) ?? [];
       const response = await fetch(`http://127.0.0.1:${port}/ready`);
-      expect(await response.json()).toMatchObject({ status: 'up', recovered: 20, queue: { state: 'ok', relays: 1 } });
+      expect(await response.json()).toMatchObject({ status: 'up', recovered: 20, queue: { state: 'ok' } });
       terminal.interrupt();
       expect(await ended).toBe(0);
       expect(idsOf(events).sort()).toEqual(posthog.rows.map(({ uuid }) => uuid).sort());

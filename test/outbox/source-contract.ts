@@ -73,7 +73,7 @@ export function describeOutboxSource(name: string, open: () => Promise<Transacti
       await slow.commit();
       const late = await take(source, 700);
       expect(idsOf(late)).toEqual(idsOf(manyEvents(700)));
-      await source.remove([...held, ...late]);
+      source.remove([...held, ...late]);
       await until(isEmpty);
       expect(await recover(source)).toEqual([]);
     });
