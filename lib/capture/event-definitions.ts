@@ -9,7 +9,7 @@ export interface KnownDefinitions {
   readonly seen: readonly DefinedEvent[];
 }
 
-/** Beside the service, whose public API has no definitions. */
+/** Kept apart from the service, whose public API has no definitions. */
 const known = new AttachedState<KnownDefinitions>('event-definitions');
 
 export function allowDefinitions(capture: object, definitions: KnownDefinitions): void {

@@ -91,7 +91,7 @@ export class EventCatalog {
   }
 }
 
-/** A name may contain an id, so there may be any number of definitions. */
+/** An application may define events at run time, with names from input. */
 const MAX_SEEN = 1000;
 const UNKNOWN = 'it is not in the catalog (option events.catalog)';
 const BROKEN = 'its properties break its definition: ';

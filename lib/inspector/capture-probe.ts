@@ -29,7 +29,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   readonly #feed: EventFeed;
   /** By id. */
   readonly #pending = new Map<string, PendingEvent>();
-  /** The event that will be queued next, if the call said something else. */
+  /** The event that is queued next, if it has warnings or was renamed. */
   #altered: (PendingEvent & { readonly id: string }) | null = null;
   #before: CaptureStats;
   #durations: number[] = [];

@@ -9,13 +9,12 @@ const MAX_DEFINITIONS = 2000;
 const MAX_PROPERTIES = 200;
 const MAX_LENGTH = 500;
 
-/** Number of definitions that the instance knows by now. */
 export function definitionCount(capture: CaptureService): number {
   const { definitions, seen } = definitionsOf(capture) ?? NOTHING;
   return definitions.length + seen.length;
 }
 
-/** The definitions that the instance knows by now. */
+/** The definitions of the catalog, then those of other captured events. */
 export function liveDefinitions(capture: CaptureService): LiveDefinition[] {
   const { definitions, seen } = definitionsOf(capture) ?? NOTHING;
   return [
@@ -27,7 +26,7 @@ export function liveDefinitions(capture: CaptureService): LiveDefinition[] {
 function liveDefinition(defined: DefinedEvent, isListed: boolean): LiveDefinition {
   const { name, description, owner, deprecated, version, pii, properties, note } = describeEvent(defined);
   const described = new Set(properties.map((property) => property.name));
-  // Those of a schema that cannot be described are known to identify a person all the same.
+  // A schema may have no description of its properties.
   const others = pii.filter((personal) => !described.has(personal));
   const all = [
     ...properties.map(liveProperty),

@@ -32,7 +32,7 @@ export interface LiveSource {
   readonly layout: LiveLayout;
   /** Called when the first page is opened. The probe adds events to the feed from then on. */
   attach(feed: EventFeed): LiveProbe;
-  /** The definitions of events, as many as `LiveState.definitions` says. Absent: none. */
+  /** The definitions of events. Absent: none. */
   definitions?(): readonly LiveDefinition[];
 }
 

@@ -51,7 +51,7 @@ export interface LiveState {
   readonly remedy?: string | undefined;
   /** A second line, in full. */
   readonly detail?: string | undefined;
-  /** Number of definitions; absent if the source has no catalog. Another number means that the page must read them again. */
+  /** Number of definitions. The page reads them again when it changes. Absent if the source has no catalog. */
   readonly definitions?: number | undefined;
 }
 
@@ -117,7 +117,7 @@ export interface LiveEvent extends LiveProgress {
   readonly isCut: boolean;
   /** Name of its definition. Absent if it is `name`. */
   readonly definition?: string;
-  /** Why it is not what the call said, in sentences without values. Absent if there are none. */
+  /** Warnings of its call, without values. Absent if there are none. */
   readonly problems?: readonly string[];
   /** Paths of the properties that break its definition, such as `items[0].price`. Absent if there are none. */
   readonly broken?: readonly string[];
@@ -140,7 +140,7 @@ export interface LiveDefinition {
 
 export interface LiveProperty {
   readonly name: string;
-  /** As it is shown, such as `"EUR" | "USD"`. */
+  /** In TypeScript's notation, such as `"EUR" | "USD"`. */
   readonly type: string;
   readonly isRequired: boolean;
   /** It identifies a person. */
@@ -148,7 +148,6 @@ export interface LiveProperty {
   readonly description: string | null;
 }
 
-/** The response with all definitions. */
 export interface LiveDefinitions {
   readonly definitions: readonly LiveDefinition[];
 }

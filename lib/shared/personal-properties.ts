@@ -8,10 +8,10 @@ export function rememberPersonal(event: string, names: readonly string[]): void 
   if (names.length > 0) byEvent.set(event, new Set([...(byEvent.get(event) ?? []), ...names]));
 }
 
-/** `beforeSend` may make any number of names. */
+/** `beforeSend` may return any number of names. */
 const MAX_RENAMED = 10_000;
 
-/** An event was renamed: the properties that identify a person in it are those of the original. */
+/** Marks the properties of a renamed event as those of the original. */
 export function inheritPersonal(event: string, original: string): void {
   const names = byEvent.get(original);
   if (names !== undefined && byEvent.size < MAX_RENAMED) rememberPersonal(event, [...names]);

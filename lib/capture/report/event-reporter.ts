@@ -23,10 +23,10 @@ export interface EventWatcher extends Partial<DeliveryObserver> {
   /** Part of a call was omitted or replaced; its event goes on. Called during the call. */
   warned?(warning: string, event: string): void;
   /**
-   * An event will be queued that is not what the call said. Called before `queued`.
+   * Called before `queued` for an event with warnings, or with another name than in the call.
    *
-   * @param name of the event in the call, which `beforeSend` may have replaced
-   * @param warnings that `warned` was called with
+   * @param name the name in the call, which `beforeSend` may have replaced
+   * @param warnings those of the call
    */
   altered?(event: QueuedEvent, name: string, warnings: readonly string[]): void;
 }
