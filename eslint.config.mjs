@@ -59,6 +59,7 @@ const MAY_IMPORT = {
     'events',
     'options',
     'queue',
+    'wire',
     'delivery',
     'json',
     'shared',

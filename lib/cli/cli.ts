@@ -73,6 +73,22 @@ const COMMANDS: ReadonlyMap<string, Command | CommandGroup> = new Map<string, Co
             run: async (flags, terminal) => (await import('./events/list.command.js')).listEvents(flags, terminal),
           },
         ],
+        [
+          'pull',
+          {
+            usage: EVENTS_USAGE,
+            takes: { lists: ['from'], values: ['project', 'host'], switches: ['check'] },
+            run: async (flags, terminal) => (await import('./events/pull.command.js')).pullEvents(flags, terminal),
+          },
+        ],
+        [
+          'push',
+          {
+            usage: EVENTS_USAGE,
+            takes: { lists: ['from'], values: ['project', 'host'], switches: ['dry-run', 'enforce'] },
+            run: async (flags, terminal) => (await import('./events/push.command.js')).pushEvents(flags, terminal),
+          },
+        ],
       ]),
     },
   ],

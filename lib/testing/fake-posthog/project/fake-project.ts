@@ -95,6 +95,26 @@ export class FakeProject extends FakeEndpoint {
     return [...this.#schemas.values()];
   }
 
+  /** @internal */
+  eventDefinition(id: string): FakeEventDefinition | undefined {
+    return this.#definitions.get(id);
+  }
+
+  /** @internal */
+  propertyGroup(id: string): FakePropertyGroup | undefined {
+    return this.#groups.get(id);
+  }
+
+  /** The event definitions of a group. @internal */
+  eventsOf(groupId: string): FakeEventDefinition[] {
+    const events: FakeEventDefinition[] = [];
+    for (const { property_group: id, event_definition: event } of this.#schemas.values()) {
+      const definition = id === groupId ? this.#definitions.get(event) : undefined;
+      if (definition !== undefined) events.push(definition);
+    }
+    return events;
+  }
+
   /** Adds an event definition, or replaces that with the same id. */
   addEvent(definition: NewEventDefinition & { readonly id?: string }): FakeEventDefinition {
     const { id = randomUUID(), name, description = '', tags = [], enforcement_mode = 'allow' } = definition;

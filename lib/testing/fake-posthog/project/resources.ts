@@ -32,16 +32,12 @@ export function resourcesOf(
   const pageSize = (): number => project.pageSize;
   const shownGroup = (group: FakePropertyGroup): JsonObject => ({
     ...group,
-    events: project.eventSchemas
-      .filter(({ property_group: id }) => id === group.id)
-      .flatMap(({ event_definition: id }) => project.eventDefinitions.filter((definition) => definition.id === id))
-      .map(({ id, name }) => ({ id, name })),
+    events: project.eventsOf(group.id).map(({ id, name }) => ({ id, name })),
   });
   const shownDefinition = ({ description, ...rest }: FakeEventDefinition): JsonObject =>
     project.hasDescriptions ? { ...rest, description } : rest;
-  const groupOf = (id: string): FakePropertyGroup | undefined => project.propertyGroups.find((one) => one.id === id);
-  const definitionOf = (id: string): FakeEventDefinition | undefined =>
-    project.eventDefinitions.find((one) => one.id === id);
+  const groupOf = (id: string): FakePropertyGroup | undefined => project.propertyGroup(id);
+  const definitionOf = (id: string): FakeEventDefinition | undefined => project.eventDefinition(id);
   return {
     event_definitions: {
       pageSize,
