@@ -7,7 +7,7 @@ import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { processClass } from '../shared/process-singleton.js';
 import { isAiEvent } from '../wire/formats.js';
 import { beginWith, has, type SqlClient } from './clients/client-shape.js';
-import { sqlClientOf } from './clients/sql-client.js';
+import { sqlClientOf, transactionOf } from './clients/sql-client.js';
 import { type CollectionTarget } from './collection.js';
 import { type Collected, OutboxDelivery } from './outbox-delivery.js';
 import { insertFailed, PostHogOutboxError } from './outbox-error.js';
@@ -169,16 +169,18 @@ class CaptureOutboxClass implements OnModuleInit {
     const { transaction, writeNow } = client;
     const projectOf = (event: QueuedEvent): string => (isAiEvent(event) ? aiProjectOf(project) : project);
     const statementOf = (events: readonly QueuedEvent[]): Statement => {
-      if (sqlClientOf(tx, tables.dialect)?.transaction !== transaction) throw new PostHogOutboxError(ENDED);
+      if (transactionOf(tx, tables.dialect) !== transaction) throw new PostHogOutboxError(ENDED);
       return insertOf(tables, projectOf, events);
     };
     return {
       transaction: transaction ?? client,
       write: async (events) => {
         const statement = statementOf(events);
-        await client.write(statement).catch((error: unknown) => {
+        try {
+          await client.write(statement);
+        } catch (error) {
           throw insertFailed(error, tables);
-        });
+        }
       },
       ...(writeNow && {
         writeNow: (events: readonly QueuedEvent[]): void => {

@@ -24,7 +24,8 @@ export class Collection {
   /** Without their payloads, until the fate of the transaction is known. */
   readonly written: QueuedEvent[] = [];
   #bytes = 0;
-  #writing: Promise<void> = Promise.resolve();
+  /** The statements before the last one. */
+  #writing: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
 
   constructor(target: CollectionTarget) {
@@ -67,9 +68,14 @@ export class Collection {
 
   /** Writes what is left. Rejects with the error of the first statement that failed. */
   async finish(): Promise<void> {
-    if (this.waiting.length > 0 && !this.isHeld) this.#write();
-    await this.#writing;
+    const { write } = this.target;
+    if (this.#writing !== null) await this.#writing;
     this.#throwFailure();
+    if (this.waiting.length === 0 || write === undefined) return;
+    // Kept as they are: nothing is gained by copies without payloads that exist as long.
+    const events = this.waiting;
+    this.#take(events);
+    await write(events);
   }
 
   /** `finish` of a synchronous transaction. */
@@ -79,8 +85,8 @@ export class Collection {
   }
 
   /** Resolves when no statement is running. */
-  idle(): Promise<void> {
-    return this.#writing;
+  async idle(): Promise<void> {
+    await this.#writing;
   }
 
   /** All its events, which it gives up. Those that were written have no payload. */
@@ -92,14 +98,18 @@ export class Collection {
     return events;
   }
 
-  #write(): void {
-    const events = this.waiting;
+  #take(written: readonly QueuedEvent[]): void {
     this.waiting = [];
     this.#bytes = 0;
-    for (const event of events) this.written.push(withoutPayload(event));
+    for (const event of written) this.written.push(event);
+  }
+
+  #write(): void {
+    const events = this.waiting;
+    this.#take(events.map(withoutPayload));
     const { write, writeNow } = this.target;
     if (writeNow === undefined) {
-      this.#writing = this.#writing
+      this.#writing = Promise.resolve(this.#writing)
         .then(() => (this.#failure === null ? write?.(events) : undefined))
         .catch((error: unknown) => this.#fail(error));
       return;

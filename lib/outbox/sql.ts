@@ -164,7 +164,7 @@ export function insertOf(
       Math.trunc(event.capturedAt),
     );
   }
-  return { text: `INSERT INTO ${table} (${COLUMNS}) VALUES ${Array(events.length).fill(ROW).join(', ')}`, values };
+  return { text: `INSERT INTO ${table} (${COLUMNS}) VALUES ${ROW}${`, ${ROW}`.repeat(events.length - 1)}`, values };
 }
 
 /** Neither is sent: the name is for reports, and equal order keys stay equal. */

@@ -17,9 +17,9 @@ export interface SqlClient {
   /** Runs a statement that returns none. */
   write(statement: Statement): Promise<void>;
   /** `write` of a driver that is synchronous. Absent with all others. */
-  readonly writeNow?: (statement: Statement) => void;
+  readonly writeNow?: ((statement: Statement) => void) | undefined;
   /** Runs `work` in a new transaction. Absent if this client cannot open one. */
-  readonly begin?: <T>(work: (tx: object) => Promise<T>) => Promise<T>;
+  readonly begin?: (<T>(work: (tx: object) => Promise<T>) => Promise<T>) | undefined;
 }
 
 export type Values = Statement['values'];

@@ -12,28 +12,57 @@ import { drizzle, knex, kysely, mikroOrm, prisma, sequelize, typeOrm } from './o
 export function sqlClientOf(handle: unknown, dialect: OutboxDialect): SqlClient | null {
   if ((typeof handle !== 'object' && typeof handle !== 'function') || handle === null) return null;
   const shape = shapeOf(handle, dialect);
-  return shape && clientOf(shape, dialect);
+  return shape && new RecognizedClient(shape, dialect);
 }
 
-function clientOf({ execute, isSync = false, numbers, ...shape }: ClientShape, dialect: OutboxDialect): SqlClient {
-  const textOf = (numbers ?? dialect === 'postgres') ? numbered : ({ text }: Statement): string => text;
-  return {
-    ...shape,
-    read: async (statement) => rowsOf(await execute(textOf(statement), statement.values, true)),
-    write: async (statement) => {
-      await execute(textOf(statement), statement.values, false);
-    },
-    ...(isSync && {
-      writeNow: (statement: Statement): void => {
-        execute(textOf(statement), statement.values, false);
-      },
-    }),
-  };
+/** The transaction that a handle is in. null: it is in none, or of no known client. */
+export const transactionOf = (handle: object, dialect: OutboxDialect): object | null =>
+  shapeOf(handle, dialect)?.transaction ?? null;
+
+class RecognizedClient implements SqlClient {
+  readonly name: string;
+  readonly transaction: object | null;
+  readonly remedy: string;
+  readonly begin: SqlClient['begin'];
+  readonly writeNow: SqlClient['writeNow'];
+  readonly #execute: ClientShape['execute'];
+  readonly #numbers: boolean;
+
+  constructor({ name, transaction, remedy, begin, execute, isSync, numbers }: ClientShape, dialect: OutboxDialect) {
+    this.name = name;
+    this.transaction = transaction;
+    this.remedy = remedy;
+    this.begin = begin;
+    this.#execute = execute;
+    this.#numbers = numbers ?? dialect === 'postgres';
+    this.writeNow = isSync ? (statement) => void this.#run(statement, false) : undefined;
+  }
+
+  async read(statement: Statement): Promise<readonly Row[]> {
+    return rowsOf(await this.#run(statement, true));
+  }
+
+  async write(statement: Statement): Promise<void> {
+    await this.#run(statement, false);
+  }
+
+  #run({ text, values }: Statement, isRead: boolean): unknown {
+    return this.#execute(this.#numbers ? numbered(text) : text, values, isRead);
+  }
 }
 
-function numbered({ text }: Statement): string {
+/** Texts and what they are with numbers. The same ones come again and again. */
+const numberedTexts = new Map<string, string>();
+const MAX_TEXTS = 50;
+const MAX_TEXT_LENGTH = 2000;
+
+function numbered(text: string): string {
+  const known = numberedTexts.get(text);
+  if (known !== undefined) return known;
   let place = 0;
-  return text.replaceAll('?', () => `$${(place += 1)}`);
+  const result = text.replaceAll('?', () => `$${(place += 1)}`);
+  if (numberedTexts.size < MAX_TEXTS && text.length <= MAX_TEXT_LENGTH) numberedTexts.set(text, result);
+  return result;
 }
 
 /** The results of the clients: rows, `{ rows }`, or rows and a description. */
@@ -75,10 +104,19 @@ const CLIENTS: readonly Recognize[] = [
   givenFunction,
 ];
 
+/** By the prototype of their handles, because looking for all their methods takes longer than the rest of a call. */
+const knownClasses = new WeakMap<object, Recognize>();
+
 function shapeOf(handle: object, dialect: OutboxDialect): ClientShape | null {
+  const prototype = typeof handle === 'function' ? null : (Object.getPrototypeOf(handle) as object | null);
+  const known = prototype && knownClasses.get(prototype)?.(handle, dialect);
+  if (known) return known;
   for (const recognize of CLIENTS) {
     const shape = recognize(handle, dialect);
-    if (shape) return shape;
+    if (!shape) continue;
+    // Objects of no class have one prototype, whatever their methods.
+    if (prototype && Object.getPrototypeOf(prototype) !== null) knownClasses.set(prototype, recognize);
+    return shape;
   }
   return null;
 }
