@@ -44,6 +44,7 @@ const MAY_IMPORT = {
   opentelemetry: ['capture', 'queue', 'delivery', 'shared'],
   'posthog-node': ['capture', 'options', 'context', 'delivery', 'json', 'shared'],
   flags: ['posthog-node', 'module', 'tracking', 'capture', 'options', 'context', 'delivery', 'json', 'shared'],
+  serverless: ['tracking', 'capture', 'options', 'delivery', 'shared'],
   live: [],
   inspector: ['live', 'tracking', 'capture', 'events', 'options', 'context', 'queue', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'events', 'options', 'context', 'wire', 'delivery', 'shared'],

@@ -14,6 +14,7 @@ export default {
     '^nestjs-posthog-capture/redis$': '<rootDir>/lib/redis/redis-queue.ts',
     '^nestjs-posthog-capture/store$': '<rootDir>/lib/stores/file-event-store.ts',
     '^nestjs-posthog-capture/relay$': '<rootDir>/lib/relay/index.ts',
+    '^nestjs-posthog-capture/serverless$': '<rootDir>/lib/serverless/index.ts',
     '^nestjs-posthog-capture/opentelemetry$': '<rootDir>/lib/opentelemetry/index.ts',
     '^nestjs-posthog-capture/posthog-node$': '<rootDir>/lib/posthog-node/index.ts',
     '^nestjs-posthog-capture/testing$': '<rootDir>/lib/testing/index.ts',

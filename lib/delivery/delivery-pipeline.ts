@@ -185,6 +185,11 @@ export class DeliveryPipeline implements Delivery {
     return statement.report(this.#scheduler.lastFailure?.message ?? late);
   }
 
+  /** The process may have been suspended: call before further work. Waits that are over and requests that hang do not delay events. */
+  resume(): void {
+    if (!this.#shutdown.isBegun) this.#scheduler.resume();
+  }
+
   /** Resolves when the queue is at most half full, when the pipeline is closed, or at the time limit. */
   ready(timeoutMs?: number): Promise<void> {
     if (this.#shutdown.isOver) return Promise.resolve();

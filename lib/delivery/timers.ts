@@ -137,7 +137,8 @@ export async function within<Result, Late>(
 
 /** Waits that can be cut short. They do not keep the process alive. */
 export class Sleepers {
-  readonly #sleeping = new Set<(goOn: boolean) => void>();
+  /** Each with its end by the wall clock. */
+  readonly #sleeping = new Map<(goOn: boolean) => void, number>();
 
   /** Resolves with true after `delayMs`, or earlier with the argument of `wake`. */
   sleep(delayMs: number): Promise<boolean> {
@@ -148,12 +149,17 @@ export class Sleepers {
         resolve(goOn);
       };
       const timer = backgroundTimer(() => wake(true), delayMs);
-      this.#sleeping.add(wake);
+      this.#sleeping.set(wake, Date.now() + delayMs);
     });
   }
 
   /** Ends all waits. */
   wake(goOn: boolean): void {
-    for (const wake of this.#sleeping) wake(goOn);
+    for (const wake of this.#sleeping.keys()) wake(goOn);
+  }
+
+  /** Ends the waits that are over by the wall clock. */
+  wakeOverdue(now: number): void {
+    for (const [wake, endsAt] of this.#sleeping) if (now >= endsAt) wake(true);
   }
 }

@@ -11,6 +11,8 @@ import { EventLimits } from '../capture/limits/event-limits.js';
 import { routeOf } from '../capture/report/route.js';
 import { allowWatching } from '../capture/report/watch-events.js';
 import { allowWrapping } from '../capture/wrap-delivery.js';
+import { allowResuming } from '../capture/resume-capture.js';
+import { callWaitUntil } from '../capture/wait-until.js';
 import { type ResolvedOptions } from '../options/resolve-options.js';
 import { CallInterpreter } from '../context/call-interpreter.js';
 import { EventCatalog } from '../events/event-catalog.js';
@@ -49,6 +51,8 @@ export interface Connection {
   readonly project?: string;
   /** Gives the pending events away when the process crashes. */
   readonly handOver?: HandsOver;
+  /** The process may have been suspended: see `resumeCapture`. */
+  readonly resume?: () => void;
   /** The state of the shared queue. Absent without one. */
   readonly queueStats?: () => QueueStats;
   /** Called once when the application starts. If it throws, the start fails. */
@@ -96,6 +100,7 @@ export async function assembleCapture(
     delivery: pipeline = null,
     handOver,
     project,
+    resume,
     ...hooks
   } = options.enabled ? await connect(reporter, shutDown) : {};
   const onClosed = (): void => stopWatching();
@@ -111,6 +116,8 @@ export async function assembleCapture(
         if (parts.pipeline) parts.pipeline = wrap(parts.pipeline, reporter);
       },
     });
+  if (resume) allowResuming(service, resume);
+  if (options.waitUntil && pipeline) callWaitUntil(service, options.waitUntil, reporter);
   // The calls of an application are those of its other instances.
   const isTracking = options.enabled && end?.role !== 'relay';
   const exceptionRules = isTracking ? exceptionRulesOf(options.exceptions) : null;

@@ -64,6 +64,7 @@ export function connectPod(
       delivery: posthog ? lanes : refuseImmediate(lanes, reporter, variableOf('apiKey', name) ?? 'apiKey'),
       // What a process that crashes has not handed over goes to PostHog itself: the queue cannot be reached any more.
       handOver: lanes.handOver,
+      resume: () => lanes.resume(),
       queueStats: () => monitors.stats,
       onStart: () => {
         posthog?.prepare();

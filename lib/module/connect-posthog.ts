@@ -27,6 +27,13 @@ export function connectPostHog(
       project,
       (lane) => new DeliveryPipeline(lane.options, sender, reporter, lane.durability, undefined, lane.requests),
     );
-    return { delivery, project, handOver: delivery.handOver, onStart: prepare, onClose: onBeforeExit(shutDown) };
+    return {
+      delivery,
+      project,
+      handOver: delivery.handOver,
+      resume: () => delivery.resume(),
+      onStart: prepare,
+      onClose: onBeforeExit(shutDown),
+    };
   };
 }

@@ -433,6 +433,17 @@ export class PostHogCaptureOptions {
   readonly onDelivery?: (delivery: EventDelivery) => void;
 
   /**
+   * Keeps a serverless function running until its events are sent: `waitUntil` of `@vercel/functions`, `after` of Next.js, or another function
+   * that the platform provides. Called with a promise as soon as an event is captured. The promise resolves when that event, and all that
+   * follow it within 50 ms, have been sent, or sending has failed; 500 ms after the first event, sending starts in any case. If the
+   * function throws, a warning is logged, and the events are sent if the process goes on.
+   *
+   * Default: none. Set in code only.
+   */
+  @IsOptionalCallback()
+  readonly waitUntil?: (promise: Promise<unknown>) => unknown;
+
+  /**
    * Determines the current user of a request or message, usually from the user that a guard has authenticated. Must be synchronous.
    * A person that code sets, on the event or in the context, takes precedence; with this option, PostHog's tracing headers provide the
    * session only.

@@ -9,11 +9,11 @@ import { type CaptureQueue, type RelaySource } from '../queue/capture-queue.js';
 import { isObject } from '../shared/untrusted-values.js';
 
 /**
- * Options of a relay: those of PostHogCaptureModule, apart from `store`, and `source`. `flushAt`, `concurrency` and the other
+ * Options of a relay: those of PostHogCaptureModule, apart from `store` and `waitUntil`, and `source`. `flushAt`, `concurrency` and the other
  * options of delivery apply to the requests to PostHog; `onDrop` and `onDelivery` are called with the events of all pods. A relay tracks no
  * requests and no errors, whatever the options are.
  */
-export interface PostHogRelayModuleOptions extends Omit<PostHogCaptureModuleOptions, 'queue' | 'store'> {
+export interface PostHogRelayModuleOptions extends Omit<PostHogCaptureModuleOptions, 'queue' | 'store' | 'waitUntil'> {
   /**
    * Where events are taken from: the queue of the pods, such as `redisQueue({ connection })`, or the URL of a Redis; or the outbox of the
    * application, `sqlOutbox({ run, dialect })`.
@@ -48,6 +48,7 @@ const EXPECTED_SOURCE =
 
 const QUEUE_REFUSED = 'queue: a relay takes events from a queue: pass it as source';
 const STORE_REFUSED = 'store: a relay has no store, because events stay where they are until they are delivered';
+const WAIT_UNTIL_REFUSED = 'waitUntil: a relay runs until it is closed: remove it';
 
 const isOutbox = (value: unknown): value is RelaySource =>
   isObject(value) &&
@@ -67,9 +68,10 @@ export function resolveRelayOptions(
   { explicit, queue: given, config }: InstanceSource,
   variables: string | undefined,
 ): ResolvedRelayOptions {
-  const { store, queue: next, ...others } = isObject(explicit) ? explicit : {};
+  const { store, waitUntil, queue: next, ...others } = isObject(explicit) ? explicit : {};
   const handsOn = isOutbox(given);
   const problems = store === undefined ? [] : [STORE_REFUSED];
+  if (waitUntil !== undefined) problems.push(WAIT_UNTIL_REFUSED);
   if (next !== undefined && !handsOn) problems.push(QUEUE_REFUSED);
   const isGivenValid = isSource(given);
   const configured = configuredOptions({ name: variables, config });

@@ -1,9 +1,13 @@
 import { processSingleton } from './process-singleton.js';
 
+/** Number of reasons not to drain on `beforeExit`. */
+const holds = processSingleton('before-exit-holds', () => ({ count: 0 }));
+
 /** One `beforeExit` listener for all instances. */
 const drains = processSingleton('before-exit', () => {
   const registered = new Set<() => Promise<unknown>>();
   process.on('beforeExit', () => {
+    if (holds.count > 0) return;
     // Each once: work that a drain leaves behind must not keep the process alive.
     for (const drain of registered) {
       registered.delete(drain);
@@ -31,6 +35,18 @@ const flushes = processSingleton('exit', () => {
 export function onBeforeExit(drain: () => Promise<unknown>): () => void {
   drains.add(drain);
   return () => void drains.delete(drain);
+}
+
+/**
+ * The process does not end although its event loop is empty, as on a platform that calls functions.
+ *
+ * @returns ends that
+ */
+export function holdBeforeExit(): () => void {
+  holds.count += 1;
+  return () => {
+    holds.count -= 1;
+  };
 }
 
 /**

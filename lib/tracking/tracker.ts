@@ -74,6 +74,11 @@ class TrackerClass implements TrackingApp, OnModuleInit, OnApplicationShutdown {
     this.#http.register(instance);
   }
 
+  /** The instances of the application. */
+  get captures(): readonly CaptureService[] {
+    return Array.from(this.#instances.values(), ({ capture }) => capture);
+  }
+
   /** Resolves when the errors of the application can be seen, which must be before Nest registers handlers. */
   async seeErrors(): Promise<void> {
     if (this.exceptions.isActive) await (this.#opening ??= this.#errors.open(this.#modules));

@@ -77,6 +77,7 @@ function axiosClient(
   return {
     prepare: () => undefined,
     async post({ url, headers, body: data }, signal) {
+      connections.beforeRequest();
       // Interceptors may change the headers.
       const config = { ...PROTOCOL_SETTINGS, ...NO_AUTH, url, data, headers: { ...headers }, signal };
       try {

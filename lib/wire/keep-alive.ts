@@ -5,6 +5,9 @@ import { Socket } from 'node:net';
 /** Error codes of a connection that the server has closed. */
 const CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE']);
 
+/** Less than the idle time-outs of load balancers and NATs, of which some drop a connection without telling either end. */
+const MAX_IDLE_MS = 45_000;
+
 /** The server closed a reused connection before it answered. This says nothing about the network: a new connection may work. */
 export class ReusedConnectionClosed extends Error {
   override readonly name = 'ReusedConnectionClosed';
@@ -17,10 +20,19 @@ export class ReusedConnectionClosed extends Error {
 
 /** Connections that are kept alive. A server may close one at the moment at which it is used again. */
 export class KeepAliveConnections {
+  /** Time of the last request, by the wall clock, which goes on while the machine is suspended. */
+  #usedAt = 0;
   /** Number of bytes that a connection had received when it was reused. */
   readonly #received = new WeakMap<ClientRequest, number>();
   readonly httpAgent = this.#watched(new HttpAgent({ keepAlive: true }));
   readonly httpsAgent = this.#watched(new HttpsAgent({ keepAlive: true }));
+
+  /** Call before each request. Closes connections that have been idle for so long that something in between may have dropped them. */
+  beforeRequest(): void {
+    const now = Date.now();
+    if (now - this.#usedAt > MAX_IDLE_MS) this.#closeIdle();
+    this.#usedAt = now;
+  }
 
   /**
    * Converts the error of a request that must be sent again.

@@ -31,7 +31,10 @@ export function nodeClient(): HttpClient {
   };
   return {
     prepare: () => undefined,
-    post: (post, signal) => send(targetOf(post.url), post, signal, connections),
+    post: (post, signal) => {
+      connections.beforeRequest();
+      return send(targetOf(post.url), post, signal, connections);
+    },
     releaseConnections: () => connections.close(),
   };
 }

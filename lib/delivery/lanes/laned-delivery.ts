@@ -65,6 +65,10 @@ export class LanedDelivery implements Delivery {
     return mergeReports(await Promise.all(this.#lanes.map((lane) => lane.flush(timeoutMs))));
   }
 
+  resume(): void {
+    for (const lane of this.#lanes) lane.resume();
+  }
+
   async ready(timeoutMs?: number): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.ready(timeoutMs)));
   }

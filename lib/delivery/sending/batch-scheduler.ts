@@ -1,16 +1,16 @@
 import { type QueuedEvent, type SendFailure } from '../delivery.js';
-import { SmallSet } from '../queue/collections.js';
 import { EventAges } from '../queue/event-ages.js';
 import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
 import { type QueueLease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
-import { within } from '../timers.js';
 import { aboutOf, type BatchPlan, BatchSizer, type GivenUp, maxRetriesOf } from './batch-sizer.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { deliverBatch, type WrappedSender } from './deliver-batch.js';
+import { INTERRUPTED, RequestsInFlight } from './requests-in-flight.js';
 import { RetryWaits } from './retry-waits.js';
 import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
 import { SendTimers, type SendTimes } from './send-timers.js';
+import { StallWaiters } from './stall-waiters.js';
 import { type Refusals } from './suspects.js';
 
 export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy, SendTimes {
@@ -19,12 +19,6 @@ export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, Re
   readonly concurrency: number;
   readonly coolDownMs: number;
   readonly maxEventAgeMs: number | null;
-}
-
-interface Request {
-  /** Not shared: a shared signal accumulates listeners like the Set that `SmallSet` replaces. */
-  readonly abort: AbortController;
-  readonly over: Promise<void>;
 }
 
 /** Maximum pause on request of the receiver, in cool-downs: an absurd `Retry-After` must not stop sending for good. */
@@ -38,7 +32,7 @@ export class BatchScheduler {
   readonly #sender: WrappedSender;
   readonly #settlement: Settlement;
   readonly #onReturn: () => void;
-  readonly #ages = new EventAges();
+  readonly #ages: EventAges;
   readonly #refusals: Refusals = { unproven: 0 };
   readonly #breaker = new CircuitBreaker(() => {
     this.#retries.pauseIsOver();
@@ -46,12 +40,9 @@ export class BatchScheduler {
   });
   readonly #timers: SendTimers;
   readonly #flushAt: number;
-  readonly #inFlight = new SmallSet<Request>();
-  /** Of finished requests, to be used again: a signal is expensive to create. */
-  readonly #aborts: AbortController[] = [];
+  readonly #inFlight = new RequestsInFlight();
   readonly #retries = new RetryWaits(this.#breaker, () => this.#hasStalled());
-  /** Callers of `flush` that give up when sending stalls. */
-  readonly #stallWaiters = new Set<() => void>();
+  readonly #stallWaiters = new StallWaiters();
   /** Everything in the queue must be sent, even if it does not fill a batch. */
   #due = false;
   #skipsPauses = false;
@@ -67,6 +58,7 @@ export class BatchScheduler {
     onReturn: () => void,
   ) {
     this.#options = options;
+    this.#ages = new EventAges(options.maxEventAgeMs);
     // No batch could reach a higher threshold, so only the timer would send events.
     this.#flushAt = Math.min(options.flushAt, options.maxBatchEvents);
     this.#queue = queue;
@@ -103,8 +95,10 @@ export class BatchScheduler {
 
   /** An event was added to the queue. */
   arrived(event: QueuedEvent): void {
-    if (this.#options.maxEventAgeMs !== null) this.#ages.arrived(event);
-    if (this.#due || this.#isWorthSending(this.#flushAt)) this.#schedule();
+    this.#ages.arrived(event);
+    // A time in the past, for an event from a store, changes nothing.
+    const isPauseOver = this.#catchUp(event.capturedAt);
+    if (isPauseOver || this.#due || this.#isWorthSending(this.#flushAt)) this.#schedule();
     else this.#timers.startFlush();
   }
 
@@ -118,19 +112,25 @@ export class BatchScheduler {
    * Sends everything at once, retries included; with a probe if cooling down. Resolves when `settled` does, when sending stalls,
    * or at the time limit. Keeps the process alive meanwhile.
    */
-  async flush(settled: Promise<void>, timeoutMs: number): Promise<'settled' | 'stalled' | 'timeout'> {
-    let giveUp = (): void => undefined;
-    const stalled = new Promise<'stalled'>((resolve) => (giveUp = () => resolve('stalled')));
-    this.#stallWaiters.add(giveUp);
+  flush(settled: Promise<void>, timeoutMs: number): Promise<'settled' | 'stalled' | 'timeout'> {
+    const over = this.#stallWaiters.wait(settled, timeoutMs);
+    this.#catchUp(Date.now());
     this.#due = true;
     this.sizer.takeBack();
     this.#breaker.allowProbe();
     this.#retries.end();
     this.#sendDue();
-    const over = Promise.race([settled.then(() => 'settled' as const), stalled]);
-    const how = await within(over, timeoutMs, 'timeout' as const);
-    this.#stallWaiters.delete(giveUp);
-    return how;
+    return over;
+  }
+
+  /**
+   * The process may have been suspended, and connections may be dead. Waits that are over by the wall clock end, and requests in flight
+   * are sent again unless they are over soon.
+   */
+  resume(): void {
+    this.#catchUp(Date.now());
+    if (this.#queue.available > 0) this.#schedule();
+    this.#inFlight.abortSuspended();
   }
 
   /** Ignores pauses that the receiver asks for from now on, because they could outlast the process: a probe is sent instead. */
@@ -154,7 +154,7 @@ export class BatchScheduler {
   async pause(): Promise<void> {
     this.#stopped = true;
     this.#retries.giveUp();
-    await Promise.all([...this.#inFlight].map(({ over }) => over));
+    await this.#inFlight.over();
   }
 
   /** Ends a pause. */
@@ -166,12 +166,25 @@ export class BatchScheduler {
   /** Aborts what is in flight and sends nothing more. Resolves when all events are back in the queue. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const { abort } of this.#inFlight) abort.abort();
+    this.#inFlight.abort();
     this.#breaker.endPauses();
     this.sizer.takeBack();
     this.#timers.stopFlush();
     this.#timers.stopSend();
     await this.pause();
+  }
+
+  /**
+   * Ends waits that are over by the wall clock. Timers stop while the machine is suspended, as functions are between invocations.
+   *
+   * @returns true if that ends a pause
+   */
+  #catchUp(now: number): boolean {
+    this.#retries.endOverdue(now);
+    if (this.#timers.isOverdue(now)) this.#due = true;
+    if (!this.#breaker.endOverdue(now)) return false;
+    this.#retries.pauseIsOver();
+    return true;
   }
 
   #isWorthSending(minEvents: number): boolean {
@@ -203,8 +216,11 @@ export class BatchScheduler {
       else this.#queue.release(lease);
     }
     // Events that wait for their order key are still due.
-    if (this.#queue.size === this.#queue.leased) this.#nothingLeft();
-    else if (!this.#due) this.#timers.startFlush();
+    if (this.#queue.size === this.#queue.leased) {
+      this.#due = false;
+      // No timer may outlive its events: none is left after `close`.
+      this.#timers.stopFlush();
+    } else if (!this.#due) this.#timers.startFlush();
   }
 
   /** Only events that failed alone may be left. A probe may as well be one of them. */
@@ -214,7 +230,7 @@ export class BatchScheduler {
     const failure = this.sizer.failure;
     if (failure && this.sizer.isUncertain) this.#stall({ failure }, false);
     this.#lastFailure ??= failure;
-    for (const giveUp of this.#stallWaiters) giveUp();
+    this.#stallWaiters.giveUp();
     return null;
   }
 
@@ -224,31 +240,21 @@ export class BatchScheduler {
   }
 
   #dropExpired(lease: QueueLease): void {
-    const { maxEventAgeMs } = this.#options;
-    if (maxEventAgeMs === null) return;
-    for (const event of this.#ages.olderThan(maxEventAgeMs, lease.open))
-      this.#settlement.dropLeased(lease, event, 'expired', `older than ${maxEventAgeMs} ms`);
-  }
-
-  /** No timer may outlive its events: none is left after `close`. */
-  #nothingLeft(): void {
-    this.#due = false;
-    this.#timers.stopFlush();
+    for (const event of this.#ages.expired(lease.open))
+      this.#settlement.dropLeased(lease, event, 'expired', `older than ${this.#options.maxEventAgeMs} ms`);
   }
 
   #send(lease: QueueLease, plan: BatchPlan): void {
-    const abort = this.#aborts.pop() ?? new AbortController();
     const isProbe = this.#breaker.requestLeaves();
     this.sizer.leaves(plan);
-    const over = this.#deliver(lease, plan, abort.signal).then((givenUp) => {
-      this.#finish(lease, isProbe, plan, givenUp);
-      this.#inFlight.delete(request);
-      this.#aborts.push(abort);
-      this.#onReturn();
-      this.#sendDue();
-    });
-    const request: Request = { abort, over };
-    this.#inFlight.add(request);
+    this.#inFlight.start(
+      (signal) => this.#deliver(lease, plan, signal),
+      (givenUp) => this.#finish(lease, isProbe, plan, givenUp),
+      () => {
+        this.#onReturn();
+        this.#sendDue();
+      },
+    );
   }
 
   /** Makes attempts until every event has its fate. Returns the reason if it gives up, or null. */
@@ -274,10 +280,13 @@ export class BatchScheduler {
   #finish(lease: QueueLease, isProbe: boolean, plan: BatchPlan, givenUp: GivenUp | null): void {
     const returned = this.#queue.release(lease);
     if (this.#stopped) return;
-    if (givenUp) {
+    if (givenUp && (returned.length > 0 || givenUp !== INTERRUPTED)) {
       this.#settlement.observer.retrying(returned, null, givenUp.failure);
       this.#due = true;
-      if (this.sizer.gaveUp(returned, plan, givenUp)) this.#stall(givenUp, isProbe);
+      const hasStalled = this.sizer.gaveUp(returned, plan, givenUp);
+      // An interrupted request says nothing about the receiver.
+      if (givenUp === INTERRUPTED) this.#breaker.interrupted(isProbe);
+      else if (hasStalled) this.#stall(givenUp, isProbe);
     } else {
       // A probe whose events were refused is an answer as well.
       this.answered();
@@ -298,7 +307,7 @@ export class BatchScheduler {
     // Another batch may have been asked for a longer pause.
     const leftMs = Math.max(pauseMs, Math.round(this.#breaker.coolDownLeftMs ?? 0));
     observer.coolingDown(failure, leftMs, ledger.pending.events);
-    for (const giveUp of this.#stallWaiters) giveUp();
+    this.#stallWaiters.giveUp();
   }
 
   /** Returns batches that wait for a retry to the queue. Returns false if it was cooling down already. */

@@ -4,8 +4,8 @@ import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
  * Decides how many requests may be in flight. Closed: as many as `concurrency`. Open: none, until the cool-down is over; then
  * one, the probe. Half-open: the probe is in flight. It closes as soon as the receiver answers.
  *
- * A pause (Retry-After) stops requests in any state and changes none. Only timers measure the waits: with the wall clock, which
- * may be set, the circuit could stay open for good.
+ * A pause (Retry-After) stops requests in any state and changes none. Timers measure the waits: with the wall clock alone, which may
+ * be set, the circuit could stay open for good. The wall clock only ends them early.
  */
 export class CircuitBreaker {
   readonly #onReady: () => void;
@@ -13,6 +13,8 @@ export class CircuitBreaker {
   #state: 'closed' | 'open' | 'half-open' = 'closed';
   /** End of the last pause, by the monotonic clock. */
   #pausedUntil = 0;
+  /** End of the last pause, by the wall clock. */
+  #overdueAt = 0;
 
   /** @param onReady called when the last pause or the cool-down is over */
   constructor(onReady: () => void) {
@@ -49,6 +51,7 @@ export class CircuitBreaker {
   pause(ms: number): void {
     if (ms <= 0) return;
     this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + ms);
+    this.#overdueAt = Math.max(this.#overdueAt, Date.now() + ms);
     const pause = backgroundTimer(() => {
       this.#pauses.delete(pause);
       if (!this.paused) this.#onReady();
@@ -61,6 +64,14 @@ export class CircuitBreaker {
     for (const pause of this.#pauses) stopTimer(pause);
     this.#pauses.clear();
     this.#pausedUntil = 0;
+    this.#overdueAt = 0;
+  }
+
+  /** Forgets all pauses if they are over by the wall clock, without a call to `onReady`. Returns true if that ends a pause. */
+  endOverdue(now: number): boolean {
+    if (!this.paused || !(now >= this.#overdueAt)) return false;
+    this.endPauses();
+    return true;
   }
 
   /**
@@ -86,6 +97,11 @@ export class CircuitBreaker {
     if (this.#state !== 'open') return false;
     this.#state = 'half-open';
     return true;
+  }
+
+  /** Call when a request was aborted without an answer. Another probe may leave at once. */
+  interrupted(isProbe: boolean): void {
+    if (isProbe && this.#state === 'half-open') this.#state = 'open';
   }
 
   /** Call when the receiver answers. Returns true if that ends a cool-down. */

@@ -33,6 +33,11 @@ export class RetryWaits {
     this.#retries.wake(true);
   }
 
+  /** Retries if the delay is over by the wall clock. */
+  endOverdue(now: number): void {
+    this.#retries.wakeOverdue(now);
+  }
+
   pauseIsOver(): void {
     this.#afterPause.wake(true);
   }

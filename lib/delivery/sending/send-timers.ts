@@ -26,6 +26,8 @@ export class SendTimers {
   readonly #lingerMs: number;
   readonly #callbacks: SendTimersCallbacks;
   #flush: Timer | null = null;
+  /** By the wall clock. */
+  #flushAt = Infinity;
   #send: Timer | null = null;
   #cancelEndOfTurn: (() => void) | null = null;
   /** True if `#send` waits for a batch to fill. */
@@ -40,15 +42,22 @@ export class SendTimers {
   startFlush(): void {
     if (isRunning(this.#flush)) return;
     stopTimer(this.#flush);
+    this.#flushAt = Date.now() + this.#times.flushIntervalMs;
     this.#flush = backgroundTimer(() => {
-      this.#flush = null;
+      this.stopFlush();
       this.#callbacks.onFlush();
     }, this.#times.flushIntervalMs);
+  }
+
+  /** True if `flushIntervalMs` is over by the wall clock, but not by that of the timer. */
+  isOverdue(now: number): boolean {
+    return now >= this.#flushAt;
   }
 
   stopFlush(): void {
     stopTimer(this.#flush);
     this.#flush = null;
+    this.#flushAt = Infinity;
   }
 
   /** True if `startSend` would change nothing. */

@@ -61,6 +61,7 @@ describe('variables', () => {
       'onDrop',
       'requests',
       'superProperties',
+      'waitUntil',
     ]);
     expect(OPTION_NAMES).toHaveLength(VARIABLES.length + codeOnly.length);
   });

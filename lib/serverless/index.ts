@@ -1,0 +1,6 @@
+/**
+ * Sends the events of serverless functions before the platform stops the process.
+ *
+ * @module nestjs-posthog-capture/serverless
+ */
+export { type FlushedHandler, type FlushLimits, type ServerlessApplication, withFlush } from './with-flush.js';

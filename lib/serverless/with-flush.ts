@@ -1,0 +1,99 @@
+import { type INestApplicationContext } from '@nestjs/common';
+import { type CaptureService } from '../capture/capture.service.js';
+import { resumeCapture } from '../capture/resume-capture.js';
+import { holdBeforeExit } from '../shared/process-hooks.js';
+import { bootApplication } from './boot-application.js';
+import { checkFlushLimits } from './flush-limits.js';
+import { flushInstances } from './flush-instances.js';
+import { type Handler, invokeHandler } from './invoke-handler.js';
+import { timeLeftMs } from './time-left.js';
+
+/** Time limits of the flush at the end of each invocation. */
+export interface FlushLimits {
+  /** Maximum duration of the flush, in milliseconds. Default: 2000. */
+  timeoutMs?: number | undefined;
+  /**
+   * Milliseconds of the invocation's time limit that the flush does not use, where `context.getRemainingTimeInMillis()` exists, as on
+   * Lambda. Default: 500.
+   */
+  reserveMs?: number | undefined;
+}
+
+/** The result of a `bootstrap` function. */
+export interface ServerlessApplication<Handler> {
+  /** All instances of its modules are flushed, named ones too. */
+  readonly app: INestApplicationContext;
+  /** Called for each invocation with the arguments of the platform. */
+  readonly handler: Handler;
+}
+
+/** A handler that resolves when the result of `Handler` is known and the flush is over. The callback is optional and never called. */
+export type FlushedHandler<Handler extends (...args: never[]) => unknown> = (
+  ...args: FlushedArguments<Parameters<Handler>>
+) => Promise<FlushedResult<ReturnType<Handler>>>;
+
+type FlushedArguments<Arguments extends unknown[]> = Arguments extends [
+  infer Event,
+  infer Context,
+  infer Callback extends (...args: never[]) => unknown,
+]
+  ? [event: Event, context: Context, callback?: Callback]
+  : Arguments;
+
+/** The result of a handler that returns nothing is that of its callback. */
+type FlushedResult<Result> = [Result] extends [undefined] ? unknown : Exclude<Awaited<Result>, undefined>;
+
+/**
+ * Wraps the handler of a serverless function. After each invocation, the events that were captured in it are sent before the platform
+ * is answered, because it may freeze the process then. The result or error of the handler is passed on unchanged.
+ *
+ * ```ts
+ * export const handler = withFlush(async () => {
+ *   const app = await NestFactory.createApplicationContext(AppModule);
+ *   const orders = app.get(OrdersService);
+ *   return { app, handler: (event: OrderEvent) => orders.place(event) };
+ * });
+ * ```
+ *
+ * Handlers may return a value or a promise, or call `callback(error, result)` if they declare it as their third parameter. For response
+ * streaming, pass the result to `awslambda.streamifyResponse`: the flush begins when the stream has ended.
+ *
+ * Events that could not be sent in time stay in memory, and are sent at the next invocation. The flush never fails an invocation.
+ *
+ * @param bootstrap creates the application. Called in the first invocation, and again after a failure, in the next
+ * @throws PostHogConfigurationError if an option is invalid; invocations reject with it if the result of `bootstrap` is
+ */
+export function withFlush<Given extends (...args: never[]) => unknown>(
+  bootstrap: () => ServerlessApplication<Given> | PromiseLike<ServerlessApplication<Given>>,
+  options: FlushLimits = {},
+): FlushedHandler<Given> {
+  const { timeoutMs, reserveMs } = checkFlushLimits(options);
+  let booting: ReturnType<typeof bootApplication> | null = null;
+  let running = 0;
+  const boot = (): ReturnType<typeof bootApplication> => {
+    booting ??= bootApplication(bootstrap).catch((error: unknown) => {
+      booting = null;
+      throw error;
+    });
+    return booting;
+  };
+  // No named parameters: Lambda refuses handlers with three since Node.js 24.
+  const invoke = async (...args: readonly unknown[]): Promise<unknown> => {
+    const mayHaveBeenFrozen = running === 0;
+    running += 1;
+    const release = holdBeforeExit();
+    const leftMs = (): number => timeLeftMs(args) - reserveMs;
+    let captures: readonly CaptureService[] = [];
+    try {
+      const { handler, captures: all } = await boot();
+      captures = all;
+      if (mayHaveBeenFrozen) captures.forEach(resumeCapture);
+      return await invokeHandler(handler, args, () => leftMs() - timeoutMs);
+    } finally {
+      await flushInstances(captures, () => Math.max(0, Math.min(timeoutMs, leftMs())));
+      release();
+      running -= 1;
+    }
+  };
+  return invoke as Handler as FlushedHandler<Given>;
+}
