@@ -1,7 +1,6 @@
 import { isIntegerBetween, LONGEST_TIMER_MS } from '../options/predicates.js';
 import { describeValue } from '../options/describe-value.js';
 import { PostHogConfigurationError } from '../shared/configuration-error.js';
-import { didYouMean } from '../shared/did-you-mean.js';
 import { isObject } from '../shared/untrusted-values.js';
 
 const DEFAULTS = { timeoutMs: 2000, reserveMs: 500 };
@@ -24,6 +23,5 @@ function problemOf(name: string, value: unknown): string | undefined {
     if (isMilliseconds(value)) return undefined;
     return `withFlush: ${name}: got ${describeValue(value, undefined)}; expected a whole number of milliseconds from 0 to ${LONGEST_TIMER_MS}`;
   }
-  const meant = didYouMean(name, Object.keys(DEFAULTS));
-  return `withFlush: ${name}: there is no such option${meant === undefined ? '' : `; did you mean ${meant}?`}`;
+  return `withFlush: ${name}: there is no such option; expected ${Object.keys(DEFAULTS).join(' or ')}`;
 }

@@ -41,7 +41,7 @@ type FlushedArguments<Arguments extends unknown[]> = Arguments extends [
   : Arguments;
 
 /** The result of a handler that returns nothing is that of its callback. */
-type FlushedResult<Result> = [Result] extends [undefined] ? unknown : Exclude<Awaited<Result>, undefined>;
+type FlushedResult<Result> = [Exclude<Result, void>] extends [never] ? unknown : Awaited<Exclude<Result, void>>;
 
 /**
  * Wraps the handler of a serverless function. After each invocation, the events that were captured in it are sent before the platform

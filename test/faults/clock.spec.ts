@@ -6,6 +6,7 @@ import { captureMany, closeAll, expectBalanced, start } from '../support/harness
 import { MemoryEventStore, SharedMemory } from '../support/memory-event-store.js';
 import { SEED, Seeded } from '../support/seeded.js';
 import { SetClock } from '../support/set-clock.js';
+import { until } from '../support/until.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -63,6 +64,27 @@ describe.each(['v0', 'v1'] as const)('%s', (captureMode) => {
     expect(await capture.flush()).toMatchObject({ delivered: 1, pending: 0 });
     const [refused, accepted] = posthog.requests;
     expect(accepted!.receivedAt - refused!.receivedAt).toBeLessThan(30_000);
+  });
+});
+
+/** The timers of a suspended machine stop, while its wall clock is set to the time at which it goes on. */
+describe.each([
+  ['the interval of flushes', { flushIntervalMs: HOUR_MS }, null],
+  ['a retry', { retryBaseMs: HOUR_MS, retryMaxMs: HOUR_MS }, { status: 503 }],
+  ['Retry-After', { retryMaxMs: HOUR_MS, coolDownMs: HOUR_MS }, { status: 429, retryAfter: HOUR_MS / 1000 }],
+  ['a cool-down', { maxRetries: 0, coolDownMs: HOUR_MS }, { status: 503 }],
+])('when %s is over by the wall clock, but not by its timer', (_, options, fault) => {
+  it.each(['capture', 'flush'] as const)('%s sends at once', async (act) => {
+    const { capture, posthog } = await start(options);
+    if (fault) posthog.fail(fault);
+    captureMany(capture, 1);
+    if (fault) await until(() => capture.stats().requests.total === 1);
+    clock.aheadMs = HOUR_MS + 1;
+    if (act === 'capture') captureMany(capture, 1);
+    else void capture.flush();
+    await posthog.waitForEvents(act === 'capture' ? 2 : 1);
+    await until(() => capture.stats().pending === 0);
+    expectBalanced(capture);
   });
 });
 

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { boot, closeAll, onClose, start } from '../support/harness.js';
 import { selfSigned } from '../support/self-signed.js';
+import { SetClock } from '../support/set-clock.js';
 
 afterEach(closeAll);
 
@@ -61,6 +62,17 @@ describe.each(CLIENTS)('%s', (_name, client) => {
       total: 4,
       byStatus: { 200: 4 },
     });
+  });
+
+  it('opens a new connection after a minute without requests, as the old one may have been dropped', async () => {
+    const { seen, onRequest } = closingServer((request) => request.resume().socket.pause());
+    const { capture } = await boot({ host: `http://${await listen(createServer(onRequest))}`, ...client, ...OPTIONS });
+    expect(await capture.captureNow(EVENT)).toMatchObject({ success: true });
+    const clock = new SetClock();
+    clock.aheadMs = 60_000;
+    const result = await capture.captureNow(EVENT).finally(() => clock.restore());
+    expect(result).toMatchObject({ success: true });
+    expect(seen).toEqual({ requests: 2, connections: 2 });
   });
 
   it('counts the repetition in the headers of v1', async () => {

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import ts from 'typescript';
 import { type CodeBlock, ROOT } from './code-blocks.js';
+import { PLATFORM_TYPES } from './platform-types.js';
 
 /** One module of a page. */
 interface Example {
@@ -16,6 +17,8 @@ interface Example {
  */
 export function compileBlocks(blocks: readonly CodeBlock[]): Map<string, string[]> {
   const examples = new Map(examplesOf(blocks).map((example) => [example.path, example]));
+  const platforms = `${ROOT}test/runners/platforms.d.ts`;
+  examples.set(platforms, { page: platforms, path: platforms, text: PLATFORM_TYPES });
   const options = compilerOptions();
   const program = ts.createProgram([...examples.keys()], options, hostOf(examples, options));
   const problems = new Map<string, string[]>();
