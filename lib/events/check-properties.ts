@@ -8,6 +8,10 @@ type Properties = Readonly<Record<string, unknown>>;
 export type CheckedProperties =
   { readonly ok: true; readonly properties: Properties } | { readonly ok: false; readonly problem: string };
 
+/** Zod checks a second time, asynchronously, if a check throws. */
+const ASYNCHRONOUS =
+  'the schema returned a promise, and capture() cannot wait for it: it has an asynchronous check, or a check that throws';
+
 const DOLLAR = 36;
 const isReserved = (name: string): boolean => name.charCodeAt(0) === DOLLAR;
 
@@ -24,9 +28,10 @@ export function checkAgainst({ '~standard': standard }: StandardSchema): (proper
     }
     if (types.isPromise(result) || typeof fieldOf(result, 'then') === 'function') {
       Promise.resolve(result).catch(() => undefined);
-      return refused('the schema is asynchronous, and capture() cannot wait for it: leave out its asynchronous checks');
+      return refused(ASYNCHRONOUS);
     }
-    if (!isObject(result)) return refused('the schema returned no result');
+    // Not isObject: the errors of ArkType are an array.
+    if (typeof result !== 'object' || result === null) return refused('the schema returned no result');
     const { issues, value } = result as Partial<SchemaResult<unknown>> & { readonly value?: unknown };
     if (issues !== undefined) return refused(pathsOf(issues));
     if (!isObject(value)) return refused('the schema must return an object');

@@ -2,7 +2,7 @@ import { plainCopy } from '../shared/untrusted-values.js';
 import { type SchemaInput, type SchemaOutput, type StandardSchema } from '../shared/standard-schema.js';
 import { checkAgainst } from './check-properties.js';
 import { type EventInfo, eventOf, markAsDefined } from './defined-event.js';
-import { checkDefinition } from './check-definition.js';
+import { checkDefinition, shownName } from './check-definition.js';
 import { type EventEnvelope } from './event-envelope.js';
 
 /** PostHog's own properties, which are allowed beside those of the schema. */
@@ -55,8 +55,7 @@ export function defineEvent<
   Schema extends StandardSchema,
   const Info extends EventInfo<keyof SchemaOutput<Schema> & string> = EventInfo<never>,
 >(name: Name, schema: Schema, info?: Info): EventDefinition<Name, Schema, Info> {
-  checkDefinition(`defineEvent(${JSON.stringify(name)})`, name, info, schema);
-  const given = Object.freeze({ ...info }) as Info;
+  const given = checkDefinition(`defineEvent(${shownName(name)})`, name, info, schema) as Info;
   const definition = (properties: unknown, envelope: unknown): object => {
     const event = eventOf(defined, properties ?? {});
     if (envelope !== undefined && envelope !== null) addEnvelope(event, envelope);

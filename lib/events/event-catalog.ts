@@ -64,11 +64,11 @@ export class EventCatalog {
     const { info, check } = defined;
     if (info.deprecated !== undefined && !this.#deprecatedSeen.has(defined)) {
       this.#deprecatedSeen.add(defined);
-      warn(`the event is deprecated: ${info.deprecated}`);
+      warn(`the event is deprecated: ${info.deprecated}`, true);
     }
     const checked = check(properties ?? {});
     if (!checked.ok && this.#invalid === 'refuse') return { ok: false, problem: broken(checked.problem) };
-    if (!checked.ok) warn(broken(checked.problem));
+    if (!checked.ok) warn(broken(checked.problem), true);
     return { ok: true, properties: this.#protect(checked.ok ? checked.properties : properties, defined) };
   }
 
@@ -79,7 +79,7 @@ export class EventCatalog {
   #conformUnknown(event: string, properties: Properties | undefined, warn: Warn): Conformed {
     if (this.#unknown !== 'allow' && !event.startsWith('$') && !this.#ownNames.has(event)) {
       if (this.#unknown === 'refuse') return { ok: false, problem: UNKNOWN };
-      warn(UNKNOWN);
+      warn(UNKNOWN, true);
     }
     return { ok: true, properties };
   }

@@ -1,7 +1,8 @@
 import { validateSync, type ValidationError } from 'class-validator';
+import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { pathsOf, type SchemaIssue } from '../shared/standard-schema.js';
 import { setOwn } from '../shared/untrusted-values.js';
-import { checkDefinition } from './check-definition.js';
+import { checkDefinition, shownName } from './check-definition.js';
 import { type CheckedProperties, refused, reservedOf, withoutReserved } from './check-properties.js';
 import { type EventClass, type EventInfo, markAsDefined } from './defined-event.js';
 
@@ -42,13 +43,15 @@ export function Pii(): PropertyDecorator {
 export function Event(name: string, info: EventInfo = {}): ClassDecorator {
   return (target) => {
     const type = target as unknown as EventClass;
-    checkDefinition(`@Event(${JSON.stringify(name)}) on ${target.name}`, name, info);
+    const where = `@Event(${shownName(name)})`;
+    if (typeof target !== 'function') throw new PostHogConfigurationError([`${where}: decorate a class`]);
+    const given = checkDefinition(`${where} on ${target.name}`, name, info);
     const prototype = target.prototype as object;
-    const pii = [...new Set([...(info.pii ?? []), ...piiOf(prototype)])];
+    const pii = [...new Set([...(given.pii ?? []), ...piiOf(prototype)])];
     markAsDefined(
       {
         event: name,
-        info: Object.freeze({ ...info, ...(pii.length > 0 && { pii }) }),
+        info: Object.freeze({ ...given, ...(pii.length > 0 && { pii }) }),
         source: { type },
         check: (properties) => checkInstance(prototype, properties),
       },
@@ -79,7 +82,7 @@ function checkInstance(prototype: object, given: Readonly<Record<string, unknown
   }
 }
 
-function issuesOf({ property, children = [] }: ValidationError, before: readonly string[]): SchemaIssue[] {
-  const path = [...before, property];
+function issuesOf({ property, target, children = [] }: ValidationError, before: readonly PropertyKey[]): SchemaIssue[] {
+  const path = [...before, Array.isArray(target) ? Number(property) : property];
   return children.length === 0 ? [{ message: '', path }] : children.flatMap((child) => issuesOf(child, path));
 }

@@ -37,11 +37,12 @@ export type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema['~s
 
 const MAX_PATHS = 5;
 const MAX_PATH_LENGTH = 60;
+const WHOLE = 'the value as a whole';
 
 /** The paths of issues, such as `items[0].price`. Not their messages, which may quote values. Never throws. */
 export function pathsOf(issues: readonly SchemaIssue[]): string {
   try {
-    const paths = [...new Set(issues.map(({ path }) => pathText(path)))];
+    const paths = issues.length === 0 ? [WHOLE] : [...new Set(issues.map(({ path }) => pathText(path)))];
     const rest = paths.length - MAX_PATHS;
     return paths.slice(0, MAX_PATHS).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
   } catch {
@@ -58,5 +59,5 @@ function pathText(path: SchemaIssue['path']): string {
     // A record may have names of users, of any length and number.
     if (text.length > MAX_PATH_LENGTH) return `${text.slice(0, MAX_PATH_LENGTH)}…`;
   }
-  return text === '' ? 'the value as a whole' : text;
+  return text === '' ? WHOLE : text;
 }

@@ -1,8 +1,12 @@
 import { didYouMean } from './did-you-mean.js';
 import { quoteName } from './untrusted-values.js';
 
-/** Called with a sentence about something that was ignored, replaced or left out. The sentence contains no values. Must not throw. */
-export type Warn = (warning: string) => void;
+/**
+ * Called with a sentence about something that was ignored, replaced or left out. The sentence contains no values. Must not throw.
+ *
+ * @param isOfName the log has a line of its own for each event name. Default: one for all events
+ */
+export type Warn = (warning: string, isOfName?: boolean) => void;
 
 /** Further unknown fields are only counted. */
 const MAX_NAMED = 5;

@@ -146,7 +146,17 @@ describe('an event that breaks its definition', () => {
       currency: 'GBP' as 'EUR',
       items: [Object.assign(new Item(), { price: 'x' })],
     });
-    expect(await refusedBy(event)).toBe('its properties break its definition: currency, items.0.price');
+    expect(await refusedBy(event)).toBe('its properties break its definition: currency, items[0].price');
+  });
+
+  it('of Valibot and ArkType', async () => {
+    const properties = { total: 'x', items: [{ sku: 1 }] } as never;
+    const ofValibot = v.object({ total: v.number(), items: v.array(v.object({ sku: v.string() })) });
+    const ofArkType = type({ total: 'number', items: type({ sku: 'string' }).array() });
+    for (const schema of [ofValibot, ofArkType] as StandardSchema[]) {
+      const Broken = defineEvent('broken', schema);
+      expect(await refusedBy(Broken(properties))).toMatch(/: (total, items\[0\]\.sku|items\[0\]\.sku, total)$/);
+    }
   });
 
   it.each(['__proto__', 'constructor'])('of a class, whatever its properties have as %s', async (name) => {
@@ -183,8 +193,10 @@ const schemaOf = (validate: StandardSchema['~standard']['validate']): StandardSc
 describe('a schema that', () => {
   it.each<[string, StandardSchema, string]>([
     ['throws', schemaOf(() => JSON.parse('secret') as never), 'the schema threw'],
-    ['is asynchronous', schemaOf(() => Promise.reject(new Error('secret'))), 'the schema is asynchronous'],
-    ['returns a thenable', schemaOf((value) => ({ then: () => value }) as never), 'the schema is asynchronous'],
+    ['is asynchronous', schemaOf(() => Promise.reject(new Error('secret'))), 'the schema returned a promise'],
+    ['returns a thenable', schemaOf((value) => ({ then: () => value }) as never), 'the schema returned a promise'],
+    ['throws in a check of Zod', z.object({}).refine(() => JSON.parse('secret') as never), 'or a check that throws'],
+    ['returns no issues', schemaOf(() => ({ issues: [] })), 'the value as a whole'],
     ['returns nothing', schemaOf(() => undefined as never), 'the schema returned no result'],
     ['returns no object', schemaOf(() => ({ value: 3 })), 'the schema must return an object'],
     ['returns issues that throw', schemaOf(() => ({ issues: [null as never] })), 'unreadable'],
@@ -263,6 +275,51 @@ it('in production, what breaks a definition is sent, with a warning', async () =
   }
 });
 
+it('each event has lines of its own in the log', async () => {
+  const [One, Two] = ['one', 'two'].map((name) =>
+    defineEvent(name, z.object({ a: z.string() }), { deprecated: 'use three' }),
+  );
+  const act = (capture: CaptureService): void => {
+    for (const define of [One!, Two!, One!, Two!]) capture.capture(define({} as { a: string }));
+    for (const event of ['unheard', 'of', 'unheard']) capture.capture({ event });
+  };
+  const { lines } = await sentBy(act, { catalog: [One!, Two!], unknown: 'warn', invalid: 'warn' });
+  expect(lines).toEqual([
+    'Event "one": the event is deprecated: use three.',
+    'Event "one": its properties break its definition: a.',
+    'Event "two": the event is deprecated: use three.',
+    'Event "two": its properties break its definition: a.',
+    'Event "unheard": it is not in the catalog (option events.catalog).',
+    'Event "of": it is not in the catalog (option events.catalog).',
+  ]);
+  const refused = await sentBy(act, { catalog: [One!, Two!], unknown: 'refuse', invalid: 'refuse' });
+  expect(refused.lines.filter((line) => line.includes('dropped')).map((line) => line.slice(0, 36))).toEqual([
+    'Event "one" dropped (schema): its pr',
+    'Event "two" dropped (schema): its pr',
+    'Event "unheard" dropped (schema): it',
+    'Event "of" dropped (schema): it is n',
+  ]);
+});
+
+it('null in a definition is the same as a field that is not given', async () => {
+  const info = {
+    pii: null,
+    deprecated: null,
+    sampleRate: null,
+    limit: { perMinute: null, once: null, perPersonPerHour: 5 },
+  };
+  const Nulls = defineEvent('nulls', z.object({}), info as never);
+  const { sent, lines } = await sentBy(
+    (capture) => {
+      for (let index = 0; index < 3; index += 1) capture.capture(Nulls({}, { distinctId: 'a' }));
+    },
+    { pii: 'drop' },
+  );
+  expect(sent).toHaveLength(3);
+  expect(lines).toEqual([]);
+  expect(Nulls.info).toEqual({ limit: { perPersonPerHour: 5 } });
+});
+
 it('a deprecated event warns once', async () => {
   const Old = defineEvent('old', z.object({}), { deprecated: 'use order_paid' });
   const { sent, lines } = await sentBy((capture) => {
@@ -315,6 +372,13 @@ describe('mistakes stop the boot', () => {
     [() => defineEvent('a', {} as StandardSchema), 'expected a schema that implements Standard Schema'],
     [() => defineEvent('a', z.object({}), { descripton: 'x' } as EventInfo<never>), 'did you mean description?'],
     [() => defineEvent('a', z.object({}), { version: 1.5 }), 'version must be a whole number'],
+    [() => defineEvent(3n as never, z.object({})), 'defineEvent(a bigint): the name must be a non-blank string'],
+    [() => defineEvent('x'.repeat(500), z.object({})), `defineEvent("${'x'.repeat(60)}…"): the name must be`],
+    [
+      () => defineEvent('a', z.object({}), { perMinute: 5 } as never),
+      'there is no field perMinute; the fields are desc',
+    ],
+    [() => Event('a', null as never)({} as never), '@Event("a"): decorate a class'],
   ])('%#', (define, problem) => {
     expect(define).toThrow(problem);
   });

@@ -1,6 +1,7 @@
 import { type CaptureParts } from '../capture-parts.js';
 import { type QueuedEvent } from '../../delivery/delivery.js';
 import { inheritPersonal } from '../../shared/personal-properties.js';
+import { type Warn } from '../../shared/unknown-fields.js';
 import { type Checked, type SourceEvent } from '../input/source-event.js';
 import { type Taken } from './event-intake.js';
 import { ownText } from './event-stamps.js';
@@ -29,9 +30,9 @@ export class CountedIntake {
     }
     const { source, warnings } = checked;
     let told = null as string[] | null;
-    const warn = (warning: string): void => {
+    const warn: Warn = (warning, isOfName) => {
       (told ??= []).push(warning);
-      reporter.warned(warning, source.event);
+      reporter.warned(warning, source.event, isOfName);
     };
     for (const warning of warnings) warn(warning);
     const taken = this.#takeSafely(source, warn);
@@ -59,7 +60,7 @@ export class CountedIntake {
     this.#parts.reporter.altered(queued, name, warnings);
   }
 
-  #takeSafely(source: SourceEvent, warn: (warning: string) => void): Taken {
+  #takeSafely(source: SourceEvent, warn: Warn): Taken {
     try {
       return this.#parts.intake.take(source, warn);
     } catch {

@@ -111,10 +111,15 @@ export class EventReporter implements DeliveryObserver {
     this.#log.info(kind, text);
   }
 
-  /** Part of a call was omitted or replaced; its event goes on. */
-  warned(warning: string, event: string): void {
+  /**
+   * Part of a call was omitted or replaced; its event goes on.
+   *
+   * @param isOfName the log has a line of its own for each event name
+   */
+  warned(warning: string, event: string, isOfName = false): void {
     if (this.#watchers.size > 0) this.#notify('warned', warning, event);
-    this.warn(`input: ${warning}`, `Event ${JSON.stringify(event)}: ${warning}.`);
+    const kind = isOfName ? kindOf(event, warning) : `input: ${warning}`;
+    this.warn(kind, `Event ${JSON.stringify(event)}: ${warning}.`);
   }
 
   altered(event: QueuedEvent, name: string, warnings: readonly string[]): void {
@@ -163,7 +168,8 @@ export class EventReporter implements DeliveryObserver {
     if (known === undefined) this.#log.debug(`dropped: ${reason}`, text);
     else {
       const remedy = typeof known === 'function' ? known(this.#route) : known;
-      this.warn(`dropped: ${reason}`, () => `${text()}. Remedy: ${remedy}.`);
+      const kind = reason === 'schema' ? kindOf(event, detail) : `dropped: ${reason}`;
+      this.warn(kind, () => `${text()}. Remedy: ${remedy}.`);
     }
     const { onDrop } = this.#callbacks;
     // A drop caused by the callback itself is only counted and logged: it could go on forever.
@@ -241,3 +247,6 @@ export class EventReporter implements DeliveryObserver {
     }
   }
 }
+
+/** Lines about definitions are a topic of their own, because the names of events may come from input. */
+const kindOf = (event: string, problem: string): string => `definitions: ${event}: ${problem}`;
