@@ -46,6 +46,7 @@ async function measureLegs({ sink, redis, start, turns, warmUp, scale }) {
   const legs = {
     direct: await start({ name: 'direct' }),
     pod: await start({ name: 'pod' }),
+    discarding: await start({ name: 'discarding' }),
     relay: await start({ name: 'relay' }),
   };
   const bulls = [];
@@ -58,7 +59,8 @@ async function measureLegs({ sink, redis, start, turns, warmUp, scale }) {
   const count = Math.ceil(LEG_EVENTS * scale);
   const eventBytes = await legs.direct.call('make', { count });
   await legs.pod.call('make', { count });
-  const samples = { direct: [], pod: [], relay: [], 1: [], 100: [], eventBytes };
+  await legs.discarding.call('make', { count });
+  const samples = { direct: [], pod: [], discarding: [], relay: [], 1: [], 100: [], eventBytes };
   for (let turn = 1; turn <= turns + warmUp; turn += 1) {
     progress(`fleet: turn ${turn} of ${turns + warmUp}`);
     await sink.reset({ count });
@@ -68,6 +70,7 @@ async function measureLegs({ sink, redis, start, turns, warmUp, scale }) {
     const emptyBytes = await redis.usedBytes();
     const pod = await measured(redis, legs.pod, { count });
     pod.bytes = ((await redis.usedBytes()) - emptyBytes) / count;
+    const discarding = await measured(redis, legs.discarding, { count });
     await sink.reset({ count });
     const relay = await measured(redis, legs.relay, { count });
     await sink.verified('relay');
@@ -86,6 +89,7 @@ async function measureLegs({ sink, redis, start, turns, warmUp, scale }) {
     if (turn <= warmUp) continue;
     samples.direct.push(direct);
     samples.pod.push(pod);
+    samples.discarding.push(discarding);
     samples.relay.push(relay);
     for (const { perJob } of bulls) samples[perJob].push(jobs[perJob]);
   }
@@ -95,7 +99,7 @@ async function measureLegs({ sink, redis, start, turns, warmUp, scale }) {
 
 const of = (turns, field) => turns.map((turn) => turn[field]);
 
-function printLegs({ direct, pod, relay, eventBytes }) {
+function printLegs({ direct, pod, discarding, relay, eventBytes }) {
   const cpu = of(direct, 'cpuUs');
   printTable(`fleet: legs, per event of ${number(eventBytes, 0)} bytes, 100 per turn of the event loop`, [
     ['leg', 'CPU µs', '× direct', 'events/s', 'Redis µs', 'Redis bytes'],
@@ -109,6 +113,14 @@ function printLegs({ direct, pod, relay, eventBytes }) {
       spread(of(pod, 'bytes'), 0),
     ],
     [
+      'of it without the queue: a sender that discards',
+      spread(of(discarding, 'cpuUs')),
+      spread(ratios(of(discarding, 'cpuUs'), cpu), 2),
+      '–',
+      '–',
+      '–',
+    ],
+    [
       'relay, Redis to PostHog',
       spread(of(relay, 'cpuUs')),
       spread(ratios(of(relay, 'cpuUs'), cpu), 2),
@@ -119,31 +131,60 @@ function printLegs({ direct, pod, relay, eventBytes }) {
   ]);
 }
 
-/** Putting and taking, without what the relay spends on sending to PostHog. */
-function printBull({ direct, pod, relay, ...jobs }) {
+/**
+ * Putting and taking ready-made events. The first row includes what the package does for the events until the queue has them, which an
+ * application with BullMQ has to do itself: a bounded queue, order by person, retries, counts. The second row is without it.
+ */
+function printBull({ direct, pod, discarding, relay, ...jobs }) {
+  const put = of(pod, 'cpuUs');
+  const writing = pod.map(({ cpuUs }, turn) => Math.max(0, cpuUs - discarding[turn].cpuUs));
   const taking = relay.map(({ cpuUs }, turn) => Math.max(0, cpuUs - direct[turn].cpuUs));
   const redisUs = relay.map((turn, index) => turn.redisUs + pod[index].redisUs);
-  const row = (label, put, take, server, bytes) => [
-    label,
-    spread(put),
-    number(median(put) / median(of(pod, 'cpuUs'))),
-    spread(take),
-    number(median(take) / median(taking)),
-    spread(server, 2),
-    number(median(server) / median(redisUs)),
-    spread(bytes, 0),
-  ];
-  const bull = (perJob) => {
-    const put = of(of(jobs[perJob], 'add'), 'cpuUs');
-    const take = of(of(jobs[perJob], 'work'), 'cpuUs');
+  // Of medians, because a difference may be close to zero in a single turn.
+  const times = (others, ours) => number(median(others) / median(ours));
+  const bull = (label, perJob) => {
+    const added = of(of(jobs[perJob], 'add'), 'cpuUs');
+    const taken = of(of(jobs[perJob], 'work'), 'cpuUs');
     const server = jobs[perJob].map(({ add, work }) => add.redisUs + work.redisUs);
-    return [put, take, server, of(jobs[perJob], 'bytes')];
+    return [
+      label,
+      spread(added),
+      times(added, put),
+      times(added, writing),
+      spread(taken),
+      times(taken, taking),
+      spread(server, 2),
+      times(server, redisUs),
+      spread(of(jobs[perJob], 'bytes'), 0),
+    ];
   };
+  const none = '–';
   printTable('fleet: the queue beside BullMQ, per event', [
-    ['queue', 'put, CPU µs', '× ours', 'take, CPU µs', '× ours', 'Redis µs', '× ours', 'Redis bytes'],
-    row('this package (taking: the relay less direct)', of(pod, 'cpuUs'), taking, redisUs, of(pod, 'bytes')),
-    row('BullMQ, a job per event; a worker that does nothing', ...bull(1)),
-    row('BullMQ, a job per hundred; a worker that does nothing', ...bull(100)),
+    [
+      'queue',
+      'put, CPU µs',
+      '× ours',
+      '× ours, queue alone',
+      'take, CPU µs',
+      '× ours',
+      'Redis µs',
+      '× ours',
+      'Redis bytes',
+    ],
+    [
+      'this package (taking: the relay less direct)',
+      spread(put),
+      none,
+      none,
+      spread(taking),
+      none,
+      spread(redisUs, 2),
+      none,
+      spread(of(pod, 'bytes'), 0),
+    ],
+    ['the queue alone: less a sender that discards', spread(writing), none, none, none, none, none, none, none],
+    bull('BullMQ, a job per event; a worker that does nothing', 1),
+    bull('BullMQ, a job per hundred; a worker that does nothing', 100),
   ]);
 }
 

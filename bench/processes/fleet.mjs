@@ -27,12 +27,12 @@ function cpuUs() {
   return user + system;
 }
 
-/** An event as capture() hands it to delivery. */
+/** An event as capture() hands it to delivery, with its fields in the same order. */
 function queued(n) {
   const id = `0190a6f0-0000-7000-8000-${String(n).padStart(12, '0')}`;
   const { event, distinctId, properties } = eventOf(n);
   const timestamp = new Date(1_790_000_000_000 + n).toISOString();
-  const payload = JSON.stringify({ event, distinct_id: distinctId, properties, timestamp, uuid: id });
+  const payload = JSON.stringify({ event, distinct_id: distinctId, uuid: id, timestamp, properties });
   return {
     id,
     hasOwnId: true,
@@ -93,6 +93,15 @@ const LEGS = {
   async pod({ path }) {
     const { HOP } = await import(`${DIST}/module/connect-pod.js`);
     const sender = (await queueOf(path)).sender(PROJECT, { warn: ignore });
+    const pipeline = (await pipelines())(sender, { options: HOP });
+    return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };
+  },
+  /** The pod without its queue: events are accepted, kept, leased in batches and settled, but written nowhere. */
+  async discarding() {
+    const { HOP } = await import(`${DIST}/module/connect-pod.js`);
+    const taken = { kind: 'settled', rejected: [], retry: [] };
+    // Responds in a later turn, as Redis does.
+    const sender = { send: () => turn().then(() => taken), messages: {}, release: ignore };
     const pipeline = (await pipelines())(sender, { options: HOP });
     return { pipeline, run: (events, perTurn) => deliver(pipeline, events, perTurn) };
   },

@@ -31,18 +31,21 @@ const COMPRESSION = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } };
 const compress = promisify(brotliCompress);
 
 /** Cuts events into pieces that fit into a block. A single event may exceed the limit of bytes. */
-export function* blocksOf(events: readonly QueuedEvent[]): Generator<readonly QueuedEvent[]> {
-  let from = 0;
+export function blocksOf(events: readonly QueuedEvent[]): readonly (readonly QueuedEvent[])[] {
+  const blocks: QueuedEvent[][] = [];
+  let block: QueuedEvent[] = [];
   let bytes = 0;
-  for (const [index, event] of events.entries()) {
-    if (index > from && (index - from >= MAX_EVENTS || bytes + event.bytes > MAX_BYTES)) {
-      yield events.slice(from, index);
-      from = index;
+  for (const event of events) {
+    if (block.length > 0 && (block.length >= MAX_EVENTS || bytes + event.bytes > MAX_BYTES)) {
+      blocks.push(block);
+      block = [];
       bytes = 0;
     }
+    block.push(event);
     bytes += event.bytes;
   }
-  if (from < events.length) yield from === 0 ? events : events.slice(from);
+  if (block.length > 0) blocks.push(block);
+  return blocks;
 }
 
 /** Writes entries of streams. */
