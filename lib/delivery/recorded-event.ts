@@ -3,8 +3,8 @@ import { type QueuedEvent } from './delivery.js';
 /** Events that were written together. */
 export interface EventRecord {
   /**
-   * Contains the payloads in UTF-8, one after the other, with a comma between two of them. A character is a byte: a string, because V8
-   * frees buffers late, and starts full collections for them.
+   * Contains the payloads in UTF-8, one after the other, with a comma between two of them. A character is a byte. Not a buffer, because
+   * memory outside the heap makes V8 start full collections.
    */
   readonly text: string;
   readonly format: string;
@@ -16,8 +16,8 @@ export interface EventRecord {
 }
 
 /**
- * An event that stays in the bytes that it was read from. A relay has thousands of events in memory. As strings, nearly all of them would
- * survive young collections, which would take longer than all other work on them.
+ * An event that stays in the text of its block. A relay has thousands of events in memory, which survive young collections: copying the
+ * strings of each would take longer than all other work on it.
  */
 export class RecordedEvent implements QueuedEvent {
   /** @param start offset of the payload */

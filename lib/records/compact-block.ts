@@ -11,8 +11,8 @@ import {
 } from './block-start.js';
 
 /**
- * The format of events of one format that are compressed together, and sent from the bytes that are read. Eight columns of numbers, the
- * texts that the payloads do not contain, and the payloads, with a comma between two of them.
+ * The format of events that are compressed together, and sent as they are read. All have the same format. A checksum and a line of JSON are
+ * followed by eight columns of numbers, the texts that the payloads do not contain, and the payloads, with a comma between two of them.
  *
  * ```
  * 1c291ca3 [3,"9f2c…","v0",100,62,0,36,0,…]
@@ -22,8 +22,8 @@ import {
  * The line has, for each column, its smallest number and the bytes that the differences from it take. A column is written byte by byte:
  * the lowest of all events, then the next. Equal bytes in a row compress to nearly nothing.
  *
- * Ids, names and order keys are part of nearly every payload, so only their places are written: offset in the payload and 1, and bytes. If
- * the offset is 0, the text comes before the payloads.
+ * Ids, names and order keys are part of nearly every payload, so only their places are written: the offset in the payload plus 1, and the
+ * number of bytes. 0 means that the text is not part of the payload, and is among the texts.
  */
 export const COMPACT_VERSION = 3;
 

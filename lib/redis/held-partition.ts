@@ -4,8 +4,14 @@ import { type RedisClient } from './redis-client.js';
 import { readEntry } from './stream-block.js';
 import { type StreamKeys } from './stream-keys.js';
 
-/** Number of entries of one read: up to 2 MiB, inflated. */
-const READ_ENTRIES = 8;
+/**
+ * A read asks for the number of entries that would, judging by the previous read, contain this many events or bytes. Events that are read
+ * long before they are sent survive young collections, and copying them costs as much as sending them.
+ */
+const READ_EVENTS = 128;
+const READ_BYTES = 1024 * 1024;
+const FIRST_READ_ENTRIES = 2;
+const MAX_READ_ENTRIES = 16;
 /** Number of ids of one XDEL. */
 const DELETED_ENTRIES = 500;
 /** Number of looks at an empty stream per comparison of its length. */
@@ -50,6 +56,7 @@ export class HeldPartition {
   #waiting: Block[] = [];
   #cursor = '-';
   #reading: Promise<boolean> | null = null;
+  #readEntries = FIRST_READ_ENTRIES;
   #deletions: string[] = [];
   #deleting: Promise<void> = Promise.resolve();
   #isDraining = false;
@@ -163,16 +170,18 @@ export class HeldPartition {
   async #read(): Promise<boolean> {
     const { client, keys } = this.#context;
     const start = this.#cursor === '-' ? '-' : `(${this.#cursor}`;
-    const reply = await client.send('XRANGE', keys.events(this.index), start, '+', 'COUNT', String(READ_ENTRIES));
+    const count = this.#readEntries;
+    const reply = await client.send('XRANGE', keys.events(this.index), start, '+', 'COUNT', String(count));
     const entries: readonly unknown[] = Array.isArray(reply) ? reply : [];
     for (const entry of entries) {
       if (this.isLost || this.#isDraining) return false;
       const [id, fields] = entry as readonly [unknown, unknown];
       if (!(await this.#add(String(id), fields))) return true;
     }
+    if (this.#waiting.length > 0) this.#readEntries = entriesPerRead(this.#waiting);
     if (entries.length === 0) this.#emptyLooks += 1;
     if (entries.length === 0 && this.#emptyLooks % COMPARED_LOOKS === 0) await this.#compareLength();
-    return entries.length === READ_ENTRIES;
+    return entries.length === count;
   }
 
   /** Returns false if the entries that follow must be read again: `drain` has put the cursor back meanwhile. */
@@ -234,4 +243,16 @@ export class HeldPartition {
       this.#differs = true;
     }
   }
+}
+
+/** @param blocks the last ones that were read */
+function entriesPerRead(blocks: readonly Block[]): number {
+  let events = 0;
+  let bytes = 0;
+  for (const block of blocks) {
+    events += block.events.length;
+    for (const event of block.events) bytes += event.bytes;
+  }
+  const reads = Math.max(events / READ_EVENTS, bytes / READ_BYTES);
+  return Math.max(1, Math.min(MAX_READ_ENTRIES, Math.floor(blocks.length / reads)));
 }
