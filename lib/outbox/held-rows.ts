@@ -4,6 +4,7 @@ import { type Row } from './clients/client-shape.js';
 import { type Database } from './database.js';
 import { eventOf, seqOf } from './outbox-row.js';
 import { type RelayStatements } from './relay-statements.js';
+import { SeqGaps } from './seq-gaps.js';
 
 /** Number of rows whose events are in this process. */
 const MAX_OPEN = 5000;
@@ -58,6 +59,7 @@ export class HeldRows {
   #read: Promise<boolean> | null = null;
   /** Rows that were deleted while others were read: the result may contain them. */
   readonly #deletedMeanwhile = new Set<string>();
+  readonly #gaps = new SeqGaps();
   #isMore = true;
   #isLost = false;
   #isDamageReported = false;
@@ -115,8 +117,11 @@ export class HeldRows {
       const rows = await this.#database.read(this.#statements.next(this.#last, limit));
       const last = rows.at(-1);
       this.#isMore = rows.length >= limit;
-      if (last && !this.#isLost) this.#last = seqOf(last);
-      return (await this.#add(rows)) || this.#isMore;
+      if (!last || this.#isLost) return false;
+      for (const row of rows) this.#gaps.passed(Number(row.seq), Number(row.captured_at));
+      this.#last = seqOf(last);
+      const late = await this.#overtaken();
+      return late === null || (await this.#add(late.length === 0 ? rows : inOrder([...late, ...rows]))) || this.#isMore;
     });
   }
 
@@ -125,17 +130,8 @@ export class HeldRows {
     await this.read;
     await this.#reading(async () => {
       if (this.#last === '0') return false;
-      const rows = await this.#database.read(
-        this.#statements.seqsUpTo(this.#last, this.#known.size + this.#deletedMeanwhile.size + MAX_READ),
-      );
-      const late = rows.map(seqOf).filter((seq) => this.#isNew(seq));
-      const [first] = late;
-      if (first === undefined || this.#isLost) return false;
-      if (late.length <= MAX_LATE) return this.#add(await this.#database.read(this.#statements.rows(late)));
-      // After a long transaction, or in a database that was restored.
-      this.#last = String(BigInt(first) - 1n);
-      this.#isMore = true;
-      return true;
+      const late = await this.#late(this.#statements.seqsUpTo(this.#last, this.#maxSeqs));
+      return late === null || this.#add(late);
     });
   }
 
@@ -175,6 +171,35 @@ export class HeldRows {
     this.#next = 0;
     this.#open = 0;
     return gone;
+  }
+
+  /**
+   * Rows in gaps that were committed meanwhile. One that was committed before a row that was just read is among them: in the opposite order
+   * it would be missed.
+   */
+  async #overtaken(): Promise<readonly Row[] | null> {
+    const { ranges } = this.#gaps;
+    return ranges.length === 0 ? [] : this.#late(this.#statements.seqsWithin(ranges, this.#maxSeqs));
+  }
+
+  /**
+   * The rows that are new among those of the statement. null: there are so many that reading must go on with the first of them, as after a
+   * long transaction, or in a database that was restored.
+   */
+  async #late(statement: string): Promise<readonly Row[] | null> {
+    const rows = await this.#database.read(statement);
+    const late = rows.map(seqOf).filter((seq) => this.#isNew(seq));
+    const [first] = late;
+    if (first === undefined || this.#isLost) return [];
+    if (late.length <= MAX_LATE) return this.#database.read(this.#statements.rows(late));
+    this.#last = String(BigInt(first) - 1n);
+    this.#isMore = true;
+    return null;
+  }
+
+  /** Enough to find new ones among those that are known. */
+  get #maxSeqs(): number {
+    return this.#known.size + this.#deletedMeanwhile.size + MAX_READ;
   }
 
   get #limit(): number {
@@ -229,3 +254,5 @@ export class HeldRows {
     this.deleted(seqs);
   }
 }
+
+const inOrder = (rows: Row[]): Row[] => rows.sort((one, other) => Number(one.seq) - Number(other.seq));

@@ -1,3 +1,4 @@
+import { type SeqRange } from './seq-gaps.js';
 import { type OutboxDialect, type OutboxTables } from './sql.js';
 
 /** The columns that a relay reads. */
@@ -76,6 +77,11 @@ export class RelayStatements {
 
   rows(seqs: readonly string[]): string {
     return `SELECT ${COLUMNS} FROM ${this.#events} WHERE ${this.#own} AND ${among(seqs)} ORDER BY seq`;
+  }
+
+  seqsWithin(ranges: readonly SeqRange[], limit: number): string {
+    const conditions = ranges.map(({ from, to }) => `seq BETWEEN ${seqOf(String(from))} AND ${seqOf(String(to))}`);
+    return `SELECT seq FROM ${this.#events} WHERE ${this.#own} AND (${conditions.join(' OR ')}) ORDER BY seq LIMIT ${limit}`;
   }
 
   delete(seqs: readonly string[]): string {

@@ -64,6 +64,19 @@ export function describeOutboxSource(name: string, open: () => Promise<Transacti
       expect(idsOf(await take(source, 1))).toEqual(['id_6']);
     });
 
+    it('keeps the order of two transactions, one after the other, of which the first is committed late', async () => {
+      const now = (index: number): QueuedEvent => ({ ...eventOf(index), capturedAt: Date.now() });
+      const source = newSource();
+      const slow = await place.begin();
+      await place.rows.put(PROJECT, [now(0)], slow.tx);
+      await place.put(PROJECT, [now(1)]);
+      expect(idsOf(await take(source, 1))).toEqual(['id_1']);
+      await slow.commit();
+      await place.put(PROJECT, [now(2)]);
+      // In one call, long before the next search for late rows.
+      expect(idsOf(await recover(source))).toEqual(['id_0', 'id_2']);
+    });
+
     it('finds all events of a large transaction that was committed late', async () => {
       const source = newSource();
       const slow = await place.begin();

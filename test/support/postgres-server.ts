@@ -7,15 +7,15 @@ import { DatabaseProcess, findProgram, postgresFolders } from './database-proces
 const SERVER = findProgram('postgres', ...postgresFolders());
 const INITDB = findProgram('initdb', ...postgresFolders());
 const PGBOUNCER = findProgram('pgbouncer');
+export const hasPgBouncer = PGBOUNCER !== null;
 const hasPostgres = SERVER !== null && INITDB !== null;
 if (!hasPostgres) console.warn('Skipped: tests with PostgreSQL. It is not installed on this machine.');
-if (hasPostgres && PGBOUNCER === null)
-  console.warn('Skipped: tests with PgBouncer. It is not installed on this machine.');
+if (hasPostgres && !hasPgBouncer) console.warn('Skipped: tests with PgBouncer. It is not installed on this machine.');
 
 /** `describe` where PostgreSQL is installed. */
 export const describeWithPostgres: typeof describe.skip = hasPostgres ? describe : describe.skip;
 /** `describe` where PostgreSQL and PgBouncer are installed. */
-export const describeWithPgBouncer: typeof describe.skip = hasPostgres && PGBOUNCER !== null ? describe : describe.skip;
+export const describeWithPgBouncer: typeof describe.skip = hasPostgres && hasPgBouncer ? describe : describe.skip;
 
 /** The port is a part of the name of a socket only. */
 const PORT = 5432;

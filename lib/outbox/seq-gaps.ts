@@ -1,0 +1,50 @@
+/** A transaction that takes longer from its INSERT to its COMMIT is left to the search for late rows. */
+const AGE_MS = 30_000;
+/** Of events, by the clocks of the processes that captured them. A gap before an older one is of no open transaction. */
+const RECENT_MS = 600_000;
+/** Beyond it, neighbours are merged, with the numbers between them. */
+const MAX_RANGES = 200;
+
+/** Numbers of column `seq`, both included. */
+export interface SeqRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Numbers that were not in the table when larger ones were read: of transactions that were open, or rolled back, or of other projects. Of
+ * two transactions of one person, one after the other, the first may be such, and must not be overtaken by the second.
+ */
+export class SeqGaps {
+  #ranges: (SeqRange & { readonly foundAt: number })[] = [];
+  #next = 1;
+
+  /** Those that may be of open transactions. */
+  get ranges(): readonly SeqRange[] {
+    const now = performance.now();
+    if (this.#ranges[0] && now - this.#ranges[0].foundAt > AGE_MS)
+      this.#ranges = this.#ranges.filter(({ foundAt }) => now - foundAt <= AGE_MS);
+    return this.#ranges;
+  }
+
+  /**
+   * A row was read with a number that is larger than all before.
+   *
+   * @param capturedAt of its event, in epoch milliseconds
+   */
+  passed(seq: number, capturedAt: number): void {
+    const isRecent = Date.now() - capturedAt <= RECENT_MS;
+    if (seq > this.#next && isRecent) this.#ranges.push({ from: this.#next, to: seq - 1, foundAt: performance.now() });
+    this.#next = Math.max(this.#next, seq + 1);
+    if (this.#ranges.length > MAX_RANGES) this.#merge();
+  }
+
+  #merge(): void {
+    const merged: (SeqRange & { readonly foundAt: number })[] = [];
+    for (let index = 0; index < this.#ranges.length; index += 2) {
+      const [first, second] = this.#ranges.slice(index, index + 2);
+      if (first) merged.push({ ...first, ...(second && { to: second.to, foundAt: second.foundAt }) });
+    }
+    this.#ranges = merged;
+  }
+}
