@@ -194,7 +194,9 @@ function reportUsageError(terminal: Terminal, program: string, problem: string):
 function unknownCommand(name: string): string {
   const commands = [...COMMANDS.keys()];
   // In a short word, half the letters may be wrong, which is more than didYouMean allows.
-  const meant = didYouMean(name, commands) ?? commands.find((command) => command[0] === name[0]?.toLowerCase());
+  const similar = didYouMean(name, commands) ?? commands.find((command) => command[0] === name[0]?.toLowerCase());
+  // A flag of a command that was left out.
+  const meant = name.startsWith('-') ? undefined : similar;
   const list = `the commands are ${commands.join(', ')}`;
   return `unknown command "${name}"; ${meant === undefined ? list : `did you mean ${meant}?`} (see posthog-capture --help)`;
 }

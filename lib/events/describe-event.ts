@@ -1,3 +1,4 @@
+import { isMissing } from '../shared/untrusted-values.js';
 import { type DefinedEvent } from './defined-event.js';
 import { type JsonSchema, jsonSchemaOf } from './json-schema.js';
 import { propertiesOf, SchemaWalk } from './schema-properties.js';
@@ -23,6 +24,8 @@ export interface EventDescription {
   readonly deprecated: string | null;
   readonly version: number | null;
   readonly pii: readonly string[];
+  /** `sampleRate` and the fields of `limit`. null if the definition has none. */
+  readonly limits: Readonly<Record<string, string | number>> | null;
   readonly properties: readonly PropertyDescription[];
   /** Of the properties that callers give. null if the library of the schema provides none. */
   readonly jsonSchema: JsonSchema | null;
@@ -48,10 +51,16 @@ function describe(defined: DefinedEvent): EventDescription {
   const schema = 'schema' in found ? found.schema : null;
   return {
     ...{ name, description, owner, deprecated, version, pii },
+    limits: limitsOf(info),
     properties: schema === null ? [] : describeProperties(schema, pii),
     jsonSchema: schema,
     note: 'note' in found ? found.note : null,
   };
+}
+
+function limitsOf({ sampleRate, limit }: DefinedEvent['info']): EventDescription['limits'] {
+  const limits = Object.entries({ sampleRate, ...limit }).filter(([, value]) => !isMissing(value));
+  return limits.length === 0 ? null : (Object.fromEntries(limits) as EventDescription['limits']);
 }
 
 function describeProperties(schema: JsonSchema, pii: readonly string[]): PropertyDescription[] {

@@ -83,6 +83,7 @@ describe('events list', () => {
         deprecated: null,
         version: 2,
         pii: ['email'],
+        limits: null,
         properties: [
           { name: 'total', type: 'number', required: true, description: 'In cents', pii: false },
           expect.objectContaining({ name: 'currency', required: false }),
@@ -222,6 +223,11 @@ describe('events list --check', () => {
       'a personal property',
       (code) => code.replace("pii: ['email']", 'pii: []'),
       ['- | `email` | `string (email)` | no | yes'],
+    ],
+    [
+      'a limit',
+      (code) => code.replace('version: 2', 'version: 2, sampleRate: 0.1, limit: { perMinute: 60 }'),
+      ['+ - Limits: sampleRate 0.1, perMinute 60'],
     ],
     ['a new event', (code) => `${code} export const New = defineEvent('new', z.object({}));`, ['+ ## `new`']],
     ['a removed event', (code) => code.replace('export const CartOpened', 'const CartOpened'), ['- ## `cart_opened`']],

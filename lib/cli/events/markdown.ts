@@ -11,11 +11,28 @@ export function toMarkdown(events: readonly EventDescription[]): string {
   return `${HEAD}${events.map((event) => `\n${sectionOf(event)}`).join('')}`;
 }
 
-function sectionOf({ name, description, owner, version, deprecated, properties, note }: EventDescription): string {
+function sectionOf({
+  name,
+  description,
+  owner,
+  version,
+  deprecated,
+  limits,
+  properties,
+  note,
+}: EventDescription): string {
   const facts: readonly (readonly [string, string | number | null])[] = [
     ['Owner', owner],
     ['Version', version],
     ['Deprecated', deprecated],
+    [
+      'Limits',
+      limits === null
+        ? null
+        : Object.entries(limits)
+            .map(([field, limit]) => `${field} ${limit}`)
+            .join(', '),
+    ],
     ['Note', note],
   ];
   const list = facts.flatMap(([label, fact]) => (fact === null ? [] : [`- ${label}: ${text(String(fact))}`]));

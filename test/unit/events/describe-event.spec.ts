@@ -38,6 +38,8 @@ describe('an event', () => {
         pii: ['email'],
         deprecated: 'use order_paid',
         version: 2,
+        sampleRate: 0.5,
+        limit: { perMinute: 60, once: undefined },
       },
     );
     expect(described(OrderPlaced)).toEqual({
@@ -47,6 +49,7 @@ describe('an event', () => {
       deprecated: 'use order_paid',
       version: 2,
       pii: ['email'],
+      limits: { sampleRate: 0.5, perMinute: 60 },
       properties: [
         { name: 'total', type: 'number', required: true, description: 'In cents', pii: false },
         { name: 'email', type: 'string (email)', required: false, description: null, pii: true },
