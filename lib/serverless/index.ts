@@ -3,4 +3,11 @@
  *
  * @module nestjs-posthog-capture/serverless
  */
-export { type FlushedHandler, type FlushLimits, type ServerlessApplication, withFlush } from './with-flush.js';
+export {
+  type FlushedArguments,
+  type FlushedHandler,
+  type FlushedResult,
+  type FlushLimits,
+  type ServerlessApplication,
+  withFlush,
+} from './with-flush.js';

@@ -19,7 +19,11 @@ export interface FlushLimits {
   reserveMs?: number | undefined;
 }
 
-/** The result of a `bootstrap` function. */
+/**
+ * The result of a `bootstrap` function.
+ *
+ * @typeParam Handler a handler of the platform
+ */
 export interface ServerlessApplication<Handler> {
   /** All instances of its modules are flushed, named ones too. */
   readonly app: INestApplicationContext;
@@ -27,12 +31,21 @@ export interface ServerlessApplication<Handler> {
   readonly handler: Handler;
 }
 
-/** A handler that resolves when the result of `Handler` is known and the flush is over. The callback is optional and never called. */
+/**
+ * A handler that resolves when the result is known and the flush is over.
+ *
+ * @typeParam Handler the handler that is wrapped
+ */
 export type FlushedHandler<Handler extends (...args: never[]) => unknown> = (
   ...args: FlushedArguments<Parameters<Handler>>
 ) => Promise<FlushedResult<ReturnType<Handler>>>;
 
-type FlushedArguments<Arguments extends unknown[]> = Arguments extends [
+/**
+ * The arguments of a wrapped handler: a callback, which is never called, may be left out.
+ *
+ * @typeParam Arguments those of the handler
+ */
+export type FlushedArguments<Arguments extends unknown[]> = Arguments extends [
   infer Event,
   infer Context,
   infer Callback extends (...args: never[]) => unknown,
@@ -40,8 +53,12 @@ type FlushedArguments<Arguments extends unknown[]> = Arguments extends [
   ? [event: Event, context: Context, callback?: Callback]
   : Arguments;
 
-/** The result of a handler that returns nothing is that of its callback. */
-type FlushedResult<Result> = [Exclude<Result, void>] extends [never] ? unknown : Awaited<Exclude<Result, void>>;
+/**
+ * The result of a wrapped handler. If the handler returns nothing, it is the result of the callback.
+ *
+ * @typeParam Result the return type of the handler
+ */
+export type FlushedResult<Result> = [Exclude<Result, void>] extends [never] ? unknown : Awaited<Exclude<Result, void>>;
 
 /**
  * Wraps the handler of a serverless function. After each invocation, the events that were captured in it are sent before the platform
@@ -60,6 +77,7 @@ type FlushedResult<Result> = [Exclude<Result, void>] extends [never] ? unknown :
  *
  * Events that could not be sent in time stay in memory, and are sent at the next invocation. The flush never fails an invocation.
  *
+ * @typeParam Given the handler of `bootstrap`
  * @param bootstrap creates the application. Called in the first invocation, and again after a failure, in the next
  * @throws PostHogConfigurationError if an option is invalid; invocations reject with it if the result of `bootstrap` is
  */
