@@ -6,7 +6,6 @@ import { type Warn } from '../../shared/unknown-fields.js';
 import {
   contentOf,
   describe,
-  idText,
   isMissing,
   isNonBlank,
   isObject,
@@ -14,9 +13,10 @@ import {
   plainCopy,
 } from '../../shared/untrusted-values.js';
 import { EXCEPTION_LEVELS, type ExceptionLevel, levelOf } from '../exception/capture-boundary.js';
+import { DEDUPE_KEY_RULE, dedupeKeyOf } from './dedupe-key.js';
 import { givenSteps } from './given-steps.js';
 import { type FlagValues, readFlags } from './read-flags.js';
-import { timestampOf } from './timestamp.js';
+import { TIMESTAMP_RULE, timestampOf } from './timestamp.js';
 
 /** PostHog does not cut a longer key: it loses the group event. */
 const MAX_GROUP_KEY_LENGTH = 400;
@@ -146,19 +146,10 @@ export const GROUP_KEY: Rule<string> = {
 export const TIMESTAMP: Rule<string> = {
   name: 'isTimestamp',
   read: timestampOf,
-  expected: 'a valid Date, an ISO 8601 string such as 2026-01-31T12:00:00Z, or epoch seconds or milliseconds',
+  expected: TIMESTAMP_RULE,
 };
 
-const MAX_DEDUPE_KEY_LENGTH = 1000;
-
-export const DEDUPE_KEY: Rule<string> = {
-  name: 'isDedupeKey',
-  read: (value) => {
-    const key = idText(value)?.trim();
-    return key === undefined || key === '' || key.length > MAX_DEDUPE_KEY_LENGTH ? null : key;
-  },
-  expected: `a non-blank string or a finite number, at most ${MAX_DEDUPE_KEY_LENGTH} characters long`,
-};
+export const DEDUPE_KEY: Rule<string> = { name: 'isDedupeKey', read: dedupeKeyOf, expected: DEDUPE_KEY_RULE };
 
 /** PostHog merges events of one day only, so an event of now would be another row tomorrow. */
 export const NO_DEDUPE_TIMESTAMP =

@@ -1,6 +1,10 @@
 import { types } from 'node:util';
 import { callMethod } from '../../shared/untrusted-values.js';
 
+/** Completes "timestamp must be …". */
+export const TIMESTAMP_RULE =
+  'a valid Date, an ISO 8601 string such as 2026-01-31T12:00:00Z, or epoch seconds or milliseconds';
+
 /** Bounds the work. Longer than any timestamp. */
 const MAX_LENGTH = 60;
 /** Nanoseconds: readers of RFC 3339 need not accept more. */

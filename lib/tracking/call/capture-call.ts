@@ -1,5 +1,8 @@
+import { DEDUPE_KEY_RULE, dedupeKeyOf } from '../../capture/input/dedupe-key.js';
+import { TIMESTAMP_RULE, timestampOf } from '../../capture/input/timestamp.js';
 import { DISTINCT_ID_RULE, distinctIdOf } from '../../context/distinct-id.js';
 import { type GroupKeys, GROUPS_RULE, groupKeysOf } from '../../context/group-keys.js';
+import { type EventEnvelope } from '../../events/event-envelope.js';
 import { eventOf } from '../../events/defined-event.js';
 import { type TrackContext } from '../../context/track-context.js';
 import { describeThrown } from '../../shared/describe-thrown.js';
@@ -27,8 +30,13 @@ export function captureCall(tracked: TrackedEvent, context: TrackContext, instan
   // Already a copy.
   const properties = fieldFrom(tracked, 'properties', PROPERTIES, context, settings) ?? {};
   addCallProperties(properties, context);
-  if (definition === undefined) capture.capture({ event, distinctId, groups, properties });
-  else capture.capture(Object.assign(eventOf(definition, properties), { distinctId, groups }));
+  const envelope: EventEnvelope = { distinctId, groups };
+  const timestamp = fieldFrom(tracked, 'timestamp', TIME, context, settings);
+  const dedupeKey = fieldFrom(tracked, 'dedupeKey', KEY, context, settings);
+  if (timestamp !== undefined) envelope.timestamp = timestamp;
+  if (dedupeKey !== undefined) envelope.dedupeKey = dedupeKey;
+  if (definition === undefined) capture.capture({ event, ...envelope, properties });
+  else capture.capture(Object.assign(eventOf(definition, properties), envelope));
 }
 
 /** Adds the properties that every tracked event has. */
@@ -55,6 +63,8 @@ interface FieldRule<T> {
 
 const DISTINCT_ID: FieldRule<string> = { text: DISTINCT_ID_RULE, read: distinctIdOf };
 const GROUPS: FieldRule<GroupKeys> = { text: GROUPS_RULE, read: groupKeysOf };
+const TIME: FieldRule<string> = { text: TIMESTAMP_RULE, read: timestampOf };
+const KEY: FieldRule<string> = { text: DEDUPE_KEY_RULE, read: dedupeKeyOf };
 const PROPERTIES: FieldRule<Record<string, unknown>> = {
   text: PROPERTIES_RULE,
   read: (value) => {
@@ -79,7 +89,7 @@ function copyOf(properties: Readonly<Record<string, unknown>>): Record<string, u
 /** A field of the event, from a value or a callback of the decorator; undefined if it is missing or invalid. */
 function fieldFrom<T>(
   tracked: TrackedEvent,
-  option: 'distinctId' | 'groups' | 'properties',
+  option: 'distinctId' | 'groups' | 'properties' | 'timestamp' | 'dedupeKey',
   { text, read }: FieldRule<T>,
   context: TrackContext,
   settings: TrackingSettings,
@@ -108,7 +118,7 @@ function readCarefully<T>(read: FieldRule<T>['read'], given: unknown, warn: Warn
 /** The value of an option, the result of its callback, or FAILED after a warning. */
 function resultOf(
   tracked: TrackedEvent,
-  option: 'distinctId' | 'groups' | 'properties' | 'when',
+  option: 'distinctId' | 'groups' | 'properties' | 'timestamp' | 'dedupeKey' | 'when',
   context: TrackContext,
   settings: TrackingSettings,
 ): unknown {

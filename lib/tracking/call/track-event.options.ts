@@ -24,6 +24,10 @@ export interface TrackEventOptions<On extends Outcomes = Outcomes> {
   /** Group type to group key. */
   groups?: Tracked<Record<string, string | number>, On>;
   properties?: Tracked<Record<string, unknown>, On>;
+  /** Time of the event, as of `capture`. Default: the end of the call. */
+  timestamp?: Tracked<Date | string | number, On>;
+  /** Id of what happened, so that a call that is repeated is one event: see `dedupeKey` of `capture`. Needs `timestamp`. */
+  dedupeKey?: Tracked<string | number, On>;
   /** The outcomes to capture. Default: `success`. */
   on?: On;
   /** Returns false to skip this call; if it fails, the event is captured. Default: all calls. */
@@ -55,7 +59,18 @@ export interface TrackedEvent extends Omit<TrackEventOptions, 'on' | 'instance'>
 }
 
 const OUTCOMES: readonly unknown[] = ['success', 'error', 'denied', 'aborted'] satisfies Outcome[];
-const OPTIONS = ['distinctId', 'groups', 'properties', 'on', 'when', 'sampleRate', 'name', 'instance'];
+const OPTIONS = Object.keys({
+  distinctId: true,
+  groups: true,
+  properties: true,
+  timestamp: true,
+  dedupeKey: true,
+  on: true,
+  when: true,
+  sampleRate: true,
+  name: true,
+  instance: true,
+} satisfies Record<keyof TrackEventOptions, true>);
 
 /**
  * @param where the decorator and its method, for the message
@@ -79,6 +94,10 @@ export function checkTrackEvent(event: unknown, options: TrackEventOptions, wher
   expect(
     outcomes.length > 0 && outcomes.every((outcome) => OUTCOMES.includes(outcome)),
     `on: expected some of ${OUTCOMES.join(', ')}, or any`,
+  );
+  expect(
+    options.dedupeKey === undefined || options.timestamp !== undefined,
+    'dedupeKey needs timestamp, which must be the same each time',
   );
   expect(when === undefined || typeof when === 'function', 'when: expected a function');
   expect(typeof sampleRate === 'number' && sampleRate >= 0 && sampleRate <= 1, 'sampleRate: expected 0 to 1');

@@ -58,6 +58,42 @@ const boom = (): never => {
 
 afterEach(closeAll);
 
+describe('dedupeKey and timestamp of @TrackEvent', () => {
+  const hook = { id: 'evt_1', created: 1769860800, customer: 'ann' };
+  type Hook = typeof hook;
+  const options: TrackEventOptions = {
+    distinctId: ({ args }) => (args[0] as Hook).customer,
+    timestamp: ({ args }) => (args[0] as Hook).created,
+    dedupeKey: ({ args }) => (args[0] as Hook).id,
+  };
+
+  it('make one event of a call that is repeated', async () => {
+    const { run, event, capture } = await bootWith(options);
+    const uuid = capture.capture({
+      event: 'done',
+      distinctId: hook.customer,
+      timestamp: hook.created,
+      dedupeKey: hook.id,
+    });
+    run(hook);
+    run(hook);
+    expect(await event()).toMatchObject({ uuid, timestamp: '2026-01-31T12:00:00.000Z' });
+    expect(capture.stats().droppedByReason).toEqual({ duplicate: 2 });
+  });
+
+  it('are omitted with a warning if they are invalid', async () => {
+    const { run, event, lines } = await bootWith({ ...options, dedupeKey: () => ({}) as string });
+    run(hook);
+    expect((await event()).timestamp).toBe('2026-01-31T12:00:00.000Z');
+    expect(lines).toEqual([expect.stringContaining('dedupeKey must be a non-blank string or a finite number')]);
+  });
+
+  it('are refused if only dedupeKey is given', () => {
+    const decorate = (): unknown => TrackEvent('done', { dedupeKey: 'evt_1' })({}, 'run', { value: () => undefined });
+    expect(decorate).toThrow('dedupeKey needs timestamp, which must be the same each time');
+  });
+});
+
 describe('callbacks of @TrackEvent', () => {
   it('receive the call', async () => {
     const { run, event } = await bootWith({
