@@ -82,7 +82,7 @@ function addEnvelope(event: { event: string; properties: unknown }, envelope: ob
     Object.assign(event, plainCopy(envelope));
   }
   // Not the envelope's, which only code without types can give. With a field __proto__, the event would have no definition.
-  Object.setPrototypeOf(event, prototype);
+  if (Object.getPrototypeOf(event) !== prototype) Object.setPrototypeOf(event, prototype);
   event.event = name;
   event.properties = properties;
 }

@@ -67,6 +67,15 @@ export function isInstanceOf({ source }: DefinedEvent, value: object): boolean {
   return 'type' in source && Object.prototype.isPrototypeOf.call(source.type.prototype as object, value);
 }
 
+/** True for an event that was made by calling the definition: it is a plain object but for its prototype. */
+export function isMadeFrom({ prototype }: DefinedEvent, value: object): boolean {
+  try {
+    return Object.getPrototypeOf(value) === prototype;
+  } catch {
+    return false;
+  }
+}
+
 /** An event that is checked against the definition. */
 export function eventOf<P>(defined: DefinedEvent, properties: P): { event: string; properties: P } {
   const event = Object.create(defined.prototype) as { event: string; properties: P };
