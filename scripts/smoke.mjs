@@ -22,6 +22,7 @@ await exceptions();
 await fleet();
 await flags();
 await typedEvents();
+await outbox();
 await runJob();
 await program();
 await plainScript();
@@ -150,6 +151,33 @@ async function flags() {
     );
   };
   await sample('06-flags', /Events:\s+(\S+)/, act, { FLAGS_TIMEOUT_MS: '60000' });
+}
+
+/** The sample 08-outbox: the events of committed transactions arrive, and those of others do not. */
+async function outbox() {
+  await sample('08-outbox', /Events:\s+(\S+)/, async (stored) => {
+    const send = async (path) => (await fetch(`http://127.0.0.1:${PORT}${path}`, { method: 'POST' })).status;
+    await until(() => send('/orders/first').catch(() => undefined));
+    const sent = await Promise.all(
+      [1, 2, 3, 4].flatMap((id) => [
+        send(`/orders/${id}`),
+        send(`/carts/${id}`),
+        send(`/orders/x${id}?fail=1`),
+        send(`/carts/x${id}?fail=1`),
+      ]),
+    );
+    assert.deepEqual([...new Set(sent)].sort(), [201, 409]);
+    // Rows are sent in their order, so nothing comes after these.
+    assert.deepEqual([await send('/carts/last'), await send('/orders/last')], [201, 201]);
+    const names = () => stored().then((text) => JSON.parse(text).map(({ event, distinct_id: id }) => `${event} ${id}`));
+    await until(async () => (await names()).includes('stock_reserved customer_last'));
+    const ids = ['first', 1, 2, 3, 4, 'last'];
+    const orders = ids.flatMap((id) => [`order_placed customer_${id}`, `stock_reserved customer_${id}`]);
+    const carts = ids.slice(1).map((id) => `cart_opened customer_${id}`);
+    assert.deepEqual([...new Set(await names())].sort(), [...orders, ...carts].sort());
+    const stats = await (await fetch(`http://127.0.0.1:${PORT}/stats`)).json();
+    assert.deepEqual(stats, { captured: 29, delivered: 17, droppedByReason: { rolled_back: 12 } });
+  });
 }
 
 /** The sample 07-typed-events: events that keep or break their definition or their limit, and the catalog in its repository. */
