@@ -53,7 +53,10 @@ export interface EventDefinition<
 export function defineEvent<
   const Name extends string,
   Schema extends StandardSchema,
-  const Info extends EventInfo<keyof SchemaOutput<Schema> & string> = EventInfo<never>,
+  // The names of all alternatives of a union.
+  const Info extends EventInfo<
+    SchemaOutput<Schema> extends infer Output ? (Output extends unknown ? keyof Output & string : never) : never
+  > = EventInfo<never>,
 >(name: Name, schema: Schema, info?: Info): EventDefinition<Name, Schema, Info> {
   const given = checkDefinition(`defineEvent(${shownName(name)})`, name, info, schema) as Info;
   const definition = (properties: unknown, envelope: unknown): object => {

@@ -267,7 +267,7 @@ describe('events list --check', () => {
       '   | yes      |',
     );
     expect(formatted).not.toBe(MARKDOWN);
-    const file = modules.file('formatted.md', formatted.replaceAll('\n', '\r\n'));
+    const file = modules.file('formatted.md', `\uFEFF${formatted.replaceAll('\n', '\r\n')}`);
     const path = modules.esm(EVENTS);
     expect(await events('list', '--from', path, '--check', file)).toEqual({
       code: 0,

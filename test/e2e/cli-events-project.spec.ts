@@ -185,6 +185,25 @@ update group "code: order_placed"
     expect(writes().filter(({ json }) => 'enforcement_mode' in (json as object))).toEqual([]);
   });
 
+  it('does not change a group that other events have as well', async () => {
+    posthog.project.addEvent({ name: 'other' });
+    posthog.project.addGroup({
+      name: 'code: order_placed',
+      properties: [{ name: 'total', property_type: 'String' }],
+      events: ['other'],
+    });
+    const { groups, links } = stored();
+    for (const flags of [['--dry-run'], ['--enforce']]) {
+      const { code, stderr } = await push(EVENTS, ...flags);
+      expect(code).toBe(1);
+      expect(stderr).toBe(
+        'posthog-capture events push: the group "code: order_placed" was not changed, because it is also a schema of other: remove it there in PostHog.\n',
+      );
+    }
+    expect(stored()).toMatchObject({ groups, links });
+    expect(stored().events[1]).not.toMatchObject({ enforcement_mode: 'reject' });
+  });
+
   it('with --dry-run prints the changes and makes none', async () => {
     posthog.project.scopes = ['event_definition:read'];
     expect(await push(EVENTS, '--dry-run', '--enforce')).toEqual({

@@ -135,8 +135,9 @@ describe('profiles: never', () => {
       capture.alias({ distinctId: 'ann', alias: 'b' }),
       capture.setPersonProperties({ distinctId: 'ann', set: { a: 1 } }),
       capture.groupIdentify({ groupType: 'company', groupKey: 'x' }),
+      capture.capture({ event: '$merge_dangerously', distinctId: 'ann', properties: { alias: 'b' } }),
     ];
-    expect(calls).toEqual([null, null, null, null]);
+    expect(calls).toEqual([null, null, null, null, null]);
     await capture.flush();
     expect(posthog.events.map(({ event, properties }) => [event, properties[KEY]])).toEqual([
       ['a', false],

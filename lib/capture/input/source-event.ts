@@ -58,7 +58,12 @@ export function refuse(event: unknown, problem: string): Checked {
 }
 
 /** The events that PostHog ignores where `$process_person_profile` is false. */
-const NEED_PROFILE: ReadonlySet<string> = new Set(['$identify', '$create_alias', '$groupidentify']);
+const NEED_PROFILE: ReadonlySet<string> = new Set([
+  '$identify',
+  '$create_alias',
+  '$merge_dangerously',
+  '$groupidentify',
+]);
 
 export const needsProfile = (event: string): boolean => NEED_PROFILE.has(event);
 

@@ -78,7 +78,8 @@ async function differences(file: string, text: string, format: CatalogFormat): P
 
 async function read(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, 'utf8');
+    // Some editors of Windows write a byte order mark.
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new UsageError(`cannot read ${printable(file)}: ${messageOf(error)}`);

@@ -30,6 +30,16 @@ export async function pushEvent(
   const there = project.events.get(wanted.name);
   const id = await pushDefinition(api, wanted, there, options);
   if (wanted.properties === null) return;
+  const others = [...project.events.values()].filter(
+    ({ name, groups }) => name !== wanted.name && groups.some((one) => one.name === wanted.group),
+  );
+  if (others.length > 0) {
+    const names = others.map(({ name }) => name).join(', ');
+    options.failed(
+      `the group "${wanted.group}" was not changed, because it is also a schema of ${names}: remove it there in PostHog`,
+    );
+    return;
+  }
   const group = await pushGroup(api, wanted, wanted.properties, project.groups.get(wanted.group), options);
   const isLinked = there?.groups.some((one) => one.name === wanted.group) ?? false;
   if (!isLinked && !(await pushLink(api, wanted, id, group, options))) return;
@@ -135,5 +145,7 @@ async function pushLink(
 
 function idOf({ id }: Readonly<Record<string, unknown>>): string {
   if (typeof id === 'string' || typeof id === 'number') return String(id);
-  throw new ProjectError("PostHog's response has no id. Remedy: the version of PostHog may be another one");
+  throw new ProjectError(
+    "PostHog's response has no id. Remedy: check that the address is that of PostHog's app (POSTHOG_CLI_HOST)",
+  );
 }

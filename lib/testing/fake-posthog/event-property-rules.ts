@@ -3,7 +3,7 @@ import { type CaptureFormat } from './recorded.js';
 import { type EventRule } from './validation.js';
 
 const MAX_GROUP_KEY_CHARACTERS = 400;
-const IDENTITY_EVENTS = ['$identify', '$create_alias', '$groupidentify'];
+const IDENTITY_EVENTS = ['$identify', '$create_alias', '$merge_dangerously', '$groupidentify'];
 
 /** Each option under its v0 name, a property, and its v1 name. */
 const OPTIONS = [

@@ -52,6 +52,13 @@ export const right = [
 export const shown: 'An order was paid' = OfZod.info.description;
 export const name: 'order_placed' = OfZod({ total: 1, currency: 'EUR' }).event;
 
+const OfUnion = z.union([z.object({ by: z.literal('mail'), email: z.string() }), z.object({ by: z.literal('sms') })]);
+export const named = [
+  defineEvent('invited', OfUnion, { pii: ['email'] }),
+  // @ts-expect-error no property of any alternative
+  defineEvent('invited', OfUnion, { pii: ['phone'] }),
+];
+
 export const wrongType = [
   // @ts-expect-error a string for a number
   OfZod({ total: '3', currency: 'EUR' }),
