@@ -216,6 +216,7 @@ describe('an event that cannot be sent in time', () => {
     while (posthog.rows.length < 2) await invoke('next', context);
     expect(posthog.rows[0]!.event).toBe('first');
     await until(() => capture.stats().pending === 0);
+    expect(capture.stats().requests.byStatus).not.toHaveProperty('timeout');
     expectBalanced(capture);
   });
 
@@ -251,7 +252,7 @@ describe('callbackWaitsForEmptyEventLoop', () => {
   const isHeard = (listeners: number): Promise<void> => until(() => process.listenerCount('beforeExit') > listeners);
 
   it('waits for work that goes on after the callback, and keeps the instances open', async () => {
-    const { posthog, capture, invoke } = await startFunction(
+    const { posthog, capture, lines, invoke } = await startFunction(
       () => (_event: unknown, _context: unknown, callback: Callback) => callback(null, RESULT),
     );
     for (let invocation = 1; invocation <= 2; invocation += 1) {
@@ -266,6 +267,7 @@ describe('callbackWaitsForEmptyEventLoop', () => {
       expect(await result).toBe(RESULT);
       expect(posthog.rows).toHaveLength(invocation);
     }
+    expect(lines).not.toContainEqual(expect.stringContaining('Shut down'));
   });
 
   it('does not wait if the handler sets it to false', async () => {
