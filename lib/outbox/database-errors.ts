@@ -6,11 +6,15 @@ import { type SendFailure } from '../delivery/delivery.js';
  */
 type Kind = 'missing' | 'refused' | 'retryable';
 
-type Entry = readonly [kind: Kind, message: string, remedy: string];
+/** `inserting` is the remedy if it was an INSERT of an application that failed. Absent: its cause tells. */
+type Entry = readonly [kind: Kind, message: string, remedy: string, inserting?: string];
 
 /** An error of a database, as a relay reports it: without the original message, which may quote a statement or a value. */
 export interface DatabaseProblem extends SendFailure {
   readonly kind: Kind;
+  /** That of the database, or of its client. '' if it has none. */
+  readonly code: string;
+  readonly inserting: string | undefined;
 }
 
 const CREATE = 'create it with the statements that npx posthog-capture outbox-sql prints';
@@ -24,11 +28,28 @@ const NO_PERMISSION: Entry = [
   'refused',
   'The database user lacks a permission',
   'grant it SELECT, UPDATE and DELETE on the table of the outbox, and SELECT, INSERT, UPDATE and DELETE on that of the relays',
+  'grant the user of the application INSERT on the table',
 ];
 const NO_ACCESS: Entry = ['refused', 'The database refuses the user or the password', CREDENTIALS];
 const NO_DATABASE: Entry = ['refused', 'The database does not exist', 'check its name in the connection'];
 const READ_ONLY: Entry = ['retryable', 'The database is read-only', 'the address must be that of the primary'];
 const FULL: Entry = ['retryable', 'The database has no free connection', 'raise its limit, or use a smaller pool'];
+const DIALECT = 'set the option dialect to that of the database';
+const SYNTAX: Entry = ['refused', 'The database does not understand the statement', DIALECT, DIALECT];
+const CONFLICT: Entry = [
+  'retryable',
+  'The database ended the transaction because of a conflict with another one',
+  WAIT,
+  'repeat the transaction; this error has the code of the database',
+];
+const ABORTED: Entry = [
+  'retryable',
+  'An earlier statement of the transaction has failed',
+  WAIT,
+  'roll back to a savepoint before the statement whose error was caught, or let the transaction fail',
+];
+const PACKET = 'raise max_allowed_packet of the database, or capture fewer or smaller events in the transaction';
+const TOO_LARGE: Entry = ['retryable', 'The statement is larger than the database accepts', PACKET, PACKET];
 const DOWN: Entry = ['retryable', 'The database cannot be reached', REACH];
 const STARTS: Entry = ['retryable', 'The database starts or stops', WAIT];
 const LATE: Entry = ['retryable', 'The database did not respond in time', REACH];
@@ -53,6 +74,14 @@ const CODES: Readonly<Record<string, Entry>> = {
   '3D000': NO_DATABASE,
   ER_BAD_DB_ERROR: NO_DATABASE,
   P1003: NO_DATABASE,
+  '42601': SYNTAX,
+  ER_PARSE_ERROR: SYNTAX,
+  '40001': CONFLICT,
+  '40P01': CONFLICT,
+  ER_LOCK_DEADLOCK: CONFLICT,
+  P2034: CONFLICT,
+  '25P02': ABORTED,
+  ER_NET_PACKET_TOO_LARGE: TOO_LARGE,
   '25006': READ_ONLY,
   ER_OPTION_PREVENTS_STATEMENT: READ_ONLY,
   ER_READ_ONLY_MODE: READ_ONLY,
@@ -82,9 +111,9 @@ const MAX_DEPTH = 4;
 export function describeDatabaseError(error: unknown): DatabaseProblem {
   const entries = chainOf(error).map(entryOf);
   const found = entries.find((entry) => entry !== null);
-  const [kind, message, remedy] = found?.[1] ?? UNKNOWN;
+  const [kind, message, remedy, inserting] = found?.[1] ?? UNKNOWN;
   const code = found?.[0] ?? chainOf(error).map(codeOf).find(Boolean) ?? '';
-  return { kind, message: code === '' ? message : `${message} (${code})`, remedy, anySize: true };
+  return { kind, message: code === '' ? message : `${message} (${code})`, remedy, inserting, code, anySize: true };
 }
 
 function entryOf(error: object): readonly [code: string, entry: Entry] | null {

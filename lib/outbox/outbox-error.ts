@@ -7,17 +7,28 @@ import { type OutboxTables } from './sql.js';
  */
 export class PostHogOutboxError extends Error {
   override readonly name = 'PostHogOutboxError';
+  /**
+   * Code of the error of the database, such as `40001` for a serialization failure, after which the transaction may be repeated. undefined
+   * if there is none.
+   */
+  readonly code: string | undefined;
+
+  /** @internal */
+  constructor(message: string, { code, ...options }: ErrorOptions & { code?: string } = {}) {
+    super(message, options);
+    this.code = code;
+  }
 }
 
 /** The error of an insert that failed. */
 export function insertFailed(cause: unknown, { dialect, events: table }: OutboxTables): PostHogOutboxError {
-  const { kind, message } = describeDatabaseError(cause);
+  const { kind, message, code, inserting = 'see the cause of this error' } = describeDatabaseError(cause);
   const remedy =
     kind === 'missing'
       ? `create the table with the statements that posthog-capture outbox-sql --dialect ${dialect} prints`
-      : 'see the cause of this error';
+      : inserting;
   return new PostHogOutboxError(
     `The events of the transaction could not be written to ${table}, so it must be rolled back. ${message}. Remedy: ${remedy}.`,
-    { cause },
+    { cause, ...(code !== '' && { code }) },
   );
 }

@@ -117,6 +117,29 @@ describe('run', () => {
     expect((await rejected(outbox.run(tx.run, () => capture.capture(event('b'))))).message).not.toContain('payload');
   });
 
+  it.each([
+    ['40001', 'The database ended the transaction because of a conflict with another one', 'repeat the transaction'],
+    ['ER_LOCK_DEADLOCK', 'The database ended the transaction because of a conflict', 'repeat the transaction'],
+    ['42501', 'The database user lacks a permission', 'grant the user of the application INSERT on the table'],
+    ['42601', 'The database does not understand the statement', 'set the option dialect to that of the database'],
+    ['25P02', 'An earlier statement of the transaction has failed', 'roll back to a savepoint'],
+    ['ER_NET_PACKET_TOO_LARGE', 'The statement is larger than the database accepts', 'raise max_allowed_packet'],
+    ['57014', 'The database returned an error', 'see the cause of this error'],
+  ])(
+    'has the code %s of the database, by which a transaction may be repeated, and a remedy',
+    async (code, message, remedy) => {
+      const { outbox, capture } = await startOutbox(POSTGRES);
+      const tx = new FakeTransaction();
+      tx.failure = Object.assign(new Error('of a client'), {
+        driverError: Object.assign(new Error('of a driver'), { code }),
+      });
+      const error = await rejected(outbox.run(tx.run, () => capture.capture(event('order_placed'))));
+      expect(error.code).toBe(code);
+      expect(error.message).toContain(message);
+      expect(error.message).toContain(`(${code}). Remedy: ${remedy}`);
+    },
+  );
+
   it('writes after each 1000 events or 4 MiB once more', async () => {
     const { outbox, capture } = await startOutbox(POSTGRES);
     const tx = new FakeTransaction();

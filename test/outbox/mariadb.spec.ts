@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { drizzle } from 'drizzle-orm/mysql2';
 import knex from 'knex';
 import { Kysely, MysqlDialect } from 'kysely';
@@ -8,7 +8,9 @@ import mysqlCallbacks from 'mysql2';
 import mysql from 'mysql2/promise';
 import { Sequelize } from 'sequelize';
 import { DataSource } from 'typeorm';
+import { closeAll } from '../support/harness.js';
 import { describeWithMariaDb, type MariaDbServer, startMariaDb } from '../support/mariadb-server.js';
+import { startOutbox } from '../support/outbox.js';
 import { type Client, type Database, outboxContract, type OutboxRow } from './outbox-contract.js';
 
 describeWithMariaDb('the outbox on MariaDB', () => {
@@ -66,6 +68,27 @@ describeWithMariaDb('the outbox on MariaDB', () => {
       }
     };
     return { transaction, db: own, outside: [own], close: () => own.promise().end() };
+  });
+
+  it('keeps few statements prepared, whatever the numbers of events', async () => {
+    const { outbox, capture } = await startOutbox({ dialect: 'mysql' });
+    await database.clear();
+    const connection = await pool.getConnection();
+    const prepared = async (): Promise<number> => {
+      const [rows] = await pool.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'");
+      return Number((rows as { Value: string }[])[0]?.Value);
+    };
+    const before = await prepared();
+    for (let count = 1; count <= 60; count += 1) {
+      await outbox.transaction(connection, () => {
+        for (let index = 0; index < count; index += 1) capture.capture({ event: 'many', distinctId: 'a' });
+        return Promise.resolve();
+      });
+    }
+    connection.release();
+    expect(await database.rows()).toHaveLength(1830);
+    expect((await prepared()) - before).toBeLessThanOrEqual(30);
+    await closeAll();
   });
 
   contract('TypeORM', async () => {

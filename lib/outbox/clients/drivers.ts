@@ -36,10 +36,23 @@ export const mysql2: Recognize = (given) => {
     transaction: isPool ? null : (objectAt(handle, 'connection') ?? handle),
     remedy: 'pass a connection after its beginTransaction()',
     // Without values, a statement is not prepared: the server keeps prepared ones.
-    execute: (text, values) => call(handle, values.length === 0 ? 'query' : 'execute', text, values),
+    execute: (text, values) =>
+      values.length === 0 ? call(handle, 'query', text, values) : executeOn(handle, text, values),
     begin: (work) => beginOn(handle, isPool ? 'getConnection' : null, 'START TRANSACTION', work),
   };
 };
+
+/** Longest statement that a connection of mysql2 may keep prepared: that of a few events, which comes again. */
+const MAX_KEPT = 700;
+
+/** A server has room for 16 382 prepared statements, and each number of events is a statement of its own on each connection. */
+async function executeOn(handle: object, text: string, values: Values): Promise<unknown> {
+  try {
+    return await call(handle, 'execute', text, values);
+  } finally {
+    if (text.length > MAX_KEPT && has(handle, 'unprepare')) call(handle, 'unprepare', text);
+  }
+}
 
 export const pg: Recognize = (handle) => {
   if (!has(handle, 'query', 'connect')) return null;
