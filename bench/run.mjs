@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { ensureInstalled, isFresh, must, ROOT } from '../scripts/lib.mjs';
 
 const BENCHMARKS = ['delivery', 'request', 'call', 'scale', 'start', 'compression'];
-const COMMANDS = [...BENCHMARKS, 'stores', 'fleet', 'all', 'goals'];
+const COMMANDS = [...BENCHMARKS, 'stores', 'fleet', 'outbox', 'all', 'goals'];
 
 const args = process.argv.slice(2);
 const quick = args.includes('--quick');
