@@ -89,6 +89,7 @@ export {
   type QueueProblem,
   type QueueSample,
   type QueueSource,
+  type RelaySource,
 } from './queue/capture-queue.js';
 export { type QueueRole, type QueueStats } from './queue/queue-monitor.js';
 

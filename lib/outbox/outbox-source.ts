@@ -11,7 +11,7 @@ import { type RelayStatements } from './relay-statements.js';
 /** Interval at which an outbox that is empty or held by another relay is looked at. */
 const IDLE_MS = 1000;
 /** While events are in this process: there may be room for more before a request returns. */
-const BUSY_MS = 50;
+const BUSY_MS = 20;
 /** Interval at which rows are looked for that were committed late. */
 const LATE_MS = 1000;
 /** Rows that were answered for are deleted together. */
