@@ -16,3 +16,4 @@ export { PostHogOutboxError } from './outbox-error.js';
 export { type OutboxTransaction, type RunInTransaction, type TransactionOf } from './transaction-of.js';
 export { sqlOutbox, type SqlOutboxOptions } from './sql-outbox.js';
 export { OUTBOX_SQL, type OutboxDialect, outboxSql, type OutboxSql } from './sql.js';
+export { type RelaySource } from '../queue/capture-queue.js';

@@ -8,8 +8,6 @@ export type RunInTransaction = (sql: string, values: readonly (string | number)[
  */
 export type OutboxTransaction = object | RunInTransaction;
 
-type Work<Tx> = (tx: Tx) => Promise<never>;
-
 /** What a database client passes to the function that it runs in a transaction; `object` if its types do not tell. */
 export type TransactionOf<Client> =
   // @nestjs-cls/transactional
@@ -23,23 +21,40 @@ export type TransactionOf<Client> =
         ? Client
         : Client extends { em: infer Tx }
           ? Tx
-          : Client extends { $transaction(work: Work<infer Tx>, options?: never): unknown }
+          : Client extends {
+                /** Prisma. */
+                $transaction(work: (tx: infer Tx) => Promise<never>, options?: never): unknown;
+              }
             ? Tx
-            : // Kysely
-              Client extends { transaction(): { execute(work: Work<infer Tx>): unknown } }
+            : Client extends {
+                  /** Kysely. */
+                  transaction(): {
+                    /** Kysely. */
+                    execute(work: (tx: infer Tx) => Promise<never>): unknown;
+                  };
+                }
               ? Tx
-              : // Sequelize
-                Client extends { getQueryInterface: unknown; transaction(options?: never): Promise<infer Tx> }
+              : Client extends {
+                    getQueryInterface: unknown;
+                    /** Sequelize. */
+                    transaction(options?: never): Promise<infer Tx>;
+                  }
                 ? Tx
-                : // Drizzle and Knex
-                  Client extends { transaction(work: Work<infer Tx>, options?: never): unknown }
+                : Client extends {
+                      /** Drizzle and Knex. */
+                      transaction(work: (tx: infer Tx) => Promise<never>, options?: never): unknown;
+                    }
                   ? Tx
-                  : // postgres.js
-                    Client extends { begin(options: string, work: Work<infer Tx>): unknown }
+                  : Client extends {
+                        /** postgres.js. */
+                        begin(options: string, work: (tx: infer Tx) => Promise<never>): unknown;
+                      }
                     ? Tx
-                    : // Pool of mysql2 with promises
-                      Client extends { getConnection(): Promise<infer Tx> }
+                    : Client extends {
+                          /** A pool of mysql2 with promises. */
+                          getConnection(): Promise<infer Tx>;
+                        }
                       ? Tx
-                      : Client extends (work: Work<infer Tx>) => unknown
+                      : Client extends (work: (tx: infer Tx) => Promise<never>) => unknown
                         ? Tx
                         : object;
