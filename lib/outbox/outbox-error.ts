@@ -1,5 +1,5 @@
 import { describeDatabaseError } from './database-errors.js';
-import { type OutboxTables } from './sql.js';
+import { DEFAULT_TABLE, type OutboxTables } from './sql.js';
 
 /**
  * The outbox was called without a transaction, or events could not be written, so that the transaction must be rolled back. `cause` is the
@@ -25,10 +25,15 @@ export function insertFailed(cause: unknown, { dialect, events: table }: OutboxT
   const { kind, message, code, inserting = 'see the cause of this error' } = describeDatabaseError(cause);
   const remedy =
     kind === 'missing'
-      ? `create the table with the statements that posthog-capture outbox-sql --dialect ${dialect} prints`
+      ? `create the table with the statements that posthog-capture outbox-sql --dialect ${dialect}${tableFlag(table)} prints`
       : inserting;
   return new PostHogOutboxError(
     `The events of the transaction could not be written to ${table}, so it must be rolled back. ${message}. Remedy: ${remedy}.`,
     { cause, ...(code !== '' && { code }) },
   );
+}
+
+function tableFlag(quoted: string): string {
+  const table = quoted.replaceAll(/["`]/g, '');
+  return table === DEFAULT_TABLE ? '' : ` --table ${table}`;
 }

@@ -111,7 +111,7 @@ export function outboxContract(title: string, database: () => Database, connect:
         (reason: unknown) => reason,
       )) as PostHogOutboxError;
       expect(error).toBeInstanceOf(PostHogOutboxError);
-      expect(error.message).toContain(`posthog-capture outbox-sql --dialect ${dialect}`);
+      expect(error.message).toContain(`posthog-capture outbox-sql --dialect ${dialect} --table no_such_table prints`);
       expect(error.cause).toBeInstanceOf(Error);
       expect(drops).toMatchObject([{ reason: 'rolled_back', event: 'lost' }]);
       expect(await database().rows()).toEqual([]);
