@@ -379,6 +379,10 @@ describe('mistakes stop the boot', () => {
       'there is no field perMinute; the fields are desc',
     ],
     [() => Event('a', null as never)({} as never), '@Event("a"): decorate a class'],
+    [
+      () => TrackEvent(class Plain {})({}, 'run', { value: () => undefined }),
+      '@TrackEvent("Plain") on run(): the class has no decorator @Event',
+    ],
   ])('%#', (define, problem) => {
     expect(define).toThrow(problem);
   });

@@ -28,7 +28,7 @@ export interface WantedEvent {
 const MAX_PROPERTY_NAME = 200;
 const MAX_TAG = 255;
 
-export const groupNameOf = (event: string): string => `code: ${event}`;
+const groupNameOf = (event: string): string => `code: ${event}`;
 
 const OWNER_TAG = 'code-owner:';
 const DEPRECATED_TAG = 'code-deprecated';

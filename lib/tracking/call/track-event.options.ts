@@ -90,7 +90,11 @@ export function checkTrackEvent(event: unknown, options: TrackEventOptions, wher
   const { name, instance, ...rest } = given;
   const outcomes: readonly unknown[] = on === 'any' ? OUTCOMES : [on].flat();
 
-  expect(isEventName(eventName), `the event name must be a non-blank string of at most ${MAX_EVENT_NAME_BYTES} bytes`);
+  expect(typeof eventName !== 'function', 'the class has no decorator @Event');
+  expect(
+    typeof eventName === 'function' || isEventName(eventName),
+    `the event name must be a non-blank string of at most ${MAX_EVENT_NAME_BYTES} bytes`,
+  );
   expect(
     outcomes.length > 0 && outcomes.every((outcome) => OUTCOMES.includes(outcome)),
     `on: expected some of ${OUTCOMES.join(', ')}, or any`,
