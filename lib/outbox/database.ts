@@ -27,7 +27,10 @@ function withTimeLimit(client: SqlClient): Database {
 }
 
 async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
-  const result = await within(answer, TIMEOUT_MS, LATE);
-  if (result === LATE) throw Object.assign(new Error('no reply'), { code: 'TIMEOUT' });
-  return result;
+  // Not of a promise that may reject: its timer would go on.
+  const settled = await within(Promise.allSettled([answer]), TIMEOUT_MS, LATE);
+  if (settled === LATE) throw Object.assign(new Error('no reply'), { code: 'TIMEOUT' });
+  const [result] = settled;
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
 }
