@@ -380,7 +380,12 @@ describe('mistakes stop the boot', () => {
     ],
     [() => Event('a', null as never)({} as never), '@Event("a"): decorate a class'],
     [
-      () => TrackEvent(class Plain {})({}, 'run', { value: () => undefined }),
+      () =>
+        TrackEvent(
+          class Plain {
+            total = 3;
+          } as never,
+        )({}, 'run', { value: () => undefined }),
       '@TrackEvent("Plain") on run(): the class has no decorator @Event',
     ],
   ])('%#', (define, problem) => {
