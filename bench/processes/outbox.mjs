@@ -1,5 +1,6 @@
 // Transactions with an outbox, and its relay, in a process of their own.
 import 'reflect-metadata';
+import { randomUUID } from 'node:crypto';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import pg from 'pg';
@@ -37,7 +38,7 @@ async function byHand(n, events) {
     const places = [];
     for (let index = 0; index < events; index += 1) {
       const { event, distinctId, properties } = eventOf(n + index);
-      const uuid = crypto.randomUUID();
+      const uuid = randomUUID();
       const timestamp = new Date().toISOString();
       const payload = JSON.stringify({ event, distinct_id: distinctId, properties, timestamp, uuid });
       const from = values.length;
