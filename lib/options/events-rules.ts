@@ -1,6 +1,6 @@
 import { definedEventOf } from '../events/defined-event.js';
 import { PII_MODES } from '../events/personal-data.js';
-import { isNonBlank, isObject } from '../shared/untrusted-values.js';
+import { isNonBlank, isObject, quoteName } from '../shared/untrusted-values.js';
 import { type NestedFields, nestedProblem } from './nested-option.js';
 
 const oneOf = (...words: readonly unknown[]) => ({
@@ -11,8 +11,8 @@ const oneOf = (...words: readonly unknown[]) => ({
 /** The fields of option `events`. */
 const FIELDS: NestedFields = {
   catalog: {
-    isValid: (value) => Array.isArray(value) && value.every((entry) => nameOf(entry) !== undefined) && !repeated(value),
-    text: 'an array of results of defineEvent() and of classes with @Event, each of another name',
+    isValid: (value) => Array.isArray(value) && value.every((entry) => nameOf(entry) !== undefined),
+    text: 'an array of results of defineEvent() and of classes with @Event',
   },
   unknown: oneOf('allow', 'warn', 'refuse'),
   invalid: oneOf('warn', 'refuse'),
@@ -27,6 +27,8 @@ const NO_SECRET = 'piiSecret to be set, because pii is hash';
 export function eventsProblem(value: unknown): string | null {
   const problem = nestedProblem(FIELDS, EXPECTED, value);
   if (problem !== null || !isObject(value)) return problem;
+  const twice = repeatedIn(value.catalog);
+  if (twice !== undefined) return `catalog to have one definition of ${quoteName(twice)}, but it has several`;
   return value.pii === 'hash' && !isNonBlank(value.piiSecret) ? NO_SECRET : null;
 }
 
@@ -36,6 +38,7 @@ function nameOf(entry: unknown): string | undefined {
 }
 
 /** A second definition of the same event is a mistake of the catalog. */
-function repeated(catalog: readonly unknown[]): boolean {
-  return new Set(catalog.map(nameOf)).size < catalog.length;
+function repeatedIn(catalog: unknown): string | undefined {
+  const names = Array.isArray(catalog) ? catalog.map(nameOf) : [];
+  return names.find((name, index) => names.indexOf(name) < index);
 }

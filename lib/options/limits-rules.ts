@@ -9,6 +9,8 @@ export const EXPECTED_LIMITS = `an object with an object for each name of an eve
 
 /** Completes "expected …" for an invalid value of option `limits`; null for a valid one. */
 export function limitsProblem(value: unknown): string | null {
+  // A variable that is not valid JSON is a string.
+  if (typeof value === 'string') return `${EXPECTED_LIMITS}, as JSON`;
   if (!isObject(value)) return EXPECTED_LIMITS;
   const problems = Object.entries(value).flatMap(([name, limit]) => {
     if (limit === undefined) return [];

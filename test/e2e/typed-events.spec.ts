@@ -403,7 +403,7 @@ describe('mistakes stop the boot', () => {
   });
 
   it.each<[EventsOptions, string]>([
-    [{ catalog: [OrderPlaced, OrderPlaced] }, 'catalog to be an array of results of defineEvent()'],
+    [{ catalog: [OrderPlaced, OrderPlaced] }, 'catalog to have one definition of "order_placed", but it has several'],
     [{ catalog: [z.object({}) as never] }, 'catalog to be an array of results of defineEvent()'],
     [{ pii: 'hash' }, 'piiSecret to be set, because pii is hash'],
     [{ unknwon: 'warn' } as EventsOptions, 'unknown in place of unknwon'],
@@ -429,6 +429,17 @@ it('an object that throws for symbols is captured', async () => {
     },
   });
   expect((await sentBy((capture) => capture.capture(strict))).sent).toMatchObject([{ event: 'strict' }]);
+});
+
+it.each([
+  ['an instance of a class', () => new InvoiceSent({ total: 3, currency: 'EUR' })],
+  ['an object', () => ({ event: 'plain' })],
+])('a string as the second argument is warned of: %s', async (_, made) => {
+  const { sent, lines } = await sentBy((service) => service.capture(made() as never, 'bob' as never));
+  expect(sent).toHaveLength(1);
+  expect(lines).toEqual([
+    expect.stringMatching(/: the second argument was ignored, because it is a string: pass an object .* \{ distinctId \}\.$/),
+  ]);
 });
 
 it('a second argument is only for classes: fields that are not used are warned of', async () => {

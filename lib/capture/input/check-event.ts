@@ -52,7 +52,9 @@ export function checkEvent(input: unknown, envelope?: unknown): Checked {
       return refuse('', `toCaptureEvent() must return an object, but it is ${describe(event)}`);
     let warnings: string[] | undefined;
     const warn = (warning: string): void => void (warnings ??= []).push(warning);
-    if (envelope !== undefined && !(definition && isInstanceOf(definition, input))) warnOfEnvelope(envelope, warn);
+    // Another primitive may be the index that forEach passes.
+    if (typeof envelope === 'string') warn(STRING_ENVELOPE);
+    else if (envelope !== undefined && !(definition && isInstanceOf(definition, input))) warnOfEnvelope(envelope, warn);
     const given = readEvent(event as Record<string, unknown>, warn);
     const source = sourceOf(given, definition, warn);
     if (source === null) return refuse(given.event, problemsOf(given));
@@ -61,6 +63,9 @@ export function checkEvent(input: unknown, envelope?: unknown): Checked {
     return refuse('', 'toCaptureEvent() must return an object, but it threw');
   }
 }
+
+const STRING_ENVELOPE =
+  'the second argument was ignored, because it is a string: pass an object with the fields of the event, such as { distinctId }';
 
 function isEventMadeFrom(definition: DefinedEvent | undefined, input: unknown): input is Record<string, unknown> {
   return definition !== undefined && isMadeFrom(definition, input as object);
