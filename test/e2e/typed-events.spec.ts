@@ -438,7 +438,9 @@ it.each([
   const { sent, lines } = await sentBy((service) => service.capture(made() as never, 'bob' as never));
   expect(sent).toHaveLength(1);
   expect(lines).toEqual([
-    expect.stringMatching(/: the second argument was ignored, because it is a string: pass an object .* \{ distinctId \}\.$/),
+    expect.stringMatching(
+      /: the second argument was ignored, because it is a string: pass an object .* \{ distinctId \}\.$/,
+    ),
   ]);
 });
 

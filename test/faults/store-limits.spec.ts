@@ -39,10 +39,14 @@ function start(task: 'capture' | 'drain', { options = {}, ...rest }: Start = {})
   return children.start({ lib, task, options: { host: posthog.url, storeOptions: { path }, ...options }, ...rest });
 }
 
-/** Captures while PostHog is down, is killed, and leaves its files. Returns the uuids that it had kept. */
-async function killed(rest: Start = {}, lines = 100): Promise<readonly string[]> {
+/**
+ * Captures while PostHog is down, is killed, and leaves its files. Returns the uuids that it had kept: all of them, because it captures no
+ * more than it has said when it is killed.
+ */
+async function killed(rest: Start = {}, captures = 100): Promise<readonly string[]> {
   posthog.failWhen(() => ({ status: 503 }));
-  const child = start('capture', rest);
+  const child = start('capture', { ...rest, options: { ...rest.options, captures } });
+  const lines = 1 + captures;
   await child.said(lines);
   if (child.lines.length < lines)
     throw new Error([child.process.signalCode, ...child.lines, ...child.warnings].join('\n'));

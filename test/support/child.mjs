@@ -9,7 +9,7 @@ import { NestFactory } from '@nestjs/core';
 const [, , lib, task, json] = process.argv;
 const { CaptureService, PostHogCaptureModule } = await import(`${lib}/index.js`);
 const { fileEventStore } = await import(`${lib}/stores/file-event-store.js`);
-const { storeOptions, flood, text, threads = 0, ...options } = JSON.parse(json);
+const { storeOptions, flood, captures = Infinity, text, threads = 0, ...options } = JSON.parse(json);
 const say = (lines) => writeSync(1, lines.map((line) => `${line}\n`).join(''));
 const onDrop = ({ reason, uuid }) => task === 'capture' && say([`${reason} ${uuid}`]);
 const print = (line) => process.stderr.write(`${line}\n`);
@@ -59,11 +59,11 @@ if (task === 'drain') {
 } else {
   say(['ready']);
   const turn = () => {
-    const uuids = Array.from({ length: 1 + (count % 7) }, captureOne);
+    const uuids = Array.from({ length: Math.min(1 + (count % 7), captures - count) }, captureOne);
     if (storeOptions?.durability === 'capture') say(uuids);
     // Runs after the current turn.
     else setImmediate(() => say(uuids));
-    next = setTimeout(turn, count % 3);
+    if (count < captures) next = setTimeout(turn, count % 3);
   };
   // Worker threads do the same. Each is terminated after a while, and replaced.
   const startThread = () => {

@@ -26,7 +26,7 @@ export interface Child {
 
 export interface ChildOptions {
   readonly lib: CompiledLib;
-  /** `capture`: captures until SIGTERM. `drain`: sends recovered events and prints the stats. `flood`: captures `flood` events, with `text` as a property. */
+  /** `capture`: captures until SIGTERM, or `captures` events. `drain`: sends recovered events and prints the stats. `flood`: captures `flood` events, with `text` as a property. */
   readonly task: 'capture' | 'drain' | 'flood';
   /** Options of the module. `storeOptions` are those of the store; default: no store. */
   readonly options: object;
