@@ -179,7 +179,11 @@ export class HeldRows {
    */
   async #overtaken(): Promise<readonly Row[] | null> {
     const { ranges } = this.#gaps;
-    return ranges.length === 0 ? [] : this.#late(this.#statements.seqsWithin(ranges, this.#maxSeqs));
+    if (ranges.length === 0) return [];
+    const startedAt = performance.now();
+    const late = await this.#late(this.#statements.seqsWithin(ranges, this.#maxSeqs));
+    this.#gaps.lookedUp(startedAt);
+    return late;
   }
 
   /**

@@ -19,12 +19,20 @@ export class SeqGaps {
   #ranges: (SeqRange & { readonly foundAt: number })[] = [];
   #next = 1;
 
-  /** Those that may be of open transactions. */
+  /** Those that may be of transactions that were open when they were found. */
   get ranges(): readonly SeqRange[] {
-    const now = performance.now();
-    if (this.#ranges[0] && now - this.#ranges[0].foundAt > AGE_MS)
-      this.#ranges = this.#ranges.filter(({ foundAt }) => now - foundAt <= AGE_MS);
     return this.#ranges;
+  }
+
+  /**
+   * The ranges were looked up. Only then are old ones left to the search for late rows: a database that was down, or a process that was
+   * stopped, may have been so for longer than their transactions were open.
+   *
+   * @param at when the look-up began, by `performance.now()`
+   */
+  lookedUp(at: number): void {
+    if (this.#ranges[0] && at - this.#ranges[0].foundAt > AGE_MS)
+      this.#ranges = this.#ranges.filter(({ foundAt }) => at - foundAt <= AGE_MS);
   }
 
   /**

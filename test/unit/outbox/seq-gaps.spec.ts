@@ -21,6 +21,17 @@ describe('gaps in the numbers of rows', () => {
     expect(gapsAfter([3, 2, 1, 2, 3, 4])).toEqual([[1, 2]]);
   });
 
+  it('keeps old gaps until they were looked up, since the process may have been stopped', () => {
+    const gaps = new SeqGaps();
+    gaps.passed(3, Date.now());
+    const found = performance.now();
+    expect(gaps.ranges).toMatchObject([{ from: 1, to: 2 }]);
+    gaps.lookedUp(found + 20_000);
+    expect(gaps.ranges).toHaveLength(1);
+    gaps.lookedUp(found + 3_600_000);
+    expect(gaps.ranges).toEqual([]);
+  });
+
   it('merges neighbours when there are too many, and loses none', () => {
     const ranges = gapsAfter(Array.from({ length: 5000 }, (_, index) => 2 * (index + 1)));
     expect(ranges.length).toBeLessThanOrEqual(200);
