@@ -343,7 +343,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
     onClose?.();
     if (!pipeline) return NOTHING_DONE;
     const report = await pipeline.close(openCallsEnded(this)).finally(onClosed);
-    reportShutdown(this.#parts.reporter, report, this.stats());
+    reportShutdown(this.#parts.reporter, report, this.stats(), pipeline.uncommitted);
     return report;
   }
 

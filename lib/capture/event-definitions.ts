@@ -3,9 +3,9 @@ import { AttachedState } from '../shared/attached-state.js';
 
 /** The definitions that an instance knows. */
 export interface KnownDefinitions {
-  /** Those of option `events.catalog`. */
+  /** The definitions in option `events.catalog`. */
   readonly definitions: readonly DefinedEvent[];
-  /** Those of captured events that are not in the catalog. */
+  /** The definitions of captured events, unless they are in the catalog. */
   readonly seen: readonly DefinedEvent[];
 }
 

@@ -260,6 +260,9 @@ export const NOTHING_DELIVERED: DeliveryStats = Object.freeze({
 
 /** Accepts events and accounts for each: delivered, or reported as dropped. No method throws or rejects. */
 export interface Delivery {
+  /** The part of `pending` in transactions that are still open. Default: 0. */
+  readonly uncommitted?: number;
+
   stats(): DeliveryStats;
 
   /** Returns false if the event was dropped immediately. */

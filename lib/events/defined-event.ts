@@ -17,7 +17,7 @@ export interface EventInfo<Property extends string = string> {
   readonly version?: number;
   /** Share of persons whose events are kept, from 0 to 1. Option `limits` takes precedence. Default: 1. */
   readonly sampleRate?: number;
-  /** Other limits of its events. Those that option `limits` sets for it take precedence. Default: unlimited. */
+  /** Other limits of its events. Fields that option `limits` sets for this event take precedence. Default: unlimited. */
   readonly limit?: Omit<EventLimit, 'sampleRate'>;
 }
 

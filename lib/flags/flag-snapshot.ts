@@ -26,7 +26,7 @@ export type FlagDegradation = 'no_identity' | 'disabled' | 'timeout' | 'failed' 
 /** Evaluated flags. */
 export interface FlagAnswer {
   readonly snapshot: FlagSnapshot | undefined;
-  /** The evaluated flags. One that is missing in the snapshot has no value: `degraded` says why, or PostHog does not know the flag. */
+  /** The keys of the evaluated flags. A key without a value in `snapshot` is unknown to PostHog, or `degraded` is the reason. */
   readonly keys: readonly string[];
   readonly degraded: FlagDegradation | undefined;
 }

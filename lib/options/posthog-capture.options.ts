@@ -491,9 +491,9 @@ export class PostHogCaptureOptions {
   readonly events: EventsOptions = {};
 
   /**
-   * Limits by the name of the event. `*` in a name stands for any characters: `{ 'job_*': { perMinute: 600 } }`. Only the most specific entry
-   * applies: the name itself, otherwise the pattern with the most characters besides `*`, and the first of several. An entry without limits
-   * exempts its events. Errors, and events that change persons, groups or flags (`$exception`, `$identify`, `$set`, `$feature_flag_called`, …),
+   * Limits by the name of the event. `*` in a name stands for any characters: `{ 'job_*': { perMinute: 600 } }`. One entry
+   * applies to an event: the one with its full name. If there is none, it is the matching pattern with the most characters, not counting `*`;
+   * if two have equally many, the first. An entry without limits exempts its events. Errors, and events that change persons, groups or flags (`$exception`, `$identify`, `$set`, `$feature_flag_called`, …),
    * are limited by their full name only.
    *
    * Default: none. Variable: `POSTHOG_LIMITS`, as JSON.

@@ -89,7 +89,7 @@ export class Collection {
     await this.#writing;
   }
 
-  /** All its events, which it gives up. Those that were written have no payload. */
+  /** Empties the collection. Returns all its events, of which the written ones have no payload. */
   clear(): QueuedEvent[] {
     const events = [...this.written, ...this.waiting];
     this.written.length = 0;

@@ -174,8 +174,8 @@ export class HeldRows {
   }
 
   /**
-   * Rows in gaps that were committed meanwhile. One that was committed before a row that was just read is among them: in the opposite order
-   * it would be missed.
+   * Rows in gaps that were committed meanwhile. Must run after the read of the next rows, so that it finds every row that was committed before
+   * one of them.
    */
   async #overtaken(): Promise<readonly Row[] | null> {
     const { ranges } = this.#gaps;

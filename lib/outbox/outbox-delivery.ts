@@ -120,6 +120,10 @@ export class OutboxDelivery implements Delivery {
     return true;
   }
 
+  get uncommitted(): number {
+    return this.#collected;
+  }
+
   stats(): DeliveryStats {
     const stats = this.#inner.stats();
     const delivered = stats.delivered + this.#delivered;

@@ -1,4 +1,4 @@
-import { type QueueProblem, type QueueSample } from '../queue/capture-queue.js';
+import { type QueueProblem, type QueueSample, UNREACHABLE } from '../queue/capture-queue.js';
 import { type DatabaseProblem, describeDatabaseError } from './database-errors.js';
 import { type Database } from './database.js';
 import { type RelayStatements } from './relay-statements.js';
@@ -84,16 +84,7 @@ export class OutboxSampler {
 
 const heldBy = ({ isActive }: OwnState): number => (isActive ? 1 : 0);
 
-const DOWN: QueueSample = {
-  kind: 'outbox',
-  state: 'down',
-  events: null,
-  bytes: null,
-  oldestMs: null,
-  relays: null,
-  partitionsHeld: 0,
-  problems: [],
-};
+const DOWN: QueueSample = { ...UNREACHABLE, kind: 'outbox' };
 
 const NEWER: QueueProblem = {
   severity: 'degraded',

@@ -19,7 +19,7 @@ export class SeqGaps {
   #ranges: (SeqRange & { readonly foundAt: number })[] = [];
   #next = 1;
 
-  /** Those that may be of transactions that were open when they were found. */
+  /** Numbers that may belong to transactions that were open when larger numbers were read. */
   get ranges(): readonly SeqRange[] {
     return this.#ranges;
   }

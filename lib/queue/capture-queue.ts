@@ -110,3 +110,14 @@ export interface QueueSample {
   /** The worst first. Empty if all is well. */
   readonly problems: readonly QueueProblem[];
 }
+
+/** The sample of a queue that cannot be reached. */
+export const UNREACHABLE: QueueSample = {
+  state: 'down',
+  events: null,
+  bytes: null,
+  oldestMs: null,
+  relays: null,
+  partitionsHeld: 0,
+  problems: [],
+};

@@ -1,5 +1,5 @@
 import { type SendFailure } from '../delivery/delivery.js';
-import { type QueueProblem, type QueueSample } from '../queue/capture-queue.js';
+import { type QueueProblem, type QueueSample, UNREACHABLE } from '../queue/capture-queue.js';
 import { type RedisChecks } from './redis-checks.js';
 import { type RedisClient } from './redis-client.js';
 import { describeRedisError, type RedisError } from './redis-errors.js';
@@ -47,7 +47,7 @@ export class QueueSampler {
   #others: readonly number[] = [];
   #othersAt = -Infinity;
   #isFull = false;
-  #last = DOWN;
+  #last = UNREACHABLE;
 
   constructor(client: RedisClient, keys: StreamKeys, checks: RedisChecks, options: SamplerOptions) {
     this.#client = client;
@@ -71,7 +71,7 @@ export class QueueSampler {
       this.#last = await this.#measure(own);
     } catch (error) {
       const problems = [problemOf(describeRedisError(error))];
-      this.#last = { ...DOWN, partitionsHeld: own.partitionsHeld, problems };
+      this.#last = { ...UNREACHABLE, partitionsHeld: own.partitionsHeld, problems };
     }
     return this.#last;
   }
@@ -108,16 +108,6 @@ export class QueueSampler {
 }
 
 const lengthOf = (reply: unknown): number => (Array.isArray(reply) ? Number(reply[0]) : 0);
-
-const DOWN: QueueSample = {
-  state: 'down',
-  events: null,
-  bytes: null,
-  oldestMs: null,
-  relays: null,
-  partitionsHeld: 0,
-  problems: [],
-};
 
 const SEVERITIES = ['down', 'degraded', 'note'];
 

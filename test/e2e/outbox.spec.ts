@@ -284,6 +284,24 @@ describe('run', () => {
     expect(tx.names).toEqual([['last']]);
     expect(capture.stats()).toMatchObject({ captured: 1, delivered: 1, pending: 0 });
   });
+
+  it('says how many events are in transactions that outlast the time limit of the shutdown', async () => {
+    const { outbox, capture, app, lines } = await startOutbox(POSTGRES, { shutdownTimeoutMs: 0 });
+    const tx = new FakeTransaction();
+    let finish = (): void => undefined;
+    const running = outbox.run(tx.run, async () => {
+      capture.capture(event('last'));
+      await new Promise<void>((resolve) => (finish = resolve));
+    });
+    await app.close();
+    expect(lines.join('\n')).toMatch(
+      /: 0 events were delivered, 1 are in transactions that are still open, 0 were lost/,
+    );
+    finish();
+    await running;
+    expect(tx.names).toEqual([['last']]);
+    expect(capture.stats()).toMatchObject({ captured: 1, delivered: 1, pending: 0 });
+  });
 });
 
 describe('transaction', () => {

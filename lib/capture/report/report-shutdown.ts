@@ -7,11 +7,13 @@ import { type EventReporter } from './event-reporter.js';
  *
  * @param report does not cover events captured during the shutdown
  * @param stats after it
+ * @param uncommitted those of `stats.pending` in transactions that are still open
  */
 export function reportShutdown(
   reporter: EventReporter,
   report: DeliveryReport,
   { requests, delivered, dropped, droppedByReason, pending, queue }: CaptureStats,
+  uncommitted = 0,
 ): void {
   const lost = droppedByReason.shutdown ?? 0;
   const all = `${delivered} events were delivered and ${dropped} dropped since the start`;
@@ -22,7 +24,10 @@ export function reportShutdown(
         : 'none is pending';
     reporter.note('shut down', `Shut down: ${all}; ${left}.`);
   } else if (lost + pending > 0) {
-    const kept = pending > 0 ? `, ${pending} remain in the store for the next start` : '';
+    const stored = pending - uncommitted;
+    const kept =
+      (stored > 0 ? `, ${stored} remain in the store for the next start` : '') +
+      (uncommitted > 0 ? `, ${uncommitted} are in transactions that are still open` : '');
     const why = report.error === null ? '' : ` Last error: ${report.error}.`;
     reporter.warn('shutdown', `Shut down: ${report.delivered} events were delivered${kept}, ${lost} were lost.${why}`);
   } else if (requests.total > 0) {
