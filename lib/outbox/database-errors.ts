@@ -1,10 +1,10 @@
 import { type SendFailure } from '../delivery/delivery.js';
 
 /**
- * `missing`: a table or a column does not exist. `refused`: the user or the address of the database is wrong, and retries will not help.
- * `retryable`: any other error.
+ * `missing`: a table or a column does not exist. `dialect`: option `dialect` is wrong. `refused`: the user or the address of the database is
+ * wrong, and retries will not help. `retryable`: any other error.
  */
-type Kind = 'missing' | 'refused' | 'retryable';
+type Kind = 'missing' | 'dialect' | 'refused' | 'retryable';
 
 /** `inserting` is the remedy if it was an INSERT of an application that failed. Absent: its cause tells. */
 type Entry = readonly [kind: Kind, message: string, remedy: string, inserting?: string];
@@ -35,7 +35,7 @@ const NO_DATABASE: Entry = ['refused', 'The database does not exist', 'check its
 const READ_ONLY: Entry = ['retryable', 'The database is read-only', 'the address must be that of the primary'];
 const FULL: Entry = ['retryable', 'The database has no free connection', 'raise its limit, or use a smaller pool'];
 const DIALECT = 'set the option dialect to that of the database';
-const SYNTAX: Entry = ['refused', 'The database does not understand the statement', DIALECT, DIALECT];
+const SYNTAX: Entry = ['dialect', 'The database does not understand the statement', DIALECT, DIALECT];
 const CONFLICT: Entry = [
   'retryable',
   'The database ended the transaction because of a conflict with another one',
@@ -75,7 +75,9 @@ const CODES: Readonly<Record<string, Entry>> = {
   ER_BAD_DB_ERROR: NO_DATABASE,
   P1003: NO_DATABASE,
   '42601': SYNTAX,
+  '42883': SYNTAX,
   ER_PARSE_ERROR: SYNTAX,
+  ER_SP_DOES_NOT_EXIST: SYNTAX,
   '40001': CONFLICT,
   '40P01': CONFLICT,
   ER_LOCK_DEADLOCK: CONFLICT,
@@ -101,6 +103,7 @@ const CODES: Readonly<Record<string, Entry>> = {
 /** By message, of libraries without codes. */
 const MESSAGES: readonly (readonly [RegExp, Entry])[] = [
   [/no such table|relation .{1,130} does not exist|table .{1,130} doesn't exist/i, NO_TABLE],
+  [/no such function/i, SYNTAX],
   [/no such column|has no column named/i, NO_COLUMN],
   [/connection (?:was |is )?(?:terminated|closed|ended|lost)|not (?:initialized|connected)|timeout exceeded/i, DOWN],
 ];

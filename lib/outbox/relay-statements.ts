@@ -59,9 +59,10 @@ export class RelayStatements {
     this.#unknown = `project = '${project}' AND format NOT IN (${known})`;
   }
 
-  /** Fails if a table or a column is missing. */
+  /** Fails if a table or a column is missing, or the dialect is wrong: those of PostgreSQL and SQLite differ in their clocks. */
   get checks(): readonly string[] {
     return [
+      `SELECT ${CLOCKS[this.#dialect].now}`,
       `SELECT ${COLUMNS}, project FROM ${this.#events} WHERE 1 = 0`,
       `SELECT project, owner, until FROM ${this.#relay} WHERE 1 = 0`,
     ];

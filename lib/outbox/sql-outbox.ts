@@ -96,7 +96,7 @@ class SqlOutbox implements RelaySource {
         (): DatabaseProblem | null => null,
         (error: unknown) => describeDatabaseError(error),
       );
-      if (problem?.kind === 'missing')
+      if (problem?.kind === 'missing' || problem?.kind === 'dialect')
         throw new PostHogConfigurationError([`outbox: ${problem.message}: ${problem.remedy}`]);
       // A database that is down: the relay starts, and waits for it.
       if (problem) return;

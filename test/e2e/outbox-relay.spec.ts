@@ -246,6 +246,12 @@ describe('the boot', () => {
     );
   });
 
+  it.each(['postgres', 'mysql'] as const)('refuses the dialect %s for a database of SQLite', async (dialect) => {
+    expect(await bootError({ source: sqlOutbox({ run: db, dialect }) })).toContain(
+      'set the option dialect to that of the database',
+    );
+  });
+
   it('refuses a table of another shape', async () => {
     await rows.run('ALTER TABLE posthog_outbox DROP COLUMN order_key');
     expect(await bootError({})).toContain('outbox: A table of the outbox lacks a column');

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type FakePostHog } from 'nestjs-posthog-capture/testing';
 import { runCli } from '../../lib/cli/cli.js';
-import { type OutboxDialect } from '../../lib/outbox/sql.js';
+import { sqlOutbox } from '../../lib/outbox/sql-outbox.js';
+import { DIALECTS, type OutboxDialect } from '../../lib/outbox/sql.js';
 import { closeAll, KEY, startPostHog } from '../support/harness.js';
 import { capturedEvents, OutboxRows, projectAt } from '../support/outbox-rows.js';
 import { ScriptedTerminal } from '../support/scripted-terminal.js';
@@ -52,6 +53,14 @@ export function describeRelayCommand(name: string, server: () => OpenServer): vo
       expect(idsOf(events).sort()).toEqual(posthog.rows.map(({ uuid }) => uuid).sort());
       expect(await rows.read('SELECT owner FROM posthog_outbox_relay')).toEqual([]);
       await rows.drop();
+    });
+
+    it('refuses another dialect than that of the database', async () => {
+      const { dialect, pool } = server();
+      for (const wrong of DIALECTS.filter((other) => other !== dialect))
+        await expect(sqlOutbox({ run: pool, dialect: wrong }).check?.()).rejects.toThrow(
+          'set the option dialect to that of the database',
+        );
     });
 
     it('names the command that prints the tables, and ends with 2', async () => {
