@@ -38,7 +38,7 @@ async function invokeWithCallback(
     return await call.result;
   } finally {
     // Handlers set it while they run.
-    if (fieldOf(context, 'callbackWaitsForEmptyEventLoop') === true) await withinBackground(loopEmpty(), maxWaitMs());
+    if (fieldOf(context, 'callbackWaitsForEmptyEventLoop') === true) await loopEmpty(maxWaitMs());
   }
 }
 
@@ -82,8 +82,13 @@ function streamEnded(stream: Writable): Promise<void> {
 }
 
 /** An empty event loop emits `beforeExit`, on which the runtime of Lambda relies as well. */
-function loopEmpty(): Promise<void> {
-  return new Promise((resolve) => process.once('beforeExit', () => resolve()));
+async function loopEmpty(timeoutMs: number): Promise<void> {
+  let onEmpty = (): void => undefined;
+  const isEmpty = new Promise<void>((resolve) => (onEmpty = resolve));
+  process.once('beforeExit', onEmpty);
+  await withinBackground(isEmpty, timeoutMs);
+  // An event loop that is never empty would get a listener from each invocation.
+  process.removeListener('beforeExit', onEmpty);
 }
 
 /** Resolves with the promise, or at the time limit. Does not keep the process alive. */

@@ -270,6 +270,17 @@ describe('callbackWaitsForEmptyEventLoop', () => {
     expect(lines).not.toContainEqual(expect.stringContaining('Shut down'));
   });
 
+  it('leaves no listener if the event loop is not empty in time', async () => {
+    const { invoke } = await startFunction(
+      () => (_event: unknown, _context: unknown, callback: Callback) => callback(null, RESULT),
+    );
+    await invoke('boot');
+    const before = process.listenerCount('beforeExit');
+    // 10 ms more than the defaults of timeoutMs and reserveMs.
+    await invoke('event', { callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 2510 });
+    expect(process.listenerCount('beforeExit')).toBe(before);
+  });
+
   it('does not wait if the handler sets it to false', async () => {
     const { posthog, invoke } = await startFunction(
       (capture) => (_event: unknown, context: { callbackWaitsForEmptyEventLoop: boolean }, callback: Callback) => {
