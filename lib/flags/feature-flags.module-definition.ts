@@ -1,4 +1,5 @@
-import { type ConfigurableModuleAsyncOptions, ConfigurableModuleBuilder } from '@nestjs/common';
+import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
+import { namedModule } from '../shared/named-module.js';
 import { type FeatureFlagsModuleOptions } from './feature-flags.options.js';
 
 /** Options of the module itself. A factory cannot return them: they are given next to it. */
@@ -29,14 +30,12 @@ export interface FeatureFlagsModuleAsyncOptions
     ConfigurableModuleAsyncOptions<FeatureFlagsModuleOptions, keyof FeatureFlagsOptionsFactory>,
     FeatureFlagsModuleExtras {}
 
-/** The provider of FLAG_OPTIONS_TOKEN is the options as the application passed them: not validated. */
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: FLAG_OPTIONS_TOKEN } =
-  new ConfigurableModuleBuilder<FeatureFlagsModuleOptions>({ optionsInjectionToken: 'POSTHOG_FEATURE_FLAGS_OPTIONS' })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createFeatureFlagsOptions')
-    // The builder removes these keys from the options of forRoot; without a value they would stay.
-    .setExtras<FeatureFlagsModuleExtras>(
-      { name: undefined, instance: undefined, isGlobal: true },
-      (definition, { isGlobal }) => ({ ...definition, global: isGlobal ?? true }),
-    )
-    .build();
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: FLAG_OPTIONS_TOKEN } = namedModule<
+  FeatureFlagsModuleOptions,
+  keyof FeatureFlagsOptionsFactory,
+  FeatureFlagsModuleExtras
+>({
+  token: 'POSTHOG_FEATURE_FLAGS_OPTIONS',
+  factoryMethod: 'createFeatureFlagsOptions',
+  extras: { name: undefined, instance: undefined, isGlobal: true },
+});

@@ -2,8 +2,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from '../module/config-source.js';
 import { captureOf } from '../module/capture-of.js';
-import { requireFactory } from '../module/instance-module.js';
-import { PostHogConfigurationError } from '../shared/configuration-error.js';
+import { extendModule } from '../shared/named-module.js';
 import { settingsOf } from '../tracking/call/tracking-instance.js';
 import { type FeatureFlagsModuleOptions, resolveFlagOptions } from './feature-flags.options.js';
 import {
@@ -30,7 +29,7 @@ import { PostHogFlagSource } from './posthog-flag-source.js';
 export class FeatureFlagsModule extends ConfigurableModuleClass {
   /** @throws PostHogConfigurationError at boot, listing every problem with the options */
   static override forRoot(options: FeatureFlagsModuleOptions & FeatureFlagsModuleExtras = {}): DynamicModule {
-    return flagsModule(super.forRoot(options), nameOf(options));
+    return flagsModule(super.forRoot(options), options.name ?? options.instance);
   }
 
   /**
@@ -40,8 +39,7 @@ export class FeatureFlagsModule extends ConfigurableModuleClass {
    * problem with the options
    */
   static override forRootAsync(options: FeatureFlagsModuleAsyncOptions): DynamicModule {
-    requireFactory(options);
-    return flagsModule(super.forRootAsync(options), nameOf(options));
+    return flagsModule(super.forRootAsync(options), options.name ?? options.instance);
   }
 }
 
@@ -71,17 +69,9 @@ function flagsModule(definition: DynamicModule, name: string | undefined): Dynam
       });
     },
   };
-  return {
-    ...definition,
-    imports: [...(definition.imports ?? []), configSourceModule(definition.imports)],
-    providers: [...(definition.providers ?? []), FlagDiscovery, flags],
-    exports: [...(definition.exports ?? []), token],
-  };
-}
-
-function nameOf({ name, instance = name }: FeatureFlagsModuleExtras): string | undefined {
-  if (name === undefined || name === instance) return instance;
-  throw new PostHogConfigurationError([
-    `FeatureFlagsModule: name is "${name}", but instance, its deprecated alias, is "${instance}": give name only`,
-  ]);
+  return extendModule(definition, {
+    imports: [configSourceModule(definition.imports)],
+    providers: [FlagDiscovery, flags],
+    exports: [token],
+  });
 }

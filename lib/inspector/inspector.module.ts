@@ -3,9 +3,11 @@ import {
   ConfigurableModuleBuilder,
   type DynamicModule,
   Module,
+  type Provider,
 } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
+import { extendModule, requireFactory } from '../shared/named-module.js';
 import { inspectorController } from './inspector.controller.js';
 import { INSPECTOR, Inspector } from './inspector.js';
 import {
@@ -31,19 +33,16 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<PostHogCapture
   .setFactoryMethodName('createPostHogCaptureInspectorOptions')
   .setExtras<PostHogCaptureInspectorExtras>(
     { path: undefined, name: undefined, guard: undefined, decorators: undefined },
-    (definition, extras) => ({
-      ...definition,
-      controllers: [inspectorController(extras.path ?? '/_posthog', extras)],
-      providers: [
-        ...(definition.providers ?? []),
-        {
-          provide: INSPECTOR,
-          inject: [OPTIONS, getCaptureToken(extras.name)],
-          useFactory: (options: PostHogCaptureInspectorOptions, capture: CaptureService) =>
-            new Inspector(capture, extras.name, resolveSettings(options, extras)),
-        },
-      ],
-    }),
+    (definition, extras) => {
+      const inspector: Provider = {
+        provide: INSPECTOR,
+        inject: [OPTIONS, getCaptureToken(extras.name)],
+        useFactory: (options: PostHogCaptureInspectorOptions, capture: CaptureService) =>
+          new Inspector(capture, extras.name, resolveSettings(options, extras)),
+      };
+      const controllers = [inspectorController(extras.path ?? '/_posthog', extras)];
+      return extendModule({ ...definition, controllers }, { providers: [inspector] });
+    },
   )
   .build();
 
@@ -59,12 +58,12 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<PostHogCapture
 export class PostHogCaptureInspectorModule extends ConfigurableModuleClass {
   /** @throws PostHogConfigurationError at boot, with all invalid options */
   static override forRoot({ imports = [], ...options }: PostHogCaptureInspectorModuleOptions = {}): DynamicModule {
-    const definition = super.forRoot(options);
-    return { ...definition, imports: [...(definition.imports ?? []), ...imports] };
+    return extendModule(super.forRoot(options), { imports });
   }
 
   /** Like `forRoot`, with options from a provider. `path`, `name`, `guard` and `decorators` are passed next to it. */
   static override forRootAsync(options: PostHogCaptureInspectorModuleAsyncOptions): DynamicModule {
+    requireFactory(options);
     return super.forRootAsync(options);
   }
 }

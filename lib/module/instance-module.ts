@@ -2,7 +2,7 @@ import { type DynamicModule, type Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { PostHogConfigurationError } from '../shared/configuration-error.js';
+import { extendModule } from '../shared/named-module.js';
 import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from './config-source.js';
 import { MODULE_OPTIONS_TOKEN } from './posthog-capture.module-definition.js';
 import { registerInstance, TrackingModule } from '../tracking/tracking.module.js';
@@ -24,7 +24,7 @@ export const INSTANCE_SOURCE = 'POSTHOG_CAPTURE_INSTANCE_SOURCE';
 /**
  * Completes the module of one instance, which provides and exports its service.
  *
- * @param definition the module that ConfigurableModuleBuilder creates: it provides MODULE_OPTIONS_TOKEN
+ * @param definition provides MODULE_OPTIONS_TOKEN
  * @param name the name of a named instance
  * @param split takes options apart that other instances do not have
  */
@@ -46,23 +46,9 @@ export function instanceModule(
     }),
   };
   const capture: Provider = { provide: token, inject: [INSTANCE_SOURCE], useFactory: create };
-  return {
-    ...definition,
-    imports: [...(definition.imports ?? []), configSourceModule(definition.imports), TrackingModule],
-    providers: [...(definition.providers ?? []), source, capture, registerInstance(name)],
-    exports: [...(definition.exports ?? []), token],
-  };
-}
-
-interface FactoryOptions {
-  readonly useFactory?: unknown;
-  readonly useClass?: unknown;
-  readonly useExisting?: unknown;
-  readonly name?: string | undefined;
-}
-
-/** @throws PostHogConfigurationError without `useFactory`, `useClass` and `useExisting` */
-export function requireFactory({ useFactory, useClass, useExisting, name }: FactoryOptions): void {
-  if (useFactory || useClass || useExisting) return;
-  throw new PostHogConfigurationError(['forRootAsync: expected useFactory, useClass or useExisting'], name);
+  return extendModule(definition, {
+    imports: [configSourceModule(definition.imports), TrackingModule],
+    providers: [source, capture, registerInstance(name)],
+    exports: [token],
+  });
 }

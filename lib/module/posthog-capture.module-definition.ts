@@ -1,5 +1,6 @@
-import { type ConfigurableModuleAsyncOptions, ConfigurableModuleBuilder } from '@nestjs/common';
+import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { type PostHogCaptureModuleOptions } from '../options/posthog-capture.options.js';
+import { namedModule } from '../shared/named-module.js';
 
 /** Options of the module itself. A factory cannot return them: they are given next to it. */
 export interface PostHogCaptureModuleExtras {
@@ -27,16 +28,12 @@ export interface PostHogCaptureModuleAsyncOptions
     ConfigurableModuleAsyncOptions<PostHogCaptureModuleOptions, keyof PostHogCaptureOptionsFactory>,
     PostHogCaptureModuleExtras {}
 
-/** The provider of MODULE_OPTIONS_TOKEN is the options as the application passed them: not parsed, not validated. */
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
-  new ConfigurableModuleBuilder<PostHogCaptureModuleOptions>({
-    optionsInjectionToken: 'POSTHOG_CAPTURE_MODULE_OPTIONS',
-  })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createPostHogCaptureOptions')
-    // The builder removes these keys from the options of forRoot; without a value they would stay.
-    .setExtras<PostHogCaptureModuleExtras>({ name: undefined, isGlobal: true }, (definition, { isGlobal }) => ({
-      ...definition,
-      global: isGlobal ?? true,
-    }))
-    .build();
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = namedModule<
+  PostHogCaptureModuleOptions,
+  keyof PostHogCaptureOptionsFactory,
+  PostHogCaptureModuleExtras
+>({
+  token: 'POSTHOG_CAPTURE_MODULE_OPTIONS',
+  factoryMethod: 'createPostHogCaptureOptions',
+  extras: { name: undefined, isGlobal: true },
+});

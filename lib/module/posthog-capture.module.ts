@@ -5,7 +5,7 @@ import { type PostHogCaptureModuleOptions } from '../options/posthog-capture.opt
 import { assembleCapture } from './assemble-capture.js';
 import { connectPod } from './connect-pod.js';
 import { connectPostHog } from './connect-posthog.js';
-import { instanceModule, type InstanceSource, requireFactory } from './instance-module.js';
+import { instanceModule, type InstanceSource } from './instance-module.js';
 import {
   ConfigurableModuleClass,
   type PostHogCaptureModuleAsyncOptions,
@@ -34,7 +34,6 @@ export class PostHogCaptureModule extends ConfigurableModuleClass {
    * problem with the options
    */
   static override forRootAsync(options: PostHogCaptureModuleAsyncOptions): DynamicModule {
-    requireFactory(options);
     return instanceModule(super.forRootAsync(options), options.name, createCapture);
   }
 }

@@ -1,4 +1,5 @@
-import { type ConfigurableModuleAsyncOptions, ConfigurableModuleBuilder } from '@nestjs/common';
+import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
+import { namedModule } from '../shared/named-module.js';
 import { type PostHogOutboxModuleOptions } from './outbox.options.js';
 
 /** Options of the module itself. A factory cannot return them: they are given next to it. */
@@ -27,14 +28,12 @@ export interface PostHogOutboxModuleAsyncOptions
     ConfigurableModuleAsyncOptions<PostHogOutboxModuleOptions, keyof PostHogOutboxOptionsFactory>,
     PostHogOutboxModuleExtras {}
 
-/** The provider of OUTBOX_OPTIONS_TOKEN is the options as the application passed them: not validated. */
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: OUTBOX_OPTIONS_TOKEN } =
-  new ConfigurableModuleBuilder<PostHogOutboxModuleOptions>({ optionsInjectionToken: 'POSTHOG_OUTBOX_OPTIONS' })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createPostHogOutboxOptions')
-    // The builder removes these keys from the options of forRoot; without a value they would stay.
-    .setExtras<PostHogOutboxModuleExtras>({ name: undefined, isGlobal: true }, (definition, { isGlobal }) => ({
-      ...definition,
-      global: isGlobal ?? true,
-    }))
-    .build();
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: OUTBOX_OPTIONS_TOKEN } = namedModule<
+  PostHogOutboxModuleOptions,
+  keyof PostHogOutboxOptionsFactory,
+  PostHogOutboxModuleExtras
+>({
+  token: 'POSTHOG_OUTBOX_OPTIONS',
+  factoryMethod: 'createPostHogOutboxOptions',
+  extras: { name: undefined, isGlobal: true },
+});

@@ -1,7 +1,7 @@
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { captureOf } from '../module/capture-of.js';
-import { requireFactory } from '../module/instance-module.js';
+import { extendModule } from '../shared/named-module.js';
 import { CaptureOutbox } from './capture-outbox.js';
 import {
   ConfigurableModuleClass,
@@ -34,7 +34,6 @@ export class PostHogOutboxModule extends ConfigurableModuleClass {
    * problem with the options
    */
   static override forRootAsync(options: PostHogOutboxModuleAsyncOptions): DynamicModule {
-    requireFactory(options);
     return outboxModule(super.forRootAsync(options), options.name);
   }
 }
@@ -51,9 +50,5 @@ function outboxModule(definition: DynamicModule, name: string | undefined): Dyna
         capture: captureOf(modules, name, 'PostHogOutboxModule'),
       }),
   };
-  return {
-    ...definition,
-    providers: [...(definition.providers ?? []), outbox],
-    exports: [...(definition.exports ?? []), token],
-  };
+  return extendModule(definition, { providers: [outbox], exports: [token] });
 }

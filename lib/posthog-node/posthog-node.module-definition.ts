@@ -1,5 +1,6 @@
-import { type ConfigurableModuleAsyncOptions, ConfigurableModuleBuilder } from '@nestjs/common';
+import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { type PostHogOptions } from 'posthog-node';
+import { namedModule } from '../shared/named-module.js';
 
 /** Options of `PostHogNodeModule`. */
 export interface PostHogNodeModuleOptions {
@@ -38,13 +39,12 @@ export interface PostHogNodeModuleAsyncOptions
     ConfigurableModuleAsyncOptions<PostHogNodeModuleOptions, keyof PostHogNodeOptionsFactory>,
     PostHogNodeModuleExtras {}
 
-export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
-  new ConfigurableModuleBuilder<PostHogNodeModuleOptions>({ optionsInjectionToken: 'POSTHOG_NODE_MODULE_OPTIONS' })
-    .setClassMethodName('forRoot')
-    .setFactoryMethodName('createPostHogNodeOptions')
-    // The builder removes these keys from the options of forRoot; without a value they would stay.
-    .setExtras<PostHogNodeModuleExtras>(
-      { name: undefined, instance: undefined, isGlobal: true },
-      (definition, { isGlobal }) => ({ ...definition, global: isGlobal ?? true }),
-    )
-    .build();
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = namedModule<
+  PostHogNodeModuleOptions,
+  keyof PostHogNodeOptionsFactory,
+  PostHogNodeModuleExtras
+>({
+  token: 'POSTHOG_NODE_MODULE_OPTIONS',
+  factoryMethod: 'createPostHogNodeOptions',
+  extras: { name: undefined, instance: undefined, isGlobal: true },
+});

@@ -1,6 +1,7 @@
 import { type DynamicModule, Inject, Module, type Provider } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
+import { extendModule } from '../shared/named-module.js';
 import type * as bridge from './bridge.js';
 import { cannotBeLoaded } from './posthog-node-package.js';
 import {
@@ -55,12 +56,7 @@ function clientModule(definition: DynamicModule, name: string | undefined): Dyna
       inject: [getCaptureToken(name), MODULE_OPTIONS_TOKEN],
       useFactory: (capture: CaptureService, { options }: PostHogNodeModuleOptions) => bridgePostHog(capture, options),
     };
-    return {
-      ...definition,
-      module: PostHogNodeClientModule,
-      providers: [...(definition.providers ?? []), client],
-      exports: [token],
-    };
+    return extendModule({ ...definition, module: PostHogNodeClientModule }, { providers: [client], exports: [token] });
   });
   // Nest awaits it when the application boots.
   loaded.catch(() => undefined);

@@ -1,5 +1,6 @@
-import { type ConfigurableModuleAsyncOptions, ConfigurableModuleBuilder } from '@nestjs/common';
+import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { MODULE_OPTIONS_TOKEN } from '../module/posthog-capture.module-definition.js';
+import { namedModule } from '../shared/named-module.js';
 import { type PostHogRelayModuleOptions } from './relay-options.js';
 
 /** Options of the relay module itself. A factory cannot return them: they are given next to it. */
@@ -30,14 +31,12 @@ export interface PostHogRelayModuleAsyncOptions
     PostHogRelayModuleExtras {}
 
 /** The same token as that of PostHogCaptureModule: each module has its own provider of it. */
-export const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<PostHogRelayModuleOptions>({
-  optionsInjectionToken: MODULE_OPTIONS_TOKEN,
-})
-  .setClassMethodName('forRoot')
-  .setFactoryMethodName('createPostHogRelayOptions')
-  // The builder removes these keys from the options of forRoot; without a value they would stay.
-  .setExtras<PostHogRelayModuleExtras>({ name: undefined, isGlobal: true }, (definition, { isGlobal }) => ({
-    ...definition,
-    global: isGlobal ?? true,
-  }))
-  .build();
+export const { ConfigurableModuleClass } = namedModule<
+  PostHogRelayModuleOptions,
+  keyof PostHogRelayOptionsFactory,
+  PostHogRelayModuleExtras
+>({
+  token: MODULE_OPTIONS_TOKEN,
+  factoryMethod: 'createPostHogRelayOptions',
+  extras: { name: undefined, isGlobal: true },
+});

@@ -2,7 +2,8 @@ import { type BeforeApplicationShutdown, type DynamicModule, Module, type Provid
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { assembleCapture, type Connect } from '../module/assemble-capture.js';
-import { instanceModule, type InstanceSource, requireFactory } from '../module/instance-module.js';
+import { instanceModule, type InstanceSource } from '../module/instance-module.js';
+import { extendModule } from '../shared/named-module.js';
 import { connectRelay } from './connect-relay.js';
 import {
   ConfigurableModuleClass,
@@ -44,7 +45,6 @@ export class PostHogRelayModule extends ConfigurableModuleClass {
    * problem with the options
    */
   static override forRootAsync(options: PostHogRelayModuleAsyncOptions): DynamicModule {
-    requireFactory(options);
     return relayModule(super.forRootAsync(options), options.name);
   }
 }
@@ -59,7 +59,7 @@ function relayModule(definition: DynamicModule, name = DEFAULT_NAME): DynamicMod
       beforeApplicationShutdown: () => capture.onApplicationShutdown(),
     }),
   };
-  return { ...module, providers: [...(module.providers ?? []), ending] };
+  return extendModule(module, { providers: [ending] });
 }
 
 async function createRelay(instance: InstanceSource): Promise<CaptureService> {

@@ -1,12 +1,13 @@
 import { type DynamicModule, type InjectionToken, Module, type Provider } from '@nestjs/common';
 import { getCaptureToken } from '../../capture/inject-capture.decorator.js';
-import { instanceModule, requireFactory } from '../../module/instance-module.js';
+import { instanceModule } from '../../module/instance-module.js';
 import {
   ConfigurableModuleClass,
   type PostHogCaptureModuleAsyncOptions,
   type PostHogCaptureModuleExtras,
 } from '../../module/posthog-capture.module-definition.js';
 import { type PostHogCaptureModuleOptions } from '../../options/posthog-capture.options.js';
+import { extendModule } from '../../shared/named-module.js';
 import { CaptureRecorder } from './capture-recorder.js';
 import { newRecorder, recordCapture, recorderOfService } from './record-capture.js';
 
@@ -35,7 +36,6 @@ export class PostHogCaptureTestingModule extends ConfigurableModuleClass {
 
   /** Like `forRoot`, with options from a factory (`useFactory`, `useClass`, `useExisting`; `imports`, `inject`). */
   static override forRootAsync(options: PostHogCaptureModuleAsyncOptions): DynamicModule {
-    requireFactory(options);
     return recordingModule(super.forRootAsync(options), options.name);
   }
 }
@@ -45,9 +45,5 @@ function recordingModule(definition: DynamicModule, name: string | undefined): D
   const module = instanceModule(definition, name, (source) => recordCapture(source, newRecorder(name)));
   const token: InjectionToken = name === undefined ? CaptureRecorder : `CaptureRecorder:${name}`;
   const recorder: Provider = { provide: token, inject: [getCaptureToken(name)], useFactory: recorderOfService };
-  return {
-    ...module,
-    providers: [...(module.providers ?? []), recorder],
-    exports: [...(module.exports ?? []), token],
-  };
+  return extendModule(module, { providers: [recorder], exports: [token] });
 }
