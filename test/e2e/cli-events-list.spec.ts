@@ -243,7 +243,7 @@ describe('events list --check', () => {
     const { code, stdout, stderr } = await events('list', '--from', modules.esm(change(EVENTS)), '--check', file);
     for (const line of lines) expect(stdout).toContain(line);
     expect(stderr).toBe(
-      `posthog-capture events list: ${file} differs from the definitions. Write it again with --output.\n`,
+      `posthog-capture events list: ${file} differs from the definitions. Write it again with --output ${file}.\n`,
     );
     expect(code).toBe(1);
     expect(readFileSync(file, 'utf8')).toBe(MARKDOWN);
@@ -283,14 +283,16 @@ describe('events list --check', () => {
   it('fails for a file that does not exist, or is not JSON', async () => {
     const path = modules.esm(EVENTS);
     const missing = join(modules.folder, 'missing.md');
-    expect(await events('list', '--from', path, '--check', missing)).toMatchObject({
+    expect(await events('list', '--from', path, '--check', missing)).toEqual({
       code: 1,
-      stdout: `${missing} does not exist\n`,
+      stdout: '',
+      stderr: `posthog-capture events list: ${missing} does not exist. Write it with --output ${missing}.\n`,
     });
     const broken = modules.file('broken.json', '{');
-    expect(await events('list', '--from', path, '--format', 'json', '--check', broken)).toMatchObject({
+    expect(await events('list', '--from', path, '--format', 'json', '--check', broken)).toEqual({
       code: 1,
-      stdout: `${broken} is not valid JSON\n`,
+      stdout: '',
+      stderr: `posthog-capture events list: ${broken} is not valid JSON. Write it again with --output ${broken}.\n`,
     });
   });
 });

@@ -52,27 +52,31 @@ export function warnOfNotes(events: readonly EventDescription[], { err }: Termin
 
 async function compare(file: string, text: string, format: CatalogFormat, terminal: Terminal): Promise<number> {
   const name = printable(file);
-  const problem = await differences(file, text, format);
-  if (problem.length === 0) {
+  const differs = (problem: string): number => {
+    terminal.err(`posthog-capture events list: ${name} ${problem} with --output ${name}.\n`);
+    return EXIT.failed;
+  };
+  const current = await read(file);
+  if (current === undefined) return differs('does not exist. Write it');
+  const lines = differences(current, text, format);
+  if (lines === undefined) return differs('is not valid JSON. Write it again');
+  if (lines.length === 0) {
     terminal.out(`${name} is up to date.\n`);
     return EXIT.ok;
   }
-  const shown = problem.slice(0, MAX_LINES);
-  const rest = problem.length - shown.length;
-  terminal.out(shown.map((line) => `${printable(line)}\n`).join(''));
+  const rest = lines.length - MAX_LINES;
+  for (const line of lines.slice(0, MAX_LINES)) terminal.out(`${printable(line)}\n`);
   if (rest > 0) terminal.out(`… and ${rest} more lines\n`);
-  terminal.err(`posthog-capture events list: ${name} differs from the definitions. Write it again with --output.\n`);
-  return EXIT.failed;
+  return differs('differs from the definitions. Write it again');
 }
 
-async function differences(file: string, text: string, format: CatalogFormat): Promise<string[]> {
-  const current = await read(file);
-  if (current === undefined) return [`${file} does not exist`];
+/** undefined for a file that does not have the format. */
+function differences(current: string, text: string, format: CatalogFormat): string[] | undefined {
   const expected = format.lines(text);
   try {
     return lineDiff(format.lines(current), expected);
   } catch {
-    return [`${file} is not valid JSON`];
+    return undefined;
   }
 }
 
