@@ -1,28 +1,32 @@
 import { isEventName, MAX_EVENT_NAME_BYTES } from '../context/event-name.js';
 import { PostHogConfigurationError } from '../shared/configuration-error.js';
 import { didYouMean } from '../shared/did-you-mean.js';
-import { type EventInfo } from './defined-event.js';
-import { DEFINITION_LIMITS } from './event-limit.js';
+import { expectedBy, type FieldRule, fieldRuleOf, type FieldRules, nestedProblem } from '../shared/field-rules.js';
 import { describe, fieldOf, isMissing, isNonBlank, isObject, quoteName } from '../shared/untrusted-values.js';
+import { type EventInfo } from './defined-event.js';
+import { LIMIT_FIELDS } from './event-limit.js';
 
-const isText = (value: unknown): boolean => isMissing(value) || isNonBlank(value);
+const TEXT: FieldRule = { isValid: isNonBlank, text: 'a string that is not blank' };
+const { sampleRate, ...LIMITS } = LIMIT_FIELDS;
 
-const INFO: Readonly<Record<string, readonly [isValid: (value: unknown) => boolean, text: string]>> = {
-  description: [isText, 'a string that is not blank'],
-  owner: [isText, 'a string that is not blank'],
-  deprecated: [isText, 'a string that is not blank'],
-  version: [(value) => isMissing(value) || Number.isInteger(value), 'a whole number'],
-  pii: [
-    (value) => isMissing(value) || (Array.isArray(value) && value.every((name) => typeof name === 'string')),
-    'an array of names of properties',
-  ],
-  ...Object.fromEntries(
-    Object.entries(DEFINITION_LIMITS).map(([field, { isValid, text }]) => [
-      field,
-      [(value: unknown) => isMissing(value) || isValid(value), text] as const,
-    ]),
-  ),
-};
+/** Null in a field counts as not given. */
+const INFO: FieldRules = {
+  description: TEXT,
+  owner: TEXT,
+  deprecated: TEXT,
+  version: { isValid: Number.isInteger, text: 'a whole number' },
+  pii: {
+    isValid: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+    text: 'an array of names of properties',
+  },
+  sampleRate,
+  limit: {
+    isValid: (value) => isObject(value) && nestedProblem(LIMITS, '', givenOf(value)) === null,
+    text: `an object with ${Object.entries(LIMITS)
+      .map(([name, rule]) => `${name} (${expectedBy(rule, undefined)})`)
+      .join(', ')}`,
+  },
+} satisfies Readonly<Record<keyof EventInfo, FieldRule>>;
 
 /** The name of an event in a message about its definition. */
 export const shownName = (name: unknown): string => (typeof name === 'string' ? quoteName(name) : describe(name));
@@ -48,12 +52,14 @@ export function checkDefinition(where: string, name: unknown, info: unknown, ...
   if (!isMissing(info) && !isObject(info))
     problems.push(`${where}: the last argument must be an object, such as { description: '…' }`);
   for (const [field, value] of Object.entries(isObject(info) ? info : {})) {
-    const rule = Object.hasOwn(INFO, field) ? INFO[field] : undefined;
+    const rule = fieldRuleOf(INFO, field);
     if (rule === undefined) {
       const meant = didYouMean(field, Object.keys(INFO));
       const remedy = meant === undefined ? `the fields are ${Object.keys(INFO).join(', ')}` : `did you mean ${meant}?`;
       problems.push(`${where}: there is no field ${field}; ${remedy}`);
-    } else if (!rule[0](value)) problems.push(`${where}: ${field} must be ${rule[1]}`);
+    } else if (!isMissing(value) && !rule.isValid(value)) {
+      problems.push(`${where}: ${field} must be ${expectedBy(rule, value)}`);
+    }
   }
   if (problems.length > 0) throw new PostHogConfigurationError(problems);
   return isObject(info) ? givenOf(info) : {};

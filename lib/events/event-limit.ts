@@ -1,4 +1,4 @@
-import { isMissing, isObject } from '../shared/untrusted-values.js';
+import { type FieldRule } from '../shared/field-rules.js';
 
 /** Limits of the events of one name. */
 export interface EventLimit {
@@ -22,18 +22,12 @@ export interface EventLimit {
   readonly once?: 'person' | undefined;
 }
 
-/** A field of a limit, and the end of "expected … to be". */
-export interface LimitField {
-  readonly isValid: (value: unknown) => boolean;
-  readonly text: string;
-}
-
-const COUNT: LimitField = {
+const COUNT: FieldRule = {
   isValid: (value) => typeof value === 'number' && Number.isSafeInteger(value) && value >= 1,
   text: 'a whole number, 1 or more',
 };
 
-export const LIMIT_FIELDS: Readonly<Record<keyof EventLimit, LimitField>> = {
+export const LIMIT_FIELDS = {
   sampleRate: {
     isValid: (value) => typeof value === 'number' && value >= 0 && value <= 1,
     text: 'a number from 0 to 1',
@@ -41,22 +35,4 @@ export const LIMIT_FIELDS: Readonly<Record<keyof EventLimit, LimitField>> = {
   perMinute: COUNT,
   perPersonPerHour: COUNT,
   once: { isValid: (value) => value === 'person', text: '"person"' },
-};
-
-const { sampleRate: RATE, ...DEFINED } = LIMIT_FIELDS;
-
-/** The fields of a definition that limit its events. */
-export const DEFINITION_LIMITS = {
-  sampleRate: RATE,
-  limit: {
-    isValid: (value: unknown): boolean =>
-      isObject(value) &&
-      Object.entries(value).every(([name, given]) => {
-        const field = Object.hasOwn(DEFINED, name) ? DEFINED[name as keyof typeof DEFINED] : undefined;
-        return field !== undefined && (isMissing(given) || field.isValid(given));
-      }),
-    text: `an object with ${Object.entries(DEFINED)
-      .map(([name, { text }]) => `${name} (${text})`)
-      .join(', ')}`,
-  },
-} satisfies Readonly<Record<string, LimitField>>;
+} satisfies Readonly<Record<keyof EventLimit, FieldRule>>;

@@ -1,15 +1,10 @@
 import { definedEventOf } from '../events/defined-event.js';
 import { PII_MODES } from '../events/personal-data.js';
 import { isNonBlank, isObject, quoteName } from '../shared/untrusted-values.js';
-import { type NestedFields, nestedProblem } from './nested-option.js';
-
-const oneOf = (...words: readonly unknown[]) => ({
-  isValid: (value: unknown) => words.includes(value),
-  text: `one of ${words.join(', ')}`,
-});
+import { type FieldRules, nestedProblem, oneOf } from '../shared/field-rules.js';
 
 /** The fields of option `events`. */
-const FIELDS: NestedFields = {
+const FIELDS: FieldRules = {
   catalog: {
     isValid: (value) => Array.isArray(value) && value.every((entry) => nameOf(entry) !== undefined),
     text: 'an array of results of defineEvent() and of classes with @Event',

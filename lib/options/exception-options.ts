@@ -1,25 +1,22 @@
 import { types } from 'node:util';
-import { type NestedField, type NestedFields, nestedProblem } from './nested-option.js';
+import { type FieldRule, type FieldRules, nestedProblem, oneOf } from '../shared/field-rules.js';
 import { hasOnly, isIntegerBetween, isSynchronousFunction, LONGEST_TIMER_MS, type Predicate } from './predicates.js';
 
 const isBoolean: Predicate = (value) => typeof value === 'boolean';
-const SYNCHRONOUS_FUNCTION: NestedField = { isValid: isSynchronousFunction, text: 'a synchronous function' };
-const BOOLEAN: NestedField = { isValid: isBoolean, text: 'true or false' };
+const SYNCHRONOUS_FUNCTION: FieldRule = { isValid: isSynchronousFunction, text: 'a synchronous function' };
+const BOOLEAN: FieldRule = { isValid: isBoolean, text: 'true or false' };
 
 /** The fields of option `exceptions`. */
-const FIELDS: NestedFields = {
+const FIELDS: FieldRules = {
   observe: BOOLEAN,
   status: SYNCHRONOUS_FUNCTION,
   ignore: {
     isValid: (value) => Array.isArray(value) && value.every((one) => isSynchronousFunction(one) || types.isRegExp(one)),
     text: 'an array of classes, regular expressions and synchronous functions',
   },
-  jobs: { isValid: (value) => value === 'last_attempt' || value === 'every', text: '"last_attempt" or "every"' },
+  jobs: oneOf('last_attempt', 'every'),
   properties: SYNCHRONOUS_FUNCTION,
-  crashes: {
-    isValid: (value) => value === 'store' || value === 'child' || value === false,
-    text: '"store", "child" or false',
-  },
+  crashes: oneOf('store', 'child', false),
   sourceContext: BOOLEAN,
   limit: {
     isValid: (value) =>

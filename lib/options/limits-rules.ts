@@ -1,7 +1,7 @@
 import { isEventName, MAX_EVENT_NAME_BYTES } from '../context/event-name.js';
 import { LIMIT_FIELDS } from '../events/event-limit.js';
 import { isObject, quoteName } from '../shared/untrusted-values.js';
-import { nestedProblem } from './nested-option.js';
+import { nestedProblem } from '../shared/field-rules.js';
 
 const FIELDS = Object.keys(LIMIT_FIELDS).join(', ');
 

@@ -5,6 +5,7 @@ import { type CaptureQueue } from '../queue/capture-queue.js';
 import { contentOf, isObject, plainCopy } from '../shared/untrusted-values.js';
 import { eventsProblem } from './events-rules.js';
 import { EXPECTED_LIMITS, limitsProblem } from './limits-rules.js';
+import { oneOf, wordMeant } from '../shared/field-rules.js';
 import { EXPECTED_EXCEPTIONS, exceptionProblem } from './exception-options.js';
 import {
   optionRule as rule,
@@ -64,8 +65,8 @@ export const IsSwitch = () =>
 export const IsOneOf = (...words: string[]) =>
   rule({
     name: 'isOneOf',
-    isValid: (value) => typeof value === 'string' && words.includes(value),
-    expected: `one of ${words.join(', ')}`,
+    isValid: (value) => words.includes(value as string),
+    expected: oneOf(...words).text,
     parse: parseWord,
   });
 
@@ -76,7 +77,10 @@ export const IsSomeOf = (...words: string[]) =>
       const given: unknown[] = Array.isArray(value) ? value : [value];
       return given.length > 0 && given.every((word) => typeof word === 'string' && words.includes(word));
     },
-    expected: `one of ${words.join(', ')}, or a list of them`,
+    expected: (value) => {
+      const wrong = [value].flat().find((word) => !words.includes(word as string));
+      return `one of ${words.join(', ')}, or a list of them${wordMeant(wrong, words)}`;
+    },
     parse: parseWords,
   });
 

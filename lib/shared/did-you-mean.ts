@@ -1,5 +1,5 @@
-/** Lower-case names of options in PostHog's own SDKs. */
-const OPTION_SYNONYMS: ReadonlyMap<string, string> = new Map([
+/** Lower-case names of options, and of their values, in PostHog's own SDKs. */
+const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ['token', 'apiKey'],
   ['projectapikey', 'apiKey'],
   ['apihost', 'host'],
@@ -8,6 +8,8 @@ const OPTION_SYNONYMS: ReadonlyMap<string, string> = new Map([
   ['fetchretrydelay', 'retryBaseMs'],
   ['maxqueuesize', 'maxQueueEvents'],
   ['maxbatchsize', 'maxBatchEvents'],
+  ['personprofiles', 'profiles'],
+  ['identifiedonly', 'identified'],
 ]);
 
 /** A word with more edits than this, or than one per four characters, is another word. */
@@ -20,7 +22,7 @@ const CHARACTERS_PER_EDIT = 4;
  */
 export function didYouMean(written: string, names: readonly string[]): string | undefined {
   const wanted = normalize(written);
-  const synonym = OPTION_SYNONYMS.get(wanted);
+  const synonym = SYNONYMS.get(wanted);
   if (synonym !== undefined && names.includes(synonym)) return synonym;
 
   let fewest = Math.min(MAX_EDITS, Math.floor(wanted.length / CHARACTERS_PER_EDIT)) + 1;

@@ -170,6 +170,28 @@ describe('words', () => {
   });
 });
 
+describe('a word that resembles another', () => {
+  it.each<[option: string, value: unknown, meant: string]>([
+    ['profiles', 'identifed', 'identified'],
+    ['profiles', 'identified_only', 'identified'],
+    ['captureMode', 'v-1', 'v1'],
+    ['compression', 'gzipp', 'gzip'],
+    ['requestProperties', ['ip', 'rout'], 'route'],
+    ['events', { unknown: 'refused' }, 'refuse'],
+    ['events', { pii: 'drops' }, 'drop'],
+    ['exceptions', { jobs: 'last-attemt' }, 'last_attempt'],
+    ['exceptions', { crashes: 'stroe' }, 'store'],
+  ])('%s: %j is refused with a suggestion', (option, value, meant) => {
+    expect(refused(option, value)).toMatch(new RegExp(` \\(did you mean ${meant}\\?\\)$`));
+  });
+
+  it('may be the name of an option in other SDKs of PostHog', () => {
+    expect(problemsOf({ explicit: { apiKey: KEY, personProfiles: 'always' } })).toEqual([
+      'personProfiles: there is no such option; did you mean profiles?',
+    ]);
+  });
+});
+
 describe('requestProperties', () => {
   it.each(['route', 'url', 'ip', 'none', ['route', 'ip']])('accepts %j', (value) => {
     expect(accepted('requestProperties', value)).toEqual(value);
@@ -243,8 +265,8 @@ describe('exceptions', () => {
     [{ status: async () => Promise.resolve(true) }, 'status to be a synchronous function'],
     [{ ignore: Error }, 'ignore to be an array of classes, regular expressions and synchronous functions'],
     [{ ignore: ['timeout'] }, 'ignore to be an array of classes'],
-    [{ crashes: true }, 'crashes to be "store", "child" or false'],
-    [{ jobs: 'all' }, 'jobs to be "last_attempt" or "every"'],
+    [{ crashes: true }, 'crashes to be one of store, child, false'],
+    [{ jobs: 'all' }, 'jobs to be one of last_attempt, every'],
     [{ properties: { a: 1 } }, 'properties to be a synchronous function'],
     [{ limit: true }, 'limit to be false, or an object with burst (1 or more errors)'],
     [{ limit: { burst: 0 } }, 'limit to be'],
