@@ -12,6 +12,7 @@ import {
   readVariables,
   variableOf,
 } from './environment.js';
+import { misspeltVariables, notReported } from './misspelt-variables.js';
 import { didYouMean } from '../shared/did-you-mean.js';
 import { isObject } from '../shared/untrusted-values.js';
 
@@ -54,7 +55,9 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
   const errors = validateSync(options, { whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: true });
   problems.push(...errors.map((error) => describeProblem(error, options.apiKey, name)));
 
-  if (problems.length > 0) throw new PostHogConfigurationError(problems, name);
+  const misspelt = misspeltVariables(process.env, name);
+  if (problems.length > 0) throw new PostHogConfigurationError([...problems, ...misspelt], name);
+  warnings.push(...notReported(misspelt));
   const note = options.enabled ? describeQueueDefaults(given) : undefined;
   return { options: Object.freeze(options), warnings, notes: note === undefined ? [] : [note] };
 }
