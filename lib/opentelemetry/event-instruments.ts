@@ -1,35 +1,43 @@
-import { type Attributes, type BatchObservableResult, type Meter, type Observable } from '@opentelemetry/api';
+import { type Attributes } from '@opentelemetry/api';
 import { type EventStats } from '../capture/event-stats.js';
+import { type Instrument } from './instruments.js';
 
-/** The instruments for the events by name. */
-export function eventInstruments(meter: Meter, instance: Attributes) {
-  const events = (description: string) => ({ description, unit: '{event}' });
-  const captured = meter.createObservableCounter(
-    'posthog.capture.by_event.captured',
-    events('Capture calls by event, including those whose event was dropped immediately'),
-  );
-  const dropped = meter.createObservableCounter(
-    'posthog.capture.by_event.dropped',
-    events('Events dropped, by event and reason'),
-  );
-  const bytes = meter.createObservableCounter('posthog.capture.by_event.size', {
-    description: 'Size of the events as JSON, by event',
+export const EVENT_INSTRUMENTS: Readonly<Record<string, Instrument<readonly EventStats[]>>> = {
+  'posthog.capture.by_event.captured': {
+    kind: 'counter',
+    unit: '{event}',
+    description: 'Capture calls by event, including those whose event was dropped immediately',
+    read: byEvent(({ captured }) => captured),
+  },
+  'posthog.capture.by_event.dropped': {
+    kind: 'counter',
+    unit: '{event}',
+    description: 'Events dropped, by event and reason',
+    read: (events) =>
+      events.flatMap((stats) =>
+        Object.entries(stats.droppedByReason).map(
+          ([reason, count]) => [count, { ...nameOf(stats), 'posthog.capture.drop.reason': reason }] as const,
+        ),
+      ),
+  },
+  'posthog.capture.by_event.size': {
+    kind: 'counter',
     unit: 'By',
-  });
-  const personless = meter.createObservableCounter(
-    'posthog.capture.by_event.personless',
-    events('Events without a person profile, by event'),
-  );
-  const all: Observable[] = [captured, dropped, bytes, personless];
-  const observe = (byEvent: readonly EventStats[], result: BatchObservableResult): void => {
-    for (const stats of byEvent) {
-      const attributes = { ...instance, 'posthog.capture.event.name': stats.event };
-      result.observe(captured, stats.captured, attributes);
-      result.observe(bytes, stats.bytes, attributes);
-      result.observe(personless, stats.personless, attributes);
-      for (const [reason, count] of Object.entries(stats.droppedByReason))
-        result.observe(dropped, count, { ...attributes, 'posthog.capture.drop.reason': reason });
-    }
-  };
-  return { all, observe };
+    description: 'Size of the events as JSON, by event',
+    read: byEvent(({ bytes }) => bytes),
+  },
+  'posthog.capture.by_event.personless': {
+    kind: 'counter',
+    unit: '{event}',
+    description: 'Events without a person profile, by event',
+    read: byEvent(({ personless }) => personless),
+  },
+};
+
+function nameOf({ event }: EventStats): Attributes {
+  return { 'posthog.capture.event.name': event };
+}
+
+function byEvent(read: (stats: EventStats) => number) {
+  return (events: readonly EventStats[]) => events.map((stats) => [read(stats), nameOf(stats)] as const);
 }

@@ -1,39 +1,43 @@
-import { type Attributes, type BatchObservableResult, type Meter, type Observable } from '@opentelemetry/api';
+import { type Attributes } from '@opentelemetry/api';
 import { type FlagStats } from '../capture/flag-stats.js';
+import { type Instrument } from './instruments.js';
 
-/** The instruments for feature flags. Without FeatureFlagsModule they have no values. */
-export function flagInstruments(meter: Meter, instance: Attributes) {
-  const reads = meter.createObservableCounter('posthog.flags.reads', {
-    description: 'Reads of feature flags, by flag and value',
+/** Without FeatureFlagsModule they have no values. */
+export const FLAG_INSTRUMENTS: Readonly<Record<string, Instrument<FlagStats>>> = {
+  'posthog.flags.reads': {
+    kind: 'counter',
     unit: '{read}',
-  });
-  const requests = meter.createObservableCounter('posthog.flags.requests', {
+    description: 'Reads of feature flags, by flag and value',
+    read: ({ reads, otherReads }) => [
+      ...reads.map((read) => [read.count, readAttributes(read)] as const),
+      ...(otherReads > 0 ? [[otherReads] as const] : []),
+    ],
+  },
+  'posthog.flags.requests': {
+    kind: 'counter',
+    unit: '{request}',
     description: 'Requests for the values of feature flags',
+    read: ({ requests }) => requests,
+  },
+  'posthog.flags.request.timeouts': {
+    kind: 'counter',
     unit: '{request}',
-  });
-  const timeouts = meter.createObservableCounter('posthog.flags.request.timeouts', {
     description: 'Requests for the values of feature flags that took too long',
-    unit: '{request}',
-  });
-  const coolingDown = meter.createObservableGauge('posthog.flags.cooling_down', {
-    description: '1 from a failed request for feature flags until one that succeeds, otherwise 0',
+    read: ({ timeouts }) => timeouts,
+  },
+  'posthog.flags.cooling_down': {
+    kind: 'gauge',
     unit: '1',
-  });
-  const definitionsAge = meter.createObservableGauge('posthog.flags.definitions.age', {
-    description: 'Age of the flag definitions for local evaluation',
+    description: '1 from a failed request for feature flags until one that succeeds, otherwise 0',
+    read: ({ coolDownUntil }) => (coolDownUntil === null ? 0 : 1),
+  },
+  'posthog.flags.definitions.age': {
+    kind: 'gauge',
     unit: 's',
-  });
-  const all: Observable[] = [reads, requests, timeouts, coolingDown, definitionsAge];
-  const observe = (stats: FlagStats, result: BatchObservableResult): void => {
-    for (const read of stats.reads) result.observe(reads, read.count, { ...instance, ...readAttributes(read) });
-    if (stats.otherReads > 0) result.observe(reads, stats.otherReads, instance);
-    result.observe(requests, stats.requests, instance);
-    result.observe(timeouts, stats.timeouts, instance);
-    result.observe(coolingDown, stats.coolDownUntil === null ? 0 : 1, instance);
-    if (stats.definitionsAgeMs !== null) result.observe(definitionsAge, stats.definitionsAgeMs / 1000, instance);
-  };
-  return { all, observe };
-}
+    description: 'Age of the flag definitions for local evaluation',
+    read: ({ definitionsAgeMs }) => definitionsAgeMs && definitionsAgeMs / 1000,
+  },
+};
 
 /** @see https://opentelemetry.io/docs/specs/semconv/registry/attributes/feature-flag/ */
 function readAttributes({ key, value }: FlagStats['reads'][number]): Attributes {

@@ -1,5 +1,5 @@
 import { backgroundTimer, stopTimer, type Timer } from '../delivery/timers.js';
-import { type QueueLog, type QueueProblem, type QueueSample, type RelaySource } from './capture-queue.js';
+import { type QueueLog, type QueueProblem, type QueueSample, type RelaySource, UNREACHABLE } from './capture-queue.js';
 
 /** The side of the queue that an instance is on: a pod puts events into it, a relay takes them from it. */
 export type QueueRole = 'pod' | 'relay';
@@ -22,15 +22,7 @@ const SAMPLE_MS = 5000;
 /** In a rolling deployment there may be no relay for a moment. */
 const UNATTENDED_MS = 60_000;
 
-const UNKNOWN: QueueSample = {
-  state: 'ok',
-  events: null,
-  bytes: null,
-  oldestMs: null,
-  relays: null,
-  partitionsHeld: 0,
-  problems: [],
-};
+const UNKNOWN: QueueSample = { ...UNREACHABLE, state: 'ok' };
 
 const NO_RELAY: QueueProblem = {
   severity: 'degraded',
