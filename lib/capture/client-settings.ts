@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { processSingleton } from '../shared/process-singleton.js';
-import { LogLimiter } from './report/log-limiter.js';
+import { CaptureLog } from './report/capture-log.js';
 
 /** The settings of an instance that other clients of PostHog in the same application share with it. */
 export interface ClientSettings {
@@ -29,16 +29,13 @@ export function clientSettingsOf(capture: object): ClientSettings {
 }
 
 function standInSettings(): ClientSettings {
-  const limiter = new LogLimiter();
-  const logger = new Logger('PostHogCapture');
+  const log = new CaptureLog(new Logger('PostHogCapture'));
   return {
     apiKey: 'phc_stand_in',
     host: 'http://127.0.0.1',
     disableGeoip: true,
     observesErrors: false,
     isRecorded: true,
-    warn: (kind, text) => {
-      if (limiter.pass(kind) !== null) logger.warn(text);
-    },
+    warn: (kind, text) => log.warn(kind, text),
   };
 }

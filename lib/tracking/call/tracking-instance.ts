@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { type CaptureService } from '../../capture/capture.service.js';
-import { LogLimiter } from '../../capture/report/log-limiter.js';
+import { CaptureLog } from '../../capture/report/capture-log.js';
 import { type TrackContext } from '../../context/track-context.js';
 import { type RequestTrackingOptions } from '../../options/posthog-capture.options.js';
 import { processSingleton } from '../../shared/process-singleton.js';
@@ -46,14 +46,11 @@ export function settingsOf(capture: CaptureService): TrackingSettings {
 }
 
 function standInSettings(): TrackingSettings {
-  const limiter = new LogLimiter();
-  const logger = new Logger('PostHogCapture');
+  const log = new CaptureLog(new Logger('PostHogCapture'));
   return {
     context: true,
     requests: false,
     exceptions: null,
-    warn: (kind, text) => {
-      if (limiter.pass(kind) !== null) logger.warn(typeof text === 'string' ? text : text());
-    },
+    warn: (kind, text) => log.warn(kind, text),
   };
 }
