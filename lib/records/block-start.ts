@@ -15,8 +15,14 @@ const SCRATCH_BYTES = 512 * 1024;
 export const MAX_BYTES_PER_CHARACTER = 3;
 
 /** Node has crc32 since 20.15 and 22.2. Without it, blocks are not checked. */
-const checksum = (bytes: Buffer): string =>
+export const checksumOf = (bytes: Buffer): string =>
   'crc32' in zlib ? zlib.crc32(bytes).toString(16).padStart(CHECKSUM_CHARACTERS, '0') : NO_CHECKSUM;
+
+/** True if it cannot be checked. */
+export function hasChecksum(bytes: Buffer, sum: string): boolean {
+  const actual = checksumOf(bytes);
+  return sum === actual || actual === NO_CHECKSUM;
+}
 
 /** Reuses one buffer: allocating one per block would cost more than the rest of the work. */
 export class Scratch {
@@ -38,9 +44,9 @@ export function writeStart(block: Buffer, start: number, line: string): number {
   return end + block.write(line + LINE_END, end);
 }
 
-/** Call when everything else is written. */
-export function writeChecksum(block: Buffer, start: number, end: number): void {
-  block.write(checksum(block.subarray(start + LINE_START, end)), start, 'latin1');
+/** Call when everything else is written. Without it, the block is not checked when it is read. */
+export function writeChecksum(block: Buffer, start = 0, end = block.length): void {
+  block.write(checksumOf(block.subarray(start + LINE_START, end)), start, 'latin1');
 }
 
 export interface BlockStart {
@@ -55,8 +61,7 @@ export interface BlockStart {
 /** Returns null if the checksum is wrong. */
 export function readStart(block: Buffer): BlockStart | null {
   const sum = block.toString('latin1', 0, CHECKSUM_CHARACTERS);
-  const actual = checksum(block.subarray(LINE_START));
-  if (sum !== actual && sum !== NO_CHECKSUM && actual !== NO_CHECKSUM) return null;
+  if (sum !== NO_CHECKSUM && !hasChecksum(block.subarray(LINE_START), sum)) return null;
   const end = block.indexOf(LINE_END) + 1;
   const [version, project, ...fields] = parseList(block.toString('utf8', LINE_START, end));
   return { version, project, fields, end };

@@ -6,7 +6,6 @@ import {
   MAX_BYTES_PER_CHARACTER,
   mostBytesOfStart,
   Scratch,
-  writeChecksum,
   writeStart,
 } from './block-start.js';
 
@@ -64,7 +63,7 @@ export class CompactBlockWriter {
   }
 
   /**
-   * The next call overwrites the result.
+   * Writes a block without a checksum, for `writeChecksum` or the checksum of what it is compressed to. The next call overwrites it.
    *
    * @param events of one format
    */
@@ -89,7 +88,6 @@ export class CompactBlockWriter {
       // A payload with as many bytes as characters is ASCII, which latin1 copies faster.
       end += block.write(payload, end, payload.length === bytes ? 'latin1' : 'utf8');
     }
-    writeChecksum(block, 0, end);
     return block.subarray(0, end);
   }
 

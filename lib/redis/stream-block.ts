@@ -1,6 +1,7 @@
 import { brotliCompress, brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { promisify } from 'node:util';
 import { type QueuedEvent } from '../delivery/delivery.js';
+import { checksumOf, hasChecksum, writeChecksum } from '../records/block-start.js';
 import { CompactBlockWriter } from '../records/compact-block.js';
 import { isOfOtherVersion, readBlock } from '../records/read-block.js';
 
@@ -10,6 +11,8 @@ const COMPRESSED = 'z';
 const COUNT = 'n';
 /** Bytes of a block that is compressed. */
 const SIZE = 's';
+/** Checksum of a compressed block, as it is compressed: there are fewer bytes then. One that is not compressed contains its own. */
+const CHECKSUM = 'c';
 /** Present if no other event in the queue has the id of one of these. */
 const OWN_IDS = 'u';
 
@@ -64,11 +67,22 @@ export class EntryWriter {
   write(events: readonly QueuedEvent[], haveOwnIds: boolean): Fields | Promise<Fields> {
     const block = this.#blocks.write(events);
     const rest = [COUNT, String(events.length), ...(haveOwnIds ? [OWN_IDS, '1'] : [])];
-    // The next block is written into the same memory.
-    if (block.length < MIN_COMPRESSED_BYTES) return [PLAIN, Buffer.from(block), ...rest];
-    const size = [SIZE, String(block.length)];
-    if (block.length < MAX_SYNC_BYTES) return [COMPRESSED, brotliCompressSync(block, COMPRESSION), ...rest, ...size];
-    return compress(Buffer.from(block), COMPRESSION).then((compressed) => [COMPRESSED, compressed, ...rest, ...size]);
+    if (block.length < MIN_COMPRESSED_BYTES) {
+      writeChecksum(block);
+      // The next block is written into the same memory.
+      return [PLAIN, Buffer.from(block), ...rest];
+    }
+    const fieldsOf = (compressed: Buffer): Fields => [
+      COMPRESSED,
+      compressed,
+      ...rest,
+      SIZE,
+      String(block.length),
+      CHECKSUM,
+      checksumOf(compressed),
+    ];
+    if (block.length < MAX_SYNC_BYTES) return fieldsOf(brotliCompressSync(block, COMPRESSION));
+    return compress(Buffer.from(block), COMPRESSION).then(fieldsOf);
   }
 }
 
@@ -91,7 +105,7 @@ export function readEntry(fields: unknown, project: string): Entry {
   const plain = fieldOf(fields, PLAIN);
   // A newer version may use other fields.
   if (compressed === undefined && plain === undefined) return NEWER;
-  const block = compressed === undefined ? copyOf(plain) : decompressed(compressed, numberIn(fields, SIZE));
+  const block = compressed === undefined ? copyOf(plain) : decompressed(compressed, fields);
   if (!block) return DAMAGED;
   const events = readBlock(block, project, fieldOf(fields, OWN_IDS) !== undefined);
   if (events) return { kind: 'events', events };
@@ -118,13 +132,15 @@ function fieldOf(fields: readonly unknown[], name: string): unknown {
 /** Its events stay in these bytes, which must not be a part of what the client has received at once. */
 const copyOf = (block: unknown): Buffer | null => (Buffer.isBuffer(block) ? Buffer.from(block) : null);
 
-/** @param size 0: unknown */
-function decompressed(bytes: unknown, size: number): Buffer | null {
+function decompressed(bytes: unknown, fields: readonly unknown[]): Buffer | null {
+  const sum = fieldOf(fields, CHECKSUM);
+  if (!Buffer.isBuffer(bytes) || (sum !== undefined && !hasChecksum(bytes, String(sum)))) return null;
+  const size = numberIn(fields, SIZE);
   // One byte more shows that nothing follows.
   const room = size > 0 ? Math.min(size + 1, MAX_CHUNK_BYTES) : DECOMPRESSED_CHUNK_BYTES;
   const chunkSize = Math.max(room, MIN_CHUNK_BYTES);
   try {
-    return brotliDecompressSync(bytes as Buffer, { maxOutputLength: MAX_DECOMPRESSED_BYTES, chunkSize });
+    return brotliDecompressSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES, chunkSize });
   } catch {
     return null;
   }

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
 import { recordedBody } from '../../../lib/delivery/recorded-event.js';
+import { writeChecksum } from '../../../lib/records/block-start.js';
 import { CompactBlockWriter } from '../../../lib/records/compact-block.js';
 import { BlockWriter } from '../../../lib/records/event-block.js';
 import { isOfOtherVersion, readBlock } from '../../../lib/records/read-block.js';
@@ -16,7 +17,11 @@ function captured(id: string, name: string, orderKey: string, capturedAt: number
   return { id, name, orderKey, format: 'v0', payload, bytes: Buffer.byteLength(payload), capturedAt };
 }
 
-const written = (events: readonly QueuedEvent[]): Buffer => Buffer.from(new CompactBlockWriter(PROJECT).write(events));
+function written(events: readonly QueuedEvent[]): Buffer {
+  const block = Buffer.from(new CompactBlockWriter(PROJECT).write(events));
+  writeChecksum(block);
+  return block;
+}
 const roundTrip = (events: readonly QueuedEvent[]): readonly QueuedEvent[] | null =>
   readBlock(written(events), PROJECT);
 
