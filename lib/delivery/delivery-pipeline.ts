@@ -71,7 +71,10 @@ export class DeliveryPipeline implements Delivery {
     const keptFirst: WrappedSender = durable
       ? { send, messages, mayLeave: (events) => durable.mayLeave(events) }
       : { send, messages };
-    this.#scheduler = new BatchScheduler(options, queue, keptFirst, settlement, onReturn);
+    this.#scheduler = new BatchScheduler(options, queue, keptFirst, settlement, {
+      onTaken: () => this.#recovery?.eventsTaken(),
+      onReturn,
+    });
     const first = express
       ? { send: requests.observed(express.sender.send, observer), messages: express.sender.messages }
       : { send, messages };
@@ -82,7 +85,8 @@ export class DeliveryPipeline implements Delivery {
       onReturn,
       maxBatchBytes: () => express?.options.maxBatchBytes ?? this.#scheduler.sizer.maxBatchBytes,
     });
-    this.#recovery = durable && new StoreRecovery(durable, queue, (events) => this.#takeRecovered(events));
+    const maxAhead = durable?.isReadOnly ? BATCHES_AHEAD * options.maxBatchEvents : Infinity;
+    this.#recovery = durable && new StoreRecovery(durable, queue, maxAhead, (events) => this.#takeRecovered(events));
     this.handOver = new HandOver(queue, this.#immediate, settlement, durable);
     this.#queue = queue;
     this.#durable = durable;
@@ -250,5 +254,12 @@ export class DeliveryPipeline implements Delivery {
     this.#shutdown.requestReturned();
   }
 }
+
+/**
+ * A store that is filled elsewhere keeps all other events until there is a use for them: those in memory survive young collections, which
+ * costs as much as sending them. Of a store that this process fills, everything is recovered as soon as there is capacity, because
+ * new events of the same key must follow.
+ */
+const BATCHES_AHEAD = 2;
 
 const AFTER_SHUTDOWN = 'captured after shutdown';

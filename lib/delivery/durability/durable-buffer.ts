@@ -86,6 +86,11 @@ export class DurableBuffer {
     this.#onGone = onGone;
   }
 
+  /** True if the store is filled elsewhere only. */
+  get isReadOnly(): boolean {
+    return !isWritable(this.#durability.store);
+  }
+
   /** Milliseconds until the next call of `recover`, if the last one returned nothing. */
   get lookAgainMs(): number {
     return this.#durability.store.lookAgainMs ?? LOOK_AGAIN_MS;

@@ -3,10 +3,18 @@ import { backgroundTimer, stopTimer, type Timer } from '../timers.js';
 import { type DurableBuffer } from './durable-buffer.js';
 import { type Capacity } from './event-store.js';
 
+/** The queue that recovered events are added to. */
+interface RecoveringQueue {
+  readonly freeCapacity: Capacity;
+  /** Number of events that could be sent now. */
+  readonly available: number;
+}
+
 /** Recovers the events of other processes from the store, in as many steps as the capacity of the queue requires. */
 export class StoreRecovery {
   readonly #durable: DurableBuffer;
-  readonly #queue: { readonly freeCapacity: Capacity };
+  readonly #queue: RecoveringQueue;
+  readonly #maxAhead: number;
   readonly #onRecovered: (events: readonly QueuedEvent[]) => void;
   #timer: Timer | null = null;
   #soon: NodeJS.Immediate | null = null;
@@ -15,13 +23,16 @@ export class StoreRecovery {
   #more = false;
   #stopped = false;
 
+  /** @param maxAhead maximum number of recovered events that could be sent, but wait for a request */
   constructor(
     durable: DurableBuffer,
-    queue: { readonly freeCapacity: Capacity },
+    queue: RecoveringQueue,
+    maxAhead: number,
     onRecovered: (events: readonly QueuedEvent[]) => void,
   ) {
     this.#durable = durable;
     this.#queue = queue;
+    this.#maxAhead = maxAhead;
     this.#onRecovered = onRecovered;
   }
 
@@ -42,6 +53,11 @@ export class StoreRecovery {
     if (this.#more) void this.#load();
   }
 
+  /** Call when fewer events could be sent. */
+  eventsTaken(): void {
+    if (this.#maxAhead < Infinity) this.capacityFreed();
+  }
+
   stop(): void {
     this.#stopped = true;
     stopTimer(this.#timer);
@@ -52,9 +68,16 @@ export class StoreRecovery {
     return this.#stopped;
   }
 
+  get #capacity(): Capacity {
+    const { freeCapacity, available } = this.#queue;
+    const maxEvents = Math.min(freeCapacity.maxEvents, Math.max(0, this.#maxAhead - available));
+    return { maxEvents, maxBytes: freeCapacity.maxBytes };
+  }
+
   async #load(): Promise<void> {
-    const capacity = this.#queue.freeCapacity;
-    if (this.#loading || this.#stopped || capacity.maxEvents === 0) return;
+    if (this.#loading || this.#stopped) return;
+    const capacity = this.#capacity;
+    if (capacity.maxEvents === 0) return;
     this.#loading = true;
     try {
       const { any, more } = await this.#durable.recover(capacity, (events) => {

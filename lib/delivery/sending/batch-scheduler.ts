@@ -21,6 +21,13 @@ export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, Re
   readonly maxEventAgeMs: number | null;
 }
 
+export interface BatchSchedulerCallbacks {
+  /** Fewer events could be sent now: they were leased, or wait for their order key. */
+  onTaken(): void;
+  /** A request is over. */
+  onReturn(): void;
+}
+
 /** Maximum pause on request of the receiver, in cool-downs: an absurd `Retry-After` must not stop sending for good. */
 const MAX_PAUSE_IN_COOL_DOWNS = 10;
 
@@ -31,7 +38,7 @@ export class BatchScheduler {
   readonly #queue: EventQueue;
   readonly #sender: WrappedSender;
   readonly #settlement: Settlement;
-  readonly #onReturn: () => void;
+  readonly #callbacks: BatchSchedulerCallbacks;
   readonly #ages: EventAges;
   readonly #refusals: Refusals = { unproven: 0 };
   readonly #breaker = new CircuitBreaker(() => {
@@ -49,13 +56,12 @@ export class BatchScheduler {
   #stopped = false;
   #lastFailure: SendFailure | null = null;
 
-  /** @param onReturn called when a request is over */
   constructor(
     options: BatchSchedulerOptions,
     queue: EventQueue,
     sender: WrappedSender,
     settlement: Settlement,
-    onReturn: () => void,
+    callbacks: BatchSchedulerCallbacks,
   ) {
     this.#options = options;
     this.#ages = new EventAges(options.maxEventAgeMs);
@@ -64,7 +70,7 @@ export class BatchScheduler {
     this.#queue = queue;
     this.#sender = sender;
     this.#settlement = settlement;
-    this.#onReturn = onReturn;
+    this.#callbacks = callbacks;
     this.#timers = new SendTimers(options, {
       onFlush: () => {
         this.#due = true;
@@ -203,6 +209,7 @@ export class BatchScheduler {
   #sendDue(minEvents = this.#options.maxBatchEvents): void {
     this.#timers.stopSend();
     if (this.#stopped) return;
+    const { available } = this.#queue;
     while (this.#queue.available > 0 && this.#inFlight.size < this.#allowed) {
       if (!this.#due && !this.#isWorthSending(minEvents)) {
         if (this.#isWorthSending(this.#flushAt)) this.#schedule();
@@ -215,6 +222,7 @@ export class BatchScheduler {
       if (lease.open.length > 0) this.#send(lease, plan);
       else this.#queue.release(lease);
     }
+    if (this.#queue.available < available) this.#callbacks.onTaken();
     // Events that wait for their order key are still due.
     if (this.#queue.size === this.#queue.leased) {
       this.#due = false;
@@ -251,7 +259,7 @@ export class BatchScheduler {
       (signal) => this.#deliver(lease, plan, signal),
       (givenUp) => this.#finish(lease, isProbe, plan, givenUp),
       () => {
-        this.#onReturn();
+        this.#callbacks.onReturn();
         this.#sendDue();
       },
     );

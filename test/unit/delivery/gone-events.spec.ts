@@ -176,13 +176,13 @@ describe('events that another process took over', () => {
   });
 
   it('make room, which is filled from the store', async () => {
-    const events = several(50);
+    const events = several(12);
     const { pipeline, lose, refill } = await relay(events);
     refill(manyEvents(30, 100));
-    lose(events.slice(20, 30));
-    expect(pipeline.stats().pending).toBe(40);
+    lose(events.slice(6, 10));
+    expect(pipeline.stats().pending).toBe(8);
     await jest.advanceTimersByTimeAsync(0);
-    expect(pipeline.stats()).toMatchObject({ recovered: 50, pending: 50 });
+    expect(pipeline.stats()).toMatchObject({ recovered: 12, pending: 12 });
   });
 
   it('are ignored if they are unknown, or have their fate', async () => {
