@@ -105,7 +105,7 @@ export function readEntry(fields: unknown, project: string): Entry {
   const plain = fieldOf(fields, PLAIN);
   // A newer version may use other fields.
   if (compressed === undefined && plain === undefined) return NEWER;
-  const block = compressed === undefined ? copyOf(plain) : decompressed(compressed, fields);
+  const block = Buffer.isBuffer(compressed) ? decompressed(compressed, fields) : copyOf(plain);
   if (!block) return DAMAGED;
   const events = readBlock(block, project, fieldOf(fields, OWN_IDS) !== undefined);
   if (events) return { kind: 'events', events };
@@ -132,9 +132,10 @@ function fieldOf(fields: readonly unknown[], name: string): unknown {
 /** Its events stay in these bytes, which must not be a part of what the client has received at once. */
 const copyOf = (block: unknown): Buffer | null => (Buffer.isBuffer(block) ? Buffer.from(block) : null);
 
-function decompressed(bytes: unknown, fields: readonly unknown[]): Buffer | null {
+function decompressed(bytes: Buffer, fields: readonly unknown[]): Buffer | null {
   const sum = fieldOf(fields, CHECKSUM);
-  if (!Buffer.isBuffer(bytes) || (sum !== undefined && !hasChecksum(bytes, String(sum)))) return null;
+  const isIntact = sum === undefined || (Buffer.isBuffer(sum) && hasChecksum(bytes, sum.toString()));
+  if (!isIntact) return null;
   const size = numberIn(fields, SIZE);
   // One byte more shows that nothing follows.
   const room = size > 0 ? Math.min(size + 1, MAX_CHUNK_BYTES) : DECOMPRESSED_CHUNK_BYTES;

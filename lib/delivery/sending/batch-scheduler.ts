@@ -1,32 +1,18 @@
 import { type QueuedEvent, type SendFailure } from '../delivery.js';
 import { EventAges } from '../queue/event-ages.js';
-import { type EventQueue, type EventQueueLimits, type LeaseLimits } from '../queue/event-queue.js';
+import { type EventQueue } from '../queue/event-queue.js';
 import { type QueueLease } from '../queue/lease.js';
 import { type Settlement } from '../settlement.js';
+import { type BatchSchedulerCallbacks, type BatchSchedulerOptions } from './batch-scheduler-contract.js';
 import { aboutOf, type BatchPlan, BatchSizer, type GivenUp, maxRetriesOf } from './batch-sizer.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { deliverBatch, type WrappedSender } from './deliver-batch.js';
 import { INTERRUPTED, RequestsInFlight } from './requests-in-flight.js';
 import { RetryWaits } from './retry-waits.js';
-import { retryDelayMs, type RetryPolicy } from './retry-policy.js';
-import { SendTimers, type SendTimes } from './send-timers.js';
+import { retryDelayMs } from './retry-policy.js';
+import { SendTimers } from './send-timers.js';
 import { StallWaiters } from './stall-waiters.js';
 import { type Refusals } from './suspects.js';
-
-export interface BatchSchedulerOptions extends EventQueueLimits, LeaseLimits, RetryPolicy, SendTimes {
-  readonly flushAt: number;
-  /** Requests in flight at once. */
-  readonly concurrency: number;
-  readonly coolDownMs: number;
-  readonly maxEventAgeMs: number | null;
-}
-
-export interface BatchSchedulerCallbacks {
-  /** Fewer events could be sent now: they were leased, or wait for their order key. */
-  onTaken(): void;
-  /** A request is over. */
-  onReturn(): void;
-}
 
 /** Maximum pause on request of the receiver, in cool-downs: an absurd `Retry-After` must not stop sending for good. */
 const MAX_PAUSE_IN_COOL_DOWNS = 10;
