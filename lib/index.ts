@@ -12,15 +12,17 @@ export {
 export {
   type BeforeSend,
   type EventDelivery,
-  type ExceptionLimitOptions,
-  type ExceptionOptions,
-  type FailedCall,
   type HttpServiceToken,
-  type IgnoreRule,
   type PostHogCaptureModuleOptions,
   PostHogCaptureOptions,
   type RequestTrackingOptions,
 } from './options/posthog-capture.options.js';
+export {
+  type ExceptionLimitOptions,
+  type ExceptionOptions,
+  type FailedCall,
+  type IgnoreRule,
+} from './options/exception-options.js';
 export { posthogConfig, type PostHogConfig } from './options/posthog-capture.config.js';
 export { PostHogConfigurationError } from './shared/configuration-error.js';
 

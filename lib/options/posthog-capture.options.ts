@@ -23,13 +23,13 @@ import {
   IsSuperProperties,
   IsSwitch,
 } from './option-rules.js';
+import { type ExceptionOptions } from './exception-options.js';
 import { queueDefaults } from './queue-defaults.js';
 import { type EventLimit } from '../events/event-limit.js';
 import { type EventsOptions } from '../events/events-options.js';
 import { type Identity } from '../context/call-interpreter.js';
 import { PROFILE_MODES, type ProfileMode } from '../context/profile-mode.js';
 import { REQUEST_PROPERTY_SETS, type RequestPropertySet } from '../context/request-context.js';
-import { type TrackContext } from '../context/track-context.js';
 import { type EventDrop } from '../delivery/delivery.js';
 import { type EventStore } from '../delivery/durability/event-store.js';
 import { type CaptureQueue } from '../queue/capture-queue.js';
@@ -66,53 +66,6 @@ export interface RequestTrackingOptions {
    * or a regular expression that is tested against the path. Default: none.
    */
   ignore?: readonly (string | RegExp)[] | undefined;
-}
-
-/** Limit of the errors of one type. */
-export interface ExceptionLimitOptions {
-  /** Number of errors of one type that are captured at once. Default: 10. */
-  burst?: number | undefined;
-  /** Milliseconds after which one more is captured. Default: 10 000. */
-  everyMs?: number | undefined;
-}
-
-/** A failed call, as passed to callbacks of option `exceptions`. */
-export type FailedCall = TrackContext<'error'>;
-
-/**
- * Errors that are not captured: a class, a regular expression that is tested against name and message, or a function that returns true.
- * Functions must be synchronous; if one throws, the error is captured.
- */
-export type IgnoreRule = Abstract<unknown> | RegExp | ((error: unknown, call: FailedCall) => boolean);
-
-/** Options of the errors that are captured. */
-export interface ExceptionOptions {
-  /**
-   * false: unhandled errors are not captured, only those that the application passes to `captureException`. Default: true, where `exceptions` is
-   * true or an object.
-   */
-  observe?: boolean | undefined;
-  /** Returns true for the status of a response whose error is captured. Default: 500 and more. */
-  status?: ((status: number) => boolean) | undefined;
-  /** Unhandled errors that are not captured. Default: none. */
-  ignore?: readonly IgnoreRule[] | undefined;
-  /** The attempts of a job whose errors are captured: the last one, or every one. Default: `last_attempt`. */
-  jobs?: 'last_attempt' | 'every' | undefined;
-  /** Properties of an unhandled error. Must be synchronous; if it fails, the error is captured without them. Default: none. */
-  properties?: ((call: FailedCall) => Record<string, unknown> | null | undefined) | undefined;
-  /**
-   * What delivers the events in memory, and the error itself, when an uncaught error ends the process: `store` is option `store`, for the
-   * next start, and `child` is a child process, which delays the exit by up to two seconds. A child process also sends what the store cannot
-   * keep. false: uncaught errors are not captured. Default: `store` if there is one, otherwise `child`.
-   */
-  crashes?: 'store' | 'child' | false | undefined;
-  /**
-   * false: stack frames have no lines of the source files. They are left out for files whose source map is uploaded, in any case.
-   * Default: true.
-   */
-  sourceContext?: boolean | undefined;
-  /** The limit of each type of error (its class); false: no limit. Errors beyond it are dropped as `rate_limited`. */
-  limit?: ExceptionLimitOptions | false | undefined;
 }
 
 /** Injection token of an `HttpService` of the application: its class, a string or a symbol. */

@@ -1,4 +1,4 @@
-import { type ExceptionLimitOptions } from '../../options/posthog-capture.options.js';
+import { type ExceptionLimitOptions } from '../../options/exception-options.js';
 
 /** Types with a bucket of their own. Types come from errors, so there may be any number; the rest share one. */
 const MAX_TYPES = 500;

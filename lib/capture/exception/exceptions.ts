@@ -1,4 +1,4 @@
-import { type ExceptionOptions } from '../../options/posthog-capture.options.js';
+import { type ExceptionOptions } from '../../options/exception-options.js';
 import { type CaptureBoundary, type ExceptionLevel } from './capture-boundary.js';
 import { CapturedErrors } from './captured-errors.js';
 import { ExceptionLimit } from './exception-limit.js';

@@ -1,5 +1,6 @@
 import { planCaptureResponse } from './capture-response.js';
-import { type Endpoint, type Examination, type OpenRequest, type RequestBody } from './endpoint.js';
+import { type Endpoint, type Examination, type OpenRequest } from './endpoint.js';
+import { type RequestBody } from './request-body.js';
 import { type FaultScript } from './faults.js';
 import { toStoredEvent } from './memory.js';
 import { type RetryLedger } from './retry-ledger.js';

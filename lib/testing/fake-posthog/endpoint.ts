@@ -1,23 +1,10 @@
 import { type Fault } from './faults.js';
-import { type CaptureFormat, type EndpointName, type RecordedRequest } from './recorded.js';
+import { type CaptureFormat, type EndpointName, type RecordedRequest, type RuleViolation } from './recorded.js';
+import { type BodyLimits, type RequestBody } from './request-body.js';
 import { type ResponsePlan } from './response.js';
-import { type RuleViolation } from './validation.js';
 
 /** A request without a response yet. */
 export type OpenRequest = { -readonly [Key in keyof RecordedRequest]: RecordedRequest[Key] };
-
-/** The decoded body of a request, or the reason why it could not be decoded. */
-export type RequestBody =
-  { readonly text: string } | { readonly unreadable: RuleViolation & { readonly status: number } };
-
-export interface BodyLimits {
-  readonly maxWireBytes: number;
-  readonly maxDecodedBytes: number;
-  /** Supported values of `Content-Encoding`. */
-  readonly encodings: readonly string[];
-  /** The response status to any other `Content-Encoding`. */
-  readonly unknownEncodingStatus: number;
-}
 
 /** An examined request. */
 export interface Examination {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type OpenRequest } from './endpoint.js';
 import { isJsonObject, type JsonObject } from './json-values.js';
-import { type RecordedRequest, type StoredEvent, type Violation } from './recorded.js';
-import { type Protocol, type RuleViolation } from './validation.js';
+import { type RecordedRequest, type StoredEvent, type Violation, type RuleViolation } from './recorded.js';
+import { type Protocol } from './validation.js';
 
 /** The newest events, requests and violations of one server. */
 export class Memory {

@@ -1,4 +1,4 @@
-import { type RequestBody } from './endpoint.js';
+import { type RequestBody } from './request-body.js';
 import { isRfc3339, isRfc3339Utc, isUuid, type JsonObject, quoted } from './json-values.js';
 import {
   checkHistoricalMigration,

@@ -75,3 +75,9 @@ export interface Violation {
   /** The `index` of the request. */
   readonly requestIndex: number;
 }
+
+/** A `Violation` that is not yet assigned to a request. */
+export interface RuleViolation {
+  readonly rule: string;
+  readonly detail: string;
+}

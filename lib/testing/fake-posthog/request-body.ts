@@ -1,8 +1,21 @@
 import { type IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { type BodyLimits, type RequestBody } from './endpoint.js';
 import { isJsonObject, quoted } from './json-values.js';
+import { type RuleViolation } from './recorded.js';
+
+/** The decoded body of a request, or the reason why it could not be decoded. */
+export type RequestBody =
+  { readonly text: string } | { readonly unreadable: RuleViolation & { readonly status: number } };
+
+export interface BodyLimits {
+  readonly maxWireBytes: number;
+  readonly maxDecodedBytes: number;
+  /** Supported values of `Content-Encoding`. */
+  readonly encodings: readonly string[];
+  /** The response status to any other `Content-Encoding`. */
+  readonly unknownEncodingStatus: number;
+}
 
 export type RawBody =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
@@ -36,7 +49,7 @@ const DECODERS = {
 } as const;
 
 /**
- * Decompresses a body and decodes its UTF-8, within the limits of a limits. `zstd` is treated as unsupported although
+ * Decompresses a body and decodes its UTF-8, within the limits of the endpoint. `zstd` is treated as unsupported although
  * PostHog's v1 supports it, because older versions of Node.js do not.
  *
  * @param encoding the `Content-Encoding`; undefined if the header is absent

@@ -1,4 +1,4 @@
-import { type RequestBody } from './endpoint.js';
+import { type RequestBody } from './request-body.js';
 import { jsonViolations } from './strict-json.js';
 import { isJsonObject, type JsonObject, quoted } from './json-values.js';
 import { type ViolationCollector } from './validation.js';

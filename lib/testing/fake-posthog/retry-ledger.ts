@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject, quoted } from './json-values.js';
-import { type RuleViolation } from './validation.js';
-import { type CaptureFormat } from './recorded.js';
+import { type CaptureFormat, type RuleViolation } from './recorded.js';
 
 export interface ObservedRequest {
   readonly format: CaptureFormat;

@@ -1,4 +1,4 @@
-import { type RuleViolation } from './validation.js';
+import { type RuleViolation } from './recorded.js';
 
 /** The limit of PostHog's JSON parser. */
 const MAX_DEPTH = 128;

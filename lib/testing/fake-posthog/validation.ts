@@ -1,12 +1,6 @@
-import { type BodyLimits, type RequestBody } from './endpoint.js';
+import { type BodyLimits, type RequestBody } from './request-body.js';
 import { isJsonObject, type JsonObject } from './json-values.js';
-import { type CaptureFormat } from './recorded.js';
-
-/** A `Violation` that is not yet assigned to a request. */
-export interface RuleViolation {
-  readonly rule: string;
-  readonly detail: string;
-}
+import { type CaptureFormat, type RuleViolation } from './recorded.js';
 
 /** The error response to a request of which PostHog accepts no event. */
 export interface Refusal {

@@ -1,6 +1,6 @@
 import { type Type } from '@nestjs/common';
 import { types } from 'node:util';
-import { type ExceptionOptions, type FailedCall, type IgnoreRule } from '../../options/posthog-capture.options.js';
+import { type ExceptionOptions, type FailedCall, type IgnoreRule } from '../../options/exception-options.js';
 import { fieldOf } from '../../shared/untrusted-values.js';
 
 /** The settings of an instance for unhandled errors. */

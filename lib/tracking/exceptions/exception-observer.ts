@@ -5,7 +5,7 @@ import { describeThrown } from '../../shared/describe-thrown.js';
 import { callSync, contentOf, FAILED, plainCopy } from '../../shared/untrusted-values.js';
 import { wantErrorScopes } from '../call/error-scopes.js';
 import { type TrackingInstance, type TrackingSettings } from '../call/tracking-instance.js';
-import { type FailedCall, type IgnoreRule } from '../../options/posthog-capture.options.js';
+import { type FailedCall, type IgnoreRule } from '../../options/exception-options.js';
 import { type ExceptionRules, isIgnored } from '../call/exception-rules.js';
 import { isAbort, isExpected, isServerError } from './expected-errors.js';
 

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type Endpoint, type Examination, type OpenRequest, type RequestBody } from '../endpoint.js';
+import { type Endpoint, type Examination, type OpenRequest } from '../endpoint.js';
+import { type RequestBody } from '../request-body.js';
 import { type FaultScript, type FlagsFault } from '../faults.js';
 import { checkUserAgent, tokenViolation } from '../request-rules.js';
 import { errorResponse, json, type PlannedResponse } from '../response.js';
-import { type RuleViolation, ViolationCollector } from '../validation.js';
+import { ViolationCollector } from '../validation.js';
+import { type RuleViolation } from '../recorded.js';
 import { type FakeFlags } from './fake-flags.js';
 import { withoutEvents } from './flags-endpoint.js';
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Endpoint, type Examination, type OpenRequest, type RequestBody } from '../endpoint.js';
+import { type Endpoint, type Examination, type OpenRequest } from '../endpoint.js';
+import { type RequestBody } from '../request-body.js';
 import { type Fault, type FaultScript, type FlagsFault } from '../faults.js';
 import { isJsonObject, type JsonObject } from '../json-values.js';
 import { readRoot } from '../request-rules.js';

@@ -1,4 +1,5 @@
-import { type Endpoint, type Examination, type OpenRequest, type RequestBody } from '../endpoint.js';
+import { type Endpoint, type Examination, type OpenRequest } from '../endpoint.js';
+import { type RequestBody } from '../request-body.js';
 import { type Fault, type FaultScript, type FlagsFault } from '../faults.js';
 import { withoutEvents } from '../flags/flags-endpoint.js';
 import { type JsonObject } from '../json-values.js';
