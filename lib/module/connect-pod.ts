@@ -78,9 +78,9 @@ export function connectPod(
   };
 }
 
-/** Without a key, PostHog cannot be asked. */
+/** Fails `captureNow` of a pod that has no key. */
 function refuseImmediate(pipeline: Delivery, reporter: EventReporter, variable: string): Delivery {
-  const message = `captureNow asks PostHog itself, past the shared queue, and needs the API key: set apiKey (${variable}), or use capture`;
+  const message = `captureNow bypasses the shared queue and needs the API key: set apiKey (${variable}), or use capture`;
   return {
     stats: () => pipeline.stats(),
     accept: (event) => pipeline.accept(event),
