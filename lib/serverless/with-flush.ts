@@ -25,14 +25,14 @@ export interface FlushLimits {
  * @typeParam Handler a handler of the platform
  */
 export interface ServerlessApplication<Handler> {
-  /** All instances of its modules are flushed, named ones too. */
+  /** All its instances are flushed, including named ones. */
   readonly app: INestApplicationContext;
   /** Called for each invocation with the arguments of the platform. */
   readonly handler: Handler;
 }
 
 /**
- * A handler that resolves when the result is known and the flush is over.
+ * A handler that resolves with the result after the flush.
  *
  * @typeParam Handler the handler that is wrapped
  */
@@ -41,7 +41,7 @@ export type FlushedHandler<Handler extends (...args: never[]) => unknown> = (
 ) => Promise<FlushedResult<ReturnType<Handler>>>;
 
 /**
- * The arguments of a wrapped handler: a callback, which is never called, may be left out.
+ * The arguments of a wrapped handler. A callback is optional and never called.
  *
  * @typeParam Arguments those of the handler
  */
@@ -61,8 +61,8 @@ export type FlushedArguments<Arguments extends unknown[]> = Arguments extends [
 export type FlushedResult<Result> = [Exclude<Result, void>] extends [never] ? unknown : Awaited<Exclude<Result, void>>;
 
 /**
- * Wraps the handler of a serverless function. After each invocation, the events that were captured in it are sent before the platform
- * is answered, because it may freeze the process then. The result or error of the handler is passed on unchanged.
+ * Wraps the handler of a serverless function. The events of an invocation are sent before it ends, because the platform may then
+ * freeze the process. The result or error of the handler is passed on unchanged.
  *
  * ```ts
  * export const handler = withFlush(async () => {
@@ -73,12 +73,12 @@ export type FlushedResult<Result> = [Exclude<Result, void>] extends [never] ? un
  * ```
  *
  * Handlers may return a value or a promise, or call `callback(error, result)` if they declare it as their third parameter. For response
- * streaming, pass the result to `awslambda.streamifyResponse`: the flush begins when the stream has ended.
+ * streaming, pass the result to `awslambda.streamifyResponse`; the flush starts when the stream has ended.
  *
  * Events that could not be sent in time stay in memory, and are sent at the next invocation. The flush never fails an invocation.
  *
  * @typeParam Given the handler of `bootstrap`
- * @param bootstrap creates the application. Called in the first invocation, and again after a failure, in the next
+ * @param bootstrap creates the application. Called in the first invocation; after a failure, called again in the next one
  * @throws PostHogConfigurationError if an option is invalid; invocations reject with it if the result of `bootstrap` is
  */
 export function withFlush<Given extends (...args: never[]) => unknown>(
