@@ -265,7 +265,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
 
   /**
    * Back-pressure for bulk work: resolves when the queue is at most half full, when the instance is closed or disabled, or at the time
-   * limit. `await` it before each `capture()` of a long loop.
+   * limit. `await` it before each `capture()` of a long loop. In a function of CaptureOutbox, it writes the events captured so far if there
+   * are enough for a statement, and resolves when they are written.
    *
    * @param options.timeoutMs milliseconds. Default: no limit
    */

@@ -6,6 +6,8 @@ import { type EventReporter } from './report/event-reporter.js';
 export interface DeliveryAccess {
   /** Identifies the project whose events it delivers. undefined: a test records them, and nothing may be sent. */
   readonly project: string | undefined;
+  /** Option of the instance. */
+  readonly shutdownTimeoutMs: number;
   /** Does nothing if the instance is disabled. */
   wrap(wrap: (delivery: Delivery, reporter: EventReporter) => Delivery): void;
 }

@@ -112,6 +112,7 @@ export async function assembleCapture(
   if (end?.role !== 'relay')
     allowWrapping(service, {
       project,
+      shutdownTimeoutMs: options.shutdownTimeoutMs,
       wrap: (wrap) => {
         if (parts.pipeline) parts.pipeline = wrap(parts.pipeline, reporter);
       },

@@ -142,15 +142,18 @@ class CaptureOutboxClass implements OnModuleInit {
   /** Called by Nest. */
   onModuleInit(): void {
     const capture = this.#parts.capture();
-    this.#access = deliveryAccessOf(capture);
-    if (!this.#access && capture instanceof CaptureService)
+    const access = deliveryAccessOf(capture);
+    this.#access = access;
+    if (!access && capture instanceof CaptureService)
       throw new PostHogConfigurationError(
         [
           'PostHogOutboxModule: the instance is a relay, which captures no events: set name to that of the instance that does',
         ],
         this.#parts.name,
       );
-    this.#access?.wrap((delivery, reporter) => (this.#delivery = new OutboxDelivery(delivery, reporter)));
+    access?.wrap(
+      (delivery, reporter) => (this.#delivery = new OutboxDelivery(delivery, reporter, access.shutdownTimeoutMs)),
+    );
   }
 
   #targetOf(tx: OutboxTransaction): CollectionTarget {
@@ -166,7 +169,7 @@ class CaptureOutboxClass implements OnModuleInit {
 
   #tableOf(tx: OutboxTransaction, client: SqlClient, project: string): CollectionTarget {
     const { tables } = this.#parts;
-    const { transaction, writeNow } = client;
+    const { transaction, writeNow, queues } = client;
     const projectOf = (event: QueuedEvent): string => (isAiEvent(event) ? aiProjectOf(project) : project);
     const statementOf = (events: readonly QueuedEvent[]): Statement => {
       if (transactionOf(tx, tables.dialect) !== transaction) throw new PostHogOutboxError(ENDED);
@@ -174,6 +177,7 @@ class CaptureOutboxClass implements OnModuleInit {
     };
     return {
       transaction: transaction ?? client,
+      writesEarly: queues,
       write: async (events) => {
         const statement = statementOf(events);
         try {

@@ -9,6 +9,8 @@ export const MAX_BYTES = 4 * 1024 * 1024;
 export interface CollectionTarget {
   /** Identifies the transaction: a nested collection with the same one is part of this one. */
   readonly transaction: object;
+  /** Events may be written while the work runs statements of its own. Default: they are written at its end. */
+  readonly writesEarly?: boolean;
   /** Writes events in the transaction. If it rejects, the transaction must fail. Absent if the events are kept until its end. */
   readonly write?: (events: readonly QueuedEvent[]) => Promise<void>;
   /** The same, synchronously. Present if the work is synchronous. */
@@ -54,8 +56,13 @@ export class Collection {
   add(event: QueuedEvent): void {
     this.waiting.push(event);
     this.#bytes += event.bytes;
-    const isFull = this.waiting.length >= MAX_EVENTS || this.#bytes >= MAX_BYTES;
-    if (isFull && !this.isHeld) this.#write();
+    if (this.target.writesEarly === true && this.#isFull) this.#write();
+  }
+
+  /** Writes the events if there are enough for a statement. Call while the work runs none of its own. Never rejects: `finish` does. */
+  async writeAhead(): Promise<void> {
+    if (this.#isFull && !this.isHeld) this.#write();
+    await this.#writing;
   }
 
   /** Removes events that were not written yet. Returns those that it removed. */
@@ -75,7 +82,7 @@ export class Collection {
     // Kept as they are: nothing is gained by copies without payloads that exist as long.
     const events = this.waiting;
     this.#take(events);
-    await write(events);
+    for (const part of statementsOf(events)) await write(part);
   }
 
   /** `finish` of a synchronous transaction. */
@@ -98,6 +105,10 @@ export class Collection {
     return events;
   }
 
+  get #isFull(): boolean {
+    return this.waiting.length >= MAX_EVENTS || this.#bytes >= MAX_BYTES;
+  }
+
   #take(written: readonly QueuedEvent[]): void {
     this.waiting = [];
     this.#bytes = 0;
@@ -110,12 +121,14 @@ export class Collection {
     const { write, writeNow } = this.target;
     if (writeNow === undefined) {
       this.#writing = Promise.resolve(this.#writing)
-        .then(() => (this.#failure === null ? write?.(events) : undefined))
+        .then(async () => {
+          for (const part of statementsOf(events)) if (this.#failure === null) await write?.(part);
+        })
         .catch((error: unknown) => this.#fail(error));
       return;
     }
     try {
-      if (this.#failure === null) writeNow(events);
+      for (const part of statementsOf(events)) if (this.#failure === null) writeNow(part);
     } catch (error) {
       this.#fail(error);
     }
@@ -128,6 +141,22 @@ export class Collection {
   #throwFailure(): void {
     if (this.#failure) throw this.#failure.error;
   }
+}
+
+/** The events of each statement. */
+function statementsOf(events: readonly QueuedEvent[]): readonly (readonly QueuedEvent[])[] {
+  const parts: QueuedEvent[][] = [];
+  let part: QueuedEvent[] = [];
+  let bytes = 0;
+  for (const event of events) {
+    if (part.length === 0) parts.push(part);
+    part.push(event);
+    bytes += event.bytes;
+    if (part.length < MAX_EVENTS && bytes < MAX_BYTES) continue;
+    part = [];
+    bytes = 0;
+  }
+  return parts;
 }
 
 function withoutPayload({ id, name, orderKey, format, capturedAt }: QueuedEvent): QueuedEvent {

@@ -1,4 +1,5 @@
 import { type SendFailure } from '../delivery/delivery.js';
+import { type OutboxTables } from './sql.js';
 
 /**
  * `missing`: a table or a column does not exist. `dialect`: option `dialect` is wrong. `refused`: the user or the address of the database is
@@ -6,24 +7,30 @@ import { type SendFailure } from '../delivery/delivery.js';
  */
 type Kind = 'missing' | 'dialect' | 'refused' | 'retryable';
 
+type Remedy = string | ((tables: OutboxTables) => string);
+
 /** `inserting` is the remedy if it was an INSERT of an application that failed. Absent: its cause tells. */
-type Entry = readonly [kind: Kind, message: string, remedy: string, inserting?: string];
+type Entry = readonly [kind: Kind, message: string, remedy: Remedy, inserting?: Remedy];
 
 /** An error of a database, as a relay reports it: without the original message, which may quote a statement or a value. */
 export interface DatabaseProblem extends SendFailure {
   readonly kind: Kind;
   /** That of the database, or of its client. '' if it has none. */
   readonly code: string;
-  readonly inserting: string | undefined;
+  /** The remedy if it was an INSERT of an application that failed. */
+  readonly inserting: string;
 }
 
-const CREATE = 'create it with the statements that npx posthog-capture outbox-sql prints';
+const CREATE: Remedy = ({ command }) => `create it with the statements that ${command} prints`;
+const COMPARE: Remedy = ({ command }) =>
+  `compare its columns with those that ${command} prints; if it is a table of something else, choose another name with the option table`;
 const CREDENTIALS = 'check user and password of the connection';
 const REACH = 'check that the database is running and can be reached; events stay in the outbox until then';
 const WAIT = 'nothing to do unless it lasts';
 
-const NO_TABLE: Entry = ['missing', 'A table of the outbox does not exist', CREATE];
-const NO_COLUMN: Entry = ['missing', 'A table of the outbox lacks a column', CREATE];
+const NO_TABLE: Entry = ['missing', 'A table of the outbox does not exist', CREATE, CREATE];
+const NO_COLUMN: Entry = ['missing', 'A table with the name of the outbox lacks a column', COMPARE, COMPARE];
+const OTHER_COLUMNS: Entry = ['retryable', 'A table with the name of the outbox has other columns', COMPARE, COMPARE];
 const NO_PERMISSION: Entry = [
   'refused',
   'The database user lacks a permission',
@@ -63,6 +70,11 @@ const CODES: Readonly<Record<string, Entry>> = {
   '42703': NO_COLUMN,
   ER_BAD_FIELD_ERROR: NO_COLUMN,
   P2022: NO_COLUMN,
+  '22001': OTHER_COLUMNS,
+  '23502': OTHER_COLUMNS,
+  '42804': OTHER_COLUMNS,
+  ER_DATA_TOO_LONG: OTHER_COLUMNS,
+  ER_NO_DEFAULT_FOR_FIELD: OTHER_COLUMNS,
   '42501': NO_PERMISSION,
   ER_TABLEACCESS_DENIED_ERROR: NO_PERMISSION,
   ER_COLUMNACCESS_DENIED_ERROR: NO_PERMISSION,
@@ -102,22 +114,33 @@ const CODES: Readonly<Record<string, Entry>> = {
 
 /** By message, of libraries without codes. */
 const MESSAGES: readonly (readonly [RegExp, Entry])[] = [
+  // In PostgreSQL, the name of a relation may follow that of a column.
+  [/no such column|has no column named|unknown column|column .{1,130} does not exist/i, NO_COLUMN],
   [/no such table|relation .{1,130} does not exist|table .{1,130} doesn't exist/i, NO_TABLE],
+  [/not null constraint failed/i, OTHER_COLUMNS],
   [/no such function/i, SYNTAX],
-  [/no such column|has no column named/i, NO_COLUMN],
   [/connection (?:was |is )?(?:terminated|closed|ended|lost)|not (?:initialized|connected)|timeout exceeded/i, DOWN],
 ];
 
 const MAX_DEPTH = 4;
 
 /** Describes an error that a library threw. Never throws. */
-export function describeDatabaseError(error: unknown): DatabaseProblem {
+export function describeDatabaseError(error: unknown, tables: OutboxTables): DatabaseProblem {
   const entries = chainOf(error).map(entryOf);
   const found = entries.find((entry) => entry !== null);
-  const [kind, message, remedy, inserting] = found?.[1] ?? UNKNOWN;
+  const [kind, message, remedy, inserting = 'see the cause of this error'] = found?.[1] ?? UNKNOWN;
   const code = found?.[0] ?? chainOf(error).map(codeOf).find(Boolean) ?? '';
-  return { kind, message: code === '' ? message : `${message} (${code})`, remedy, inserting, code, anySize: true };
+  return {
+    kind,
+    message: code === '' ? message : `${message} (${code})`,
+    remedy: textOf(remedy, tables),
+    inserting: textOf(inserting, tables),
+    code,
+    anySize: true,
+  };
 }
+
+const textOf = (remedy: Remedy, tables: OutboxTables): string => (typeof remedy === 'string' ? remedy : remedy(tables));
 
 function entryOf(error: object): readonly [code: string, entry: Entry] | null {
   const code = codeOf(error);

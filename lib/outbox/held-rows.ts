@@ -1,6 +1,8 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 import { privateNote } from '../records/event-places.js';
 import { type Row } from './clients/client-shape.js';
+import { DamagedRows } from './damaged-rows.js';
+import { type DatabaseProblem } from './database-errors.js';
 import { type Database } from './database.js';
 import { eventOf, seqOf } from './outbox-row.js';
 import { type RelayStatements } from './relay-statements.js';
@@ -62,21 +64,34 @@ export class HeldRows {
   readonly #gaps = new SeqGaps();
   #isMore = true;
   #isLost = false;
+  readonly #damaged: DamagedRows;
   #isDamageReported = false;
 
   constructor(database: Database, statements: RelayStatements, events: HeldRowsEvents) {
     this.#database = database;
     this.#statements = statements;
     this.#events = events;
+    this.#damaged = new DamagedRows(database, statements, events.isCertain);
   }
 
-  get isEmpty(): boolean {
-    return this.#known.size === 0;
+  /** True if it has no rows but those that cannot be read. */
+  get isIdle(): boolean {
+    return this.#known.size === this.#damaged.size;
   }
 
   /** True if it pays to read more rows. */
   get hasRoom(): boolean {
     return this.#open + MIN_ROOM <= MAX_OPEN && this.#known.size - this.#open < MAX_OTHER;
+  }
+
+  /** Why rows that cannot be read are still among the others; null if there are none. */
+  get damage(): DatabaseProblem | null {
+    return this.#damaged.failure;
+  }
+
+  /** True if no more rows are read because of too many that cannot be read. */
+  get isBlocked(): boolean {
+    return this.#damaged.size >= MAX_OTHER;
   }
 
   /** True if the last read did not reach the end of the table. */
@@ -133,6 +148,17 @@ export class HeldRows {
       const late = await this.#late(this.#statements.seqsUpTo(this.#last, this.#maxSeqs));
       return late === null || this.#add(late);
     });
+  }
+
+  /** Tries to set aside rows that cannot be read, where it failed before. Never rejects. */
+  async setAside(): Promise<void> {
+    if (this.#isLost || this.#damaged.size === 0) return;
+    const done = await this.#damaged.setAside();
+    this.deleted(done);
+    if (done.length > 0 && !this.#isDamageReported) {
+      this.#isDamageReported = true;
+      this.#events.onDamaged();
+    }
   }
 
   /** The fates of these events are known. Returns the rows to be deleted. */
@@ -241,21 +267,11 @@ export class HeldRows {
       this.#waiting.push({ seq, event });
       this.#meanBytes += (event.bytes - this.#meanBytes) / MEAN_ROWS;
     }
-    if (damaged.length > 0) await this.#setAside(damaged);
-    return this.#waiting.length > before;
-  }
-
-  /** If it fails, the rows stay where they are: they must not block the others. */
-  async #setAside(seqs: readonly string[]): Promise<void> {
-    if (!this.#isDamageReported) this.#events.onDamaged();
-    this.#isDamageReported = true;
-    if (!this.#events.isCertain()) return;
-    try {
-      await this.#database.write(this.#statements.setAside(seqs));
-    } catch {
-      return;
+    if (damaged.length > 0) {
+      this.#damaged.add(damaged);
+      await this.setAside();
     }
-    this.deleted(seqs);
+    return this.#waiting.length > before;
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type ImmediateOutcome,
   type QueuedEvent,
 } from '../delivery/delivery.js';
+import { within } from '../delivery/timers.js';
 import { wallClock } from '../shared/wall-clock.js';
 import { Collection, type CollectionTarget } from './collection.js';
 
@@ -42,6 +43,7 @@ export interface Collected<T> {
 export class OutboxDelivery implements Delivery {
   readonly #inner: Delivery;
   readonly #reporter: EventReporter;
+  readonly #shutdownTimeoutMs: number;
   readonly #scopes = new AsyncLocalStorage<Scope>();
   readonly #open = new Set<Collection>();
   /** Events of which some were reported and others not yet. */
@@ -49,9 +51,10 @@ export class OutboxDelivery implements Delivery {
   #delivered = 0;
   #onIdle: (() => void)[] = [];
 
-  constructor(inner: Delivery, reporter: EventReporter) {
+  constructor(inner: Delivery, reporter: EventReporter, shutdownTimeoutMs: number) {
     this.#inner = inner;
     this.#reporter = reporter;
+    this.#shutdownTimeoutMs = shutdownTimeoutMs;
   }
 
   /**
@@ -154,14 +157,25 @@ export class OutboxDelivery implements Delivery {
     return this.#withCollected(await this.#inner.flush(timeoutMs));
   }
 
+  /** In a transaction, writes events if there are many, because its events are not in the queue. */
   ready(timeoutMs?: number): Promise<void> {
-    return this.#inner.ready(timeoutMs);
+    const scope = openScope(this.#scopes.getStore());
+    return scope && !scope.collection.isHeld ? scope.collection.writeAhead() : this.#inner.ready(timeoutMs);
   }
 
-  /** Waits for open transactions as for calls, because what they hold is sent afterwards. */
+  /**
+   * Waits for open transactions as for calls, because what they hold is sent afterwards; also for those that begin while it waits or sends.
+   */
   async close(callsEnded?: Promise<unknown>): Promise<DeliveryReport> {
-    const ended = this.#open.size === 0 ? callsEnded : Promise.all([callsEnded, this.#idle()]);
-    return this.#withCollected(await this.#inner.close(ended));
+    const endsAt = performance.now() + this.#shutdownTimeoutMs;
+    const ended = async (): Promise<void> => {
+      await callsEnded;
+      await this.#allEnded();
+    };
+    const report = await this.#inner.close(this.#open.size === 0 ? callsEnded : ended());
+    // Those that began after the calls had ended.
+    if (this.#open.size > 0) await within(this.#allEnded(), Math.max(0, endsAt - performance.now()), undefined);
+    return this.#withCollected(report);
   }
 
   get #collected(): number {
@@ -237,8 +251,8 @@ export class OutboxDelivery implements Delivery {
     }
   }
 
-  #idle(): Promise<void> {
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+  async #allEnded(): Promise<void> {
+    while (this.#open.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 }
 

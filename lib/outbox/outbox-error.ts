@@ -1,5 +1,5 @@
 import { describeDatabaseError } from './database-errors.js';
-import { DEFAULT_TABLE, type OutboxTables } from './sql.js';
+import { type OutboxTables } from './sql.js';
 
 /**
  * The outbox was called without a transaction, or events could not be written, so that the transaction must be rolled back. `cause` is the
@@ -21,19 +21,10 @@ export class PostHogOutboxError extends Error {
 }
 
 /** The error of an insert that failed. */
-export function insertFailed(cause: unknown, { dialect, events: table }: OutboxTables): PostHogOutboxError {
-  const { kind, message, code, inserting = 'see the cause of this error' } = describeDatabaseError(cause);
-  const remedy =
-    kind === 'missing'
-      ? `create the table with the statements that posthog-capture outbox-sql --dialect ${dialect}${tableFlag(table)} prints`
-      : inserting;
+export function insertFailed(cause: unknown, tables: OutboxTables): PostHogOutboxError {
+  const { message, code, inserting } = describeDatabaseError(cause, tables);
   return new PostHogOutboxError(
-    `The events of the transaction could not be written to ${table}, so it must be rolled back. ${message}. Remedy: ${remedy}.`,
+    `The events of the transaction could not be written to ${tables.events}, so it must be rolled back. ${message}. Remedy: ${inserting}.`,
     { cause, ...(code !== '' && { code }) },
   );
-}
-
-function tableFlag(quoted: string): string {
-  const table = quoted.replaceAll(/["`]/g, '');
-  return table === DEFAULT_TABLE ? '' : ` --table ${table}`;
 }

@@ -1,6 +1,7 @@
 import { type QueueProblem, type QueueSample, UNREACHABLE } from '../queue/capture-queue.js';
 import { type DatabaseProblem, describeDatabaseError } from './database-errors.js';
 import { type Database } from './database.js';
+import { type OutboxSource } from './outbox-source.js';
 import { type RelayStatements } from './relay-statements.js';
 
 /** Rows that are counted. */
@@ -13,6 +14,7 @@ const LARGE = 10_000;
 export interface OwnState {
   readonly isActive: boolean;
   readonly failure: DatabaseProblem | null;
+  readonly damage: OutboxSource['damage'];
 }
 
 interface Depth {
@@ -43,7 +45,8 @@ export class OutboxSampler {
     try {
       this.#last = await this.#measure(own);
     } catch (error) {
-      this.#last = { ...DOWN, partitionsHeld: heldBy(own()), problems: [problemOf(describeDatabaseError(error))] };
+      const problem = describeDatabaseError(error, this.#statements.tables);
+      this.#last = { ...DOWN, partitionsHeld: heldBy(own()), problems: [problemOf(problem)] };
     }
     return this.#last;
   }
@@ -53,15 +56,16 @@ export class OutboxSampler {
     const [lease] = await this.#database.read(this.#statements.holder);
     const [newer] = await this.#database.read(this.#statements.newer);
     const [damaged] = await this.#database.read(this.#statements.damaged);
-    const { failure } = own();
+    const { failure, damage } = own();
     const problems = [
       ...(failure ? [problemOf(failure)] : []),
+      ...(damage ? [problemOfDamage(damage)] : []),
       ...(newer ? [NEWER] : []),
       ...(damaged ? [DAMAGED] : []),
     ];
     return {
       kind: 'outbox',
-      state: failure ? 'down' : 'ok',
+      state: failure || damage?.isBlocking ? 'down' : 'ok',
       events,
       bytes: null,
       oldestMs: oldest === null ? 0 : Math.max(0, Date.now() - oldest),
@@ -97,6 +101,14 @@ const DAMAGED: QueueProblem = {
   message: 'The outbox contains rows that cannot be read, with "+damaged" at the end of their project',
   remedy: 'look at them, then delete them',
 };
+
+const problemOfDamage = ({ problem, isBlocking }: NonNullable<OutboxSource['damage']>): QueueProblem => ({
+  severity: isBlocking ? 'down' : 'degraded',
+  message:
+    `The outbox contains rows that cannot be read, and the relay could not set them aside: ${problem.message}` +
+    (isBlocking ? '. There are so many that it has stopped taking events' : ''),
+  remedy: problem.remedy,
+});
 
 const problemOf = ({ kind, message, remedy }: DatabaseProblem): QueueProblem => ({
   severity: kind === 'retryable' ? 'degraded' : 'down',

@@ -68,8 +68,14 @@ export class OutboxSource implements QueueSource {
     return this.#failures.get('take') ?? this.#failures.get('delete') ?? null;
   }
 
+  /** Rows that cannot be read and could not be set aside; null if there are none. */
+  get damage(): { readonly problem: DatabaseProblem; readonly isBlocking: boolean } | null {
+    const problem = this.#rows?.damage;
+    return problem ? { problem, isBlocking: this.#rows?.isBlocked === true } : null;
+  }
+
   get lookAgainMs(): number {
-    return this.#rows?.isEmpty === false ? BUSY_MS : IDLE_MS;
+    return this.#rows?.isIdle === false ? BUSY_MS : IDLE_MS;
   }
 
   async recover({ project, maxEvents, maxBytes, onGone }: RecoveryRequest): Promise<Recovery> {
@@ -139,9 +145,10 @@ export class OutboxSource implements QueueSource {
   async #take(rows: HeldRows, events: QueuedEvent[], maxEvents: number, maxBytes: number): Promise<boolean> {
     const room = { events: maxEvents, bytes: maxBytes };
     if (room.events < 1) return false;
-    if (rows.hasRoom && performance.now() - this.#lookedForLateAt >= LATE_MS) {
+    if (performance.now() - this.#lookedForLateAt >= LATE_MS) {
       this.#lookedForLateAt = performance.now();
-      await rows.readLate();
+      await rows.setAside();
+      if (rows.hasRoom) await rows.readLate();
     }
     while (!this.#isClosed && this.#rows === rows) {
       if (!rows.handOut(events, room) || events.length > 0 || !rows.hasRoom) break;
@@ -201,7 +208,8 @@ export class OutboxSource implements QueueSource {
 
   #failed(what: 'take' | 'delete', error: unknown): void {
     const isKnown = this.#failures.has(what);
-    const problem = describeDatabaseError(error);
+    if (!this.#statements) return;
+    const problem = describeDatabaseError(error, this.#statements.tables);
     this.#failures.set(what, problem);
     if (!isKnown && !this.#isClosed) this.#warnings.push(`${problem.message}: ${problem.remedy}.`);
   }

@@ -39,6 +39,7 @@ const CLOCKS: Readonly<Record<OutboxDialect, Clock>> = {
  * them: ids are checked, and everything else is a number.
  */
 export class RelayStatements {
+  readonly tables: OutboxTables;
   readonly #dialect: OutboxDialect;
   readonly #events: string;
   readonly #relay: string;
@@ -48,8 +49,10 @@ export class RelayStatements {
   readonly #unknown: string;
 
   /** @param formats those of events that can be read */
-  constructor({ dialect, events, relay }: OutboxTables, project: string, formats: readonly string[]) {
+  constructor(tables: OutboxTables, project: string, formats: readonly string[]) {
+    const { dialect, events, relay } = tables;
     if (!ID.test(project)) throw new Error('the id of a project has 1 to 80 letters, digits or _.:+-');
+    this.tables = tables;
     this.#dialect = dialect;
     this.#events = events;
     this.#relay = relay;

@@ -87,6 +87,7 @@ class SqlOutbox implements RelaySource {
     return {
       isActive: sources.some(({ isActive }) => isActive),
       failure: sources.find(({ failure }) => failure !== null)?.failure ?? null,
+      damage: sources.find(({ damage }) => damage !== null)?.damage ?? null,
     };
   }
 
@@ -94,7 +95,7 @@ class SqlOutbox implements RelaySource {
     for (const statement of this.#statementsOf('check').checks) {
       const problem = await this.#database.read(statement).then(
         (): DatabaseProblem | null => null,
-        (error: unknown) => describeDatabaseError(error),
+        (error: unknown) => describeDatabaseError(error, this.#tables),
       );
       if (problem?.kind === 'missing' || problem?.kind === 'dialect')
         throw new PostHogConfigurationError([`outbox: ${problem.message}: ${problem.remedy}`]);

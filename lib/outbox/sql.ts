@@ -22,6 +22,8 @@ export interface OutboxTables {
   readonly events: string;
   /** One row per project: the relay that sends its events. */
   readonly relay: string;
+  /** Prints the statements that create these tables. */
+  readonly command: string;
 }
 
 const SCHEMA_AND_TABLE = /^(?:[a-z_]\w{0,62}\.)?[a-z_]\w{0,55}$/i;
@@ -34,7 +36,13 @@ export const TABLE_RULE =
 export function outboxTables(dialect: OutboxDialect, table: string = DEFAULT_TABLE): OutboxTables {
   const problems = [...dialectProblems(dialect), ...tableProblems(table)];
   if (problems.length > 0) throw new PostHogConfigurationError(problems.map((problem) => `outbox: ${problem}`));
-  return { dialect, events: quote(dialect, table), relay: quote(dialect, `${table}_relay`) };
+  const tableFlag = table === DEFAULT_TABLE ? '' : ` --table ${table}`;
+  return {
+    dialect,
+    events: quote(dialect, table),
+    relay: quote(dialect, `${table}_relay`),
+    command: `npx posthog-capture outbox-sql --dialect ${dialect}${tableFlag}`,
+  };
 }
 
 export function dialectProblems(dialect: unknown): string[] {

@@ -9,12 +9,19 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
+import Database from 'libsql';
 import { CaptureService, getCaptureToken, PostHogCaptureModule } from 'nestjs-posthog-capture';
 import { observeCapture, PostHogCaptureMetricsModule } from 'nestjs-posthog-capture/opentelemetry';
+import { sqlOutbox } from 'nestjs-posthog-capture/outbox';
+import { PostHogRelayModule } from 'nestjs-posthog-capture/relay';
 import { reportFlags } from '../../lib/capture/flag-stats.js';
 import { QUIET_FLAGS } from '../support/flag-stats.js';
+import { contextOf } from '../support/outbox.js';
+import { capturedEvent, OutboxRows, projectAt } from '../support/outbox-rows.js';
+import { silent } from '../support/recording.js';
 import { ScriptedQueue } from '../support/scripted-queue.js';
 import { boot, closeAll, KEY, onClose, start, startPostHog } from '../support/harness.js';
+import { until } from '../support/until.js';
 
 afterEach(async () => {
   metrics.disable();
@@ -179,6 +186,30 @@ it('reports the feature flags of an instance that evaluates them', async () => {
     'posthog.flags.cooling_down': [[1, instance]],
     'posthog.flags.definitions.age': [[60, instance]],
   });
+});
+
+it('reports the outbox of a relay', async () => {
+  const posthog = await startPostHog();
+  posthog.failWhen(() => ({ status: 503 }));
+  const db = new Database(':memory:');
+  const rows = new OutboxRows('sqlite', db);
+  await rows.create();
+  await rows.put(projectAt(posthog.url), [{ ...capturedEvent(1), capturedAt: Date.now() - 600_000 }, capturedEvent(2)]);
+  const source = sqlOutbox({ run: db, dialect: 'sqlite' });
+  const relay = PostHogRelayModule.forRoot({ apiKey: KEY, host: posthog.url, source, logger: silent });
+  const app = await contextOf([relay]);
+  const capture = app.get<CaptureService>(getCaptureToken('relay'));
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter);
+  await until(() => capture.stats().queue?.relays === 1);
+  const points = await collect();
+  const valuesOf = (name: string): unknown[] =>
+    (points.get(`posthog.capture.relay.${name}`) ?? []).map(({ value }) => value);
+  expect(valuesOf('events')).toEqual([2]);
+  expect(valuesOf('members')).toEqual([1]);
+  expect(valuesOf('lag')[0]).toBeGreaterThanOrEqual(600);
+  // A database does not tell.
+  expect(valuesOf('memory')).toEqual([]);
 });
 
 it('reports the AI events, which wait in a queue of their own, from the first one on', async () => {

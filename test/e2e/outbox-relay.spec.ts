@@ -190,7 +190,7 @@ describe('a relay with an outbox as source', () => {
     const { capture, lines } = await startRelay();
     await taken();
     await rows.drop();
-    const remedy = 'create it with the statements that npx posthog-capture outbox-sql prints';
+    const remedy = 'create it with the statements that npx posthog-capture outbox-sql --dialect sqlite prints';
     const message = 'A table of the outbox does not exist (SQLITE_ERROR)';
     await until(() => lines.some((line) => line.includes(message)));
     await until(() => capture.stats().queue?.state === 'down');
@@ -242,7 +242,10 @@ describe('the boot', () => {
   it('names the command that prints the tables if they are missing', async () => {
     await rows.drop();
     expect(await bootError({})).toContain(
-      'outbox: A table of the outbox does not exist (SQLITE_ERROR): create it with the statements that npx posthog-capture outbox-sql prints',
+      'outbox: A table of the outbox does not exist (SQLITE_ERROR): create it with the statements that npx posthog-capture outbox-sql --dialect sqlite prints',
+    );
+    expect(await bootError({ source: sqlOutbox({ run: db, dialect: 'sqlite', table: 'crm_events' }) })).toContain(
+      'npx posthog-capture outbox-sql --dialect sqlite --table crm_events prints',
     );
   });
 
@@ -254,7 +257,7 @@ describe('the boot', () => {
 
   it('refuses a table of another shape', async () => {
     await rows.run('ALTER TABLE posthog_outbox DROP COLUMN order_key');
-    expect(await bootError({})).toContain('outbox: A table of the outbox lacks a column');
+    expect(await bootError({})).toContain('outbox: A table with the name of the outbox lacks a column');
   });
 
   it.each<[string, object, string]>([
@@ -276,6 +279,12 @@ describe('the boot', () => {
     ],
   ])('refuses %s', (_what, options, problem) => {
     expect(() => sqlOutbox(options as SqlOutboxOptions)).toThrow(problem);
+  });
+
+  it('refuses waitUntil', async () => {
+    expect(await bootError({ waitUntil: () => undefined } as PostHogRelayModuleOptions)).toContain(
+      'waitUntil: a relay runs until it is closed: remove it',
+    );
   });
 
   it('refuses a queue beside another queue', async () => {

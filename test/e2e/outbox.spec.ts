@@ -1,21 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { CaptureService, PostHogCaptureModule, TrackEvent } from 'nestjs-posthog-capture';
-import {
-  CaptureOutbox,
-  getOutboxToken,
-  OUTBOX_SQL,
-  PostHogOutboxError,
-  PostHogOutboxModule,
-} from 'nestjs-posthog-capture/outbox';
-import { CaptureRecorder, PostHogCaptureTestingModule } from 'nestjs-posthog-capture/testing';
-import { closeAll, expectBalanced, KEY } from '../support/harness.js';
-import { contextOf, FakeTransaction, startOutbox } from '../support/outbox.js';
-import { silent } from '../support/recording.js';
+import { TrackEvent } from 'nestjs-posthog-capture';
+import { PostHogOutboxError } from 'nestjs-posthog-capture/outbox';
+import { closeAll, expectBalanced } from '../support/harness.js';
+import { FakeTransaction, startOutbox } from '../support/outbox.js';
 
 afterEach(closeAll);
 
 const POSTGRES = { dialect: 'postgres' } as const;
+const MYSQL = { dialect: 'mysql' } as const;
 const event = (name: string): { event: string; distinctId: string } => ({ event: name, distinctId: 'user_1' });
 const rejected = async (work: Promise<unknown>): Promise<PostHogOutboxError> => {
   const error: unknown = await work.then(
@@ -108,7 +101,7 @@ describe('run', () => {
     const error = await rejected(outbox.run(tx.run, () => capture.capture(event('order_placed'))));
     expect(error.message).toBe(
       'The events of the transaction could not be written to "posthog_outbox", so it must be rolled back. A table of the outbox does not ' +
-        'exist (42P01). Remedy: create the table with the statements that posthog-capture outbox-sql --dialect postgres prints.',
+        'exist (42P01). Remedy: create it with the statements that npx posthog-capture outbox-sql --dialect postgres prints.',
     );
     expect(error.cause).toBe(tx.failure);
     expect(drops).toMatchObject([{ reason: 'rolled_back', event: 'order_placed' }]);
@@ -124,6 +117,9 @@ describe('run', () => {
     ['42601', 'The database does not understand the statement', 'set the option dialect to that of the database'],
     ['25P02', 'An earlier statement of the transaction has failed', 'roll back to a savepoint'],
     ['ER_NET_PACKET_TOO_LARGE', 'The statement is larger than the database accepts', 'raise max_allowed_packet'],
+    ['42703', 'A table with the name of the outbox lacks a column', 'compare its columns with those that npx posthog-'],
+    ['ER_BAD_FIELD_ERROR', 'A table with the name of the outbox lacks a column', 'compare its columns'],
+    ['23502', 'A table with the name of the outbox has other columns', 'compare its columns'],
     ['57014', 'The database returned an error', 'see the cause of this error'],
   ])(
     'has the code %s of the database, by which a transaction may be repeated, and a remedy',
@@ -140,8 +136,25 @@ describe('run', () => {
     },
   );
 
+  it('recognizes a table that lacks a column by the message of a library without codes', async () => {
+    const { outbox, capture } = await startOutbox({ ...POSTGRES, table: 'crm.events' });
+    const tx = new FakeTransaction();
+    for (const message of [
+      'column "project" of relation "events" does not exist',
+      "Unknown column 'project' in 'field list'",
+      'table events has no column named project',
+    ]) {
+      tx.failure = new Error(message);
+      const error = await rejected(outbox.run(tx.run, () => capture.capture(event('order_placed'))));
+      expect(error.message).toContain(
+        'A table with the name of the outbox lacks a column. Remedy: compare its columns with those that npx posthog-capture outbox-sql ' +
+          '--dialect postgres --table crm.events prints; if it is a table of something else, choose another name with the option table.',
+      );
+    }
+  });
+
   it('writes after each 1000 events or 4 MiB once more', async () => {
-    const { outbox, capture } = await startOutbox(POSTGRES);
+    const { outbox, capture } = await startOutbox(MYSQL);
     const tx = new FakeTransaction();
     await outbox.run(tx.run, async () => {
       for (let index = 0; index < 1002; index += 1) capture.capture(event(`e${index}`));
@@ -155,8 +168,39 @@ describe('run', () => {
     expect(capture.stats()).toMatchObject({ pending: 0, delivered: 1009 });
   });
 
-  it('drops the events that were written before the function failed', async () => {
+  it('runs no statement beside one of the function with PostgreSQL, unless it awaits ready()', async () => {
     const { outbox, capture } = await startOutbox(POSTGRES);
+    const tx = new FakeTransaction();
+    await outbox.run(tx.run, async () => {
+      for (let index = 0; index < 2500; index += 1) capture.capture(event('many'));
+      await new Promise(setImmediate);
+      expect(tx.statements).toHaveLength(0);
+      await capture.ready();
+      expect(tx.statements.map(({ rows }) => rows.length)).toEqual([1000, 1000, 500]);
+      for (let index = 0; index < 1001; index += 1) capture.capture(event('many'));
+      expect(capture.stats()).toMatchObject({ captured: 3501, pending: 3501 });
+    });
+    expect(tx.statements.map(({ rows }) => rows.length)).toEqual([1000, 1000, 500, 1000, 1]);
+    expect(capture.stats()).toMatchObject({ pending: 0, delivered: 3501 });
+  });
+
+  it('rejects with the error of a statement that ready() has run', async () => {
+    const { outbox, capture } = await startOutbox(POSTGRES);
+    const tx = new FakeTransaction();
+    const running = outbox.run(tx.run, async () => {
+      for (let index = 0; index < 1000; index += 1) capture.capture(event('many'));
+      tx.failure = new Error('disk full');
+      await capture.ready();
+      tx.failure = undefined;
+      capture.capture(event('last'));
+    });
+    expect((await rejected(running)).cause).toMatchObject({ message: 'disk full' });
+    expect(tx.statements).toEqual([]);
+    expect(capture.stats()).toMatchObject({ pending: 0, droppedByReason: { rolled_back: 1001 } });
+  });
+
+  it('drops the events that were written before the function failed', async () => {
+    const { outbox, capture } = await startOutbox(MYSQL);
     const tx = new FakeTransaction();
     const running = outbox.run(tx.run, async () => {
       for (let index = 0; index < 1001; index += 1) capture.capture(event('many'));
@@ -285,6 +329,39 @@ describe('run', () => {
     expect(capture.stats()).toMatchObject({ captured: 1, delivered: 1, pending: 0 });
   });
 
+  it('waits for transactions that begin while the application closes', async () => {
+    const { outbox, capture, app } = await startOutbox(POSTGRES);
+    const [first, second] = [new FakeTransaction(), new FakeTransaction()];
+    const ends: (() => void)[] = [];
+    const order: string[] = [];
+    const begin = (tx: FakeTransaction): Promise<void> =>
+      outbox.run(tx.run, async () => {
+        capture.capture(event('a'));
+        await new Promise<void>((resolve) => ends.push(resolve));
+        for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+        order.push('ended');
+      });
+    const running = [begin(first)];
+    const closing = app.close().then(() => order.push('closed'));
+    await new Promise(setImmediate);
+    running.push(begin(second));
+    ends[0]?.();
+    await running[0];
+    ends[1]?.();
+    await Promise.all([...running, closing]);
+    expect(order).toEqual(['ended', 'ended', 'closed']);
+    expect([first.names, second.names]).toEqual([[['a']], [['a']]]);
+    expect(capture.stats()).toMatchObject({ captured: 2, delivered: 2, pending: 0 });
+  });
+
+  it('writes events after the shutdown as before', async () => {
+    const { outbox, capture, app } = await startOutbox(POSTGRES);
+    await app.close();
+    const tx = new FakeTransaction();
+    await outbox.run(tx.run, () => capture.capture(event('last')));
+    expect(tx.names).toEqual([['last']]);
+  });
+
   it('says how many events are in transactions that outlast the time limit of the shutdown', async () => {
     const { outbox, capture, app, lines } = await startOutbox(POSTGRES, { shutdownTimeoutMs: 0 });
     const tx = new FakeTransaction();
@@ -388,81 +465,5 @@ describe('afterCommit', () => {
     const tx = new FakeTransaction();
     await outbox.run(tx.run, () => outbox.afterCommit(() => capture.capture(event('a'))));
     expect(tx.names).toEqual([['a']]);
-  });
-});
-
-describe('the module', () => {
-  it.each([
-    [{}, 'dialect: expected "postgres", "mysql", "sqlite" (mysql also for MariaDB)'],
-    [{ dialect: 'postgres', table: 'a; DROP TABLE b' }, 'table: expected the name of a table'],
-    [{ dialect: 'postgres', tabel: 'x' }, '"tabel" is not an option: did you mean table?'],
-  ])('refuses %j at boot', async (options, problem) => {
-    const imports = [PostHogCaptureModule.forRoot({ enabled: false }), PostHogOutboxModule.forRoot(options as never)];
-    await expect(contextOf(imports)).rejects.toThrow(problem);
-  });
-
-  it('needs an instance', async () => {
-    await expect(contextOf([PostHogOutboxModule.forRoot(POSTGRES)])).rejects.toThrow(
-      'PostHogOutboxModule has no instance to work with: import PostHogCaptureModule.forRoot()',
-    );
-  });
-
-  it('serves a named instance, and leaves the default one alone', async () => {
-    const options = { apiKey: KEY, host: 'http://127.0.0.1:9', shutdownTimeoutMs: 0, logger: silent };
-    const app = await contextOf([
-      PostHogCaptureModule.forRoot(options),
-      PostHogCaptureModule.forRoot({ ...options, name: 'billing' }),
-      PostHogOutboxModule.forRootAsync({ useFactory: () => ({ ...POSTGRES, table: 'crm.events' }), name: 'billing' }),
-    ]);
-    const tx = new FakeTransaction();
-    const [capture, billing] = [app.get(CaptureService), app.get<CaptureService>('CaptureService:billing')];
-    await app.get<CaptureOutbox>(getOutboxToken('billing')).run(tx.run, () => {
-      capture.capture(event('a'));
-      billing.capture(event('b'));
-    });
-    expect(tx.names).toEqual([['b']]);
-    expect(tx.statements[0]?.sql).toContain('INSERT INTO "crm"."events" ');
-    expect(capture.stats().pending).toBe(1);
-  });
-
-  it('only runs the function while the instance is disabled', async () => {
-    const app = await contextOf([
-      PostHogCaptureModule.forRoot({ enabled: false }),
-      PostHogOutboxModule.forRoot(POSTGRES),
-    ]);
-    const outbox = app.get(CaptureOutbox);
-    expect(await outbox.run({}, () => 1)).toBe(1);
-    expect(await outbox.afterCommit(() => 2)).toBe(2);
-    expect(outbox.runSync({}, () => 3)).toBe(3);
-    expect(
-      await outbox.transaction({ transaction: (work: (tx: string) => unknown) => work('tx') }, (tx) =>
-        Promise.resolve(tx),
-      ),
-    ).toBe('tx');
-  });
-
-  it('records the events of a transaction in tests when it ends, without a database', async () => {
-    const app = await contextOf([
-      PostHogCaptureTestingModule.forRoot({ logger: silent }),
-      PostHogOutboxModule.forRoot(POSTGRES),
-    ]);
-    const [outbox, capture, recorder] = [app.get(CaptureOutbox), app.get(CaptureService), app.get(CaptureRecorder)];
-    await outbox.run({ save: () => undefined }, () => {
-      capture.capture(event('kept'));
-      expect(recorder.events).toEqual([]);
-    });
-    const failed = outbox.transaction({ transaction: (work: (tx: object) => Promise<unknown>) => work({}) }, () => {
-      capture.capture(event('undone'));
-      return Promise.reject(new Error('failed'));
-    });
-    await expect(failed).rejects.toThrow('failed');
-    expect(recorder.events.map(({ event: name }) => name)).toEqual(['kept']);
-  });
-
-  it('has the statements for migrations', () => {
-    for (const dialect of ['postgres', 'mysql', 'sqlite'] as const) {
-      expect(OUTBOX_SQL[dialect].up[0]).toMatch(/^CREATE TABLE ["`]posthog_outbox["`] \(/);
-      expect(OUTBOX_SQL[dialect].down.at(-1)).toMatch(/^DROP TABLE ["`]posthog_outbox["`]$/);
-    }
   });
 });

@@ -68,7 +68,7 @@ export function describeRelayCommand(name: string, server: () => OpenServer): vo
       process.env.POSTHOG_OUTBOX_URL = server().url;
       expect(await runCli(['relay', '--outbox-table', 'other_outbox'], terminal)).toBe(2);
       expect(terminal.stderr).toMatch(
-        /A table of the outbox does not exist \(\w+\): .*npx posthog-capture outbox-sql prints/,
+        /A table of the outbox does not exist \(\w+\): .*npx posthog-capture outbox-sql --dialect \w+ --table other_outbox prints/,
       );
     });
   });

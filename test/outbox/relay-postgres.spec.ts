@@ -10,7 +10,7 @@ import {
   type PostgresServer,
   startPostgres,
 } from '../support/postgres-server.js';
-import { idsOf, manyEvents } from '../support/stored-events.js';
+import { eventOf, idsOf, manyEvents } from '../support/stored-events.js';
 import { until } from '../support/until.js';
 import { describeRecovery } from '../stores/recovery-contract.js';
 import { describeRelayCommand } from './relay-command.js';
@@ -68,6 +68,50 @@ describeWithPostgres('the outbox in PostgreSQL', () => {
       await pool.query('GRANT INSERT, UPDATE, DELETE ON posthog_outbox, posthog_outbox_relay TO reader');
       expect((await source.recover(EVERYTHING)).events).toHaveLength(2);
       expect(await outbox.sample('abc1')).toMatchObject({ state: 'ok', relays: 1, partitionsHeld: 1, problems: [] });
+      await source.close();
+      await rows.drop();
+    });
+
+    it('is told why rows that cannot be read stay, also when there are so many that nothing is taken, and goes on after the grant', async () => {
+      const rows = new OutboxRows('postgres', pool);
+      await rows.create();
+      await pool.query('CREATE ROLE remover LOGIN; GRANT ALL ON posthog_outbox_relay TO remover');
+      await pool.query('GRANT SELECT, DELETE ON posthog_outbox TO remover');
+      const outbox = sqlOutbox({ run: server.pool({ user: 'remover' }), dialect: 'postgres' });
+      const source = outbox.source();
+      const take = async (): Promise<{ ids: string[]; warnings: readonly string[] }> => {
+        const { events, warnings } = await source.recover(EVERYTHING);
+        return { ids: idsOf(events), warnings };
+      };
+      const kept =
+        'The outbox contains rows that cannot be read, and the relay could not set them aside: The database user lacks a permission (42501)';
+      await rows.put('abc1', [{ ...eventOf(0), payload: '[' }, eventOf(1)]);
+      expect(await take()).toEqual({ ids: ['id_1'], warnings: [] });
+      expect(await outbox.sample('abc1')).toMatchObject({
+        state: 'ok',
+        problems: [{ severity: 'degraded', message: kept, remedy: expect.stringMatching(/^grant it SELECT, UPDATE/) }],
+      });
+      await pool.query(
+        'INSERT INTO posthog_outbox (project, uuid, name, order_key, format, payload, captured_at) ' +
+          `SELECT 'abc1', n, 'n', 'k', 'v0', '[', 0 FROM generate_series(1, 21000) AS n`,
+      );
+      await rows.put('abc1', [eventOf(2)]);
+      await until(async () => (await take()).ids.length === 0 && (await outbox.sample('abc1')).state === 'down');
+      expect(await outbox.sample('abc1')).toMatchObject({
+        problems: [{ severity: 'down', message: `${kept}. There are so many that it has stopped taking events` }],
+      });
+      await pool.query('GRANT UPDATE ON posthog_outbox TO remover');
+      const taken: string[] = [];
+      const warned: string[] = [];
+      await until(async () => {
+        const { ids, warnings } = await take();
+        taken.push(...ids);
+        warned.push(...warnings);
+        return taken.length > 0;
+      });
+      expect(taken).toEqual(['id_2']);
+      expect(warned).toEqual([expect.stringMatching(/^The outbox contained rows that cannot be read/)]);
+      expect(await outbox.sample('abc1')).toMatchObject({ state: 'ok', problems: [{ severity: 'note' }] });
       await source.close();
       await rows.drop();
     });

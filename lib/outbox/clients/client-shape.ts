@@ -12,6 +12,8 @@ export interface SqlClient {
   readonly transaction: object | null;
   /** How a transaction is opened. */
   readonly remedy: string;
+  /** Statements may be started while another one of the transaction runs. */
+  readonly queues: boolean;
   /** Runs a statement that returns rows. */
   read(statement: Statement): Promise<readonly Row[]>;
   /** Runs a statement that returns none. */
@@ -34,6 +36,8 @@ export interface ClientShape {
   readonly begin?: SqlClient['begin'];
   /** `execute` is synchronous. Default: false. */
   readonly isSync?: boolean;
+  /** As in SqlClient. Default: not with PostgreSQL, because pg 9 will refuse it. */
+  readonly queues?: boolean;
   /** The client numbers the places of values: `$1`. Default: it does with PostgreSQL. */
   readonly numbers?: boolean;
 }

@@ -10,6 +10,7 @@ export const postgresJs: Recognize = (handle) => {
     remedy: 'pass the sql of sql.begin((sql) => …)',
     execute: (text, values) => call(handle, 'unsafe', text, values),
     ...(has(handle, 'begin') && { begin: beginWith(handle, 'begin') }),
+    queues: true,
   };
 };
 

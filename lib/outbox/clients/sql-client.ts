@@ -23,15 +23,20 @@ class RecognizedClient implements SqlClient {
   readonly name: string;
   readonly transaction: object | null;
   readonly remedy: string;
+  readonly queues: boolean;
   readonly begin: SqlClient['begin'];
   readonly writeNow: SqlClient['writeNow'];
   readonly #execute: ClientShape['execute'];
   readonly #numbers: boolean;
 
-  constructor({ name, transaction, remedy, begin, execute, isSync, numbers }: ClientShape, dialect: OutboxDialect) {
+  constructor(
+    { name, transaction, remedy, begin, execute, isSync, numbers, queues }: ClientShape,
+    dialect: OutboxDialect,
+  ) {
     this.name = name;
     this.transaction = transaction;
     this.remedy = remedy;
+    this.queues = queues ?? dialect !== 'postgres';
     this.begin = begin;
     this.#execute = execute;
     this.#numbers = numbers ?? dialect === 'postgres';
