@@ -1,5 +1,5 @@
 // Pods that hand events to relays through Redis, beside direct delivery and BullMQ: see docs/fleet.md.
-import { median, number, ratios, spread } from '../support/numbers.mjs';
+import { differences, mean, median, number, ratios, spread } from '../support/numbers.mjs';
 import { startProcess } from '../support/processes.mjs';
 import { withRedis } from '../support/redis.mjs';
 import { printTable, progress } from '../support/table.mjs';
@@ -10,12 +10,22 @@ const JOB_EVENTS = 4000;
 const QUIET_EVENTS = 3000;
 const LATENCY_EVENTS = 40_000;
 const ACCEPTED = 5000;
+/** Turns until a process has compiled its code. */
+const WARM_UP_TURNS = 6;
+/** The first runs of each leg count as its start. */
+const FIRST_RUNS = 5;
+
+/** How BullMQ gets the events. */
+const JOBS = {
+  bulk: { label: 'BullMQ, a job per event, added 100 at a time', events: JOB_EVENTS },
+  single: { label: 'BullMQ, a job per event, added one by one', events: JOB_EVENTS },
+  hundred: { label: 'BullMQ, a job per hundred', events: LEG_EVENTS },
+};
 
 export const fleet = (sink, { quick }) => withRedis((redis) => measureFleet(sink, redis, quick));
 
 async function measureFleet(sink, redis, quick) {
   const scale = quick ? 0.05 : 1;
-  const turns = quick ? 1 : 7;
   const children = [];
   const start = async (options) => {
     const child = startProcess('fleet');
@@ -23,10 +33,11 @@ async function measureFleet(sink, redis, quick) {
     await child.call('open', { url: sink.url, path: redis.path, ...options });
     return child;
   };
+  const turns = quick ? { measured: 1, warmUp: 0 } : { measured: 7, warmUp: WARM_UP_TURNS };
   try {
-    const samples = await measureLegs({ sink, redis, start, turns, warmUp: quick ? 0 : 3, scale });
+    const samples = await measureLegs({ sink, redis, start, turns, scale });
     printLegs(samples);
-    printBull(samples);
+    printJobs(samples);
     printRest(await measureRest({ sink, redis, start, scale }), samples);
     if (quick) console.log('\n--quick has too few events and turns for meaningful results.');
   } finally {
@@ -42,92 +53,108 @@ async function measured(redis, child, request) {
   return { ...result, redisUs: ((await redis.cpuUs()) - cpu) / request.count };
 }
 
-async function measureLegs({ sink, redis, start, turns, warmUp, scale }) {
-  const legs = {
-    direct: await start({ name: 'direct' }),
-    pod: await start({ name: 'pod' }),
-    discarding: await start({ name: 'discarding' }),
-    relay: await start({ name: 'relay' }),
-  };
-  const bulls = [];
-  for (const perJob of [1, 100]) {
-    const count = Math.ceil((perJob === 1 ? JOB_EVENTS : LEG_EVENTS) * scale);
-    const add = await start({ name: 'bullAdd', perJob });
-    bulls.push({ perJob, count, add, work: null });
-    await add.call('make', { count });
-  }
+/**
+ * Each leg runs twice per turn, and the second run counts: a process that was idle while the others ran has cold caches, and V8 has shrunk its
+ * young generation meanwhile, which is not how a busy one works.
+ */
+async function measureLegs({ sink, redis, start, turns, scale }) {
   const count = Math.ceil(LEG_EVENTS * scale);
-  const eventBytes = await legs.direct.call('make', { count });
-  await legs.pod.call('make', { count });
-  await legs.discarding.call('make', { count });
-  const samples = { direct: [], pod: [], discarding: [], relay: [], 1: [], 100: [], eventBytes };
-  for (let turn = 1; turn <= turns + warmUp; turn += 1) {
-    progress(`fleet: turn ${turn} of ${turns + warmUp}`);
-    await sink.reset({ count });
-    const direct = await measured(redis, legs.direct, { count });
-    await sink.verified('direct');
-    await redis.clear();
-    const emptyBytes = await redis.usedBytes();
-    const pod = await measured(redis, legs.pod, { count });
-    pod.bytes = ((await redis.usedBytes()) - emptyBytes) / count;
-    const discarding = await measured(redis, legs.discarding, { count });
-    await sink.reset({ count });
-    const relay = await measured(redis, legs.relay, { count });
-    await sink.verified('relay');
-    const jobs = {};
-    for (const bull of bulls) {
+  const child = {};
+  for (const name of ['direct', 'pod', 'discarding', 'relay']) child[name] = await start({ name });
+  const jobs = {};
+  for (const [kind, { label, events }] of Object.entries(JOBS)) {
+    const add = await start({ name: 'bullAdd', kind });
+    const work = await start({ name: 'bullWork', kind });
+    jobs[kind] = { label, count: Math.ceil(events * scale), add, work };
+    await add.call('make', { count: jobs[kind].count });
+  }
+  const eventBytes = await child.direct.call('make', { count });
+  for (const name of ['pod', 'discarding']) await child[name].call('make', { count });
+
+  const samples = {
+    eventBytes,
+    direct: [],
+    pod: [],
+    discarding: [],
+    relay: [],
+    first: { direct: [], pod: [], relay: [] },
+  };
+  for (const kind of Object.keys(jobs)) samples[kind] = [];
+  const runs = {
+    async direct() {
+      await sink.reset({ count });
+      const direct = await measured(redis, child.direct, { count });
+      await sink.verified('direct');
+      return { direct };
+    },
+    async fleet() {
       await redis.clear();
-      const before = await redis.usedBytes();
-      const add = await measured(redis, bull.add, { count: bull.count });
-      const bytes = ((await redis.usedBytes()) - before) / bull.count;
-      // A worker of its own for each kind of job: they share a queue.
-      const work = await start({ name: 'bullWork', perJob: bull.perJob });
-      const taken = await measured(redis, work, { count: bull.count });
-      await work.stop();
-      jobs[bull.perJob] = { add, work: taken, bytes };
+      const emptyBytes = await redis.usedBytes();
+      const pod = await measured(redis, child.pod, { count });
+      pod.bytes = ((await redis.usedBytes()) - emptyBytes) / count;
+      await sink.reset({ count });
+      const relay = await measured(redis, child.relay, { count });
+      await sink.verified('relay');
+      return { pod, relay };
+    },
+    async discarding() {
+      return { discarding: await measured(redis, child.discarding, { count }) };
+    },
+  };
+  for (const [kind, { add, work, count: events }] of Object.entries(jobs)) {
+    runs[kind] = async () => {
+      await redis.clear();
+      const emptyBytes = await redis.usedBytes();
+      const added = await measured(redis, add, { count: events });
+      const bytes = ((await redis.usedBytes()) - emptyBytes) / events;
+      return { [kind]: { add: added, bytes, work: await measured(redis, work, { count: events }) } };
+    };
+  }
+  for (let turn = 1; turn <= turns.warmUp + turns.measured; turn += 1) {
+    progress(`fleet: turn ${turn} of ${turns.warmUp + turns.measured}`);
+    for (const run of Object.values(runs)) {
+      const before = await run();
+      const results = await run();
+      for (const [leg, result] of Object.entries(results)) {
+        const first = samples.first[leg];
+        if (first && first.length < FIRST_RUNS) first.push(before[leg].cpuUs, result.cpuUs);
+        if (turn > turns.warmUp) samples[leg].push(result);
+      }
     }
-    if (turn <= warmUp) continue;
-    samples.direct.push(direct);
-    samples.pod.push(pod);
-    samples.discarding.push(discarding);
-    samples.relay.push(relay);
-    for (const { perJob } of bulls) samples[perJob].push(jobs[perJob]);
   }
   progress('');
   return samples;
 }
 
 const of = (turns, field) => turns.map((turn) => turn[field]);
+const none = '–';
 
-function printLegs({ direct, pod, discarding, relay, eventBytes }) {
+function printLegs({ direct, pod, discarding, relay, eventBytes, first }) {
   const cpu = of(direct, 'cpuUs');
+  const startOf = (leg) => mean(first[leg].slice(0, FIRST_RUNS));
+  const row = (label, turns, start, redis) => [
+    label,
+    spread(of(turns, 'cpuUs')),
+    turns === direct ? '1' : spread(ratios(of(turns, 'cpuUs'), cpu), 2),
+    start,
+    turns === discarding ? none : spread(of(turns, 'perSecond'), 0),
+    ...redis,
+  ];
+  const started = (leg) => `${number(startOf(leg))} (× ${number(startOf(leg) / startOf('direct'), 2)})`;
   printTable(`fleet: legs, per event of ${number(eventBytes, 0)} bytes, 100 per turn of the event loop`, [
-    ['leg', 'CPU µs', '× direct', 'events/s', 'Redis µs', 'Redis bytes'],
-    ['direct to PostHog', spread(cpu), '1', spread(of(direct, 'perSecond'), 0), '–', '–'],
     [
-      'pod to Redis',
-      spread(of(pod, 'cpuUs')),
-      spread(ratios(of(pod, 'cpuUs'), cpu), 2),
-      spread(of(pod, 'perSecond'), 0),
-      spread(of(pod, 'redisUs'), 2),
-      spread(of(pod, 'bytes'), 0),
+      'leg',
+      'CPU µs',
+      '× direct',
+      `the first ${number(FIRST_RUNS * LEG_EVENTS, 0)} of a process`,
+      'events/s',
+      'Redis µs',
+      'Redis bytes',
     ],
-    [
-      'of it without the queue: a sender that discards',
-      spread(of(discarding, 'cpuUs')),
-      spread(ratios(of(discarding, 'cpuUs'), cpu), 2),
-      '–',
-      '–',
-      '–',
-    ],
-    [
-      'relay, Redis to PostHog',
-      spread(of(relay, 'cpuUs')),
-      spread(ratios(of(relay, 'cpuUs'), cpu), 2),
-      spread(of(relay, 'perSecond'), 0),
-      spread(of(relay, 'redisUs'), 2),
-      '–',
-    ],
+    row('direct to PostHog', direct, number(startOf('direct')), [none, none]),
+    row('pod to Redis', pod, started('pod'), [spread(of(pod, 'redisUs'), 2), spread(of(pod, 'bytes'), 0)]),
+    row('of it without the queue: a sender that discards', discarding, none, [none, none]),
+    row('relay, Redis to PostHog', relay, started('relay'), [spread(of(relay, 'redisUs'), 2), none]),
   ]);
 }
 
@@ -135,19 +162,19 @@ function printLegs({ direct, pod, discarding, relay, eventBytes }) {
  * Putting and taking ready-made events. The first row includes what the package does for the events until the queue has them, which an
  * application with BullMQ has to do itself: a bounded queue, order by person, retries, counts. The second row is without it.
  */
-function printBull({ direct, pod, discarding, relay, ...jobs }) {
+function printJobs({ direct, pod, discarding, relay, ...samples }) {
   const put = of(pod, 'cpuUs');
-  const writing = pod.map(({ cpuUs }, turn) => Math.max(0, cpuUs - discarding[turn].cpuUs));
-  const taking = relay.map(({ cpuUs }, turn) => Math.max(0, cpuUs - direct[turn].cpuUs));
+  const writing = differences(put, of(discarding, 'cpuUs'));
+  const taking = differences(of(relay, 'cpuUs'), of(direct, 'cpuUs'));
   const redisUs = relay.map((turn, index) => turn.redisUs + pod[index].redisUs);
   // Of medians, because a difference may be close to zero in a single turn.
   const times = (others, ours) => number(median(others) / median(ours));
-  const bull = (label, perJob) => {
-    const added = of(of(jobs[perJob], 'add'), 'cpuUs');
-    const taken = of(of(jobs[perJob], 'work'), 'cpuUs');
-    const server = jobs[perJob].map(({ add, work }) => add.redisUs + work.redisUs);
+  const rowOf = (kind) => {
+    const added = of(of(samples[kind], 'add'), 'cpuUs');
+    const taken = of(of(samples[kind], 'work'), 'cpuUs');
+    const server = samples[kind].map(({ add, work }) => add.redisUs + work.redisUs);
     return [
-      label,
+      JOBS[kind].label,
       spread(added),
       times(added, put),
       times(added, writing),
@@ -155,11 +182,10 @@ function printBull({ direct, pod, discarding, relay, ...jobs }) {
       times(taken, taking),
       spread(server, 2),
       times(server, redisUs),
-      spread(of(jobs[perJob], 'bytes'), 0),
+      spread(of(samples[kind], 'bytes'), 0),
     ];
   };
-  const none = '–';
-  printTable('fleet: the queue beside BullMQ, per event', [
+  printTable('fleet: the queue beside BullMQ, per event; its workers do nothing with the jobs', [
     [
       'queue',
       'put, CPU µs',
@@ -183,8 +209,7 @@ function printBull({ direct, pod, discarding, relay, ...jobs }) {
       spread(of(pod, 'bytes'), 0),
     ],
     ['the queue alone: less a sender that discards', spread(writing), none, none, none, none, none, none, none],
-    bull('BullMQ, a job per event; a worker that does nothing', 1),
-    bull('BullMQ, a job per hundred; a worker that does nothing', 100),
+    ...Object.keys(JOBS).map(rowOf),
   ]);
 }
 
@@ -213,39 +238,41 @@ async function measureRest({ sink, redis, start, scale }) {
   results.frozenAccept = await pod.call('accept', {});
   redis.thaw();
   await pod.call('flush');
-  await redis.clear();
   const count = Math.ceil(LATENCY_EVENTS * scale);
   await pod.call('make', { count });
   for (const { latencyMs, relays } of [
     { latencyMs: 200, relays: 1 },
+    { latencyMs: 200, relays: 2 },
     { latencyMs: 50, relays: 1 },
-    { latencyMs: 50, relays: 2 },
   ]) {
-    progress(`fleet: ${relays} relays at ${latencyMs} ms`);
+    progress(`fleet: relays at ${latencyMs} ms: ${relays}`);
     await redis.clear();
-    await pod.call('run', { count });
     await sink.reset({ latencyMs, count });
-    results[`${relays} at ${latencyMs}`] = await drainedBy(sink, start, relays, count);
+    results[`${relays} at ${latencyMs}`] = await deliveredBy({ sink, redis, start, pod, relays, count });
   }
   progress('');
   return results;
 }
 
-/** Events per second from start to the last response. */
-async function drainedBy(sink, start, relays, count) {
+/** Events per second from the pod's first event to the last response. Each relay has its partitions before. */
+async function deliveredBy({ sink, redis, start, pod, relays, count }) {
   const children = [];
   while (children.length < relays) children.push(await start({ name: 'relay' }));
-  const startedAt = performance.now();
   // How many each gets is not known: they end when the sink has all.
   for (const child of children) child.call('run', { count: Infinity }).catch(() => undefined);
+  while ((await redis.relays()) < relays) await pause();
+  const startedAt = performance.now();
+  await pod.call('run', { count });
   let ms = 0;
   for (let arrived = 0; arrived < count; ms = performance.now() - startedAt) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
     arrived = (await sink.report()).events;
   }
   for (const child of children) await child.stop();
   return (count * 1000) / ms;
 }
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 function printRest(results, { relay, direct }) {
   const { podQuiet, directQuiet, directAccept, podAccept, frozenAccept } = results;
@@ -260,7 +287,7 @@ function printRest(results, { relay, direct }) {
     ['relay, immediate responses: events/s of one core', number(median(of(relay, 'cpuUs').map((us) => 1e6 / us)), 0)],
     ['direct, immediate responses: events/s of one core', number(median(of(direct, 'cpuUs').map((us) => 1e6 / us)), 0)],
     ['one relay at 200 ms, events/s', number(results['1 at 200'], 0)],
+    ['two relays at 200 ms, × one', number(results['2 at 200'] / results['1 at 200'], 2)],
     ['one relay at 50 ms, events/s', number(results['1 at 50'], 0)],
-    ['two relays at 50 ms, × one', number(results['2 at 50'] / results['1 at 50'], 2)],
   ]);
 }

@@ -130,26 +130,28 @@ const LEGS = {
       },
     };
   },
-  async bullAdd({ path, perJob }) {
+  async bullAdd({ path, kind }) {
     const { Queue } = await import('bullmq');
-    const queue = new Queue('events', { connection: { path } });
-    const defaults = { removeOnComplete: true };
+    const queue = new Queue(kind, { connection: { path } });
+    const opts = { removeOnComplete: true };
     await queue.waitUntilReady();
+    const add = {
+      bulk: (payloads) => queue.addBulk(payloads.map((data) => ({ name: 'event', data: { data }, opts }))),
+      single: (payloads) => Promise.all(payloads.map((data) => queue.add('event', { data }, opts))),
+      hundred: (payloads) => queue.add('events', { payloads }, opts),
+    }[kind];
     return {
       async run(events, perTurn) {
-        for (let from = 0; from < events.length; from += perTurn) {
-          const payloads = events.slice(from, from + perTurn).map(({ payload }) => payload);
-          if (perJob === 1)
-            await queue.addBulk(payloads.map((data) => ({ name: 'event', data: { data }, opts: defaults })));
-          else await queue.add('events', { payloads }, defaults);
-        }
+        for (let from = 0; from < events.length; from += perTurn)
+          await add(events.slice(from, from + perTurn).map(({ payload }) => payload));
       },
     };
   },
   /** Does nothing with the jobs: only what taking them costs. */
-  async bullWork({ path, perJob }) {
+  async bullWork({ path, kind }) {
     const { Worker } = await import('bullmq');
-    const worker = new Worker('events', async () => undefined, {
+    const perJob = kind === 'hundred' ? PER_TURN : 1;
+    const worker = new Worker(kind, async () => undefined, {
       connection: { path },
       concurrency: 100,
       autorun: false,

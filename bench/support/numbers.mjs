@@ -6,6 +6,8 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 /** The quantile for a share of the values. */
 export function quantile(values, share) {
   const sorted = Float64Array.from(values).sort();

@@ -48,8 +48,16 @@ class MeasuredRedis {
   }
 
   /** Memory of the data, without buffers of clients. */
-  usedBytes() {
-    return this.#number('memory', 'used_memory_dataset');
+  async usedBytes() {
+    const bytes = await this.#number('memory', 'used_memory_dataset');
+    // Redis subtracts its overhead, and overflows if that is larger.
+    return bytes > Number.MAX_SAFE_INTEGER ? 0 : bytes;
+  }
+
+  /** Number of relays that hold partitions. */
+  async relays() {
+    const owners = await this.#client.keys('*:owner');
+    return owners.length === 0 ? 0 : new Set(await this.#client.mget(owners)).size;
   }
 
   clear() {

@@ -7,12 +7,14 @@ export interface LeaseTimes {
   /** A relay that is silent for this long has lost its partitions. */
   readonly leaseMs: number;
   readonly renewMs: number;
-  /** Interval at which free partitions are looked for. */
+  /** Longest interval at which free partitions are looked for. */
   readonly balanceMs: number;
 }
 
 const TIMES: LeaseTimes = { leaseMs: 15_000, renewMs: 5000, balanceMs: 1000 };
 const RETRY_MS = 200;
+/** After a relay came or went, rounds follow at up to a tenth of `balanceMs` while this one has less than its share. */
+const FIRST_ROUNDS = 10;
 /** Rounds in which nothing is taken, after Redis has lost its data. One is too few for a relay whose round is late. */
 const ROUNDS_TO_RENEW = 2;
 /** Multiple of `renewMs` at which partitions of pods with another setting are looked for. */
@@ -73,6 +75,9 @@ export class PartitionLeases {
   /** Number of rounds in which nothing is taken. */
   #waitRounds = 0;
   #isRegistered = false;
+  /** Number of living relays, as of the last round. */
+  #relays = 0;
+  #nextRoundMs = 0;
 
   constructor(client: RedisClient, keys: StreamKeys, partitions: number, events: LeaseEvents, times = TIMES) {
     this.#client = client;
@@ -92,9 +97,10 @@ export class PartitionLeases {
       // Redis is down, which the sample of the queue reports.
       .catch(() => {
         this.#waitRounds = Math.max(1, this.#waitRounds);
+        this.#nextRoundMs = this.#times.balanceMs;
       })
       .then(() => {
-        if (!this.#released) this.#timer = backgroundTimer(() => void this.start(), this.#times.balanceMs);
+        if (!this.#released) this.#timer = backgroundTimer(() => void this.start(), this.#nextRoundMs);
       });
     return this.#round;
   }
@@ -103,6 +109,14 @@ export class PartitionLeases {
   confirm(partition: number): Promise<void> | undefined {
     const lease = this.#held.get(partition);
     return lease && !isValid(lease) ? this.#renewUntilKnown(lease) : undefined;
+  }
+
+  /** Gives up the partitions that are draining and idle. Never rejects: a lease that cannot be given up ends by itself. */
+  async giveUpIdle(): Promise<void> {
+    const idle = [...this.#held.values()].filter(
+      ({ draining, partition }) => draining && this.#events.isIdle(partition),
+    );
+    await Promise.allSettled(idle.map((lease) => this.#let(lease)));
   }
 
   /** Gives up all partitions, so that other relays need not wait until their leases end. */
@@ -127,18 +141,25 @@ export class PartitionLeases {
       this.#lookForOthers(),
       ...due.map((lease) => this.#renew(lease)),
     ]);
-    const [relays, added] = Array.isArray(registered) ? registered.map(Number) : [];
+    const [relays = 1, added] = Array.isArray(registered) ? registered.map(Number) : [];
     const isNew = !this.#isRegistered;
     this.#isRegistered = true;
     if (added === 1 && !isNew) this.#waitRounds = ROUNDS_TO_RENEW;
-    if (this.#waitRounds > 0) return this.#renewAll();
+    const { balanceMs } = this.#times;
+    this.#nextRoundMs = relays === this.#relays ? Math.min(balanceMs, 2 * this.#nextRoundMs) : balanceMs / FIRST_ROUNDS;
+    this.#relays = relays;
+    if (this.#waitRounds > 0) {
+      this.#nextRoundMs = balanceMs;
+      return this.#renewAll();
+    }
     const used = [...Array(this.#partitions).keys(), ...this.#others];
-    const share = Math.ceil(used.length / Math.max(1, relays ?? 1));
+    const share = Math.ceil(used.length / Math.max(1, relays));
     await this.#giveUp(share);
     for (const partition of used) {
       if (this.#kept.length >= share || this.#released) break;
       if (!this.#held.has(partition)) await this.#take(partition);
     }
+    if (this.#kept.length >= share) this.#nextRoundMs = balanceMs;
   }
 
   /** After a failure, or when Redis has lost its data, all leases may have ended. Living relays renew theirs before they take others. */
@@ -184,8 +205,7 @@ export class PartitionLeases {
       if (lease.draining !== draining) onDrain(lease.partition, draining);
       lease.draining = draining;
     }
-    const ended = idleFirst.filter(({ draining, partition }) => draining && isIdle(partition));
-    await Promise.all(ended.map((lease) => this.#let(lease)));
+    await this.giveUpIdle();
   }
 
   #isUnused({ partition }: Lease): boolean {

@@ -168,6 +168,7 @@ export class StreamSource implements QueueSource {
     if (this.#flush) clearImmediate(this.#flush);
     this.#flush = null;
     await Promise.all([...this.#partitions.values()].map((partition) => partition.flush()));
+    await this.#leases?.giveUpIdle();
   }
 
   #startLeases(project: string): PartitionLeases {

