@@ -46,7 +46,7 @@ const MAY_IMPORT = {
   flags: ['posthog-node', 'module', 'tracking', 'capture', 'options', 'context', 'delivery', 'json', 'shared'],
   serverless: ['tracking', 'capture', 'options', 'delivery', 'shared'],
   live: [],
-  inspector: ['live', 'tracking', 'capture', 'events', 'options', 'context', 'queue', 'delivery', 'shared'],
+  inspector: ['live', 'health', 'tracking', 'capture', 'events', 'options', 'context', 'queue', 'delivery', 'shared'],
   testing: ['live', 'module', 'tracking', 'capture', 'events', 'options', 'context', 'wire', 'delivery', 'shared'],
   cli: [
     'outbox',

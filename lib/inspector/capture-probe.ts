@@ -3,7 +3,6 @@ import { type CaptureStats } from '../capture/capture-stats.js';
 import { type EventStats } from '../capture/event-stats.js';
 import { type EventWatcher } from '../capture/report/event-reporter.js';
 import { NO_NAME, OTHERS } from '../capture/report/event-counts.js';
-import { capitalized, routeOf } from '../capture/report/route.js';
 import { watchEvents } from '../capture/report/watch-events.js';
 import { type AnsweredRequest, type EventDrop, type QueuedEvent, type SendFailure } from '../delivery/delivery.js';
 import { pathsIn } from '../events/event-catalog.js';
@@ -12,7 +11,7 @@ import { type LiveProbe } from '../live/live-view.js';
 import { type LiveSample, type LiveState, type LiveTable, type LiveUsage } from '../live/messages.js';
 import { definitionCount } from './definitions.js';
 import { flagTable } from './flag-table.js';
-import { queueLine } from './queue-line.js';
+import { isSuccess, pageState } from './page-state.js';
 
 /** Maximum number of request durations kept per second. */
 const MAX_DURATIONS = 1000;
@@ -108,39 +107,8 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   }
 
   state(): LiveState {
-    const { queue } = this.#capture.stats();
-    return {
-      ...this.#ownState(),
-      ...(queue && { detail: queueLine(queue) }),
-      definitions: definitionCount(this.#capture),
-    };
-  }
-
-  #ownState(): LiveState {
-    const { pending, coolDownUntil, lastFailure, requests, queue, ai } = this.#capture.stats();
-    const { receiver } = routeOf(queue);
-    const ofAi = ai === null || ai.pending === 0 ? '' : ` (${ai.pending} of AI)`;
-    const waiting = `${pending === 0 ? 'nothing' : pending === 1 ? '1 event' : `${pending} events`} waiting${ofAi}`;
-    if (this.#capture.disabled) return { tone: 'idle', text: `Capturing is disabled; ${waiting}`, nextAt: null };
-    // Rounded, because it varies by a millisecond between calls.
-    const nextAt = coolDownUntil === null ? null : Math.round(coolDownUntil / 1000) * 1000;
-    // Until the first observed request, use the last failure of the instance.
-    const result = this.#last
-      ? resultOf(this.#last, receiver)
-      : (lastFailure?.message ?? `${capitalized(receiver)} responds`);
-    if (nextAt !== null) {
-      return {
-        tone: 'bad',
-        text: `${result}: cooling down, next attempt in {next}; ${waiting}`,
-        nextAt,
-        remedy: lastFailure?.remedy,
-      };
-    }
-    if (requests.total === 0) return { tone: 'idle', text: `No request sent yet; ${waiting}`, nextAt };
-    if (requests.total === requests.byStatus.aborted && lastFailure === null)
-      return { tone: 'idle', text: `${capitalized(receiver)} has not responded yet; ${waiting}`, nextAt };
-    const isHealthy = this.#last ? isSuccess(this.#last) : lastFailure === null;
-    return { tone: isHealthy ? 'good' : 'warn', text: `${result}; ${waiting}`, nextAt, remedy: lastFailure?.remedy };
+    const definitions = definitionCount(this.#capture);
+    return { ...pageState(this.#capture.stats(), this.#last, this.#capture.disabled), definitions };
   }
 
   table(): LiveTable | null {
@@ -193,15 +161,4 @@ function usageOf({ event, captured, dropped, droppedByReason, bytes, personlessS
   const usage = { captured, dropped, drops: droppedByReason, bytes, personlessShare };
   const isGroup = event === OTHERS || event === NO_NAME;
   return { name: shortName(event), ...usage, ...(isGroup && { isGroup }) };
-}
-
-function isSuccess({ status, failure }: AnsweredRequest): boolean {
-  return failure === null && (status === null || (status >= 200 && status < 300));
-}
-
-function resultOf(request: AnsweredRequest, receiver: string): string {
-  const name = capitalized(receiver);
-  if (request.status !== null && request.status >= 300) return `${name} responds with HTTP ${request.status}`;
-  if (request.failure === null) return `${name} responds`;
-  return request.failure === 'timeout' ? `${name} does not respond in time` : `${name} cannot be reached`;
 }
