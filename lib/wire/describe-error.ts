@@ -32,9 +32,10 @@ export function describeStoreError(
   return withoutSecret(text, secret) || 'unknown error';
 }
 
-/** The first 200 characters, with the secret masked and control characters escaped. The secret may be empty. */
+/** The first 200 characters, trimmed, with the secret masked and control characters escaped. The secret may be empty. */
 export function withoutSecret(text: string, secret: string): string {
-  const read = text.slice(0, MAX_READ_LENGTH);
+  // OpenSSL's messages end with a line break.
+  const read = text.slice(0, MAX_READ_LENGTH).trim();
   return escapeControls(secret === '' ? read : read.replaceAll(secret, '***')).slice(0, MAX_LENGTH);
 }
 

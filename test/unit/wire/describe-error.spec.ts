@@ -12,6 +12,7 @@ describe('describeError', () => {
   it.each<[string, unknown, string]>([
     ['of Node', coded('connect ECONNREFUSED 127.0.0.1:1', 'ECONNREFUSED'), 'connect ECONNREFUSED 127.0.0.1:1'],
     ['without the code in its message', coded('socket hang up', 'ECONNRESET'), 'socket hang up (ECONNRESET)'],
+    ['that ends with a line break', coded('write EPROTO 0A00010B:\n', 'EPROTO'), 'write EPROTO 0A00010B:'],
     ['without a message', coded('', 'ENOTFOUND'), 'ENOTFOUND'],
     [
       'of several addresses',
