@@ -27,4 +27,11 @@ export const QUEUE_INSTRUMENTS: Readonly<Record<string, Instrument<QueueStats>>>
     description: 'Relays that take events from the shared queue',
     read: ({ relays }) => relays,
   },
+  'posthog.capture.relay.failing': {
+    kind: 'gauge',
+    unit: '1',
+    description: '1 while the shared queue is down or full, refuses access or may delete events, otherwise 0',
+    // Always known. The SDK repeats the last value of the others while they are not.
+    read: ({ state, problems }) => (state !== 'ok' || problems.some(({ severity }) => severity === 'down') ? 1 : 0),
+  },
 };

@@ -20,6 +20,7 @@ import { contextOf } from '../support/outbox.js';
 import { capturedEvent, OutboxRows, projectAt } from '../support/outbox-rows.js';
 import { silent } from '../support/recording.js';
 import { ScriptedQueue } from '../support/scripted-queue.js';
+import { UNREACHABLE } from '../../lib/queue/capture-queue.js';
 import { boot, closeAll, KEY, onClose, start, startPostHog } from '../support/harness.js';
 import { until } from '../support/until.js';
 
@@ -153,7 +154,22 @@ it('reports the shared queue, as far as it is known', async () => {
     return Object.fromEntries(points.map(([name, all]) => [name.slice(22), all[0]?.value]));
   };
   while (capture.stats().queue?.events === null) await new Promise((resolve) => setImmediate(resolve));
-  expect(await shared()).toEqual({ lag: 2.5, events: 7, memory: 900, members: 2 });
+  expect(await shared()).toEqual({ lag: 2.5, events: 7, memory: 900, members: 2, failing: 0 });
+});
+
+it.each<[string, (queue: ScriptedQueue) => void]>([
+  ['down', (queue) => (queue.sampled = { ...UNREACHABLE })],
+  ['full', (queue) => (queue.sampled = { state: 'full' })],
+  ['that may delete events', (queue) => (queue.problems = [{ severity: 'down', message: 'It may', remedy: 'set it' }])],
+])('reports a shared queue %s as failing', async (_, fail) => {
+  const queue = new ScriptedQueue();
+  fail(queue);
+  const { capture } = await boot({ queue });
+  while (capture.stats().queue?.state === 'ok' && capture.stats().queue?.problems.length === 0)
+    await new Promise((resolve) => setImmediate(resolve));
+  const { meter, collect } = startSdk();
+  observeCapture(capture, meter);
+  expect((await collect()).get('posthog.capture.relay.failing')?.map(({ value }) => value)).toEqual([1]);
 });
 
 it('reports the feature flags of an instance that evaluates them', async () => {
