@@ -219,11 +219,20 @@ function keyProblem(key: string): string | null {
       'give that ConfigModule `isGlobal: true`, or use `forRootAsync`'
     );
   }
-  if (key.startsWith('phx_')) return ', not a personal API key (phx_…), which cannot capture events';
-  if (/^https?:/i.test(key)) return ', not a URL: are the key and the host swapped?';
-  if (!/^[\x21-\x7e]+$/.test(key)) return ', without whitespace, control characters or characters outside ASCII';
-  return null;
+  return KEY_PROBLEMS.find(([pattern]) => pattern.test(key))?.[1] ?? null;
 }
+
+/** PostHog's API v0 answers 200 to any key, so that events with a wrong one would be lost without an error. */
+const KEY_PROBLEMS: readonly (readonly [RegExp, string])[] = [
+  [/^phx_/, ', not a personal API key (phx_…), which cannot capture events'],
+  [/^phs_/, ', not a feature flags secure key (phs_…), which cannot capture events'],
+  [/^https?:/i, ', not a URL: are the key and the host swapped?'],
+  [/^["'`]|["'`]$/, ', without the quotes around it, which `docker run --env-file` keeps'],
+  [/^POSTHOG_\w*=/i, ', not the name of a variable: give the value only'],
+  [/^(undefined|null)$/i, ', not "undefined" or "null": nothing has put the key in its place'],
+  [/^[${<%]/, ', not a placeholder: nothing has put the key in its place'],
+  [/[^\x21-\x7e]/, ', without whitespace, control characters or characters outside ASCII'],
+];
 
 export const IsHost = () => rule({ name: 'isHost', isValid: isHost, expected: expectedHost, parse: parseText });
 

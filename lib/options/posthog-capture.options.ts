@@ -85,7 +85,7 @@ function needsKey({ enabled, apiKey, queue }: PostHogCaptureOptions): boolean {
  */
 export class PostHogCaptureOptions {
   /**
-   * Project API key (`phc_…`), from the settings of the PostHog project. A personal API key (`phx_…`) is refused. Surrounding
+   * Project API key (`phc_…`), from the settings of the PostHog project. Other keys (`phx_…`, `phs_…`), placeholders and a key in quotes are refused. Surrounding
    * whitespace is removed.
    *
    * Required, unless `enabled` is false, or `queue` has a `project`: then only `captureNow` needs it. Variable: `POSTHOG_API_KEY`.

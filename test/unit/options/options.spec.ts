@@ -302,6 +302,19 @@ describe('apiKey', () => {
     ['phc_a b', 'without whitespace, control characters'],
     ['phc_é', 'without whitespace, control characters or characters outside ASCII'],
     ['https://us.i.posthog.com', 'are the key and the host swapped?'],
+    ['phs_secure', 'not a feature flags secure key (phs_…)'],
+    ['"phc_a"', 'without the quotes around it'],
+    ["'phc_a'", 'without the quotes around it'],
+    ['"phc_a', 'without the quotes around it'],
+    ['`phc_a`', 'without the quotes around it'],
+    ['POSTHOG_API_KEY=phc_a', 'not the name of a variable: give the value only'],
+    ['${POSTHOG_API_KEY}', 'not a placeholder: nothing has put the key in its place'],
+    ['$POSTHOG_API_KEY', 'not a placeholder'],
+    ['{{posthog_key}}', 'not a placeholder'],
+    ['%POSTHOG_API_KEY%', 'not a placeholder'],
+    ['<ph_project_api_key>', 'not a placeholder'],
+    ['undefined', 'not "undefined" or "null": nothing has put the key in its place'],
+    ['null', 'not "undefined" or "null"'],
   ])('refuses %j: %s', (apiKey, text) => {
     const problems = problemsOf({ explicit: { apiKey } });
     expect(problems).toHaveLength(1);
