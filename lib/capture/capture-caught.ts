@@ -7,7 +7,7 @@ import { checkCaught, SUPPRESSED } from './input/special-events.js';
 type Properties = Record<string, unknown>;
 type CaptureCaught = (error: unknown, boundary: CaptureBoundary, properties: () => Properties) => string | null;
 
-/** The service, or a stand-in of a test. */
+/** The service, or a test double. */
 interface Capture {
   captureException(error: unknown, details: { properties: Properties }): string | null;
 }
@@ -34,7 +34,7 @@ export function allowCaptureCaught(
  * Captures an error that this package has observed, in the current context. An error that has been captured before is left alone, and one
  * beyond the limit costs no more than a look at its type. Never throws, unless `properties` does.
  *
- * @param capture a test's stand-in for the service is called as the application would call it
+ * @param capture a test double of the service is called as the application would call it
  * @param properties only called for an error that is captured
  * @returns the uuid, or null if the event was dropped
  */

@@ -9,7 +9,6 @@ import { unwrap } from './exception/thrown-value.js';
 import { type Checked, refuse } from './input/source-event.js';
 import { SUPPRESSED } from './input/special-events.js';
 
-/** How the event of another client is completed. */
 export interface ForeignEventOptions {
   /**
    * true: neither `superProperties` nor properties of the context are added, but person, session, groups, `$lib` and the like are, and
@@ -20,7 +19,7 @@ export interface ForeignEventOptions {
   readonly ai?: boolean;
 }
 
-/** The service, or a stand-in of a test. */
+/** The service, or a test double. */
 interface Capture {
   capture(event: CaptureEvent): string | null;
 }
@@ -45,7 +44,7 @@ export function allowCaptureForeign(capture: object, accept: Foreign): void {
 /**
  * `capture` for an event of another client of PostHog, in the current context. Never throws.
  *
- * @param capture a test's stand-in for the service is called as the application would call it
+ * @param capture a test double of the service is called as the application would call it
  * @returns the uuid, or null if the event was dropped or the instance is disabled
  */
 export function captureForeign(

@@ -110,9 +110,9 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Captures an AI event, such as `$ai_generation`, for PostHog's endpoint for AI events, which accepts up to 8 MiB for each. These have a
-   * queue and requests of their own, so that other events never wait behind them. An event whose name does not start with `$ai_` is
-   * captured as by `capture`, with a warning. Never throws.
+   * Captures an AI event, such as `$ai_generation`, for PostHog's endpoint for AI events, which accepts up to 8 MiB each. AI events have a
+   * separate queue and separate requests, so that other events do not wait for them. An event whose name does not start with `$ai_` is
+   * captured as by `capture`, and a warning is logged. Never throws.
    *
    * @returns the event's uuid, or null if the event was dropped or the instance is disabled
    */
@@ -215,7 +215,7 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   /**
    * Captures a thrown value of any type for PostHog's error tracking, with its causes and stack frames. Also takes the arguments of
    * posthog-node: distinct id, properties and uuid. An Error object is one event: a second call returns the uuid of the first, or null if
-   * another client of PostHog has captured it. Of each type, 10 errors are captured at once, and one more each 10 seconds.
+   * another client of PostHog has captured it. Of each type, up to 10 errors are captured in a burst, then one every 10 seconds.
    *
    * @param details or a distinct id
    * @param properties take precedence over those of `details`
@@ -237,8 +237,8 @@ class CaptureServiceClass implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Records what the current request, message, job or `withContext` does, for PostHog's error tracking: an error captured later in it
-   * has all its steps so far as `$exception_steps`. The newest 32 KiB are kept. Events captured in it are steps as well, by their names.
+   * Records a step of the current request, message, job or `withContext`, for PostHog's error tracking: errors captured later in it
+   * have its previous steps as `$exception_steps`. The newest 32 KiB are kept. Captured events are steps, too, by their names.
    * Outside of any context this has no effect, and a warning is logged. Never throws.
    *
    * @param message not blank

@@ -16,7 +16,7 @@ export function allowDefinitions(capture: object, definitions: KnownDefinitions)
   known.set(capture, definitions);
 }
 
-/** undefined for a test's stand-in for the service. */
+/** undefined for a test double of the service. */
 export function definitionsOf(capture: object): KnownDefinitions | undefined {
   return known.get(capture);
 }

@@ -33,7 +33,7 @@ export interface FlagError {
   needsAction: boolean;
 }
 
-/** How often code read a value of a feature flag. */
+/** Number of reads of a feature flag, by value. */
 export interface FlagRead {
   key: string;
   /** null: the value was not known, so code got its default value. */

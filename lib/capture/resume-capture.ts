@@ -9,7 +9,7 @@ export function allowResuming(capture: object, resume: () => void): void {
 
 /**
  * Call before further work in a process that may have been suspended since the last: waits that are over and requests on dead connections do
- * not delay the next events. Does nothing for a test's stand-in.
+ * not delay the next events. Does nothing for a test double.
  */
 export function resumeCapture(capture: object): void {
   resumes.get(capture)?.();

@@ -19,7 +19,7 @@ export function allowWrapping(capture: object, access: DeliveryAccess): void {
   accesses.set(capture, access);
 }
 
-/** undefined for a test's stand-in for the service, which delivers nothing. */
+/** undefined for a test double of the service, which delivers nothing. */
 export function deliveryAccessOf(capture: object): DeliveryAccess | undefined {
   return accesses.get(capture);
 }

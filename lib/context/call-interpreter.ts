@@ -149,7 +149,7 @@ export class CallInterpreter {
     return reading.identity;
   }
 
-  /** What posthog-js in the browser says of the user: headers, else the cookie. */
+  /** The user according to posthog-js in the browser: its headers, otherwise its cookie. */
   #browserOf(source: CallSource): CheckedContext {
     const { tracingHeaders, identity, profiles } = this.#settings;
     if ((!tracingHeaders && this.#cookie === undefined) || source.request === undefined) return NO_CONTEXT;

@@ -3,7 +3,7 @@ import { contentOf, copyOwn, describe, isMissing, isObject, PROPERTIES_RULE } fr
 import { DISTINCT_ID_RULE, distinctIdOf, illegalDistinctIdWarning } from './distinct-id.js';
 import { GROUPS_RULE, groupKeysOf } from './group-keys.js';
 
-/** The current user, and what all events have in common meanwhile. */
+/** The current user, and values that apply to all events captured in the context. */
 export interface CaptureContext {
   /** The person, for events that specify none. */
   distinctId?: string | number;

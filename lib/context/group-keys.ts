@@ -19,7 +19,7 @@ export function groupKeyOf(value: unknown): string | null {
 }
 
 /**
- * The valid groups, with every key as a string. Warns of the others, which are left out. null for a value that is no object; throws for a
+ * The valid groups, with every key as a string. Warns of the others, which are left out. null for a value that is not an object; throws for a
  * proxy that throws.
  */
 export function groupKeysOf(value: unknown, warn: Warn): GroupKeys | null {

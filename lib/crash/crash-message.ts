@@ -1,6 +1,6 @@
 import { type QueuedEvent } from '../delivery/delivery.js';
 
-/** What the child process needs to know of an instance. */
+/** The settings of an instance that the child process needs. */
 export interface CrashSettings {
   /** PostHog's ingestion address. */
   readonly host: string;

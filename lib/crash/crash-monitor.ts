@@ -88,7 +88,7 @@ class CrashMonitor {
     try {
       for (const { usesStore, handOver } of uuids.keys()) if (usesStore) handOver.begin(true);
     } catch {
-      // The process goes on.
+      // The process continues.
     }
   }
 

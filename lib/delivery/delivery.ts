@@ -308,7 +308,7 @@ export interface DeliveryObserver {
   coolingDown(failure: SendFailure, coolDownMs: number, pending: number): void;
   /** The receiver responds again: the cool-down is over. */
   resumed(pending: number): void;
-  /** A size of requests was found that is accepted; null: there is no limit any more. */
+  /** A request size that is accepted was found; null: the limit is lifted. */
   batchLimited(limit: BatchLimit | null): void;
   /** From now on, events are in memory only. */
   storeFailed(problem: string): void;

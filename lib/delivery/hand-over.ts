@@ -18,7 +18,7 @@ export interface HandsOver {
 
 /**
  * Hands the pending events of a process that ends now over to its store, or to another process. Synchronous throughout, and without
- * effect on a process that goes on, except that events may be sent twice, which the receiver merges.
+ * effect on a process that continues, except that events may be sent twice, which the receiver merges.
  */
 export class HandOver implements HandsOver {
   readonly #queue: EventQueue;
@@ -46,7 +46,7 @@ export class HandOver implements HandsOver {
   }
 
   /**
-   * Events in requests stay pending, because their requests settle them if the process goes on, as do events behind one that was not
+   * Events in requests stay pending, because their requests settle them if the process continues, as do events behind one that was not
    * delivered.
    */
   #settle(delivered: ReadonlySet<QueuedEvent>, durationMs: number): void {

@@ -1,15 +1,15 @@
 import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
-import { namedModule } from '../shared/named-module.js';
+import { NAMED_WITH_ALIAS, namedModule } from '../shared/named-module.js';
 import { type FeatureFlagsModuleOptions } from './feature-flags.options.js';
 
 /** Options of the module itself. A factory cannot return them: they are given next to it. */
 export interface FeatureFlagsModuleExtras {
   /**
-   * Name of the instance of PostHogCaptureModule whose persons and project the flags are of. The service of a named instance is injected
+   * Name of the instance of PostHogCaptureModule that determines the person and the project. The service of a named instance is injected
    * with `@InjectFeatureFlags(name)`. Default: the default instance.
    */
   name?: string | undefined;
-  /** An older name of `name`. */
+  /** @deprecated Use `name`. */
   instance?: string | undefined;
   /** Makes FeatureFlags injectable in every module without an import. Default: true. */
   isGlobal?: boolean | undefined;
@@ -37,5 +37,5 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: FLAG_OPTIONS_TOKEN
 >({
   token: 'POSTHOG_FEATURE_FLAGS_OPTIONS',
   factoryMethod: 'createFeatureFlagsOptions',
-  extras: { name: undefined, instance: undefined, isGlobal: true },
+  extras: NAMED_WITH_ALIAS,
 });

@@ -2,7 +2,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { CONFIG_SOURCE, type ConfigSource, configSourceModule } from '../module/config-source.js';
 import { captureOf } from '../module/capture-of.js';
-import { extendModule } from '../shared/named-module.js';
+import { extendModule, instanceNameOf } from '../shared/named-module.js';
 import { settingsOf } from '../tracking/call/tracking-instance.js';
 import { type FeatureFlagsModuleOptions, resolveFlagOptions } from './feature-flags.options.js';
 import {
@@ -29,7 +29,7 @@ import { PostHogFlagSource } from './posthog-flag-source.js';
 export class FeatureFlagsModule extends ConfigurableModuleClass {
   /** @throws PostHogConfigurationError at boot, listing every problem with the options */
   static override forRoot(options: FeatureFlagsModuleOptions & FeatureFlagsModuleExtras = {}): DynamicModule {
-    return flagsModule(super.forRoot(options), options.name ?? options.instance);
+    return flagsModule(super.forRoot(options), instanceNameOf(options));
   }
 
   /**
@@ -39,7 +39,7 @@ export class FeatureFlagsModule extends ConfigurableModuleClass {
    * problem with the options
    */
   static override forRootAsync(options: FeatureFlagsModuleAsyncOptions): DynamicModule {
-    return flagsModule(super.forRootAsync(options), options.name ?? options.instance);
+    return flagsModule(super.forRootAsync(options), instanceNameOf(options));
   }
 }
 

@@ -17,14 +17,14 @@ import { type FlagDefinitionCache } from './flag-definitions.js';
 import { type FlagSourceSettings } from './posthog-flag-source.js';
 import { type SubjectProperties } from './flag-subject.js';
 
-/** How the definitions of flags are loaded, with a secret key. */
+/** Options for loading the definitions of flags, which needs a secret key. */
 export interface FlagDefinitionsOptions {
   /**
-   * Milliseconds between two loads. PostHog bills a load as ten requests for flags: at the default, 86 400 a month for each process that
-   * loads definitions itself. Default: 300 000.
+   * Milliseconds between two loads. PostHog bills a load as ten flag requests: 86 400 per month at the default, for each process that
+   * loads definitions. Default: 300 000.
    */
   everyMs?: number | undefined;
-  /** Shares definitions between processes, so that one of them loads for all. Works without a secret key for those that only read it. */
+  /** Shares definitions between processes, so that one of them loads for all. Processes that only read the cache need no secret key. */
   cache?: FlagDefinitionCache | undefined;
 }
 
@@ -32,14 +32,14 @@ export interface FlagDefinitionsOptions {
 export interface FeatureFlagsModuleOptions extends SubjectProperties {
   /**
    * A secret key of the project (`phs_…`), or a personal API key (`phx_…`) that may read feature flags: with it, definitions are loaded, and
-   * flags are evaluated in this process, without a request. Variable: `POSTHOG_SECRET_KEY`, which a named instance has with its name, such as
-   * `POSTHOG_BILLING_SECRET_KEY`. Default: none, so that PostHog evaluates flags, with one request per call at most.
+   * flags are evaluated in this process, without a request. Variable: `POSTHOG_SECRET_KEY`, for a named instance with its name, such as
+   * `POSTHOG_BILLING_SECRET_KEY`. Default: none, so that PostHog evaluates flags, with at most one request per call.
    */
   secretKey?: string | undefined;
-  /** How the definitions of flags are loaded. */
+  /** Options for loading the definitions of flags. */
   definitions?: FlagDefinitionsOptions | undefined;
   /**
-   * true: PostHog is never asked for values. Flags that cannot be evaluated in this process, and all flags until the definitions are loaded,
+   * true: PostHog never evaluates flags. Flags that cannot be evaluated in this process, and all flags until the definitions are loaded,
    * have their default values. Needs a secret key or a cache. Default: false.
    */
   localOnly?: boolean | undefined;

@@ -6,7 +6,7 @@ import { type DeclaredFlag } from './declared-flag.js';
 import { type FeatureFlags } from './feature-flags.service.js';
 import { flagLog } from './flag-log.js';
 
-/** The part of the service that decorators use. A test may provide a stand-in. */
+/** The part of the service that decorators use. A test may provide a double. */
 export type FlagReader = Pick<FeatureFlags, 'isEnabled' | 'value'>;
 
 /** Asks for the flag of one decorator, in the context of a call. */

@@ -1,6 +1,6 @@
 import { type FlagSnapshot } from './flag-snapshot.js';
 
-/** What the values of flags depend on, in the words of posthog-node. */
+/** The values of flags depend on these. The names are those of posthog-node. */
 export interface EvaluateOptions {
   readonly flagKeys: string[];
   readonly groups?: Record<string, string>;

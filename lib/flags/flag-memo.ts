@@ -1,7 +1,7 @@
 import { type FlagAnswer, type FlagDegradation, type FlagSnapshot, type FlagValue } from './flag-snapshot.js';
 import { digestOf } from './flag-question.js';
 
-/** What is known of a flag within a call. */
+/** The value and payload of a flag within a call. */
 export interface FlagRecord {
   readonly key: string;
   /** undefined: not known. */
@@ -99,7 +99,7 @@ export class FlagMemo {
   }
 }
 
-/** What an answer says of a flag. */
+/** The entry of a flag in a response. */
 export function recordOf(key: string, { snapshot, degraded }: FlagAnswer): FlagRecord {
   // posthog-node looks keys up in an object, so it returns false for names such as `constructor`.
   const has = snapshot?.keys.includes(key) === true;

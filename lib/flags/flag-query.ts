@@ -12,6 +12,6 @@ export interface FlagQuery {
   disableGeoip?: boolean | undefined;
   /** true: PostHog is not asked. Default: option `localOnly`. */
   onlyEvaluateLocally?: boolean | undefined;
-  /** false: the read captures no `$feature_flag_called`, so that it is no exposure of an experiment. Default: true. */
+  /** false: the read captures no `$feature_flag_called`, so it does not count as an exposure of an experiment. Default: true. */
   sendEvents?: boolean | undefined;
 }

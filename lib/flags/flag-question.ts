@@ -95,7 +95,7 @@ export function digestOf(id: string): string {
   return createHash('sha256').update(id).digest('base64url').slice(0, 16);
 }
 
-/** A test's stand-in for the service may have no context. */
+/** A test double of the service may have no context. */
 function contextOf(capture: CaptureService | undefined): CaptureContext {
   try {
     return capture?.context.get() ?? {};

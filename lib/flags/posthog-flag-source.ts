@@ -181,7 +181,7 @@ export class PostHogFlagSource implements FlagSource {
       });
     const snapshot = await before(timeoutMs, () => this.#attempt.run(attempt, request), LATE);
     if (snapshot === LATE || attempt.error?.isLate) return this.#fail('timeout', lateError(timeoutMs));
-    // There is no public sign of it: without this, every call would make a request that gets no flags.
+    // posthog-node does not expose this; otherwise, every call would make a request that returns no flags.
     if (fieldOf(snapshot, '_quotaLimited') === true) return this.#fail('quota', QUOTA_ERROR);
     if (attempt.error !== undefined) return this.#fail('failed', attempt.error);
     if (snapshot === undefined) return this.#fail('failed', requestErrorOf(undefined));

@@ -33,7 +33,7 @@ export interface HealthReport {
 const DEFAULT_QUEUE_SHARE = 0.5;
 const DEFAULT_AGE_MS = 300_000;
 
-/** Flag definitions are old after so many intervals in which they could not be loaded. */
+/** Number of intervals without a successful load after which flag definitions are old. */
 const MISSED_LOADS = 3;
 
 const OUTBOX_DOWN: HealthProblem = {

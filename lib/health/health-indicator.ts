@@ -4,7 +4,7 @@ import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
 import { type FlagStats } from '../capture/flag-stats.js';
 import { type QueueStats } from '../queue/queue-monitor.js';
-import { nameConflict } from '../shared/named-module.js';
+import { instanceNameOf, nameConflict } from '../shared/named-module.js';
 import { assessHealth, type CaptureHealthThresholds, type HealthStatus } from './assess-health.js';
 
 /** Options of one health check. */
@@ -86,10 +86,10 @@ function isoTime(epochMs: number | null): string | null {
   return epochMs === null ? null : new Date(epochMs).toISOString();
 }
 
-function nameOf(names: { name?: string | undefined; instance?: string | undefined }): string | undefined {
-  const conflict = nameConflict(names);
+function nameOf(options: CaptureHealthOptions): string | undefined {
+  const conflict = nameConflict(options);
   if (conflict !== undefined) throw new Error(`health: ${conflict}`);
-  return names.name ?? names.instance;
+  return instanceNameOf(options);
 }
 
 /** Reports a status the way the installed version of Terminus expects. */

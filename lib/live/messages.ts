@@ -128,7 +128,7 @@ export interface LiveDefinition {
   readonly name: string;
   readonly description: string | null;
   readonly owner: string | null;
-  /** What to use instead. */
+  /** The replacement. */
   readonly deprecated: string | null;
   readonly version: number | null;
   /** It is in the catalog. */

@@ -62,7 +62,7 @@ export function connectPod(
     return {
       project,
       delivery: posthog ? lanes : refuseImmediate(lanes, reporter, variableOf('apiKey', name) ?? 'apiKey'),
-      // What a process that crashes has not handed over goes to PostHog itself: the queue cannot be reached any more.
+      // After a crash the queue cannot be reached, so events that are not in it are sent directly to PostHog.
       handOver: lanes.handOver,
       resume: () => lanes.resume(),
       queueStats: () => monitors.stats,

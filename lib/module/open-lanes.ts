@@ -10,7 +10,6 @@ import { aiFormatOf, formatOf, isAiEvent } from '../wire/formats.js';
 import { type WireFormat } from '../wire/wire-format.js';
 import { openStore, recoverFrom, useStore } from './durability-of.js';
 
-/** What a pipeline of an instance is created with. */
 export interface LaneParts {
   /** true: for events that are sent to PostHog's endpoint for AI events; false: for all others. */
   readonly isAi: boolean;

@@ -1,6 +1,6 @@
 import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { type PostHogCaptureModuleOptions } from '../options/posthog-capture.options.js';
-import { namedModule } from '../shared/named-module.js';
+import { NAMED, namedModule } from '../shared/named-module.js';
 
 /** Options of the module itself. A factory cannot return them: they are given next to it. */
 export interface PostHogCaptureModuleExtras {
@@ -35,5 +35,5 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = namedModule<
 >({
   token: 'POSTHOG_CAPTURE_MODULE_OPTIONS',
   factoryMethod: 'createPostHogCaptureOptions',
-  extras: { name: undefined, isGlobal: true },
+  extras: NAMED,
 });

@@ -27,7 +27,7 @@ export function eventsProblem(value: unknown): string | null {
   return value.pii === 'hash' && !isNonBlank(value.piiSecret) ? NO_SECRET : null;
 }
 
-/** undefined for what is no definition. */
+/** undefined if the value is not a definition. */
 function nameOf(entry: unknown): string | undefined {
   return typeof entry === 'function' ? definedEventOf(entry)?.event : undefined;
 }

@@ -37,13 +37,13 @@ export interface ExceptionOptions {
   /** Properties of an unhandled error. Must be synchronous; if it fails, the error is captured without them. Default: none. */
   properties?: ((call: FailedCall) => Record<string, unknown> | null | undefined) | undefined;
   /**
-   * What delivers the events in memory, and the error itself, when an uncaught error ends the process: `store` is option `store`, for the
-   * next start, and `child` is a child process, which delays the exit by up to two seconds. A child process also sends what the store cannot
+   * Delivers the events in memory, and the error itself, when an uncaught error ends the process. `store`: option `store` keeps them for the
+   * next start. `child`: a child process sends them, which delays the exit by up to two seconds; it also sends events that the store cannot
    * keep. false: uncaught errors are not captured. Default: `store` if there is one, otherwise `child`.
    */
   crashes?: 'store' | 'child' | false | undefined;
   /**
-   * false: stack frames have no lines of the source files. They are left out for files whose source map is uploaded, in any case.
+   * false: stack frames have no lines of the source files. Frames of files whose source map is uploaded never have them.
    * Default: true.
    */
   sourceContext?: boolean | undefined;

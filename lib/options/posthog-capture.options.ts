@@ -41,7 +41,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /**
- * Sees each event last, complete and in PostHog's spelling. Returns the event, changed or not, or null to drop it. Must be
+ * Called with each complete event, in PostHog's spelling, before it is queued. Returns the event, changed or not, or null to drop it. Must be
  * synchronous. If it throws or returns a promise, the event is dropped as `before_send`: nothing is ever sent unfiltered.
  */
 export type BeforeSend = (event: PostHogEvent) => PostHogEvent | null;
@@ -164,18 +164,18 @@ export class PostHogCaptureOptions {
 
   /**
    * Maximum number of events in memory. When the queue is full, the oldest event that is not in flight is dropped as `queue_full`.
-   * The AI events of `captureAi` have a queue of their own with this limit.
+   * The AI events of `captureAi` have a separate queue with this limit.
    *
-   * Default: 100 000; where the heap of the process is limited to less than 1 GiB, in proportion. Variable: `POSTHOG_MAX_QUEUE_EVENTS`.
+   * Default: 100 000, and proportionally less with a heap limit below 1 GiB. Variable: `POSTHOG_MAX_QUEUE_EVENTS`.
    */
   @IsCount('events')
   readonly maxQueueEvents: number = queueDefaults().maxQueueEvents;
 
   /**
    * Maximum size of all events in memory, in bytes. When the queue is full, the oldest event that is not in flight is dropped as
-   * `queue_full`. The AI events of `captureAi` have a queue of their own with this limit.
+   * `queue_full`. The AI events of `captureAi` have a separate queue with this limit.
    *
-   * Default: 64 MiB; where the heap of the process is limited to less than 1 GiB, in proportion. Variable: `POSTHOG_MAX_QUEUE_BYTES`.
+   * Default: 64 MiB, and proportionally less with a heap limit below 1 GiB. Variable: `POSTHOG_MAX_QUEUE_BYTES`.
    */
   @IsCount('bytes')
   readonly maxQueueBytes: number = queueDefaults().maxQueueBytes;
@@ -303,8 +303,8 @@ export class PostHogCaptureOptions {
    * Events that create and update person profiles; PostHog bills the others less:
    *
    * - `always`: all events with a person
-   * - `identified`: not those whose person is known from tracing headers only. The headers also carry the ids of anonymous visitors. Such events
-   *   have `$process_person_profile: false`, unless they carry `$set`, `$set_once` or `$unset`. PostHog still counts them for a person that exists
+   * - `identified`: events whose person is known from tracing headers only, which may be an anonymous visitor, have
+   *   `$process_person_profile: false`, unless they have `$set`, `$set_once` or `$unset`. PostHog still assigns them to an existing person
    * - `never`: none. `identify`, `alias`, `groupIdentify` and calls that set properties of persons are dropped as `invalid`
    *
    * An event's own `processPersonProfile` takes precedence.
@@ -337,15 +337,15 @@ export class PostHogCaptureOptions {
   readonly store?: EventStore | string;
 
   /**
-   * Hands events to a queue that several processes share, instead of sending them to PostHog: `redisQueue({ connection })` from
+   * Writes events to a queue that several processes share, instead of sending them to PostHog: `redisQueue({ connection })` from
    * `nestjs-posthog-capture/redis`, the URL of a Redis, or your own `CaptureQueue`. Relays (`nestjs-posthog-capture/relay`, or
-   * `posthog-capture relay`) take them from there and send them.
+   * `posthog-capture relay`) take events from the queue and send them.
    *
-   * With a queue, `delivered` in `stats()` counts events that the queue has accepted, and `onDelivery` is not called: the relay knows what
-   * PostHog accepted. Events leave at the end of the turn that captured them, or when the queue has accepted earlier ones, and failures are
-   * retried every second, whatever `flushAt`, `maxBatchEvents`, `concurrency`, `retryBaseMs`, `retryMaxMs` and `coolDownMs` are; these
-   * apply to `captureNow`, which sends to PostHog as always. While the queue is down or full, events wait in this process, in `store` if
-   * that is set too.
+   * With a queue, `delivered` in `stats()` counts events that the queue has accepted, and `onDelivery` is not called. Events
+   * are written at the end of the turn that captured them, or when the queue has accepted earlier ones, and failures are
+   * retried every second. `flushAt`, `maxBatchEvents`, `concurrency`, `retryBaseMs`, `retryMaxMs` and `coolDownMs`
+   * apply to `captureNow` only, which sends to PostHog directly. While the queue is down or full, events wait in this process, and in `store` if
+   * that is set.
    *
    * Default: none. Variable: `POSTHOG_QUEUE_URL`, such as `rediss://redis:6379`.
    */
@@ -362,7 +362,7 @@ export class PostHogCaptureOptions {
   readonly superProperties: Record<string, unknown> = {};
 
   /**
-   * One or several filters that see each event last, in this order. They must be synchronous.
+   * One or several functions that change or drop each complete event, called in this order. They must be synchronous.
    *
    * Default: none. Set in code only.
    */
@@ -370,7 +370,7 @@ export class PostHogCaptureOptions {
   readonly beforeSend?: BeforeSend | BeforeSend[];
 
   /**
-   * Called for each event that will not arrive. If it throws, a warning is logged.
+   * Called for each event that will not be delivered. If it throws, a warning is logged.
    *
    * Default: none. Set in code only.
    */
@@ -389,7 +389,7 @@ export class PostHogCaptureOptions {
    * Keeps a serverless function running until its events are sent: `waitUntil` of `@vercel/functions`, `after` of Next.js, or another function
    * that the platform provides. Called with a promise as soon as an event is captured. The promise resolves when that event, and all that
    * follow it within 50 ms, have been sent, or sending has failed; 500 ms after the first event, sending starts in any case. If the
-   * function throws, a warning is logged, and the events are sent if the process goes on.
+   * function throws, a warning is logged, and the events are sent if the process continues.
    *
    * Default: none. Set in code only.
    */
@@ -426,7 +426,7 @@ export class PostHogCaptureOptions {
   readonly requests: boolean | RequestTrackingOptions = false;
 
   /**
-   * true captures the unhandled errors of the application; an object does so with these settings.
+   * true captures the unhandled errors of the application; an object captures them with these settings.
    * Source lines and the limit of each type of error apply to `captureException` as well.
    *
    * Default: false. Set in code only.
@@ -445,8 +445,8 @@ export class PostHogCaptureOptions {
 
   /**
    * Limits by the name of the event. `*` in a name stands for any characters: `{ 'job_*': { perMinute: 600 } }`. One entry
-   * applies to an event: the one with its full name. If there is none, it is the matching pattern with the most characters, not counting `*`;
-   * if two have equally many, the first. An entry without limits exempts its events. Errors, and events that change persons, groups or flags (`$exception`, `$identify`, `$set`, `$feature_flag_called`, …),
+   * applies to an event: the one with its full name or, if there is none, the matching pattern with the most characters, not counting `*`;
+   * in case of a tie, the first. An entry without limits exempts its events. Errors, and events that change persons, groups or flags (`$exception`, `$identify`, `$set`, `$feature_flag_called`, …),
    * are limited by their full name only.
    *
    * Default: none. Variable: `POSTHOG_LIMITS`, as JSON.

@@ -1,5 +1,5 @@
 import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
-import { namedModule } from '../shared/named-module.js';
+import { NAMED, namedModule } from '../shared/named-module.js';
 import { type PostHogOutboxModuleOptions } from './outbox.options.js';
 
 /** Options of the module itself. A factory cannot return them: they are given next to it. */
@@ -35,5 +35,5 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN: OUTBOX_OPTIONS_TOK
 >({
   token: 'POSTHOG_OUTBOX_OPTIONS',
   factoryMethod: 'createPostHogOutboxOptions',
-  extras: { name: undefined, isGlobal: true },
+  extras: NAMED,
 });

@@ -71,7 +71,7 @@ export class EventHandover {
       return;
     }
     call.sent = captureForeignNow(this.#capture, source, options);
-    // A test's stand-in may reject: the caller of posthog-node has the error.
+    // A test double may reject; the caller of posthog-node gets the error.
     call.sent.then(({ uuid }) => remember(uuid)).catch(() => undefined);
   }
 

@@ -27,7 +27,7 @@ export function madeUpId(event: EventMessage, call: BridgedCall | undefined): Ma
   return event.event.startsWith('$ai_') && isOfTrace ? { id, isReplaceable: false } : undefined;
 }
 
-/** The person of the context. Never throws: a test's stand-in for the service may have no context. */
+/** The person of the context. Never throws: a test double of the service may have no context. */
 export function personOf(capture: CaptureService): string | undefined {
   try {
     const { distinctId } = capture.context.get();

@@ -1,11 +1,11 @@
 import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { type PostHogOptions } from 'posthog-node';
-import { namedModule } from '../shared/named-module.js';
+import { NAMED_WITH_ALIAS, namedModule } from '../shared/named-module.js';
 
 /** Options of `PostHogNodeModule`. */
 export interface PostHogNodeModuleOptions {
   /**
-   * Those of posthog-node, e.g. `secretKey` for the local evaluation of flags. `before_send` is called before the event is captured. Key and
+   * Options of posthog-node, e.g. `secretKey` for the local evaluation of flags. `before_send` is called before the event is captured. Key and
    * host are those of the instance. Options of posthog-node's queue have no effect.
    */
   options?: PostHogOptions | undefined;
@@ -18,7 +18,7 @@ export interface PostHogNodeModuleExtras {
    * the default instance, whose client is injected as `PostHog`.
    */
   name?: string | undefined;
-  /** An older name of `name`. */
+  /** @deprecated Use `name`. */
   instance?: string | undefined;
   /** Makes the client injectable in every module without an import. Default: true. */
   isGlobal?: boolean | undefined;
@@ -46,5 +46,5 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = namedModule<
 >({
   token: 'POSTHOG_NODE_MODULE_OPTIONS',
   factoryMethod: 'createPostHogNodeOptions',
-  extras: { name: undefined, instance: undefined, isGlobal: true },
+  extras: NAMED_WITH_ALIAS,
 });

@@ -1,7 +1,7 @@
 import { type DynamicModule, Inject, Module, type Provider } from '@nestjs/common';
 import { type CaptureService } from '../capture/capture.service.js';
 import { getCaptureToken } from '../capture/inject-capture.decorator.js';
-import { extendModule } from '../shared/named-module.js';
+import { extendModule, instanceNameOf } from '../shared/named-module.js';
 import type * as bridge from './bridge.js';
 import { cannotBeLoaded } from './posthog-node-package.js';
 import {
@@ -31,12 +31,12 @@ class PostHogNodeClientModule {}
 export class PostHogNodeModule extends ConfigurableModuleClass {
   /** The boot stops if posthog-node is not installed, or has another version than 5.61.1 or later of 5. */
   static override forRoot(options: PostHogNodeModuleOptions & PostHogNodeModuleExtras = {}): DynamicModule {
-    return clientModule(super.forRoot(options), options.name ?? options.instance);
+    return clientModule(super.forRoot(options), instanceNameOf(options));
   }
 
   /** Like `forRoot`, with options from a factory. */
   static override forRootAsync(options: PostHogNodeModuleAsyncOptions): DynamicModule {
-    return clientModule(super.forRootAsync(options), options.name ?? options.instance);
+    return clientModule(super.forRootAsync(options), instanceNameOf(options));
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ConfigurableModuleAsyncOptions } from '@nestjs/common';
 import { MODULE_OPTIONS_TOKEN } from '../module/posthog-capture.module-definition.js';
-import { namedModule } from '../shared/named-module.js';
+import { NAMED, namedModule } from '../shared/named-module.js';
 import { type PostHogRelayModuleOptions } from './relay-options.js';
 
 /** Options of the relay module itself. A factory cannot return them: they are given next to it. */
@@ -38,5 +38,5 @@ export const { ConfigurableModuleClass } = namedModule<
 >({
   token: MODULE_OPTIONS_TOKEN,
   factoryMethod: 'createPostHogRelayOptions',
-  extras: { name: undefined, isGlobal: true },
+  extras: NAMED,
 });

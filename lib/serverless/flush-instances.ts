@@ -24,6 +24,6 @@ async function flush(capture: CaptureService, timeoutMs: number): Promise<void> 
       `${pending} events could not be sent at the end of the invocation (time limit: ${Math.round(timeoutMs)} ms). They stay in memory for the next one, and are lost if there is none.${why} Remedy: raise timeoutMs of withFlush and the time limit of the function, or use a queue near the function.`,
     );
   } catch {
-    // A test's stand-in.
+    // A test double.
   }
 }

@@ -9,7 +9,7 @@ export function timeLeftMs(args: readonly unknown[]): number {
       const leftMs: unknown = Reflect.apply(read, context, []);
       if (typeof leftMs === 'number' && !Number.isNaN(leftMs)) return leftMs;
     } catch {
-      // A stand-in of a test: without a limit.
+      // A test double has no limit.
     }
   }
   return Infinity;

@@ -5,7 +5,7 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** @returns undefined if the text is no JSON object */
+/** @returns undefined if the text is not a JSON object */
 export function readManifest(text: string | undefined): Manifest | undefined {
   try {
     const manifest: unknown = JSON.parse(text ?? '');

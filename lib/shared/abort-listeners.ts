@@ -11,7 +11,7 @@ export class AbortListeners {
       const listener = (): void => {
         for (const each of all) each();
       };
-      // Throws for an object that is no signal.
+      // Throws for an object that is not a signal.
       signal.addEventListener('abort', listener, { once: true });
       shared = { all, listener };
       this.#callbacks.set(signal, shared);

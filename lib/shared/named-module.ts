@@ -14,12 +14,17 @@ interface NamedModuleExtras {
   readonly isGlobal?: boolean | undefined;
 }
 
+/** The options of a named module itself, with their defaults. */
+export const NAMED = { name: undefined, isGlobal: true };
+/** With `instance`, the deprecated alias of `name`. */
+export const NAMED_WITH_ALIAS = { ...NAMED, instance: undefined };
+
 interface NamedModule<FactoryMethod, Extras> {
   /** Token of the options as the application passed them: not parsed, not validated. */
   readonly token: string | symbol;
   /** Method of the class that is passed as `useClass` or `useExisting`. */
   readonly factoryMethod: FactoryMethod;
-  /** The options of the module itself, with their defaults. The builder removes only these keys, so each needs a value. */
+  /** NAMED or NAMED_WITH_ALIAS. The builder removes only these keys from the options of `forRoot`. */
   readonly extras: Extras;
 }
 
@@ -54,8 +59,15 @@ export function namedModule<Options, FactoryMethod extends string, Extras extend
   return { ConfigurableModuleClass: NamedModuleClass, MODULE_OPTIONS_TOKEN };
 }
 
+export function instanceNameOf({ name, instance }: Pick<NamedModuleExtras, 'name' | 'instance'>): string | undefined {
+  return name ?? instance;
+}
+
 /** @returns the problem if `name` and its deprecated alias `instance` differ */
-export function nameConflict({ name, instance = name }: Omit<NamedModuleExtras, 'isGlobal'>): string | undefined {
+export function nameConflict({
+  name,
+  instance = name,
+}: Pick<NamedModuleExtras, 'name' | 'instance'>): string | undefined {
   return name === undefined || name === instance
     ? undefined
     : `name is "${name}", but instance, its deprecated alias, is "${instance}": give name only`;

@@ -79,7 +79,7 @@ export function hasTooManyProperties(value: object): boolean {
 
 /**
  * The object whose fields are the content of a value: of an instance of a class with a method `toJSON` (a document of Mongoose or Sequelize)
- * its result. A literal's own `toJSON` is not called. null if that is no object, or has more than MAX_PROPERTIES. Never throws.
+ * its result. A literal's own `toJSON` is not called. null if the result is not an object, or has more than MAX_PROPERTIES. Never throws.
  */
 export function contentOf(value: unknown): Record<string, unknown> | null {
   if (!isObject(value)) return null;
@@ -209,7 +209,7 @@ export function plainCopy(value: unknown): Record<string, unknown> {
   try {
     if (typeof value === 'object' && value !== null) copyOwn(copy, value);
   } catch {
-    // What was read so far stays.
+    // The properties read so far are kept.
   }
   if (typeof copy.toJSON === 'function') delete copy.toJSON;
   return copy;

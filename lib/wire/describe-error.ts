@@ -87,7 +87,7 @@ export function quotes(text: string, payloads: Iterable<string>): boolean {
   return false;
 }
 
-/** All strings and numbers of an event except its name, which is no secret. */
+/** All strings and numbers of an event except its name, which is not secret. */
 function valuesOf(payload: string): string[] {
   const values: string[] = [];
   try {

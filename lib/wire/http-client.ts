@@ -67,7 +67,7 @@ export function readBody(
 
 /**
  * Destroys a request that was refused before all of it was sent: a server that stops reading would keep it, and its connection, open.
- * A request with a success goes on, and a connection that has been returned to its pool is left alone.
+ * A successful request continues, and a connection that has been returned to its pool is kept.
  *
  * @param request the ClientRequest, if the HTTP client exposes it
  */

@@ -20,7 +20,7 @@ export class ReusedConnectionClosed extends Error {
 
 /** Connections that are kept alive. A server may close one at the moment at which it is used again. */
 export class KeepAliveConnections {
-  /** Time of the last request, by the wall clock, which goes on while the machine is suspended. */
+  /** Time of the last request, by the wall clock, which continues while the machine is suspended. */
   #usedAt = 0;
   /** Number of bytes that a connection had received when it was reused. */
   readonly #received = new WeakMap<ClientRequest, number>();

@@ -66,7 +66,6 @@ interface Origin {
   readonly isAi: boolean;
 }
 
-/** What the limits decided about an event. */
 type Admitted = Pick<Extract<Admission, { ok: true }>, 'uuid' | 'personlessId' | 'sampleRate'>;
 
 const NO_LIMITS: Admitted = { uuid: undefined, personlessId: undefined, sampleRate: undefined };

@@ -14,7 +14,7 @@ const MAX_FRAMES = 500;
 interface OutermostMechanism {
   readonly type: string;
   readonly handled: boolean;
-  /** true: the value is no Error, or its stack was made here. */
+  /** true: the value is not an Error, or its stack was created here. */
   readonly synthetic: boolean;
   readonly exception_id: number;
 }

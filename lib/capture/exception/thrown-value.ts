@@ -38,7 +38,7 @@ function isErrorLike(value: unknown): boolean {
 export const hasCause = (value: unknown): boolean => isError(value) || isErrorLike(value);
 
 /**
- * The value to describe: for an object that is no error itself, its first property that is an Error, as in posthog-node. Also `error` and
+ * The value to describe: for an object that is not an error, its first property that is an Error, as in posthog-node. Also `error` and
  * `reason` of an event object.
  */
 export function unwrap(thrown: unknown): unknown {

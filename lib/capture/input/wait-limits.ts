@@ -40,6 +40,6 @@ function quietly(act: () => unknown): void {
   try {
     act();
   } catch {
-    // An object that throws is no signal.
+    // An object that throws is not a signal.
   }
 }

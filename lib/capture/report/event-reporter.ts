@@ -20,7 +20,7 @@ import { capitalized, type Route, routeOf } from './route.js';
  * must not capture. A watcher that throws is removed.
  */
 export interface EventWatcher extends Partial<DeliveryObserver> {
-  /** Part of a call was omitted or replaced; its event goes on. Called during the call. */
+  /** Part of a call was omitted or replaced; its event is still captured. Called during the call. */
   warned?(warning: string, event: string): void;
   /**
    * Called before `queued` for an event with warnings, or with another name than in the call.
@@ -112,7 +112,7 @@ export class EventReporter implements DeliveryObserver {
   }
 
   /**
-   * Part of a call was omitted or replaced; its event goes on.
+   * Part of a call was omitted or replaced; its event is still captured.
    *
    * @param isOfName the log has a line of its own for each event name
    */

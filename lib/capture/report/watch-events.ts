@@ -13,7 +13,7 @@ export function allowWatching(capture: CaptureService, reporter: EventReporter):
 /**
  * Watches the events of an instance from now on. Events that are already pending are seen when they are sent.
  *
- * @param capture a test's stand-in for the service has nothing to watch
+ * @param capture a test double of the service has nothing to watch
  * @returns a function that removes the watcher
  */
 export function watchEvents(capture: CaptureService, watcher: EventWatcher): () => void {

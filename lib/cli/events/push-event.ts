@@ -7,7 +7,7 @@ export interface PushOptions {
   readonly dryRun: boolean;
   /** Called with each change, after it was made. */
   readonly changed: (line: string) => void;
-  /** Called with what has to be done by hand. */
+  /** Called with the steps that must be done manually. */
   readonly failed: (line: string) => void;
 }
 
@@ -124,7 +124,7 @@ function hasSame(there: ProjectGroup['properties'], wanted: readonly WantedPrope
   return textOf(there) === textOf(wanted);
 }
 
-/** Returns false if it must be done by hand. */
+/** Returns false if it must be done manually. */
 async function pushLink(
   api: ProjectApi,
   { name, group }: WantedEvent,

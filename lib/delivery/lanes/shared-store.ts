@@ -6,7 +6,7 @@ const NOTHING: Recovery = { events: [], warnings: [] };
 type Listeners = Pick<RecoveryRequest, 'onLost' | 'onGone'>;
 
 /**
- * Divides a store between two pipelines, by event. The first one reads it. What it finds for the second one waits here, in memory, and
+ * Divides a store between two pipelines, by event. The first one reads it. Events for the second one wait here, in memory, and
  * nothing more is read until the second one has taken it: so a receiver that accepts nothing cannot fill the memory.
  */
 export class SharedStore {

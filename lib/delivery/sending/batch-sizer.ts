@@ -38,7 +38,7 @@ export function maxRetriesOf({ why }: BatchPlan, { maxRetries }: { readonly maxR
 export interface BatchSizerCallbacks {
   /** Describes a limit. */
   limited(bytes: number): SendFailure;
-  /** @param limit null: there is no limit any more */
+  /** @param limit null: the limit is lifted */
   onLimit(limit: BatchLimit | null): void;
   /** Events that were set aside may be sent again. */
   onReady(): void;

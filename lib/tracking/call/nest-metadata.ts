@@ -101,7 +101,7 @@ export function taskKindOf(type: object, name: string | symbol, method: object):
   return name === UNHANDLED_EXCEPTIONS.method && isUnhandledExceptionBus(type) ? 'unhandled exceptions' : undefined;
 }
 
-/** The names of the sagas of a class of @nestjs/cqrs, most of which are no methods but functions of an instance. */
+/** The names of the sagas of a class of @nestjs/cqrs, most of which are properties of an instance, not methods. */
 export const sagasOf = (type: object): readonly unknown[] =>
   (Reflect.getMetadata(SAGAS, type) as readonly unknown[] | undefined) ?? [];
 

@@ -22,7 +22,7 @@ export function isSampled(
 
 /** The distinct id that an event captured now will have. */
 function currentPerson(capture: Partial<Pick<CaptureService, 'context'>>): string {
-  // A stand-in for the service may have no context.
+  // A test double of the service may have no context.
   const distinctId = capture.context?.get().distinctId;
   if (distinctId !== undefined) return String(distinctId);
   const scope = currentScope.getStore();

@@ -26,7 +26,7 @@ export interface TrackEventOptions<On extends Outcomes = Outcomes> {
   properties?: Tracked<Record<string, unknown>, On>;
   /** Time of the event, as of `capture`. Default: the end of the call. */
   timestamp?: Tracked<Date | string | number, On>;
-  /** Id of what happened, so that a call that is repeated is one event: see `dedupeKey` of `capture`. Needs `timestamp`. */
+  /** Makes repeated calls with the same key one event: see `dedupeKey` of `capture`. Needs `timestamp`. */
   dedupeKey?: Tracked<string | number, On>;
   /** The outcomes to capture. Default: `success`. */
   on?: On;
@@ -52,7 +52,7 @@ export type TypedTrackEventOptions<Properties, On extends Outcomes = Outcomes> =
 /** The checked options of one `@TrackEvent`. */
 export interface TrackedEvent extends Omit<TrackEventOptions, 'on' | 'instance'> {
   readonly event: string;
-  /** The definition that the decorator was given in place of a name. */
+  /** The definition that was passed to the decorator in place of a name. */
   readonly definition: DefinedEvent | undefined;
   readonly on: readonly Outcome[];
   readonly sampleRate: number;

@@ -22,7 +22,7 @@ export interface CaughtError {
   readonly handler?: string | undefined;
   /** The status of the response decides, not the error itself. */
   readonly isDecidedByStatus?: boolean | undefined;
-  /** What exception filters have made of the error, which then decides. */
+  /** The error after the exception filters, which decides. */
   readonly answer?: { readonly error: unknown } | undefined;
   /** Properties of the transport. Only called for an error that is captured. */
   readonly properties?: (() => Properties) | undefined;

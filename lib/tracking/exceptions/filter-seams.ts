@@ -9,7 +9,7 @@ export interface SeamHandler {
   readonly callback: unknown;
 }
 
-/** What came of an error that was handed to the exception filters: their result, or what they threw. */
+/** The result of the exception filters, or the error that they threw. */
 export type Filtered = { readonly result: unknown } | { readonly thrown: unknown };
 
 /**

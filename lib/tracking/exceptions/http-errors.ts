@@ -28,7 +28,7 @@ interface Failure {
   readonly scope: ContextScope;
   /** The status of a response that had begun before the error, so it tells nothing of it. */
   readonly sentStatus: number | undefined;
-  /** The filters have returned. What they capture themselves comes first. */
+  /** Called after the filters, so that errors they capture themselves come first. */
   isFiltered: boolean;
   end: ResponseEnd | undefined;
   isOver: boolean;

@@ -1,7 +1,7 @@
 /** The content of a module, or undefined if it cannot be loaded. */
 export type Imported = Promise<unknown>;
 
-/** Files of Nest that are no part of its API. The imports are within a `try`, where bundlers accept a package that is not installed. */
+/** Files of Nest that are not part of its API. The imports are within a `try`, where bundlers accept a package that is not installed. */
 export const seamImports = {
   async http(): Imported {
     try {

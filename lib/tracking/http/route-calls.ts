@@ -146,7 +146,7 @@ export function enterCall(
       scope: innermost(inside),
       capture: app.capture,
     });
-    // A connection that closes earlier is no success, and nothing else is captured here.
+    // If the connection closes earlier, the call did not succeed; only successes are captured here.
     beforeEnd(raw, (end) => endWithResponse(call, end));
     return call;
   });

@@ -48,7 +48,7 @@ export const segment: SourceFormat = {
         event: call.event,
         properties: { ...contextProperties(context), ...call.properties },
       },
-      // An identify or alias merges by itself.
+      // An identify or alias merges persons automatically.
       anonymousId: call.merges || anonymousId === userId || userId === undefined ? undefined : anonymousId,
     };
   },
