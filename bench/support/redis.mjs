@@ -18,7 +18,7 @@ export async function withRedis(use) {
   let client;
   try {
     await new Promise((resolve, reject) => {
-      server.stdout.on('data', (chunk) => String(chunk).includes('ready to accept connections') && resolve());
+      server.stdout.on('data', (chunk) => /ready to accept connections/i.test(String(chunk)) && resolve());
       server.once('exit', () => reject(new Error('redis-server did not start')));
     });
     client = new Redis({ path });

@@ -18,7 +18,7 @@ export interface Confirmation {
   readonly replicas?: number;
   /** The append-only file on the disk of the primary. Needs Redis 7.2. Default: false. */
   readonly fsync?: boolean;
-  /** How long to wait, in milliseconds. Default: 1000. */
+  /** How long to wait, in milliseconds. Default: 1000, and 3000 with `fsync`, because `appendfsync everysec` takes a second. */
   readonly timeoutMs?: number;
 }
 
@@ -30,7 +30,8 @@ export interface StreamWriterOptions {
   readonly fullness: () => SendFailure | null;
 }
 
-const DEFAULT_CONFIRM_MS = 1000;
+const REPLICAS_CONFIRM_MS = 1000;
+const FSYNC_CONFIRM_MS = 3000;
 
 /** Events of one partition that were not written, and why. */
 interface Unwritten {
@@ -150,7 +151,8 @@ export class StreamWriter implements Sender {
   async #confirm(epoch: number): Promise<RedisError | null> {
     const { confirm } = this.#options;
     if (!confirm) return null;
-    const { replicas = 0, fsync = false, timeoutMs = DEFAULT_CONFIRM_MS } = confirm;
+    const { replicas = 0, fsync = false } = confirm;
+    const { timeoutMs = fsync ? FSYNC_CONFIRM_MS : REPLICAS_CONFIRM_MS } = confirm;
     const limits = [String(replicas), String(timeoutMs)];
     try {
       const reply = fsync
