@@ -26,24 +26,24 @@ export type PostHogCaptureInspectorModuleAsyncOptions = ConfigurableModuleAsyncO
 > &
   PostHogCaptureInspectorExtras;
 
+/** The builder removes only these keys from the options, so each needs a value. */
+const EXTRAS = { path: undefined, name: undefined, guard: undefined, decorators: undefined };
+
 const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<PostHogCaptureInspectorOptions>({
   optionsInjectionToken: OPTIONS,
 })
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createPostHogCaptureInspectorOptions')
-  .setExtras<PostHogCaptureInspectorExtras>(
-    { path: undefined, name: undefined, guard: undefined, decorators: undefined },
-    (definition, extras) => {
-      const inspector: Provider = {
-        provide: INSPECTOR,
-        inject: [OPTIONS, getCaptureToken(extras.name)],
-        useFactory: (options: PostHogCaptureInspectorOptions, capture: CaptureService) =>
-          new Inspector(capture, extras.name, resolveSettings(options, extras)),
-      };
-      const controllers = [inspectorController(extras.path ?? '/_posthog', extras)];
-      return extendModule({ ...definition, controllers }, { providers: [inspector] });
-    },
-  )
+  .setExtras<PostHogCaptureInspectorExtras>(EXTRAS, (definition, extras) => {
+    const inspector: Provider = {
+      provide: INSPECTOR,
+      inject: [OPTIONS, getCaptureToken(extras.name)],
+      useFactory: (options: PostHogCaptureInspectorOptions, capture: CaptureService) =>
+        new Inspector(capture, extras.name, resolveSettings(options, extras)),
+    };
+    const controllers = [inspectorController(extras.path ?? '/_posthog', extras)];
+    return extendModule({ ...definition, controllers }, { providers: [inspector] });
+  })
   .build();
 
 /**
@@ -63,7 +63,7 @@ export class PostHogCaptureInspectorModule extends ConfigurableModuleClass {
 
   /** Like `forRoot`, with options from a provider. `path`, `name`, `guard` and `decorators` are passed next to it. */
   static override forRootAsync(options: PostHogCaptureInspectorModuleAsyncOptions): DynamicModule {
-    requireFactory(options);
+    requireFactory(options, Object.keys(EXTRAS));
     return super.forRootAsync(options);
   }
 }

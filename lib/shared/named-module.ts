@@ -6,6 +6,7 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import { PostHogConfigurationError } from './configuration-error.js';
+import { describe, isObject } from './untrusted-values.js';
 
 interface NamedModuleExtras {
   readonly name?: string | undefined;
@@ -43,16 +44,21 @@ export function namedModule<Options, FactoryMethod extends string, Extras extend
     .setClassMethodName('forRoot')
     .setFactoryMethodName(factoryMethod)
     .setExtras<Extras>(extras, (definition, { name, instance, isGlobal }) => {
-      const conflict = nameConflict({ name, instance });
+      const conflict = invalidName({ name, instance }) ?? nameConflict({ name, instance });
       if (conflict !== undefined) throw new PostHogConfigurationError([`${definition.module.name}: ${conflict}`]);
       return { ...definition, global: isGlobal ?? true };
     })
     .build();
   class NamedModuleClass extends ConfigurableModuleClass {
+    static override forRoot(options: Options & Partial<Extras>): DynamicModule {
+      requireOptions('forRoot', options);
+      return super.forRoot(options);
+    }
+
     static override forRootAsync(
       options: ConfigurableModuleAsyncOptions<Options, FactoryMethod> & Partial<Extras>,
     ): DynamicModule {
-      requireFactory(options);
+      requireFactory(options, Object.keys(extras));
       return super.forRootAsync(options);
     }
   }
@@ -61,6 +67,12 @@ export function namedModule<Options, FactoryMethod extends string, Extras extend
 
 export function instanceNameOf({ name, instance }: Pick<NamedModuleExtras, 'name' | 'instance'>): string | undefined {
   return name ?? instance;
+}
+
+/** The types allow strings only; a program in JavaScript may pass anything. */
+function invalidName(names: Readonly<Record<string, unknown>>): string | undefined {
+  const invalid = Object.keys(names).find((field) => names[field] !== undefined && typeof names[field] !== 'string');
+  return invalid && `expected ${invalid} to be a string, but it is ${describe(names[invalid])}`;
 }
 
 /** @returns the problem if `name` and its deprecated alias `instance` differ */
@@ -73,18 +85,47 @@ export function nameConflict({
     : `name is "${name}", but instance, its deprecated alias, is "${instance}": give name only`;
 }
 
-interface FactoryOptions {
-  readonly useFactory?: unknown;
-  readonly useClass?: unknown;
-  readonly useExisting?: unknown;
-  readonly name?: string | undefined;
+/** The fields of `forRootAsync` that Nest knows. */
+const ASYNC_FIELDS = ['imports', 'inject', 'provideInjectionTokensFrom', 'useFactory', 'useClass', 'useExisting'];
+
+/**
+ * Checks the argument of `forRootAsync`, of which Nest ignores what it does not know.
+ *
+ * @param extras the options of the module itself, which are passed next to the factory
+ * @throws PostHogConfigurationError
+ */
+export function requireFactory(options: unknown, extras: readonly string[]): void {
+  requireOptions('forRootAsync', options);
+  const given = Object.keys(options).filter((field) => options[field] !== undefined);
+  const name = typeof options['name'] === 'string' ? options['name'] : undefined;
+  const { useFactory, useClass, useExisting } = options;
+  const sources = [useFactory, useClass, useExisting].filter(Boolean);
+  const problems = given
+    .filter((field) => !ASYNC_FIELDS.includes(field) && !extras.includes(field))
+    .map(
+      (field) => `${shownName(field)} has no effect next to useFactory, useClass or useExisting: return it from there`,
+    );
+  if (sources.length === 0) problems.unshift('expected useFactory, useClass or useExisting');
+  if (sources.length > 1) problems.push('expected one of useFactory, useClass and useExisting, but there are several');
+  if (useFactory && typeof useFactory !== 'function') {
+    problems.push(`expected useFactory to be a function, but it is ${describe(useFactory)}`);
+  }
+  if (problems.length > 0) {
+    throw new PostHogConfigurationError(
+      problems.map((problem) => `forRootAsync: ${problem}`),
+      name,
+    );
+  }
 }
 
-/** @throws PostHogConfigurationError without `useFactory`, `useClass` and `useExisting` */
-export function requireFactory({ useFactory, useClass, useExisting, name }: FactoryOptions): void {
-  if (useFactory || useClass || useExisting) return;
-  throw new PostHogConfigurationError(['forRootAsync: expected useFactory, useClass or useExisting'], name);
+function requireOptions(method: string, options: unknown): asserts options is Record<string, unknown> {
+  if (isObject(options)) return;
+  throw new PostHogConfigurationError([`${method}: expected an object of options, but it is ${describe(options)}`]);
 }
+
+/** A name that is no identifier, or begins like a key, may be a key. */
+const shownName = (name: string): string =>
+  /^(?!ph[a-z]_)[a-z]\w*$/i.test(name) ? name : `a field with a name of ${name.length} characters`;
 
 /** Adds to what a dynamic module imports, provides and exports. */
 export function extendModule(
