@@ -379,7 +379,7 @@ describe('the shared queue is seen', () => {
     captureMany(capture, 1);
     await capture.flush();
     expect(probe.state()).toMatchObject({
-      tone: 'good',
+      tone: 'warn',
       text: 'The shared queue responds; nothing waiting',
       detail: 'Shared queue: full, 1200 events (90.0 kB), oldest 4 s, 2 relays. The queue is full: raise maxBytes',
     });

@@ -182,7 +182,9 @@ describe('a relay with an outbox as source', () => {
     const probe = captureSource(capture, 'relay').attach(
       new EventFeed({ maxEvents: 5, maxLength: 1000 }, masker(undefined)),
     );
-    expect(probe.state().detail).toMatch(/^Outbox: 2 events, oldest 6\d\d s, this relay is active$/);
+    expect(probe.state().detail).toMatch(
+      /^Outbox: 2 events, oldest 6\d\d s, this relay is active\. The oldest event has been waiting for 6\d\d s: /,
+    );
     probe.detach();
   });
 
