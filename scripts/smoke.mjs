@@ -11,6 +11,8 @@ import { ROOT } from './lib.mjs';
 
 const PORT = process.env.PORT ?? '3917';
 const DEADLINE_MS = 300_000;
+/** A program that has not ended by then hangs. */
+const PROGRAM_MS = 60_000;
 const clean = { ...process.env };
 delete clean.POSTHOG_API_KEY;
 delete clean.POSTHOG_HOST;
@@ -303,18 +305,18 @@ async function program() {
 async function plainScript() {
   const { FakePostHog } = await import('nestjs-posthog-capture/testing');
   const posthog = await FakePostHog.start();
-  assert.equal(await endOf(posthog.url), 0);
+  assert.equal(await endOf(posthog.url, PROGRAM_MS / 2), 0);
   assert.equal(posthog.rows.length, 250);
   await posthog.close();
-  assert.equal(await endOf(posthog.url), 0);
+  assert.equal(await endOf(posthog.url, 1000), 0);
 }
 
-async function endOf(host) {
+async function endOf(host, shutdownTimeoutMs) {
   const script = `
     import 'reflect-metadata';
     import { NestFactory } from '@nestjs/core';
     import { CaptureService, PostHogCaptureModule } from 'nestjs-posthog-capture';
-    const module = PostHogCaptureModule.forRoot({ apiKey: 'phc_test', host: '${host}', shutdownTimeoutMs: 1000, maxRetries: 1, retryBaseMs: 10 });
+    const module = PostHogCaptureModule.forRoot({ apiKey: 'phc_test', host: '${host}', shutdownTimeoutMs: ${shutdownTimeoutMs}, maxRetries: 1, retryBaseMs: 10 });
     const app = await NestFactory.createApplicationContext(module, { logger: false });
     for (let i = 0; i < 250; i += 1) app.get(CaptureService).capture({ event: 'end', distinctId: 'user_' + i });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
@@ -322,7 +324,7 @@ async function endOf(host) {
     env: clean,
     stdio: 'inherit',
   });
-  const timer = setTimeout(() => child.kill(), 10_000);
+  const timer = setTimeout(() => child.kill(), PROGRAM_MS);
   const [code] = await once(child, 'exit');
   clearTimeout(timer);
   return code;
