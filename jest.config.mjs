@@ -40,6 +40,8 @@ export default {
   setupFilesAfterEnv: ['<rootDir>/test/support/watch-output.ts'],
   // Hand-made class tokens and AsyncLocalStorage live on globalThis: one per test file.
   testTimeout: 120_000,
+  // Each file leaves its modules in the worker, and its AsyncLocalStorages, whose stores Node 20 passes on to each promise of later files.
+  workerIdleMemoryLimit: '400MB',
   // In CI a run must end, even if a test that failed left something open. Elsewhere, that shows.
   forceExit: process.env.CI !== undefined,
 };
