@@ -86,7 +86,8 @@ export class DeliveryPipeline implements Delivery {
       onReturn,
       maxBatchBytes: () => express?.options.maxBatchBytes ?? this.#scheduler.sizer.maxBatchBytes,
     });
-    const maxAhead = durable?.isReadOnly ? BATCHES_AHEAD * options.maxBatchEvents : Infinity;
+    const batchesAhead = Math.max(MIN_BATCHES_AHEAD, options.concurrency);
+    const maxAhead = durable?.isReadOnly ? batchesAhead * options.maxBatchEvents : Infinity;
     this.#recovery = durable && new StoreRecovery(durable, queue, maxAhead, (events) => this.#takeRecovered(events));
     this.handOver = new HandOver(queue, this.#immediate, settlement, durable);
     this.#queue = queue;
@@ -258,9 +259,10 @@ export class DeliveryPipeline implements Delivery {
 
 /**
  * A store that is filled elsewhere keeps all other events until there is a use for them: those in memory survive young collections, which
- * costs as much as sending them. Of a store that this process fills, everything is recovered as soon as there is capacity, because
+ * costs as much as sending them. There is a batch for each request, because all of them may end at once: batches that are sent while
+ * the next events are read are not full. Of a store that this process fills, everything is recovered as soon as there is capacity, because
  * new events of the same key must follow.
  */
-const BATCHES_AHEAD = 2;
+const MIN_BATCHES_AHEAD = 2;
 
 const AFTER_SHUTDOWN = 'captured after shutdown';

@@ -28,7 +28,7 @@ beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 /** A pipeline over a store with these events, whose requests are answered by the test. */
-async function started(events: readonly QueuedEvent[], more?: Partial<EventStore>) {
+async function started(events: readonly QueuedEvent[], more?: Partial<EventStore>, options?: Partial<DeliveryOptions>) {
   const left = [...events];
   const store: ReadableStore = {
     recover: ({ maxEvents }) => Promise.resolve({ events: left.splice(0, maxEvents), warnings: [] }),
@@ -47,15 +47,16 @@ async function started(events: readonly QueuedEvent[], more?: Partial<EventStore
   const settle = async (): Promise<void> => {
     for (let turns = 0; turns < 20; turns += 1) await jest.advanceTimersByTimeAsync(1);
   };
-  const pipeline = new DeliveryPipeline(OPTIONS, sender, SILENT_OBSERVER, durability);
+  const pipeline = new DeliveryPipeline({ ...OPTIONS, ...options }, sender, SILENT_OBSERVER, durability);
   await pipeline.recover();
   await settle();
   return {
     pipeline,
     sent,
     recovered: () => events.length - left.length,
-    answer: async () => {
-      answers.shift()?.();
+    /** Answers this many requests at once. */
+    answer: async (requests = 1) => {
+      for (const respond of answers.splice(0, requests)) respond();
       await settle();
     },
   };
@@ -65,7 +66,7 @@ const persons = (count: number, from = 0): QueuedEvent[] =>
   manyEvents(count, from).map((event) => ({ ...event, orderKey: event.id }));
 const onePerson = (count: number): QueuedEvent[] => manyEvents(count).map((event) => ({ ...event, orderKey: 'one' }));
 
-it('takes two batches more than are in flight from a store that is filled elsewhere', async () => {
+it('takes at least two batches more than are in flight from a store that is filled elsewhere', async () => {
   const events = persons(60);
   const { sent, recovered, answer } = await started(events);
   expect([sent.length, recovered()]).toEqual([8, 16]);
@@ -73,6 +74,19 @@ it('takes two batches more than are in flight from a store that is filled elsewh
   expect([sent.length, recovered()]).toEqual([12, 20]);
   while (sent.length < 60) await answer();
   expect(sent).toEqual(idsOf(events));
+});
+
+it('takes a full batch for each of many requests, which may all end before the store is read again', async () => {
+  let isRead = true;
+  const events = persons(60);
+  const left = [...events];
+  const recover: ReadableStore['recover'] = ({ maxEvents }) =>
+    isRead ? Promise.resolve({ events: left.splice(0, maxEvents), warnings: [] }) : new Promise(() => undefined);
+  const { sent, answer } = await started(events, { recover }, { concurrency: 5 });
+  expect([sent.length, left.length]).toEqual([20, 20]);
+  isRead = false;
+  await answer(5);
+  expect(sent).toEqual(idsOf(events.slice(0, 40)));
 });
 
 it('takes more while the events it has wait for those in flight', async () => {
