@@ -28,6 +28,20 @@ export function misspeltVariables(environment: NodeJS.ProcessEnv, name: string |
   });
 }
 
+/** Names that PostHog's documentation and other programs give to the variable of the project key, without their prefix. */
+const KEY_VARIABLES = ['KEY', 'TOKEN', 'PROJECT_TOKEN', 'PROJECT_API_KEY', 'PUBLIC_KEY'];
+
+/** For an error because the key is missing: variables that may have it. They contain no values. */
+export function otherKeyVariables(environment: NodeJS.ProcessEnv, name: string | undefined): string[] {
+  const prefix = variableName('', name);
+  return KEY_VARIABLES.map((word) => prefix + word)
+    .filter((variable) => isGiven(environment[variable]))
+    .map(
+      (variable) =>
+        `"${variable}" is not a variable of nestjs-posthog-capture. If it is the project API key, set ${prefix}API_KEY to it`,
+    );
+}
+
 /** Those that were not returned before in this process. */
 export function notReported(sentences: readonly string[]): string[] {
   const fresh = sentences.filter((sentence) => !reported.has(sentence));

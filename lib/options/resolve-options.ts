@@ -12,7 +12,7 @@ import {
   readVariables,
   variableOf,
 } from './environment.js';
-import { misspeltVariables, notReported } from './misspelt-variables.js';
+import { misspeltVariables, notReported, otherKeyVariables } from './misspelt-variables.js';
 import { didYouMean } from '../shared/did-you-mean.js';
 import { isObject } from '../shared/untrusted-values.js';
 
@@ -56,7 +56,11 @@ export function resolveOptions({ explicit, name, config }: OptionSources): Resol
   problems.push(...errors.map((error) => describeProblem(error, options.apiKey, name)));
 
   const misspelt = misspeltVariables(process.env, name);
-  if (problems.length > 0) throw new PostHogConfigurationError([...problems, ...misspelt], name);
+  if (problems.length > 0) {
+    const isKeyMissing = !isGiven(options.apiKey) && errors.some(({ property }) => property === 'apiKey');
+    const keys = isKeyMissing ? otherKeyVariables(process.env, name) : [];
+    throw new PostHogConfigurationError([...problems, ...misspelt, ...keys], name);
+  }
   warnings.push(...notReported(misspelt));
   const note = options.enabled ? describeQueueDefaults(given) : undefined;
   return { options: Object.freeze(options), warnings, notes: note === undefined ? [] : [note] };

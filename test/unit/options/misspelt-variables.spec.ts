@@ -100,3 +100,20 @@ it('is named in the error of options that are not valid, which it may have cause
     ]);
   }
 });
+
+describe('without a key, the error names a variable that may have it:', () => {
+  it.each([
+    ['POSTHOG_KEY', 'POSTHOG_API_KEY', undefined],
+    ['POSTHOG_PROJECT_API_KEY', 'POSTHOG_API_KEY', undefined],
+    ['POSTHOG_PROJECT_TOKEN', 'POSTHOG_API_KEY', undefined],
+    ['POSTHOG_BILLING_TOKEN', 'POSTHOG_BILLING_API_KEY', 'billing'],
+  ])('%s', (variable, right, name) => {
+    setVariable(variable, KEY);
+    expect(problemsOf({ name })).toEqual([
+      expect.stringMatching(/^apiKey \(POSTHOG_(BILLING_)?API_KEY\): got nothing;/),
+      `"${variable}" is not a variable of nestjs-posthog-capture. If it is the project API key, set ${right} to it`,
+    ]);
+    expect(problemsOf({ explicit: { apiKey: KEY, flushAt: 0 }, name })).toHaveLength(1);
+    expect(problemsOf({ explicit: { enabled: false, flushAt: 0 }, name })).toHaveLength(1);
+  });
+});
