@@ -40,6 +40,11 @@ const NO_PERMISSION: Entry = [
 const NO_ACCESS: Entry = ['refused', 'The database refuses the user or the password', CREDENTIALS];
 const NO_DATABASE: Entry = ['refused', 'The database does not exist', 'check its name in the connection'];
 const READ_ONLY: Entry = ['retryable', 'The database is read-only', 'the address must be that of the primary'];
+const COLUMN_NAMES: Entry = [
+  'refused',
+  'The client of the database returns rows with other column names',
+  'give the relay a client that does not change the names of columns',
+];
 const FULL: Entry = ['retryable', 'The database has no free connection', 'raise its limit, or use a smaller pool'];
 const DIALECT = 'set the option dialect to that of the database';
 const SYNTAX: Entry = ['dialect', 'The database does not understand the statement', DIALECT, DIALECT];
@@ -110,6 +115,7 @@ const CODES: Readonly<Record<string, Entry>> = {
   P1002: DOWN,
   PROTOCOL_CONNECTION_LOST: DOWN,
   TIMEOUT: LATE,
+  COLUMN_NAMES,
 };
 
 /** By message, of libraries without codes. */

@@ -4,7 +4,7 @@ import { type Row } from './clients/client-shape.js';
 import { DamagedRows } from './damaged-rows.js';
 import { type DatabaseProblem } from './database-errors.js';
 import { type Database } from './database.js';
-import { eventOf, seqOf } from './outbox-row.js';
+import { eventOf, eventRows, seqOf, seqsOf } from './outbox-row.js';
 import { type RelayStatements } from './relay-statements.js';
 import { SeqGaps } from './seq-gaps.js';
 
@@ -129,11 +129,11 @@ export class HeldRows {
   readNext(): Promise<boolean> {
     return this.#reading(async () => {
       const limit = this.#limit;
-      const rows = await this.#database.read(this.#statements.next(this.#last, limit));
+      const rows = eventRows(await this.#database.read(this.#statements.next(this.#last, limit)));
       const last = rows.at(-1);
       this.#isMore = rows.length >= limit;
       if (!last || this.#isLost) return false;
-      for (const row of rows) this.#gaps.passed(Number(row.seq), Number(row.captured_at));
+      for (const row of rows) this.#gaps.passed(Number(row.seq), Number(row.capturedat));
       this.#last = seqOf(last);
       const late = await this.#overtaken();
       return late === null || (await this.#add(late.length === 0 ? rows : inOrder([...late, ...rows]))) || this.#isMore;
@@ -217,11 +217,10 @@ export class HeldRows {
    * long transaction, or in a database that was restored.
    */
   async #late(statement: string): Promise<readonly Row[] | null> {
-    const rows = await this.#database.read(statement);
-    const late = rows.map(seqOf).filter((seq) => this.#isNew(seq));
+    const late = seqsOf(await this.#database.read(statement)).filter((seq) => this.#isNew(seq));
     const [first] = late;
     if (first === undefined || this.#isLost) return [];
-    if (late.length <= MAX_LATE) return this.#database.read(this.#statements.rows(late));
+    if (late.length <= MAX_LATE) return eventRows(await this.#database.read(this.#statements.rows(late)));
     this.#last = String(BigInt(first) - 1n);
     this.#isMore = true;
     return null;

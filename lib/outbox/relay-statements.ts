@@ -1,8 +1,8 @@
 import { type SeqRange } from './seq-gaps.js';
 import { type OutboxDialect, type OutboxTables } from './sql.js';
 
-/** The columns that a relay reads. */
-const COLUMNS = 'seq, uuid, name, order_key, format, payload, captured_at';
+/** The columns that a relay reads. Their names have no underscores, because clients may be configured to return names in camel case. */
+const COLUMNS = 'seq, uuid, name, order_key AS orderkey, format, payload, captured_at AS capturedat';
 /** Ids of projects and relays, which statements contain as they are. */
 const ID = /^[\w.:+-]{1,80}$/;
 const SEQ = /^\d{1,19}$/;

@@ -41,10 +41,11 @@ export class SeqGaps {
    * @param capturedAt of its event, in epoch milliseconds
    */
   passed(seq: number, capturedAt: number): void {
-    const isRecent = Date.now() - capturedAt <= RECENT_MS;
-    if (seq > this.#next && isRecent) this.#ranges.push({ from: this.#next, to: seq - 1, foundAt: performance.now() });
+    if (seq > this.#next && Date.now() - capturedAt <= RECENT_MS) {
+      this.#ranges.push({ from: this.#next, to: seq - 1, foundAt: performance.now() });
+      if (this.#ranges.length > MAX_RANGES) this.#merge();
+    }
     this.#next = Math.max(this.#next, seq + 1);
-    if (this.#ranges.length > MAX_RANGES) this.#merge();
   }
 
   #merge(): void {

@@ -202,6 +202,37 @@ describe('a relay with an outbox as source', () => {
     await posthog.waitFor(() => posthog.rows.length === 2);
   });
 
+  /** A client that changes the names of columns. */
+  const renaming =
+    (rename: (name: string) => string) =>
+    (text: string): unknown => {
+      const statement = db.prepare(text);
+      if (!/^SELECT/.test(text)) return statement.run();
+      return (statement.all() as object[]).map((row) =>
+        Object.fromEntries(Object.entries(row).map(([name, value]) => [rename(name), value as unknown])),
+      );
+    };
+
+  it('works with a client that returns the names of columns in camel case', async () => {
+    await rows.put(project, capturedEvents(2));
+    const run = renaming((name) => name.replaceAll(/_(\w)/g, (_match, letter: string) => letter.toUpperCase()));
+    await startRelay({ source: sqlOutbox({ run, dialect: 'sqlite' }) });
+    await posthog.waitFor(() => posthog.rows.length === 2);
+    await until(async () => (await rows.ids()).length === 0);
+  });
+
+  it('reports a client that changes the names of columns, and leaves the rows alone', async () => {
+    await rows.put(project, capturedEvents(2));
+    const run = renaming((name) => (name === 'payload' ? 'PAYLOAD' : name));
+    const { capture } = await startRelay({ source: sqlOutbox({ run, dialect: 'sqlite' }) });
+    await until(() => capture.stats().queue?.state === 'down');
+    expect(assessHealth(capture.stats())).toMatchObject({
+      health: 'down',
+      problems: [{ message: 'The client of the database returns rows with other column names (COLUMN_NAMES)' }],
+    });
+    expect(await rows.read('SELECT DISTINCT project FROM posthog_outbox')).toEqual([{ project }]);
+  });
+
   it('starts while the database is down, and takes events once it is there', async () => {
     const missing = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
     let isDown = true;
