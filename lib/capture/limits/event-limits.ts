@@ -5,7 +5,7 @@ import { dedupeUuid } from './dedupe-uuid.js';
 import { LimitedName, PersonEvents } from './limited-name.js';
 import { LimitRules } from './limit-rules.js';
 import { isInSample } from './person-sample.js';
-import { RecentMap } from './recent-map.js';
+import { RecentMap } from '../../shared/recent-map.js';
 
 /**
  * Names whose limit is remembered, besides those of definitions. Names may come from input: events of further ones share the counts of their

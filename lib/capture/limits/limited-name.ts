@@ -1,5 +1,5 @@
 import { type EventLimit } from '../../events/event-limit.js';
-import { RecentMap } from './recent-map.js';
+import { RecentMap } from '../../shared/recent-map.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;

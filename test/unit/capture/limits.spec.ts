@@ -3,7 +3,7 @@ import { dedupeProjectOf, dedupeUuid } from '../../../lib/capture/limits/dedupe-
 import { type Admission, EventLimits } from '../../../lib/capture/limits/event-limits.js';
 import { LimitRules } from '../../../lib/capture/limits/limit-rules.js';
 import { isInSample } from '../../../lib/capture/limits/person-sample.js';
-import { RecentMap } from '../../../lib/capture/limits/recent-map.js';
+import { RecentMap } from '../../../lib/shared/recent-map.js';
 import { type EventLimit } from '../../../lib/events/event-limit.js';
 
 let now = 1000;
