@@ -1,3 +1,5 @@
+import { rememberPersonal } from '../shared/personal-properties.js';
+import { RecentMap } from '../shared/recent-map.js';
 import { type Warn } from '../shared/unknown-fields.js';
 import { type DefinedEvent, definedEventOf } from './defined-event.js';
 import { type EventsOptions } from './events-options.js';
@@ -17,7 +19,8 @@ export class EventCatalog {
   readonly #pii: PiiMode;
   readonly #secret: string;
   readonly #ownNames: ReadonlySet<string>;
-  readonly #deprecatedSeen = new Set<DefinedEvent>();
+  /** Names of deprecated events that were warned of. */
+  readonly #deprecatedSeen = new RecentMap<true>(MAX_SEEN);
   readonly #seen = new Map<string, DefinedEvent>();
 
   /**
@@ -62,8 +65,9 @@ export class EventCatalog {
     if (defined === undefined) return this.#conformUnknown(event, properties, warn);
     if (carried !== undefined && !this.#events.has(event)) this.#see(carried);
     const { info, check } = defined;
-    if (info.deprecated !== undefined && !this.#deprecatedSeen.has(defined)) {
-      this.#deprecatedSeen.add(defined);
+    if (info.pii !== undefined) rememberPersonal(event, info.pii);
+    if (info.deprecated !== undefined && this.#deprecatedSeen.get(event) === undefined) {
+      this.#deprecatedSeen.set(event, true);
       warn(`the event is deprecated: ${info.deprecated}`, true);
     }
     const checked = check(properties ?? {});

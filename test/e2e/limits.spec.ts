@@ -166,6 +166,36 @@ describe('an event over its limit', () => {
     expectBalanced(capture);
   });
 
+  it('counts again if the first was lost, also if beforeSend changed what it was', async () => {
+    const { capture, posthog } = await start({
+      limits: { a: { once: 'person' }, b: { once: 'person' } },
+      maxRetries: 0,
+      beforeSend: (event) =>
+        event.event === 'a' || event.event === 'free'
+          ? { ...event, event: 'b', distinct_id: 'bob', uuid: '00000000-0000-4000-8000-000000000000' }
+          : event,
+    });
+    const a: CaptureEvent = {
+      event: 'a',
+      distinctId: 'ann',
+      timestamp: '2026-01-31T12:00:00.000Z',
+      dedupeKey: 'evt_1',
+    };
+    const b = { event: 'b', distinctId: 'bob' };
+    expect(await capture.captureNow(b)).toMatchObject({ success: true });
+    for (const event of [a, { event: 'free', distinctId: 'bob' }]) {
+      posthog.fail({ status: 400 });
+      expect(await capture.captureNow(event)).toMatchObject({ success: false });
+    }
+    expect(await capture.captureNow(b)).toMatchObject({ error: 'Event dropped: over_limit' });
+    expect(await capture.captureNow(a)).toMatchObject({ success: true });
+    expect(await capture.captureNow(a)).toMatchObject({ error: 'Event dropped: duplicate' });
+    expect(await capture.captureNow({ event: 'a', distinctId: 'ann' })).toMatchObject({
+      error: 'Event dropped: over_limit',
+    });
+    expectBalanced(capture);
+  });
+
   it('may be an error or an identity only if its name is given', async () => {
     const { capture } = await start({ limits: { '*': { sampleRate: 0 }, $identify: { perMinute: 1 } } });
     expect(capture.captureException(new Error('x'), { distinctId: 'ann' })).not.toBeNull();

@@ -139,15 +139,16 @@ export class EventIntake {
     const { dedupeKey } = source;
     const person = given.distinctId ?? acting.distinctId;
     const personlessId = this.#personlessId;
-    const admission = this.#limits.admit({ event, definition, dedupeKey, person, personlessId });
-    if (admission === null) return this.#takeAdmitted(source, acting, NO_LIMITS, warn);
-    if (!admission.ok) return { ...admission, distinctId };
+    const limited = { event, definition, dedupeKey, person, personlessId };
+    const admission = this.#limits.admit(limited);
+    if (admission?.ok === false) return { ...admission, distinctId };
     let taken: Taken | undefined;
     try {
-      taken = this.#takeAdmitted(source, acting, admission, warn);
+      taken = this.#takeAdmitted(source, acting, admission ?? NO_LIMITS, warn);
+      if (taken.ok && this.#filters.length > 0) this.#limits.queued(taken.queued, limited, admission);
       return taken;
     } finally {
-      if (taken?.ok !== true) admission.takeBack();
+      if (taken?.ok !== true) admission?.takeBack();
     }
   }
 

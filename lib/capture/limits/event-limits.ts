@@ -8,8 +8,8 @@ import { isInSample } from './person-sample.js';
 import { RecentMap } from '../../shared/recent-map.js';
 
 /**
- * Names whose limit is remembered, besides those of definitions. Names may come from input: events of further ones share the counts of their
- * rule.
+ * Names whose limit is remembered, besides those of the catalog. Names may come from input: events of further ones share the counts of their
+ * rule. Of names with a definition that is not in the catalog, the last ones are remembered, at least as many.
  */
 const MAX_NAMES = 1000;
 
@@ -35,6 +35,15 @@ export interface LimitedEvent {
   readonly person: string | undefined;
   /** The id of an event without a person. */
   readonly personlessId: () => string;
+}
+
+/** What an event was admitted as. */
+interface Counted {
+  readonly event: string;
+  /** undefined for an event without a person. */
+  readonly person: string | undefined;
+  /** Of an event with a `dedupeKey`. */
+  readonly uuid: string | undefined;
 }
 
 /** An event that may be captured, or the reason why it is dropped. */
@@ -63,20 +72,25 @@ export type Admission =
 /** Decides which events are captured: by option `limits`, by the limits of definitions, and by `dedupeKey`. */
 export class EventLimits {
   readonly #rules: LimitRules;
-  /** Those with limits, by name. */
-  readonly #definitions = new Map<string, DefinedEvent>();
+  /** The definitions with limits in the catalog, by name. */
+  readonly #catalog = new Map<string, DefinedEvent>();
   readonly #project: string;
   /** By name; null for a name without limits. */
   readonly #names = new Map<string, LimitedName | null>();
+  /** Limits of events that carried their definition, which also apply to those that are captured by name. */
+  readonly #carried = new RecentMap<LimitedName>(MAX_NAMES);
+  #hasCarried = false;
   /** For names beyond MAX_NAMES. */
   readonly #ofRules = new WeakMap<EventLimit, LimitedName>();
   readonly #persons = new PersonEvents();
   readonly #uuids = new RecentMap<true>(MIN_UUIDS);
+  /** What events count for that `beforeSend` has changed; null for an event without limits. */
+  readonly #changed = new WeakMap<QueuedEvent, Counted | null>();
 
   constructor({ limits = {}, definitions = [], project = '' }: EventLimitsSettings = {}) {
     this.#rules = new LimitRules(limits);
     this.#project = project;
-    for (const defined of definitions) if (isLimited(defined)) this.#definitions.set(defined.event, defined);
+    for (const defined of definitions) if (isLimited(defined)) this.#catalog.set(defined.event, defined);
   }
 
   /** The admission of an event; null if nothing limits it. */
@@ -109,19 +123,34 @@ export class EventLimits {
     };
   }
 
+  /**
+   * An admitted event was queued: `beforeSend` may have changed what it was admitted as.
+   *
+   * @param admission null if nothing limits it
+   */
+  queued(queued: QueuedEvent, { event, person }: LimitedEvent, admission: Pick<Counted, 'uuid'> | null): void {
+    const { id, name, orderKey } = queued;
+    const isSame = name === event && orderKey === (person ?? orderKey) && id === (admission?.uuid ?? id);
+    if (!isSame) this.#changed.set(queued, admission && { event, person, uuid: admission.uuid });
+  }
+
   /** An event that was captured will not arrive: the next one of its person, or with its `dedupeKey`, may be captured. */
-  lost({ id, name, orderKey }: QueuedEvent): void {
-    this.#uuids.delete(id);
-    this.#persons.forget(name, orderKey);
+  lost(queued: QueuedEvent): void {
+    const { id, name, orderKey } = queued;
+    const known = this.#changed.get(queued);
+    const counted = known === undefined ? { event: name, person: orderKey, uuid: id } : known;
+    if (counted === null) return;
+    const { event, person, uuid } = counted;
+    if (uuid !== undefined) this.#uuids.delete(uuid);
+    if (person !== undefined) this.#persons.forget(event, person);
   }
 
   #find(event: string, carried: DefinedEvent | undefined): LimitedName | null {
-    if (carried !== undefined && isLimited(carried) && !this.#definitions.has(event)) {
-      // From now on, it applies to the events that are captured by their name as well.
-      this.#definitions.set(event, carried);
-      this.#names.delete(event);
-    } else if (this.#definitions.size === 0 && this.#rules.isEmpty) return null;
-    const known = this.#names.get(event);
+    if (carried !== undefined && isLimited(carried) && !this.#catalog.has(event)) {
+      return this.#carried.get(event) ?? this.#remember(carried);
+    }
+    if (this.#catalog.size === 0 && this.#rules.isEmpty && !this.#hasCarried) return null;
+    const known = (this.#hasCarried ? this.#carried.get(event) : undefined) ?? this.#names.get(event);
     return known === undefined ? this.#resolve(event) : known;
   }
 
@@ -131,12 +160,19 @@ export class EventLimits {
     const known = this.#names.get(name);
     if (known !== undefined) return known;
     const rule = this.#rules.find(name);
-    const defined = this.#definitions.get(name);
+    const defined = this.#catalog.get(name);
     if (defined === undefined && this.#names.size >= MAX_NAMES) return this.#sharedBy(rule);
-    const { sampleRate, limit } = defined?.info ?? {};
-    const merged = { ...limit, ...fieldsOf({ sampleRate }), ...fieldsOf(rule ?? {}) };
+    const merged = mergedLimit(defined, rule);
     const limited = isEmpty(merged) ? null : new LimitedName(merged, this.#persons);
     this.#names.set(name, limited);
+    return limited;
+  }
+
+  #remember(defined: DefinedEvent): LimitedName {
+    const name = Buffer.from(defined.event).toString();
+    const limited = new LimitedName(mergedLimit(defined, this.#rules.find(name)), this.#persons);
+    this.#carried.set(name, limited);
+    this.#hasCarried = true;
     return limited;
   }
 
@@ -152,6 +188,11 @@ export class EventLimits {
 
 const fieldsOf = (limit: EventLimit): EventLimit =>
   Object.fromEntries(Object.entries(limit).filter(([, value]) => value !== undefined));
+
+function mergedLimit(defined: DefinedEvent | undefined, rule: EventLimit = {}): EventLimit {
+  const { sampleRate, limit } = defined?.info ?? {};
+  return { ...limit, ...fieldsOf({ sampleRate }), ...fieldsOf(rule) };
+}
 
 const isEmpty = (limit: EventLimit): boolean => Object.keys(fieldsOf(limit)).length === 0;
 
