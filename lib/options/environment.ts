@@ -17,6 +17,11 @@ export function variableOf(option: string, name?: string): string | undefined {
   return rule?.parse ? variableName(rule.variable ?? option, name) : undefined;
 }
 
+/** The variable that an option would have by its name alone, where it has another one: `POSTHOG_STORE`, of `POSTHOG_STORE_PATH`. */
+export function plainVariableOf(option: string, name?: string): string | undefined {
+  return RULES.get(option)?.variable === undefined ? undefined : variableName(option, name);
+}
+
 /** @param words in camel case */
 export function variableName(words: string, name: string | undefined): string {
   const spelled = words.replace(/[A-Z]/g, (capital) => `_${capital}`);

@@ -1,7 +1,7 @@
 import { didYouMean } from '../shared/did-you-mean.js';
 import { processSingleton } from '../shared/process-singleton.js';
 import { quoteName } from '../shared/untrusted-values.js';
-import { fieldVariablesOf, isGiven, OPTION_NAMES, variableName, variableOf } from './environment.js';
+import { fieldVariablesOf, isGiven, OPTION_NAMES, plainVariableOf, variableName, variableOf } from './environment.js';
 
 /** Variables of the package that no option has, without POSTHOG_. Those of `posthog-capture events` are those of PostHog's own command line. */
 const OTHERS = ['SECRET_KEY', 'OUTBOX_URL', 'RELEASE_ID', 'CLI_API_KEY', 'CLI_PROJECT_ID', 'CLI_HOST'];
@@ -22,7 +22,7 @@ export function misspeltVariables(environment: NodeJS.ProcessEnv, name: string |
     const word = variable.slice(prefix.length);
     // Windows ignores the case.
     if (words.includes(process.platform === 'win32' ? word.toUpperCase() : word)) return [];
-    const meant = didYouMean(word, words);
+    const meant = meantByName(variable, name)?.slice(prefix.length) ?? didYouMean(word, words);
     if (meant === undefined || isOfOtherInstance(word, words)) return [];
     return [`${quoteName(variable)} is not a variable of nestjs-posthog-capture. Did you mean ${prefix}${meant}?`];
   });
@@ -40,6 +40,12 @@ export function otherKeyVariables(environment: NodeJS.ProcessEnv, name: string |
       (variable) =>
         `"${variable}" is not a variable of nestjs-posthog-capture. If it is the project API key, set ${prefix}API_KEY to it`,
     );
+}
+
+/** The variable of the option whose name this is. */
+function meantByName(variable: string, name: string | undefined): string | undefined {
+  const option = OPTION_NAMES.find((each) => plainVariableOf(each, name) === variable.toUpperCase());
+  return option === undefined ? undefined : variableOf(option, name);
 }
 
 /** Those that were not returned before in this process. */

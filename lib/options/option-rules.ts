@@ -238,14 +238,19 @@ export const IsHost = () => rule({ name: 'isHost', isValid: isHost, expected: ex
 
 function isHost(value: unknown): boolean {
   if (typeof value !== 'string' || !/^https?:\/\/[^\s?#]+$/i.test(value) || !URL.canParse(value)) return false;
-  const { username, password } = new URL(value);
-  return username === '' && password === '';
+  const { username, password, pathname } = new URL(value);
+  return username === '' && password === '' && !ENDPOINT.test(pathname);
 }
 
+/** Paths of PostHog's API and of its pages, which no proxy has. */
+const ENDPOINT = /\/(?:batch|i\/v\d+(?:\/.*)?|project\/\d+(?:\/.*)?)\/?$/i;
+
 function expectedHost(value: unknown): string {
+  const isEndpoint = typeof value === 'string' && URL.canParse(value) && ENDPOINT.test(new URL(value).pathname);
   const hasScheme = typeof value !== 'string' || /^[a-z][a-z\d+.-]*:\/\//i.test(value);
   return (
     'an absolute http(s) URL without credentials, query or fragment, such as https://us.i.posthog.com' +
-    (hasScheme ? '' : '; put https:// (or http://) in front')
+    (hasScheme ? '' : '; put https:// (or http://) in front') +
+    (isEndpoint ? '; without the path of an endpoint or of a page of PostHog' : '')
   );
 }

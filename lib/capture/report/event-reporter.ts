@@ -53,7 +53,7 @@ const REMEDIES: Readonly<Record<DropReason, string | ((route: Route) => string) 
   queue_full: ({ backlogRemedy }) => backlogRemedy,
   rejected: "fix the event; the reason given is PostHog's",
   quota: QUOTA_REMEDY,
-  undelivered: 'the caller of captureNow has the error; capture() keeps events and retries them',
+  undelivered: 'see the reason, which captureNow has returned to its caller; capture() keeps events and retries them',
   expired: ({ receiver }) => `${receiver} was unreachable for longer than maxEventAgeMs`,
   shutdown: 'raise shutdownTimeoutMs, and call app.enableShutdownHooks()',
 };

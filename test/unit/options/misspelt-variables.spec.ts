@@ -33,6 +33,8 @@ describe('a variable that resembles one of the package', () => {
     ['POSTHOG_QUEUE_ULR', 'POSTHOG_QUEUE_URL'],
     ['POSTHOG_OUTBOX_ULR', 'POSTHOG_OUTBOX_URL'],
     ['POSTHOG_SECRETKEY', 'POSTHOG_SECRET_KEY'],
+    ['POSTHOG_STORE', 'POSTHOG_STORE_PATH'],
+    ['POSTHOG_QUEUE', 'POSTHOG_QUEUE_URL'],
     ['POSTHOG_POSTHOG_COKIE', 'POSTHOG_POSTHOG_COOKIE'],
   ])('%s is found', (variable, meant) => {
     expect(of(variable)).toEqual([sentence(variable, meant)]);
@@ -71,6 +73,10 @@ describe('a named instance', () => {
     const [wrong, right] = ['POSTHOG_BILLING_EU_FLUSHAT', 'POSTHOG_BILLING_EU_FLUSH_AT'];
     expect(of(wrong, 'billing-eu')).toEqual([sentence(wrong, right)]);
     expect(of(right, 'billing-eu')).toEqual([]);
+    expect(of('POSTHOG_BILLING_EU_STORE', 'billing-eu')).toEqual([
+      sentence('POSTHOG_BILLING_EU_STORE', 'POSTHOG_BILLING_EU_STORE_PATH'),
+    ]);
+    expect(of('POSTHOG_STORE', 'billing-eu')).toEqual([]);
     expect(of('POSTHOG_BILLING_EU_SECRET_KEY', 'billing-eu')).toEqual([]);
     expect(of('POSTHOG_FLUSHAT', 'billing-eu')).toEqual([]);
   });

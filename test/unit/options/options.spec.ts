@@ -349,6 +349,9 @@ describe('host', () => {
     'http://[::1]:8010/',
     'HTTPS://posthog.example.com/ingest/',
     'https://example.com/@proxy',
+    'https://example.com/batch/ingest',
+    'https://example.com/i/',
+    'https://example.com/e',
   ])('accepts %s', (host) => {
     expect(accepted('host', host)).toBe(host);
   });
@@ -366,6 +369,13 @@ describe('host', () => {
     ['https://example.com/?token=abc', '"https://example.com/?***"', ''],
     ['https://example.com/#abc', '"https://example.com/#***"', ''],
     [`https://example.com/${'a'.repeat(80)}?`, 'a string of 101 characters', ''],
+    ...['/batch', '/batch/', '/ingest/batch/', '/i/v0/e/', '/i/v1/analytics/events', '/project/12345/settings'].map(
+      (path) => [
+        `https://example.com${path}`,
+        `"https://example.com${path}"`,
+        '; without the path of an endpoint or of a page of PostHog',
+      ],
+    ),
     ['', 'nothing', '; put https:// (or http://) in front'],
     [8010, '8010', ''],
   ])('refuses %j', (host, shown, end) => {
