@@ -5,7 +5,7 @@ import { DamagedRows } from './damaged-rows.js';
 import { type DatabaseProblem } from './database-errors.js';
 import { type Database } from './database.js';
 import { eventOf, eventRows, seqOf, seqsOf } from './outbox-row.js';
-import { type RelayStatements } from './relay-statements.js';
+import { type RelayStatements, type SettledRow } from './relay-statements.js';
 import { SeqGaps } from './seq-gaps.js';
 
 /** Number of rows whose events are in this process. */
@@ -134,10 +134,21 @@ export class HeldRows {
       this.#isMore = rows.length >= limit;
       if (!last || this.#isLost) return false;
       for (const row of rows) this.#gaps.passed(Number(row.seq), Number(row.capturedat));
-      this.#last = seqOf(last);
       const late = await this.#overtaken();
-      return late === null || (await this.#add(late.length === 0 ? rows : inOrder([...late, ...rows]))) || this.#isMore;
+      if (late === null) return true;
+      // Only now: if the database fails in between, these rows are read again.
+      this.#last = seqOf(last);
+      return (await this.#add(late.length === 0 ? rows : inOrder([...late, ...rows]))) || this.#isMore;
     });
+  }
+
+  /**
+   * Reads the table from the start again. Call after a failure: a database that has recovered, or a replica that has taken over, may assign
+   * numbers again that were read before.
+   */
+  startOver(): void {
+    this.#last = '0';
+    this.#isMore = true;
   }
 
   /** Finds rows that were committed after rows with a larger seq had been read. */
@@ -162,8 +173,8 @@ export class HeldRows {
   }
 
   /** The fates of these events are known. Returns the rows to be deleted. */
-  settle(events: readonly QueuedEvent[]): string[] {
-    const seqs: string[] = [];
+  settle(events: readonly QueuedEvent[]): SettledRow[] {
+    const settled: SettledRow[] = [];
     for (const event of events) {
       const seq = this.#seqs.read(event);
       // Of another lease, or not from here.
@@ -171,9 +182,9 @@ export class HeldRows {
       this.#seqs.write(event, null);
       this.#known.set(seq, null);
       this.#open -= 1;
-      seqs.push(seq);
+      settled.push({ seq, uuid: event.id });
     }
-    return seqs;
+    return settled;
   }
 
   deleted(seqs: readonly string[]): void {

@@ -6,7 +6,7 @@ import { type DatabaseProblem, describeDatabaseError } from './database-errors.j
 import { type Database } from './database.js';
 import { HeldRows } from './held-rows.js';
 import { type LeaseTimes, RelayLease } from './relay-lease.js';
-import { type RelayStatements } from './relay-statements.js';
+import { type RelayStatements, type SettledRow } from './relay-statements.js';
 
 /** Interval at which an outbox that is empty or held by another relay is looked at. */
 const IDLE_MS = 1000;
@@ -46,7 +46,7 @@ export class OutboxSource implements QueueSource {
   readonly #failures = new Map<'take' | 'delete', DatabaseProblem>();
   #isClosed = false;
   #lookedForLateAt = performance.now();
-  #deletions: string[] = [];
+  #deletions: SettledRow[] = [];
   #deleting: Promise<void> | null = null;
   #timer: Timer | null = null;
 
@@ -99,9 +99,9 @@ export class OutboxSource implements QueueSource {
   }
 
   remove(events: readonly QueuedEvent[]): undefined {
-    const seqs = this.#rows?.settle(events) ?? [];
-    if (seqs.length === 0) return;
-    for (const seq of seqs) this.#deletions.push(seq);
+    const settled = this.#rows?.settle(events) ?? [];
+    if (settled.length === 0) return;
+    for (const row of settled) this.#deletions.push(row);
     if (this.#deletions.length >= DELETED_ROWS) void this.#deleteNow();
     else this.#deleteLater(DELETE_MS);
   }
@@ -159,7 +159,7 @@ export class OutboxSource implements QueueSource {
       return false;
     }
     // While these events are sent.
-    if (rows.isMore && rows.hasRoom && !rows.isWaiting) void rows.readNext().catch(() => undefined);
+    if (rows.isMore && rows.hasRoom && !rows.isWaiting) void rows.readNext().catch(() => rows.startOver());
     return events.length > 0 && rows.isMore && room.events > 0 && rows.hasRoom;
   }
 
@@ -184,13 +184,13 @@ export class OutboxSource implements QueueSource {
     while (this.#deletions.length > 0 && rows && statements) {
       await this.#lease?.confirm();
       if (this.#rows !== rows) return;
-      const seqs = this.#deletions.splice(0, DELETED_ROWS);
+      const settled = this.#deletions.splice(0, DELETED_ROWS);
       try {
-        await this.#options.database.write(statements.delete(seqs));
-        rows.deleted(seqs);
+        await this.#options.database.write(statements.delete(settled));
+        rows.deleted(settled.map(({ seq }) => seq));
         this.#failures.delete('delete');
       } catch (error) {
-        if (this.#rows === rows) this.#deletions.unshift(...seqs);
+        if (this.#rows === rows) this.#deletions.unshift(...settled);
         this.#failed('delete', error);
         break;
       }
@@ -207,6 +207,7 @@ export class OutboxSource implements QueueSource {
   }
 
   #failed(what: 'take' | 'delete', error: unknown): void {
+    this.#rows?.startOver();
     const isKnown = this.#failures.has(what);
     if (!this.#statements) return;
     const problem = describeDatabaseError(error, this.#statements.tables);

@@ -3,9 +3,15 @@ import { type OutboxDialect, type OutboxTables } from './sql.js';
 
 /** The columns that a relay reads. Their names have no underscores, because clients may be configured to return names in camel case. */
 const COLUMNS = 'seq, uuid, name, order_key AS orderkey, format, payload, captured_at AS capturedat';
-/** Ids of projects and relays, which statements contain as they are. */
+/** Ids of projects, relays and events, which statements contain as they are. */
 const ID = /^[\w.:+-]{1,80}$/;
 const SEQ = /^\d{1,19}$/;
+
+/** A row whose event has its fate. */
+export interface SettledRow {
+  readonly seq: string;
+  readonly uuid: string;
+}
 
 interface Clock {
   /** The time of the database. */
@@ -88,8 +94,14 @@ export class RelayStatements {
     return `SELECT seq FROM ${this.#events} WHERE ${this.#own} AND (${conditions.join(' OR ')}) ORDER BY seq LIMIT ${limit}`;
   }
 
-  delete(seqs: readonly string[]): string {
-    return `DELETE FROM ${this.#events} WHERE project = '${this.#project}' AND ${among(seqs)}`;
+  /** Compares uuids as well: after a failover, another row may have the number of one that was lost. */
+  delete(rows: readonly SettledRow[]): string {
+    const seqs = rows.map(({ seq }) => seq);
+    const uuids = rows.map(({ uuid }) => uuid);
+    const isSame = uuids.every((uuid) => ID.test(uuid))
+      ? ` AND uuid IN (${uuids.map((uuid) => `'${uuid}'`).join(',')})`
+      : '';
+    return `DELETE FROM ${this.#events} WHERE project = '${this.#project}' AND ${among(seqs)}${isSame}`;
   }
 
   /** Gives rows that cannot be read to a project without a relay. */

@@ -64,6 +64,17 @@ export function describeOutboxSource(name: string, open: () => Promise<Transacti
       expect(idsOf(await take(source, 1))).toEqual(['id_6']);
     });
 
+    it('deletes no row that has the number of one that it has sent', async () => {
+      const source = newSource();
+      await place.put(PROJECT, manyEvents(2));
+      const events = await take(source, 2);
+      // As after a failover to a replica that lacked the first row.
+      await place.rows.run("UPDATE posthog_outbox SET uuid = 'another' WHERE uuid = 'id_0'");
+      source.remove(events);
+      await until(async () => (await place.rows.ids()).length === 1);
+      expect(await place.rows.ids()).toEqual(['another']);
+    });
+
     it('keeps the order of two transactions, one after the other, of which the first is committed late', async () => {
       const now = (index: number): QueuedEvent => ({ ...eventOf(index), capturedAt: Date.now() });
       const source = newSource();
