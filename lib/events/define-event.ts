@@ -53,9 +53,13 @@ export interface EventDefinition<
 export function defineEvent<
   const Name extends string,
   Schema extends StandardSchema,
-  // The names of all alternatives of a union.
+  // The names of all alternatives of a union, before and after the conversions of the schema.
   const Info extends EventInfo<
-    SchemaOutput<Schema> extends infer Output ? (Output extends unknown ? keyof Output & string : never) : never
+    SchemaInput<Schema> | SchemaOutput<Schema> extends infer Event
+      ? Event extends unknown
+        ? keyof Event & string
+        : never
+      : never
   > = EventInfo<never>,
 >(name: Name, schema: Schema, info?: Info): EventDefinition<Name, Schema, Info> {
   const given = checkDefinition(`defineEvent(${shownName(name)})`, name, info, schema) as Info;

@@ -363,6 +363,25 @@ describe('properties that identify a person', () => {
     expect(seen).toMatchObject([{ total: 3 }]);
     expect(seen[0]).not.toHaveProperty('email');
   });
+
+  it('are dropped under the name before the conversions of the schema as well', async () => {
+    const schema = z
+      .object({ mail: z.string(), total: z.number() })
+      .transform(({ mail, total }) => ({ email: mail, total }));
+    const Renamed = defineEvent('renamed', schema, { pii: ['mail', 'email'] });
+    const invalid = { mail: 'a@example.com', total: '3' } as unknown as { mail: string; total: number };
+    const { sent } = await sentBy(
+      (capture) => {
+        capture.capture(Renamed({ mail: 'a@example.com', total: 3 }));
+        capture.capture(Renamed(invalid));
+      },
+      { pii: 'drop', invalid: 'warn' },
+    );
+    expect(sent.map(({ properties }) => [properties.total, properties.mail, properties.email])).toEqual([
+      [3, undefined, undefined],
+      ['3', undefined, undefined],
+    ]);
+  });
 });
 
 describe('mistakes stop the boot', () => {

@@ -59,6 +59,9 @@ export const named = [
   defineEvent('invited', OfUnion, { pii: ['phone'] }),
 ];
 
+const Renaming = z.object({ mail: z.string() }).transform(({ mail }) => ({ email: mail }));
+export const renamed = defineEvent('invited', Renaming, { pii: ['mail', 'email'] });
+
 export const wrongType = [
   // @ts-expect-error a string for a number
   OfZod({ total: '3', currency: 'EUR' }),
