@@ -129,12 +129,13 @@ export class HeldRows {
   readNext(): Promise<boolean> {
     return this.#reading(async () => {
       const limit = this.#limit;
-      const rows = eventRows(await this.#database.read(this.#statements.next(this.#last, limit)));
+      const start = this.#last;
+      const rows = eventRows(await this.#database.read(this.#statements.next(start, limit)));
       const last = rows.at(-1);
       this.#isMore = rows.length >= limit;
       if (!last || this.#isLost) return false;
       for (const row of rows) this.#gaps.passed(Number(row.seq), Number(row.capturedat));
-      const late = await this.#overtaken();
+      const late = await this.#overtaken(Number(start));
       if (late === null) return true;
       // Only now: if the database fails in between, these rows are read again.
       this.#last = seqOf(last);
@@ -213,13 +214,15 @@ export class HeldRows {
   /**
    * Rows in gaps that were committed meanwhile. Must run after the read of the next rows, so that it finds every row that was committed before
    * one of them.
+   *
+   * @param upTo where that read began. Larger numbers are of rows that it has found, or will be found by the next one
    */
-  async #overtaken(): Promise<readonly Row[] | null> {
-    const { ranges } = this.#gaps;
+  async #overtaken(upTo: number): Promise<readonly Row[] | null> {
+    const ranges = this.#gaps.upTo(upTo);
     if (ranges.length === 0) return [];
     const startedAt = performance.now();
     const late = await this.#late(this.#statements.seqsWithin(ranges, this.#maxSeqs));
-    this.#gaps.lookedUp(startedAt);
+    this.#gaps.lookedUp(upTo, startedAt);
     return late;
   }
 

@@ -19,20 +19,20 @@ export class SeqGaps {
   #ranges: (SeqRange & { readonly foundAt: number })[] = [];
   #next = 1;
 
-  /** Numbers that may belong to transactions that were open when larger numbers were read. */
-  get ranges(): readonly SeqRange[] {
-    return this.#ranges;
+  /** Numbers up to `seq` that may belong to transactions that were open when larger numbers were read. */
+  upTo(seq: number): readonly SeqRange[] {
+    return this.#ranges.filter(({ from }) => from <= seq).map(({ from, to }) => ({ from, to: Math.min(to, seq) }));
   }
 
   /**
-   * The ranges were looked up. Only then are old ones left to the search for late rows: a database that was down, or a process that was
+   * The ranges up to `seq` were looked up. Only then are old ones left to the search for late rows: a database that was down, or a process that was
    * stopped, may have been so for longer than their transactions were open.
    *
    * @param at when the look-up began, by `performance.now()`
    */
-  lookedUp(at: number): void {
+  lookedUp(seq: number, at: number): void {
     if (this.#ranges[0] && at - this.#ranges[0].foundAt > AGE_MS)
-      this.#ranges = this.#ranges.filter(({ foundAt }) => at - foundAt <= AGE_MS);
+      this.#ranges = this.#ranges.filter(({ to, foundAt }) => to > seq || at - foundAt <= AGE_MS);
   }
 
   /**

@@ -55,11 +55,23 @@ describe('the rows that a relay holds', () => {
 
   it('are read again if the database fails while it is searched for late rows', async () => {
     table = [rowOf(1), rowOf(3), rowOf(4)];
+    expect(await taken()).toEqual(['id_1', 'id_3', 'id_4']);
+    table.push(rowOf(5), rowOf(6));
     fails = (text) => text.includes('BETWEEN');
     await expect(rows.readNext()).rejects.toThrow('Connection lost');
     fails = () => false;
-    table.push(rowOf(2), rowOf(5));
-    expect(await taken()).toEqual(['id_1', 'id_2', 'id_3', 'id_4', 'id_5']);
+    table.push(rowOf(2), rowOf(7));
+    expect(await taken()).toEqual(['id_2', 'id_5', 'id_6', 'id_7']);
+  });
+
+  it('are followed by all rows of a large transaction that was committed late', async () => {
+    const seqs = Array.from({ length: 1000 }, (_, index) => index + 1);
+    table = seqs.filter((seq) => seq <= 100 || seq > 900).map(rowOf);
+    const ids: string[] = [];
+    while (ids.length < 200) ids.push(...(await taken()));
+    table.push(...seqs.filter((seq) => seq > 100 && seq <= 900).map(rowOf), rowOf(1001));
+    for (let reads = 0; reads < 50 && ids.length < 1001; reads += 1) ids.push(...(await taken()));
+    expect(ids.slice(200)).toEqual([...seqs.slice(100, 900), 1001].map((seq) => `id_${seq}`));
   });
 
   it('are followed by rows that got smaller numbers after a failover, before those with larger ones', async () => {

@@ -4,7 +4,7 @@ import { SeqGaps } from '../../../lib/outbox/seq-gaps.js';
 function gapsAfter(seqs: readonly number[], capturedAt = Date.now()): [from: number, to: number][] {
   const gaps = new SeqGaps();
   for (const seq of seqs) gaps.passed(seq, capturedAt);
-  return gaps.ranges.map(({ from, to }) => [from, to]);
+  return gaps.upTo(Infinity).map(({ from, to }) => [from, to]);
 }
 
 describe('gaps in the numbers of rows', () => {
@@ -21,15 +21,31 @@ describe('gaps in the numbers of rows', () => {
     expect(gapsAfter([3, 2, 1, 2, 3, 4])).toEqual([[1, 2]]);
   });
 
+  it('lists only numbers up to where a read began', () => {
+    const gaps = new SeqGaps();
+    for (const seq of [3, 9, 12]) gaps.passed(seq, Date.now());
+    expect(gaps.upTo(6)).toEqual([
+      { from: 1, to: 2 },
+      { from: 4, to: 6 },
+    ]);
+    expect(gaps.upTo(0)).toEqual([]);
+  });
+
   it('keeps old gaps until they were looked up, since the process may have been stopped', () => {
     const gaps = new SeqGaps();
     gaps.passed(3, Date.now());
     const found = performance.now();
-    expect(gaps.ranges).toMatchObject([{ from: 1, to: 2 }]);
-    gaps.lookedUp(found + 20_000);
-    expect(gaps.ranges).toHaveLength(1);
-    gaps.lookedUp(found + 3_600_000);
-    expect(gaps.ranges).toEqual([]);
+    gaps.passed(7, Date.now());
+    expect(gaps.upTo(7)).toEqual([
+      { from: 1, to: 2 },
+      { from: 4, to: 6 },
+    ]);
+    gaps.lookedUp(7, found + 20_000);
+    expect(gaps.upTo(7)).toHaveLength(2);
+    gaps.lookedUp(5, found + 3_600_000);
+    expect(gaps.upTo(7)).toEqual([{ from: 4, to: 6 }]);
+    gaps.lookedUp(6, found + 3_600_000);
+    expect(gaps.upTo(7)).toEqual([]);
   });
 
   it('merges neighbours when there are too many, and loses none', () => {
