@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { OUTBOX_SQL } from 'nestjs-posthog-capture/outbox';
+import { OUTBOX_SQL, type OutboxDialect } from 'nestjs-posthog-capture/outbox';
 import { type FakePostHog } from 'nestjs-posthog-capture/testing';
-import type pg from 'pg';
 import { type CompiledLib, compileLib } from '../support/compiled-lib.js';
 import { KEY } from '../support/harness.js';
+import { describeWithMariaDb, startMariaDb } from '../support/mariadb-server.js';
 import { startPatientPostHog } from '../support/patient-posthog.js';
-import { describeWithPostgres, hasPgBouncer, type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { describeWithPostgres, hasPgBouncer, startPostgres } from '../support/postgres-server.js';
 import { until } from '../support/until.js';
 
 const CHILD = fileURLToPath(new URL('../support/outbox-child.mjs', import.meta.url));
@@ -21,22 +21,74 @@ interface Member {
   readonly ended: Promise<unknown>;
 }
 
-describeWithPostgres('an application with an outbox', () => {
-  let lib: CompiledLib;
-  let server: PostgresServer;
+interface Server {
+  readonly dialect: OutboxDialect;
+  readonly connection: object;
+  /** Another way to the same server. */
+  readonly otherConnection: object;
+  /** Ends the lease of a relay that was killed, which takes 15 seconds otherwise. Absent: the test waits. */
+  readonly endLease?: string;
+  /** Runs a statement. Returns column `value` of its rows. */
+  readonly query: (text: string) => Promise<string[]>;
+  readonly crash: () => Promise<void>;
+  readonly start: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+type Rows = readonly { readonly value: string }[];
+const valuesOf = (rows: Rows): string[] => rows.map(({ value }) => value);
+
+let lib: CompiledLib;
+beforeAll(async () => {
+  lib = await compileLib();
+});
+afterAll(() => lib.remove());
+
+describeWithPostgres('an application with an outbox in PostgreSQL', () => {
+  describeKills(async () => {
+    const server = await startPostgres();
+    const pool = server.pool();
+    return {
+      dialect: 'postgres',
+      connection: server.connection,
+      otherConnection: hasPgBouncer ? await server.bouncer() : server.connection,
+      query: async (text) => valuesOf((await pool.query<{ value: string }>(text)).rows),
+      crash: () => server.crash(),
+      start: () => server.start(),
+      stop: () => server.stop(),
+    };
+  });
+});
+
+describeWithMariaDb('an application with an outbox in MariaDB', () => {
+  describeKills(async () => {
+    const server = await startMariaDb();
+    const pool = server.pool();
+    return {
+      dialect: 'mysql',
+      connection: server.connection,
+      otherConnection: server.connection,
+      endLease: "UPDATE posthog_outbox_relay SET until = '2020-01-01'",
+      query: async (text) => {
+        const [rows] = await pool.query(text);
+        return Array.isArray(rows) ? valuesOf(rows as unknown as Rows) : [];
+      },
+      crash: () => server.crash(),
+      start: () => server.start(),
+      stop: () => server.stop(),
+    };
+  });
+});
+
+function describeKills(startServer: () => Promise<Server>): void {
+  let server: Server;
   let posthog: FakePostHog;
-  let pool: pg.Pool;
   const members: Member[] = [];
 
   beforeAll(async () => {
-    [lib, server, posthog] = await Promise.all([
-      compileLib(),
-      startPostgres(),
-      startPatientPostHog({ maxRemembered: 1_000_000 }),
-    ]);
-    pool = server.pool();
-    for (const text of OUTBOX_SQL.postgres.up) await pool.query(text);
-    await pool.query('CREATE TABLE orders (uuid text PRIMARY KEY)');
+    [server, posthog] = await Promise.all([startServer(), startPatientPostHog({ maxRemembered: 1_000_000 })]);
+    for (const text of OUTBOX_SQL[server.dialect].up) await server.query(text);
+    await server.query('CREATE TABLE orders (uuid varchar(64) PRIMARY KEY)');
   });
   afterEach(() => {
     for (const { process: child } of members.splice(0)) child.kill('SIGKILL');
@@ -44,7 +96,6 @@ describeWithPostgres('an application with an outbox', () => {
   afterAll(async () => {
     await server.stop();
     await posthog.close();
-    await lib.remove();
   });
 
   function start(role: 'writers' | 'inserted' | 'committed' | 'relay', connection: object = server.connection): Member {
@@ -56,7 +107,11 @@ describeWithPostgres('an application with an outbox', () => {
       coolDownMs: 100,
       flushIntervalMs: 20,
     };
-    const settings = [JSON.stringify(connection), JSON.stringify({ ...options, requestTimeoutMs: 60_000 })];
+    const settings = [
+      server.dialect,
+      JSON.stringify(connection),
+      JSON.stringify({ ...options, requestTimeoutMs: 60_000 }),
+    ];
     const child = spawn(process.execPath, [CHILD, lib.path, role, ...settings], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -72,23 +127,21 @@ describeWithPostgres('an application with an outbox', () => {
     await member.ended;
   }
 
-  const query = async (text: string): Promise<string[]> =>
-    (await pool.query<{ value: string }>(text)).rows.map(({ value }) => value);
   /** The relay that has the lease. */
   const owner = async (): Promise<string | undefined> =>
-    (await query('SELECT owner AS value FROM posthog_outbox_relay'))[0];
+    (await server.query('SELECT owner AS value FROM posthog_outbox_relay'))[0];
   /** Waits for events that arrive after this call. */
   const moreRows = (count: number): Promise<unknown> => {
     const before = posthog.rows.length;
     return posthog.waitFor(({ rows }) => rows.length >= before + count);
   };
 
-  it('sends exactly the committed events, one row each and in the order of each person, when writers, relays and PostgreSQL are killed', async () => {
+  it('sends exactly the committed events, one row each and in the order of each person, when writers, relays and the database are killed', async () => {
     const first = start('relay');
     await until(async () => (await owner()) !== undefined);
     const former = await owner();
     const second = start('relay');
-    const writers = [start('writers'), start('writers', hasPgBouncer ? await server.bouncer() : server.connection)];
+    const writers = [start('writers'), start('writers', server.otherConnection)];
     const victim = start('writers');
     const [inserted, committed] = [start('inserted'), start('committed')];
     await Promise.all(members.map(({ ready }) => ready));
@@ -100,6 +153,8 @@ describeWithPostgres('an application with an outbox', () => {
     await end(first, 'SIGKILL');
     await server.crash();
     await server.start();
+    // Not that of the other relay, if it has taken over meanwhile.
+    if (server.endLease !== undefined) await server.query(`${server.endLease} WHERE owner = '${former}'`);
     // The other one takes over when the lease of the first one ends.
     await until(async () => ![undefined, former].includes(await owner()));
     await moreRows(100);
@@ -109,16 +164,16 @@ describeWithPostgres('an application with an outbox', () => {
     await end(second, 'SIGTERM');
     await moreRows(100);
     await Promise.all(writers.map((one) => end(one, 'SIGTERM')));
-    await until(async () => (await query('SELECT uuid AS value FROM posthog_outbox LIMIT 1')).length === 0);
+    await until(async () => (await server.query('SELECT uuid AS value FROM posthog_outbox LIMIT 1')).length === 0);
 
-    const orders = await query('SELECT uuid AS value FROM orders');
+    const orders = await server.query('SELECT uuid AS value FROM orders');
     expect(posthog.rows.map(({ uuid }) => uuid).sort()).toEqual(orders.sort());
     expect(inversions(posthog)).toEqual([]);
     expect(posthog.violations).toEqual([]);
     await end(third, 'SIGTERM');
     expect(await owner()).toBeUndefined();
   });
-});
+}
 
 /** Events that arrived after a later one of the same person. Each loop writes the orders of one person. */
 function inversions({ rows }: FakePostHog): unknown[] {
