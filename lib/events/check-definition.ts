@@ -9,6 +9,10 @@ import { LIMIT_FIELDS } from './event-limit.js';
 const TEXT: FieldRule = { isValid: isNonBlank, text: 'a string that is not blank' };
 const { sampleRate, ...LIMITS } = LIMIT_FIELDS;
 
+const OBJECT_OF_LIMITS = `an object with ${Object.entries(LIMITS)
+  .map(([name, rule]) => `${name} (${expectedBy(rule, undefined)})`)
+  .join(', ')}`;
+
 /** Null in a field counts as not given. */
 const INFO: FieldRules = {
   description: TEXT,
@@ -22,9 +26,7 @@ const INFO: FieldRules = {
   sampleRate,
   limit: {
     isValid: (value) => isObject(value) && nestedProblem(LIMITS, '', givenOf(value)) === null,
-    text: `an object with ${Object.entries(LIMITS)
-      .map(([name, rule]) => `${name} (${expectedBy(rule, undefined)})`)
-      .join(', ')}`,
+    text: (value) => (isObject(value) && nestedProblem(LIMITS, '', givenOf(value))) || OBJECT_OF_LIMITS,
   },
 } satisfies Readonly<Record<keyof EventInfo, FieldRule>>;
 

@@ -3,7 +3,7 @@ import { type StandardSchema } from '../shared/standard-schema.js';
 import { type EventLimit } from './event-limit.js';
 import { type CheckedProperties } from './check-properties.js';
 
-/** What is known of an event besides its properties. */
+/** The description of an event, apart from its properties. */
 export interface EventInfo<Property extends string = string> {
   /** One sentence: when the event happens. */
   readonly description?: string;

@@ -1,6 +1,6 @@
 import { type FlagSnapshot } from './flag-snapshot.js';
 
-/** The values of flags depend on these. The names are those of posthog-node. */
+/** The parameters that determine the values of flags. The names are those of posthog-node. */
 export interface EvaluateOptions {
   readonly flagKeys: string[];
   readonly groups?: Record<string, string>;

@@ -16,7 +16,9 @@ export function pageState(stats: CaptureStats, last: AnsweredRequest | null, isD
   const state = deliveryState(stats, last, isDisabled);
   const lines = stats.queue ? [queueLine(stats.queue)] : [];
   for (const { message, remedy } of problems) {
-    const isShown = message === stats.lastFailure?.message || lines.some((line) => line.includes(message));
+    const isShown =
+      (message === stats.lastFailure?.message && state.remedy !== undefined) ||
+      lines.some((line) => line.includes(message));
     if (!isShown) lines.push(`${message}: ${remedy}`);
   }
   return {

@@ -22,6 +22,8 @@ export function misspeltVariables(environment: NodeJS.ProcessEnv, name: string |
     const word = variable.slice(prefix.length);
     // Windows ignores the case.
     if (words.includes(process.platform === 'win32' ? word.toUpperCase() : word)) return [];
+    // An application may have several keys and pass one of them.
+    if (/^(?:API_KEY|HOST)_/.test(word)) return [];
     const meant = meantByName(variable, name)?.slice(prefix.length) ?? didYouMean(word, words);
     if (meant === undefined || isOfOtherInstance(word, words)) return [];
     return [`${quoteName(variable)} is not a variable of nestjs-posthog-capture. Did you mean ${prefix}${meant}?`];
@@ -48,7 +50,7 @@ function meantByName(variable: string, name: string | undefined): string | undef
   return option === undefined ? undefined : variableOf(option, name);
 }
 
-/** Those that were not returned before in this process. */
+/** Returns the sentences that were not returned before in this process. */
 export function notReported(sentences: readonly string[]): string[] {
   const fresh = sentences.filter((sentence) => !reported.has(sentence));
   for (const sentence of fresh) reported.add(sentence);

@@ -222,6 +222,12 @@ function keyProblem(key: string): string | null {
   return KEY_PROBLEMS.find(([pattern]) => pattern.test(key))?.[1] ?? null;
 }
 
+/** What is left if nothing has replaced it by the key. */
+const PLACEHOLDER = /^(?:[${<%]|(?:undefined|null)$)/i;
+
+/** True for a key that an instance which is disabled may have. */
+export const isPlaceholder = (key: unknown): boolean => typeof key === 'string' && PLACEHOLDER.test(key);
+
 /** PostHog's API v0 answers 200 to any key, so that events with a wrong one would be lost without an error. */
 const KEY_PROBLEMS: readonly (readonly [RegExp, string])[] = [
   [/^phx_/, ', not a personal API key (phx_…), which cannot capture events'],
@@ -229,8 +235,7 @@ const KEY_PROBLEMS: readonly (readonly [RegExp, string])[] = [
   [/^https?:/i, ', not a URL: are the key and the host swapped?'],
   [/^["'`]|["'`]$/, ', without the quotes around it, which `docker run --env-file` keeps'],
   [/^POSTHOG_\w*=/i, ', not the name of a variable: give the value only'],
-  [/^(undefined|null)$/i, ', not "undefined" or "null": nothing has put the key in its place'],
-  [/^[${<%]/, ', not a placeholder: nothing has put the key in its place'],
+  [PLACEHOLDER, ', not a placeholder: it was not replaced by the key'],
   [/[^\x21-\x7e]/, ', without whitespace, control characters or characters outside ASCII'],
 ];
 
@@ -242,8 +247,8 @@ function isHost(value: unknown): boolean {
   return username === '' && password === '' && !ENDPOINT.test(pathname);
 }
 
-/** Paths of PostHog's API and of its pages, which no proxy has. */
-const ENDPOINT = /\/(?:batch|i\/v\d+(?:\/.*)?|project\/\d+(?:\/.*)?)\/?$/i;
+/** Paths that are added to the host. */
+const ENDPOINT = /\/(?:batch|i\/v0\/e|i\/v0\/ai\/batch|i\/v1\/analytics\/events|i\/v1\/ai\/events)\/?$/i;
 
 function expectedHost(value: unknown): string {
   const isEndpoint = typeof value === 'string' && URL.canParse(value) && ENDPOINT.test(new URL(value).pathname);
@@ -251,6 +256,6 @@ function expectedHost(value: unknown): string {
   return (
     'an absolute http(s) URL without credentials, query or fragment, such as https://us.i.posthog.com' +
     (hasScheme ? '' : '; put https:// (or http://) in front') +
-    (isEndpoint ? '; without the path of an endpoint or of a page of PostHog' : '')
+    (isEndpoint ? '; without the path of an endpoint' : '')
   );
 }

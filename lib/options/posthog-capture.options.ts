@@ -17,6 +17,7 @@ import {
   IsOptionalLogger,
   IsOptionalQueue,
   IsOptionalStore,
+  isPlaceholder,
   IsProjectApiKey,
   IsRequestTracking,
   IsSomeOf,
@@ -73,7 +74,8 @@ export type HttpServiceToken = Type<HttpServiceLike> | Abstract<HttpServiceLike>
 
 /** @param options perhaps invalid */
 function needsKey({ enabled, apiKey, queue }: PostHogCaptureOptions): boolean {
-  return apiKey !== '' || (enabled && (typeof queue !== 'object' || queue.project === undefined));
+  if (!enabled) return apiKey !== '' && !isPlaceholder(apiKey);
+  return apiKey !== '' || typeof queue !== 'object' || queue.project === undefined;
 }
 
 /**
@@ -96,7 +98,7 @@ export class PostHogCaptureOptions {
 
   /**
    * Address of PostHog: `https://us.posthog.com` or `https://eu.posthog.com`, which are mapped to their ingestion hosts, or the
-   * http(s) URL of a self-hosted PostHog or a reverse proxy, including a path if it has one.
+   * http(s) URL of a self-hosted PostHog or a reverse proxy, including the path of the proxy if it has one, but not that of an endpoint (`/batch/`).
    *
    * Default: `https://us.posthog.com`. Variable: `POSTHOG_HOST`.
    */

@@ -35,7 +35,7 @@ export interface ResolvedOptions {
 }
 
 /** At least one character that a variable can contain, and not a key. */
-const USABLE_NAME = /^(?!ph[cx]_).*[a-z0-9]/i;
+const USABLE_NAME = /^(?!ph[a-z]_).*[a-z0-9]/i;
 const NAME_PROBLEM =
   'name: expected a word such as "billing", with at least one letter from A to Z or digit, because it becomes a part of the ' +
   'environment variables (POSTHOG_BILLING_API_KEY)';

@@ -10,7 +10,7 @@ const MAX_COUNTED = 100_001;
 const COUNT_MS = 30_000;
 const LARGE = 10_000;
 
-/** What only this process knows. */
+/** The state that only this process knows. */
 export interface OwnState {
   readonly isActive: boolean;
   readonly failure: DatabaseProblem | null;

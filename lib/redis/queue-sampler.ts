@@ -23,7 +23,7 @@ const COUNT_RELAYS =
 /** Between two looks at all partitions, of which pods with another setting may use more. */
 const ALL_MS = 60_000;
 
-/** What only this process knows. */
+/** The state that only this process knows. */
 export interface OwnState {
   readonly partitionsHeld: number;
   /** There are events of a newer version. */

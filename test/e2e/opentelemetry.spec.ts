@@ -153,7 +153,7 @@ it('reports the shared queue, as far as it is known', async () => {
     const points = [...(await collect())].filter(([name]) => name.startsWith('posthog.capture.relay.'));
     return Object.fromEntries(points.map(([name, all]) => [name.slice(22), all[0]?.value]));
   };
-  while (capture.stats().queue?.events === null) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => capture.stats().queue?.events !== null);
   expect(await shared()).toEqual({ lag: 2.5, events: 7, memory: 900, members: 2, failing: 0 });
 });
 
@@ -165,8 +165,7 @@ it.each<[string, (queue: ScriptedQueue) => void]>([
   const queue = new ScriptedQueue();
   fail(queue);
   const { capture } = await boot({ queue });
-  while (capture.stats().queue?.state === 'ok' && capture.stats().queue?.problems.length === 0)
-    await new Promise((resolve) => setImmediate(resolve));
+  await until(() => capture.stats().queue?.state !== 'ok' || capture.stats().queue?.problems.length !== 0);
   const { meter, collect } = startSdk();
   observeCapture(capture, meter);
   expect((await collect()).get('posthog.capture.relay.failing')?.map(({ value }) => value)).toEqual([1]);

@@ -8,8 +8,8 @@ import { isInSample } from './person-sample.js';
 import { RecentMap } from '../../shared/recent-map.js';
 
 /**
- * Names whose limit is remembered, besides those of the catalog. Names may come from input: events of further ones share the counts of their
- * rule. Of names with a definition that is not in the catalog, the last ones are remembered, at least as many.
+ * Number of names whose limit is remembered, besides those of the catalog. Names may come from input, so the events of further names share the
+ * counts of their rule. At least the last 1000 names with a definition outside of the catalog are remembered, too.
  */
 const MAX_NAMES = 1000;
 
@@ -37,7 +37,7 @@ export interface LimitedEvent {
   readonly personlessId: () => string;
 }
 
-/** What an event was admitted as. */
+/** The name, person and uuid under which an event was counted. */
 interface Counted {
   readonly event: string;
   /** undefined for an event without a person. */
@@ -84,7 +84,7 @@ export class EventLimits {
   readonly #ofRules = new WeakMap<EventLimit, LimitedName>();
   readonly #persons = new PersonEvents();
   readonly #uuids = new RecentMap<true>(MIN_UUIDS);
-  /** What events count for that `beforeSend` has changed; null for an event without limits. */
+  /** The original name, person and uuid of events that `beforeSend` has changed; null for an event without limits. */
   readonly #changed = new WeakMap<QueuedEvent, Counted | null>();
 
   constructor({ limits = {}, definitions = [], project = '' }: EventLimitsSettings = {}) {

@@ -42,6 +42,13 @@ describe('the status lines of the inspector', () => {
     expect(tone).toBe(health === 'down' ? 'bad' : 'warn');
   });
 
+  it('give the reason for their colour while capturing is disabled', () => {
+    const lastFailure = { message: 'PostHog API error: HTTP 401', remedy: 'check the key', refusesAll: true };
+    const { tone, text, detail } = pageState({ ...SENT, lastFailure }, ACCEPTED, true);
+    expect([tone, text]).toEqual(['bad', 'Capturing is disabled; nothing waiting']);
+    expect(detail).toContain('PostHog API error: HTTP 401: check the key');
+  });
+
   it('repeat no problem', () => {
     const lastFailure = { message: REFUSED.message, remedy: REFUSED.remedy, refusesAll: true };
     const stats: CaptureStats = { ...COOLING, lastFailure, queue: { ...POD, state: 'down', problems: [REFUSED] } };

@@ -308,13 +308,13 @@ describe('apiKey', () => {
     ['"phc_a', 'without the quotes around it'],
     ['`phc_a`', 'without the quotes around it'],
     ['POSTHOG_API_KEY=phc_a', 'not the name of a variable: give the value only'],
-    ['${POSTHOG_API_KEY}', 'not a placeholder: nothing has put the key in its place'],
+    ['${POSTHOG_API_KEY}', 'not a placeholder: it was not replaced by the key'],
     ['$POSTHOG_API_KEY', 'not a placeholder'],
     ['{{posthog_key}}', 'not a placeholder'],
     ['%POSTHOG_API_KEY%', 'not a placeholder'],
     ['<ph_project_api_key>', 'not a placeholder'],
-    ['undefined', 'not "undefined" or "null": nothing has put the key in its place'],
-    ['null', 'not "undefined" or "null"'],
+    ['undefined', 'not a placeholder'],
+    ['null', 'not a placeholder'],
   ])('refuses %j: %s', (apiKey, text) => {
     const problems = problemsOf({ explicit: { apiKey } });
     expect(problems).toHaveLength(1);
@@ -336,6 +336,10 @@ describe('apiKey', () => {
     });
   });
 
+  it.each(['${POSTHOG_API_KEY}', '<your key>', 'undefined', 'null'])('may be %j while disabled', (apiKey) => {
+    expect(problemsOf({ explicit: { apiKey, enabled: false, flushAt: 0 } })).toHaveLength(1);
+  });
+
   it('is checked while disabled if given, like all other options', () => {
     const problems = problemsOf({ explicit: { apiKey: 'phx_personal', enabled: false, flushAt: 0 } });
     expect(problems.map((problem) => problem.split(' ')[0])).toEqual(['apiKey', 'flushAt']);
@@ -352,6 +356,9 @@ describe('host', () => {
     'https://example.com/batch/ingest',
     'https://example.com/i/',
     'https://example.com/e',
+    'https://example.com/project/42/posthog',
+    'https://example.com/api/i/v2/ingest',
+    'https://us.posthog.com/project/12345/settings',
   ])('accepts %s', (host) => {
     expect(accepted('host', host)).toBe(host);
   });
@@ -369,13 +376,11 @@ describe('host', () => {
     ['https://example.com/?token=abc', '"https://example.com/?***"', ''],
     ['https://example.com/#abc', '"https://example.com/#***"', ''],
     [`https://example.com/${'a'.repeat(80)}?`, 'a string of 101 characters', ''],
-    ...['/batch', '/batch/', '/ingest/batch/', '/i/v0/e/', '/i/v1/analytics/events', '/project/12345/settings'].map(
-      (path) => [
-        `https://example.com${path}`,
-        `"https://example.com${path}"`,
-        '; without the path of an endpoint or of a page of PostHog',
-      ],
-    ),
+    ...['/batch', '/batch/', '/ingest/batch/', '/i/v0/e/', '/i/v0/ai/batch', '/i/v1/analytics/events'].map((path) => [
+      `https://example.com${path}`,
+      `"https://example.com${path}"`,
+      '; without the path of an endpoint',
+    ]),
     ['', 'nothing', '; put https:// (or http://) in front'],
     [8010, '8010', ''],
   ])('refuses %j', (host, shown, end) => {
