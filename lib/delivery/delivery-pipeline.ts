@@ -258,9 +258,9 @@ export class DeliveryPipeline implements Delivery {
 }
 
 /**
- * A store that is filled elsewhere keeps all other events until there is a use for them: those in memory survive young collections, which
- * costs as much as sending them. There is a batch for each request, because all of them may end at once: batches that are sent while
- * the next events are read are not full. Of a store that this process fills, everything is recovered as soon as there is capacity, because
+ * A store that is filled elsewhere keeps all other events until there is a use for them: events in memory survive young collections, which
+ * costs as much as sending them. One batch per request is read ahead, and at least this many, because all requests may end at once, and
+ * batches that are sent while the next events are read are not full. Everything is recovered from a store that this process fills, because
  * new events of the same key must follow.
  */
 const MIN_BATCHES_AHEAD = 2;

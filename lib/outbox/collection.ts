@@ -9,7 +9,7 @@ export const MAX_BYTES = 4 * 1024 * 1024;
 export interface CollectionTarget {
   /** Identifies the transaction: a nested collection with the same one is part of this one. */
   readonly transaction: object;
-  /** Events may be written while the work runs statements of its own. Default: they are written at its end. */
+  /** Events may be written while the work runs statements of its own. Default: they are written at its end, or by `writeAhead`. */
   readonly writesEarly?: boolean;
   /** Writes events in the transaction. If it rejects, the transaction must fail. Absent if the events are kept until its end. */
   readonly write?: (events: readonly QueuedEvent[]) => Promise<void>;
@@ -61,7 +61,7 @@ export class Collection {
 
   /** Writes the events if there are enough for a statement. Call while the work runs none of its own. Never rejects: `finish` does. */
   async writeAhead(): Promise<void> {
-    if (this.#isFull && !this.isHeld) this.#write();
+    if (this.#isFull) this.#write();
     await this.#writing;
   }
 

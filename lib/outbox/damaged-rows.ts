@@ -35,6 +35,13 @@ export class DamagedRows {
     for (const seq of seqs) this.#left.add(seq);
   }
 
+  /** Returns the rows that were left, which may be others by now. */
+  forget(): string[] {
+    const seqs = [...this.#left];
+    this.#left.clear();
+    return seqs;
+  }
+
   /** Returns the rows that it has set aside. Never rejects. */
   async setAside(): Promise<string[]> {
     const done: string[] = [];

@@ -61,7 +61,9 @@ export class HeldRows {
   #read: Promise<boolean> | null = null;
   /** Rows that were deleted while others were read: the result may contain them. */
   readonly #deletedMeanwhile = new Set<string>();
-  readonly #gaps = new SeqGaps();
+  #gaps = new SeqGaps();
+  /** Number of calls of `startOver`. */
+  #starts = 0;
   #isMore = true;
   #isLost = false;
   readonly #damaged: DamagedRows;
@@ -130,13 +132,14 @@ export class HeldRows {
     return this.#reading(async () => {
       const limit = this.#limit;
       const start = this.#last;
+      const starts = this.#starts;
       const rows = eventRows(await this.#database.read(this.#statements.next(start, limit)));
       const last = rows.at(-1);
       this.#isMore = rows.length >= limit;
       if (!last || this.#isLost) return false;
       for (const row of rows) this.#gaps.passed(Number(row.seq), Number(row.capturedat));
       const late = await this.#overtaken(Number(start));
-      if (late === null) return true;
+      if (late === null || starts !== this.#starts) return true;
       // Only now: if the database fails in between, these rows are read again.
       this.#last = seqOf(last);
       return (await this.#add(late.length === 0 ? rows : inOrder([...late, ...rows]))) || this.#isMore;
@@ -148,8 +151,11 @@ export class HeldRows {
    * numbers again that were read before.
    */
   startOver(): void {
+    this.#starts += 1;
     this.#last = '0';
     this.#isMore = true;
+    this.#gaps = new SeqGaps();
+    for (const seq of this.#damaged.forget()) this.#known.delete(seq);
   }
 
   /** Finds rows that were committed after rows with a larger seq had been read. */
@@ -266,6 +272,8 @@ export class HeldRows {
   async #add(rows: readonly Row[]): Promise<boolean> {
     const damaged: string[] = [];
     const before = this.#waiting.length;
+    const newest = Number(this.#waiting.at(-1)?.seq ?? 0);
+    let isInOrder = true;
     if (this.#isLost) return false;
     for (const row of rows) {
       const seq = seqOf(row);
@@ -277,15 +285,22 @@ export class HeldRows {
         continue;
       }
       this.#open += 1;
+      isInOrder &&= Number(seq) > newest;
       this.#waiting.push({ seq, event });
       this.#meanBytes += (event.bytes - this.#meanBytes) / MEAN_ROWS;
+    }
+    const isNew = this.#waiting.length > before;
+    if (!isInOrder) {
+      this.#waiting = inOrder(this.#waiting.slice(this.#next));
+      this.#next = 0;
     }
     if (damaged.length > 0) {
       this.#damaged.add(damaged);
       await this.setAside();
     }
-    return this.#waiting.length > before;
+    return isNew;
   }
 }
 
-const inOrder = (rows: Row[]): Row[] => rows.sort((one, other) => Number(one.seq) - Number(other.seq));
+const inOrder = <R extends { readonly seq?: unknown }>(rows: R[]): R[] =>
+  rows.sort((one, other) => Number(one.seq) - Number(other.seq));

@@ -160,7 +160,9 @@ export class OutboxDelivery implements Delivery {
   /** In a transaction, writes events if there are many, because its events are not in the queue. */
   ready(timeoutMs?: number): Promise<void> {
     const scope = openScope(this.#scopes.getStore());
-    return scope && !scope.collection.isHeld ? scope.collection.writeAhead() : this.#inner.ready(timeoutMs);
+    if (!scope || scope.collection.isHeld) return this.#inner.ready(timeoutMs);
+    const written = scope.collection.writeAhead();
+    return timeoutMs === undefined ? written : within(written, timeoutMs, undefined);
   }
 
   /**
@@ -173,7 +175,7 @@ export class OutboxDelivery implements Delivery {
       await this.#allEnded();
     };
     const report = await this.#inner.close(this.#open.size === 0 ? callsEnded : ended());
-    // Those that began after the calls had ended.
+    // Transactions that began while the last events were sent.
     if (this.#open.size > 0) await within(this.#allEnded(), Math.max(0, endsAt - performance.now()), undefined);
     return this.#withCollected(report);
   }

@@ -207,8 +207,8 @@ export class OutboxSource implements QueueSource {
   }
 
   #failed(what: 'take' | 'delete', error: unknown): void {
-    this.#rows?.startOver();
     const isKnown = this.#failures.has(what);
+    if (what === 'take' && !isKnown) this.#rows?.startOver();
     if (!this.#statements) return;
     const problem = describeDatabaseError(error, this.#statements.tables);
     this.#failures.set(what, problem);

@@ -12,8 +12,8 @@ export interface SeqRange {
 }
 
 /**
- * Numbers that were not in the table when larger ones were read: of transactions that were open, or rolled back, or of other projects. Of
- * two transactions of one person, one after the other, the first may be such, and must not be overtaken by the second.
+ * Numbers that were not in the table when larger ones were read: of transactions that were open, or rolled back, or of other projects. A
+ * person's first transaction may be in a gap when the second one is read, and must not be overtaken by it.
  */
 export class SeqGaps {
   #ranges: (SeqRange & { readonly foundAt: number })[] = [];
@@ -36,7 +36,7 @@ export class SeqGaps {
   }
 
   /**
-   * A row was read with a number that is larger than all before.
+   * A row was read. Numbers between it and the largest one so far become a gap.
    *
    * @param capturedAt of its event, in epoch milliseconds
    */

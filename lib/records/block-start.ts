@@ -18,8 +18,8 @@ export const MAX_BYTES_PER_CHARACTER = 3;
 export const checksumOf = (bytes: Buffer): string =>
   'crc32' in zlib ? zlib.crc32(bytes).toString(16).padStart(CHECKSUM_CHARACTERS, '0') : NO_CHECKSUM;
 
-/** True if it cannot be checked, because the writer's or this version of Node has no crc32. */
-export function hasChecksum(bytes: Buffer, sum: string): boolean {
+/** Also true if it cannot be checked, because the writer's or this version of Node has no crc32. */
+export function matchesChecksum(bytes: Buffer, sum: string): boolean {
   if (sum === NO_CHECKSUM) return true;
   const actual = checksumOf(bytes);
   return sum === actual || actual === NO_CHECKSUM;
@@ -62,7 +62,7 @@ export interface BlockStart {
 /** Returns null if the checksum is wrong. */
 export function readStart(block: Buffer): BlockStart | null {
   const sum = block.toString('latin1', 0, CHECKSUM_CHARACTERS);
-  if (!hasChecksum(block.subarray(LINE_START), sum)) return null;
+  if (!matchesChecksum(block.subarray(LINE_START), sum)) return null;
   const end = block.indexOf(LINE_END) + 1;
   const [version, project, ...fields] = parseList(block.toString('utf8', LINE_START, end));
   return { version, project, fields, end };

@@ -13,8 +13,11 @@ export interface LeaseTimes {
 
 const TIMES: LeaseTimes = { leaseMs: 15_000, renewMs: 5000, balanceMs: 1000 };
 const RETRY_MS = 200;
-/** After a relay came or went, rounds follow at up to a tenth of `balanceMs` while this one has less than its share. */
-const FIRST_ROUNDS = 10;
+/**
+ * After a relay has come or gone, the interval between rounds starts at this fraction of `balanceMs` and doubles, until this relay has its
+ * share.
+ */
+const FIRST_ROUND = 1 / 10;
 /** Rounds in which nothing is taken, after Redis has lost its data. One is too few for a relay whose round is late. */
 const ROUNDS_TO_RENEW = 2;
 /** Multiple of `renewMs` at which partitions of pods with another setting are looked for. */
@@ -56,7 +59,7 @@ export interface LeaseEvents {
   readonly isIdle: (partition: number) => boolean;
 }
 
-/** The partitions of a project that this relay holds. All relays of the project share them equally. */
+/** The partitions of a project that this relay holds. All relays of the project share them: none has more than its share, rounded up. */
 export class PartitionLeases {
   readonly #client: RedisClient;
   readonly #keys: StreamKeys;
@@ -146,7 +149,7 @@ export class PartitionLeases {
     this.#isRegistered = true;
     if (added === 1 && !isNew) this.#waitRounds = ROUNDS_TO_RENEW;
     const { balanceMs } = this.#times;
-    this.#nextRoundMs = relays === this.#relays ? Math.min(balanceMs, 2 * this.#nextRoundMs) : balanceMs / FIRST_ROUNDS;
+    this.#nextRoundMs = relays === this.#relays ? Math.min(balanceMs, 2 * this.#nextRoundMs) : balanceMs * FIRST_ROUND;
     this.#relays = relays;
     if (this.#waitRounds > 0) {
       this.#nextRoundMs = balanceMs;

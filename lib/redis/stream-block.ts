@@ -1,7 +1,7 @@
 import { brotliCompress, brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { promisify } from 'node:util';
 import { type QueuedEvent } from '../delivery/delivery.js';
-import { checksumOf, hasChecksum, writeChecksum } from '../records/block-start.js';
+import { checksumOf, matchesChecksum, writeChecksum } from '../records/block-start.js';
 import { CompactBlockWriter } from '../records/compact-block.js';
 import { isOfOtherVersion, readBlock } from '../records/read-block.js';
 
@@ -11,7 +11,7 @@ const COMPRESSED = 'z';
 const COUNT = 'n';
 /** Bytes of a block that is compressed. */
 const SIZE = 's';
-/** Checksum of a compressed block, as it is compressed: there are fewer bytes then. One that is not compressed contains its own. */
+/** Checksum of the compressed bytes, which are fewer than the block's. An uncompressed block contains its own. */
 const CHECKSUM = 'c';
 /** Present if no other event in the queue has the id of one of these. */
 const OWN_IDS = 'u';
@@ -134,7 +134,7 @@ const copyOf = (block: unknown): Buffer | null => (Buffer.isBuffer(block) ? Buff
 
 function decompressed(bytes: Buffer, fields: readonly unknown[]): Buffer | null {
   const sum = fieldOf(fields, CHECKSUM);
-  const isIntact = sum === undefined || (Buffer.isBuffer(sum) && hasChecksum(bytes, sum.toString()));
+  const isIntact = sum === undefined || (Buffer.isBuffer(sum) && matchesChecksum(bytes, sum.toString()));
   if (!isIntact) return null;
   const size = numberIn(fields, SIZE);
   // One byte more shows that nothing follows.

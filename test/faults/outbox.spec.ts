@@ -73,7 +73,7 @@ describeWithMariaDb('an application with an outbox in MariaDB', () => {
         const [rows] = await pool.query(text);
         return Array.isArray(rows) ? valuesOf(rows as unknown as Rows) : [];
       },
-      crash: () => server.crash(),
+      crash: () => server.kill(),
       start: () => server.start(),
       stop: () => server.stop(),
     };

@@ -52,14 +52,14 @@ export class MariaDbServer {
     await this.#process.start(SERVER ?? '', ['--no-defaults', ...files, ...cheap], /ready for connections/);
   }
 
-  /** As a crash. Committed transactions stay, because the machine goes on. */
-  crash(): Promise<void> {
+  /** Kills the server. Committed transactions survive, because the operating system keeps running. */
+  kill(): Promise<void> {
     return this.#process.end('SIGKILL');
   }
 
   async stop(): Promise<void> {
     await Promise.all(this.#pools.splice(0).map((pool) => pool.end()));
-    await this.crash();
+    await this.kill();
     this.#process.remove();
   }
 }

@@ -19,6 +19,8 @@ export class StoreRecovery {
   #timer: Timer | null = null;
   #soon: NodeJS.Immediate | null = null;
   #loading = false;
+  /** More was asked for during a load. */
+  #again = false;
   /** The store may have more events than there was capacity for. */
   #more = false;
   #stopped = false;
@@ -64,6 +66,10 @@ export class StoreRecovery {
     if (this.#soon) clearImmediate(this.#soon);
   }
 
+  get #isAskedAgain(): boolean {
+    return this.#again;
+  }
+
   get #isStopped(): boolean {
     return this.#stopped;
   }
@@ -75,6 +81,7 @@ export class StoreRecovery {
   }
 
   async #load(): Promise<void> {
+    this.#again = this.#loading;
     if (this.#loading || this.#stopped) return;
     const capacity = this.#capacity;
     if (capacity.maxEvents === 0) return;
@@ -84,9 +91,10 @@ export class StoreRecovery {
         // Otherwise they stay in the store.
         if (!this.#stopped) this.#onRecovered(events);
       });
-      this.#more = any || more;
+      const again = more || this.#isAskedAgain;
+      this.#more = any || again;
       // Not awaited: it must not delay the boot.
-      if (more && !this.#isStopped) this.#soon = setImmediate(() => void this.#load());
+      if (again && !this.#isStopped) this.#soon = setImmediate(() => void this.#load());
     } finally {
       this.#loading = false;
     }

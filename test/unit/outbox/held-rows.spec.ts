@@ -33,17 +33,18 @@ describe('the rows that a relay holds', () => {
   function read(text: string): Promise<readonly Row[]> {
     if (fails(text)) return Promise.reject(new Error('Connection lost'));
     const after = Number(/seq > (\d+)/.exec(text)?.[1] ?? -1);
+    const upTo = Number(/seq <= (\d+)/.exec(text)?.[1] ?? Infinity);
+    const limit = Number(/LIMIT (\d+)/.exec(text)?.[1] ?? Infinity);
     const ranges = [...text.matchAll(/BETWEEN (\d+) AND (\d+)/g)].map(
       ([, from, to]) => [Number(from), Number(to)] as const,
     );
     const [, list = ''] = /seq IN \((.*?)\)/.exec(text) ?? [];
     const isWanted = (seq: number): boolean => {
       if (ranges.length > 0) return ranges.some(([from, to]) => seq >= from && seq <= to);
-      return list === '' ? seq > after : list.split(',').map(Number).includes(seq);
+      return list === '' ? seq > after && seq <= upTo : list.split(',').map(Number).includes(seq);
     };
-    return Promise.resolve(
-      table.filter(({ seq }) => isWanted(Number(seq))).sort((a, b) => Number(a.seq) - Number(b.seq)),
-    );
+    const found = table.filter(({ seq }) => isWanted(Number(seq)));
+    return Promise.resolve(found.sort((a, b) => Number(a.seq) - Number(b.seq)).slice(0, limit));
   }
 
   async function taken(): Promise<string[]> {
@@ -68,7 +69,7 @@ describe('the rows that a relay holds', () => {
     const seqs = Array.from({ length: 1000 }, (_, index) => index + 1);
     table = seqs.filter((seq) => seq <= 100 || seq > 900).map(rowOf);
     const ids: string[] = [];
-    while (ids.length < 200) ids.push(...(await taken()));
+    for (let reads = 0; reads < 50 && ids.length < 200; reads += 1) ids.push(...(await taken()));
     table.push(...seqs.filter((seq) => seq > 100 && seq <= 900).map(rowOf), rowOf(1001));
     for (let reads = 0; reads < 50 && ids.length < 1001; reads += 1) ids.push(...(await taken()));
     expect(ids.slice(200)).toEqual([...seqs.slice(100, 900), 1001].map((seq) => `id_${seq}`));
@@ -80,6 +81,27 @@ describe('the rows that a relay holds', () => {
     table = [rowOf(5), rowOf(6), rowOf(7), rowOf(8), rowOf(9)];
     rows.startOver();
     expect(await taken()).toEqual(['id_5', 'id_6', 'id_9']);
+  });
+
+  it('are handed out in the order of their numbers, also those that are found by the search for late rows', async () => {
+    table = [rowOf(20)];
+    await rows.readNext();
+    table.push(rowOf(5));
+    await rows.readLate();
+    const events: QueuedEvent[] = [];
+    rows.handOut(events, { ...EVERYTHING });
+    expect(idsOf(events)).toEqual(['id_5', 'id_20']);
+  });
+
+  it('are read from the start if the database fails while a read is in progress', async () => {
+    table = [rowOf(7), rowOf(8)];
+    const reading = rows.readNext();
+    rows.startOver();
+    await reading;
+    expect(await taken()).toEqual(['id_7', 'id_8']);
+    table = [rowOf(5), ...table];
+    rows.startOver();
+    expect(await taken()).toEqual(['id_5']);
   });
 
   it('are deleted only with the uuid that was sent', () => {

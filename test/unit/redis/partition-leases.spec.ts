@@ -36,7 +36,7 @@ function relay() {
     },
     TIMES,
   );
-  /** Rounds that begin after each of these times. */
+  /** Number of rounds in each of these periods, one after the other. */
   const roundsAfter = async (...steps: readonly number[]): Promise<readonly number[]> => {
     const counts: number[] = [];
     for (const ms of steps) {
