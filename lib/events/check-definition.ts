@@ -26,7 +26,10 @@ const INFO: FieldRules = {
   sampleRate,
   limit: {
     isValid: (value) => isObject(value) && nestedProblem(LIMITS, '', givenOf(value)) === null,
-    text: (value) => (isObject(value) && nestedProblem(LIMITS, '', givenOf(value))) || OBJECT_OF_LIMITS,
+    text: (value) => {
+      const problem = isObject(value) ? nestedProblem(LIMITS, '', givenOf(value)) : null;
+      return problem ? `${OBJECT_OF_LIMITS}; expected ${problem}` : OBJECT_OF_LIMITS;
+    },
   },
 } satisfies Readonly<Record<keyof EventInfo, FieldRule>>;
 

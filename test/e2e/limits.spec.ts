@@ -249,6 +249,7 @@ describe('the limits of a definition', () => {
       { limit: { perMinute: 0 } },
       'limit must be an object with perMinute (a whole number, 1 or more), perPersonPerHour',
     ],
+    [{ limit: { perMinut: 1 } }, 'expected perMinute in place of perMinut'],
     [{ limit: { sampleRate: 0.1 } }, 'limit must be an object with perMinute'],
     [{ limit: 5 }, 'limit must be an object with'],
   ])('%j is refused', (info, problem) => {
