@@ -67,7 +67,7 @@ export class CaptureProbe implements LiveProbe, EventWatcher {
   answered(request: AnsweredRequest): void {
     // Aborted by the caller, so it says nothing about PostHog.
     if (request.failure === 'aborted') return;
-    // One that its caller aborted says nothing about the receiver.
+    // A request that was aborted by its caller says nothing about the receiver.
     if (request.failure !== 'aborted') this.#last = request;
     if (!isSuccess(request)) this.#failed += 1;
     if (this.#durations.length < MAX_DURATIONS) this.#durations.push(request.durationMs);

@@ -3,7 +3,7 @@ import { processSingleton } from '../shared/process-singleton.js';
 import { quoteName } from '../shared/untrusted-values.js';
 import { fieldVariablesOf, isGiven, OPTION_NAMES, plainVariableOf, variableName, variableOf } from './environment.js';
 
-/** Variables of the package that no option has, without POSTHOG_. Those of `posthog-capture events` are those of PostHog's own command line. */
+/** Variables that belong to no option, without the prefix POSTHOG_. `posthog-capture events` reads the CLI variables of PostHog's own command line. */
 const OTHERS = ['SECRET_KEY', 'OUTBOX_URL', 'RELEASE_ID', 'CLI_API_KEY', 'CLI_PROJECT_ID', 'CLI_HOST'];
 
 /** The environment is that of the process, whose instances may share their variables. */

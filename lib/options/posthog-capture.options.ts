@@ -446,8 +446,8 @@ export class PostHogCaptureOptions {
   readonly events: EventsOptions = {};
 
   /**
-   * Limits by the name of the event. `*` in a name stands for any characters: `{ 'job_*': { perMinute: 600 } }`. One entry
-   * applies to an event: the one with its full name or, if there is none, the matching pattern with the most characters, not counting `*`;
+   * Limits by the name of the event. `*` in a name stands for any characters: `{ 'job_*': { perMinute: 600 } }`. Only
+   * one entry applies to an event: its full name or, if there is none, the matching pattern with the most characters besides `*`;
    * in case of a tie, the first. An entry without limits exempts its events. Errors, and events that change persons, groups or flags (`$exception`, `$identify`, `$set`, `$feature_flag_called`, …),
    * are limited by their full name only.
    *

@@ -62,8 +62,6 @@ export class HeldRows {
   /** Rows that were deleted while others were read: the result may contain them. */
   readonly #deletedMeanwhile = new Set<string>();
   #gaps = new SeqGaps();
-  /** Number of calls of `startOver`. */
-  #starts = 0;
   #isMore = true;
   #isLost = false;
   readonly #damaged: DamagedRows;
@@ -132,14 +130,13 @@ export class HeldRows {
     return this.#reading(async () => {
       const limit = this.#limit;
       const start = this.#last;
-      const starts = this.#starts;
       const rows = eventRows(await this.#database.read(this.#statements.next(start, limit)));
       const last = rows.at(-1);
       this.#isMore = rows.length >= limit;
       if (!last || this.#isLost) return false;
       for (const row of rows) this.#gaps.passed(Number(row.seq), Number(row.capturedat));
       const late = await this.#overtaken(Number(start));
-      if (late === null || starts !== this.#starts) return true;
+      if (late === null) return true;
       // Only now: if the database fails in between, these rows are read again.
       this.#last = seqOf(last);
       return (await this.#add(late.length === 0 ? rows : inOrder([...late, ...rows]))) || this.#isMore;
@@ -147,11 +144,10 @@ export class HeldRows {
   }
 
   /**
-   * Reads the table from the start again. Call after a failure: a database that has recovered, or a replica that has taken over, may assign
+   * Reads the table from the start again. Call after a read has failed, while no other is in progress: a database that has recovered, or a replica that has taken over, may assign
    * numbers again that were read before.
    */
   startOver(): void {
-    this.#starts += 1;
     this.#last = '0';
     this.#isMore = true;
     this.#gaps = new SeqGaps();

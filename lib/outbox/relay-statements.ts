@@ -94,14 +94,17 @@ export class RelayStatements {
     return `SELECT seq FROM ${this.#events} WHERE ${this.#own} AND (${conditions.join(' OR ')}) ORDER BY seq LIMIT ${limit}`;
   }
 
-  /** Compares uuids as well: after a failover, another row may have the number of one that was lost. */
+  /**
+   * Compares uuids as well, because another row may have the number of one that was lost in a failover; not if one of them cannot be a part
+   * of a statement.
+   */
   delete(rows: readonly SettledRow[]): string {
     const seqs = rows.map(({ seq }) => seq);
     const uuids = rows.map(({ uuid }) => uuid);
-    const isSame = uuids.every((uuid) => ID.test(uuid))
+    const ofThese = uuids.every((uuid) => ID.test(uuid))
       ? ` AND uuid IN (${uuids.map((uuid) => `'${uuid}'`).join(',')})`
       : '';
-    return `DELETE FROM ${this.#events} WHERE project = '${this.#project}' AND ${among(seqs)}${isSame}`;
+    return `DELETE FROM ${this.#events} WHERE project = '${this.#project}' AND ${among(seqs)}${ofThese}`;
   }
 
   /** Gives rows that cannot be read to a project without a relay. */

@@ -24,7 +24,7 @@ export const QUIET: CaptureStats = {
   queue: null,
   flags: null,
 };
-/** Those of a pod's queue, and of a relay's. */
+/** Statistics of a queue without problems, on a pod and on a relay. */
 export const POD: QueueStats = {
   role: 'pod',
   state: 'ok',

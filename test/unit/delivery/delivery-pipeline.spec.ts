@@ -2,24 +2,10 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type QueuedEvent } from '../../../lib/delivery/delivery.js';
 import { type DeliveryObserver } from '../../../lib/delivery/delivery.js';
 import { DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
+import { DELIVERY_OPTIONS as OPTIONS } from '../../support/delivery-options.js';
 import { senderOf, SILENT_OBSERVER } from '../../support/silent-observer.js';
 import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
 
-const OPTIONS = {
-  flushAt: 100,
-  flushIntervalMs: 1000,
-  maxBatchEvents: 500,
-  maxBatchBytes: 100_000,
-  maxQueueEvents: 1000,
-  maxQueueBytes: 1_000_000,
-  concurrency: 4,
-  maxRetries: 3,
-  retryBaseMs: 1000,
-  retryMaxMs: 30_000,
-  coolDownMs: 30_000,
-  maxEventAgeMs: null,
-  shutdownTimeoutMs: 10_000,
-};
 const EVENT: QueuedEvent = { id: '1', name: 'a', orderKey: 'a', format: 'v0', payload: '{}', bytes: 2, capturedAt: 0 };
 
 const noop = (): void => undefined;

@@ -1,24 +1,17 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { type EventStore, type QueuedEvent } from 'nestjs-posthog-capture';
 import { type Batch, type BatchOutcome } from '../../../lib/delivery/delivery.js';
-import { DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
+import { type DeliveryOptions, DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
+import { DELIVERY_OPTIONS } from '../../support/delivery-options.js';
 import { senderOf, SILENT_OBSERVER } from '../../support/silent-observer.js';
 import { MemoryEventStore, SharedMemory } from '../../support/memory-event-store.js';
 import { idsOf, manyEvents } from '../../support/stored-events.js';
 
-const OPTIONS = {
-  flushAt: 100,
+const OPTIONS: DeliveryOptions = {
+  ...DELIVERY_OPTIONS,
   flushIntervalMs: 60_000,
   maxBatchEvents: 2,
-  maxBatchBytes: 100_000,
-  maxQueueEvents: 1000,
-  maxQueueBytes: 1_000_000,
   concurrency: 1,
-  maxRetries: 3,
-  retryBaseMs: 1000,
-  retryMaxMs: 30_000,
-  coolDownMs: 30_000,
-  maxEventAgeMs: null,
   shutdownTimeoutMs: 0,
 };
 

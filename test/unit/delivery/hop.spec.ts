@@ -2,25 +2,18 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { type BatchOutcome, type QueuedEvent, type Sender } from '../../../lib/delivery/delivery.js';
 import { type DeliveryOptions, DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
 import { type ReadableStore } from '../../../lib/delivery/durability/event-store.js';
+import { DELIVERY_OPTIONS } from '../../support/delivery-options.js';
 import { senderOf, SILENT_OBSERVER } from '../../support/silent-observer.js';
 import { eventOf, idsOf, manyEvents } from '../../support/stored-events.js';
 
 /** Settings of a pod, which hands its events to a queue. */
 const HOP: DeliveryOptions = {
+  ...DELIVERY_OPTIONS,
   flushAt: 1,
-  flushIntervalMs: 1000,
   lingerMs: 0,
-  maxBatchEvents: 500,
-  maxBatchBytes: 100_000,
-  maxQueueEvents: 1000,
-  maxQueueBytes: 1_000_000,
-  concurrency: 4,
-  maxRetries: 3,
   retryBaseMs: 100,
   retryMaxMs: 1000,
   coolDownMs: 1000,
-  maxEventAgeMs: null,
-  shutdownTimeoutMs: 10_000,
 };
 const SETTLED: BatchOutcome = { kind: 'settled', rejected: [], retry: [] };
 const DOWN = { message: 'the queue is down', remedy: 'none', anySize: true };

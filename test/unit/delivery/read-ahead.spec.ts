@@ -3,24 +3,17 @@ import { type QueuedEvent } from 'nestjs-posthog-capture';
 import { type BatchOutcome } from '../../../lib/delivery/delivery.js';
 import { type DeliveryOptions, DeliveryPipeline } from '../../../lib/delivery/delivery-pipeline.js';
 import { type EventStore, type ReadableStore } from '../../../lib/delivery/durability/event-store.js';
+import { DELIVERY_OPTIONS } from '../../support/delivery-options.js';
 import { senderOf, SILENT_OBSERVER } from '../../support/silent-observer.js';
 import { idsOf, manyEvents } from '../../support/stored-events.js';
 
 const OPTIONS: DeliveryOptions = {
+  ...DELIVERY_OPTIONS,
   flushAt: 1,
-  flushIntervalMs: 1000,
   lingerMs: 0,
   maxBatchEvents: 4,
-  maxBatchBytes: 100_000,
   maxQueueEvents: 100,
-  maxQueueBytes: 1_000_000,
   concurrency: 2,
-  maxRetries: 3,
-  retryBaseMs: 1000,
-  retryMaxMs: 30_000,
-  coolDownMs: 30_000,
-  maxEventAgeMs: null,
-  shutdownTimeoutMs: 10_000,
 };
 const SETTLED: BatchOutcome = { kind: 'settled', rejected: [], retry: [] };
 

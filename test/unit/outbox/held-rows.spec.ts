@@ -93,17 +93,6 @@ describe('the rows that a relay holds', () => {
     expect(idsOf(events)).toEqual(['id_5', 'id_20']);
   });
 
-  it('are read from the start if the database fails while a read is in progress', async () => {
-    table = [rowOf(7), rowOf(8)];
-    const reading = rows.readNext();
-    rows.startOver();
-    await reading;
-    expect(await taken()).toEqual(['id_7', 'id_8']);
-    table = [rowOf(5), ...table];
-    rows.startOver();
-    expect(await taken()).toEqual(['id_5']);
-  });
-
   it('are deleted only with the uuid that was sent', () => {
     expect(STATEMENTS.delete([{ seq: '1', uuid: 'id_1' }])).toMatch(/seq IN \(1\) AND uuid IN \('id_1'\)$/);
     expect(STATEMENTS.delete([{ seq: '1', uuid: "it's" }])).toMatch(/seq IN \(1\)$/);

@@ -1,16 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type CaptureQueue, type QueueSample } from '../../../lib/queue/capture-queue.js';
 import { QueueMonitor } from '../../../lib/queue/queue-monitor.js';
+import { POD } from '../../support/quiet-stats.js';
 
-const QUIET: QueueSample = {
-  state: 'ok',
-  events: 0,
-  bytes: 0,
-  oldestMs: 0,
-  relays: 1,
-  partitionsHeld: 0,
-  problems: [],
-};
+const QUIET: QueueSample = POD;
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
